@@ -1,0 +1,1 @@
+//! TechCare's own tables as SeaORM entities, one file a table.

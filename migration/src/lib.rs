@@ -1,0 +1,1 @@
+//! Creates and drops TechCare's own tables on all three engines.

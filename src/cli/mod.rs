@@ -1,0 +1,1 @@
+//! What was typed, where databases are, and what is shown: the only floor that reads arguments and writes to the terminal.

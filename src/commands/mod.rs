@@ -1,0 +1,1 @@
+//! One file a command: options in, report out. No clap, no printing.

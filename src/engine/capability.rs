@@ -1,0 +1,360 @@
+//! The traits that every engine implements, with their contracts in prose. The pipeline asks these and never
+//! which engine it is talking to. [`Rules`] is pure and works with no connection; [`Source`] has no method that
+//! writes; [`Target`] is a source that can also stage and switch.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::stream::{BatchReceiver, BatchSender};
+use crate::model::endpoint::{Dialect, Flavour};
+use crate::model::error::Result;
+use crate::model::plan::{
+    ColumnProfile, Fidelity, IdentityPlan, Plan, Script, TablePlan, TableProfile, TypePlan,
+};
+use crate::model::schema::{Column, DataType, DefaultValue, Identity, Schema, Table};
+
+/// Facts about an open database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Product.
+    pub flavour: Flavour,
+    /// Version as the server says it: `15.18`, `10.11.19-MariaDB`, `3.51.3`.
+    pub version: String,
+    /// Version in numbers, for comparisons.
+    pub version_number: (u32, u32, u32),
+    /// Character encoding of the database.
+    pub encoding: String,
+    /// Default collation of the database.
+    pub collation: String,
+    /// Time zone that the server's sessions get by default.
+    pub time_zone: Option<String>,
+    /// Bytes on disk.
+    pub size: Option<u64>,
+    /// What makes this database the same one under another name: device and inode; system identifier and
+    /// database; server UUID and database.
+    pub identity: String,
+    /// Time that one round trip (`SELECT 1`) took.
+    pub latency: Duration,
+    /// Names of the collations that [`Rules`] choose from, where that depends on the server.
+    pub collations: Vec<String>,
+    /// Largest packet or field in bytes that one value may need, where the server has a limit.
+    pub max_value_bytes: Option<u64>,
+    /// Whether table names that differ only in case are different tables.
+    pub case_sensitive_names: bool,
+    /// Schema (PostgreSQL) or database (MySQL) that holds the tables; empty on SQLite.
+    pub namespace: String,
+}
+
+/// Rows and bytes of a table, for `detect`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSize {
+    /// Table.
+    pub table: String,
+    /// Rows, counted exactly.
+    pub rows: u64,
+    /// Bytes on disk with indexes; `None` where the engine does not say.
+    pub bytes: Option<u64>,
+}
+
+/// What a dialect can express, for the planner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "a list of independent yes/no facts")]
+pub struct Capabilities {
+    /// Longest name.
+    pub max_name: NameLimit,
+    /// Most columns of a table.
+    pub max_columns: usize,
+    /// Most indexes of a table, the primary key included.
+    pub max_indexes: usize,
+    /// Most columns of one index.
+    pub max_index_columns: usize,
+    /// Table names that differ only in case are different.
+    pub case_sensitive_tables: bool,
+    /// Column names that differ only in case are different.
+    pub case_sensitive_columns: bool,
+    /// Index names must differ within the whole database, not only within their table.
+    pub index_names_are_global: bool,
+    /// A name used for an index cannot be used for a table as well (PostgreSQL relations).
+    pub indexes_share_names_with_tables: bool,
+    /// Foreign key and check names must differ within the whole database.
+    pub constraint_names_are_global: bool,
+    /// Indexes with WHERE.
+    pub partial_indexes: bool,
+    /// Indexes over expressions.
+    pub expression_indexes: bool,
+    /// Indexes over a prefix of a column.
+    pub index_prefixes: bool,
+    /// INCLUDE columns.
+    pub index_include: bool,
+    /// NULLS FIRST / LAST in indexes.
+    pub index_nulls_order: bool,
+    /// Access methods and kinds that are known: `gin`, `fulltext`, ….
+    pub index_methods: &'static [&'static str],
+    /// UNIQUE constraints and foreign keys can be deferred.
+    pub deferrable: bool,
+    /// UNIQUE constraints (not foreign keys) can be deferred.
+    pub deferrable_unique: bool,
+    /// ON DELETE SET DEFAULT works.
+    pub set_default: bool,
+    /// MATCH FULL works.
+    pub match_full: bool,
+    /// CHECK is enforced.
+    pub checks: bool,
+    /// STORED generated columns.
+    pub generated_stored: bool,
+    /// VIRTUAL generated columns.
+    pub generated_virtual: bool,
+    /// DEFAULT may be any expression.
+    pub default_expressions: bool,
+    /// Comments on tables and columns.
+    pub comments: bool,
+    /// ON UPDATE CURRENT_TIMESTAMP.
+    pub on_update_now: bool,
+    /// Streams that usefully write at the same time; 1 means that a second would only wait.
+    pub writers: usize,
+}
+
+/// Longest name that a dialect takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameLimit {
+    /// So many bytes of UTF-8 (PostgreSQL: 63).
+    Bytes(usize),
+    /// So many characters (MySQL: 64).
+    Chars(usize),
+    /// None.
+    Unlimited,
+}
+
+impl NameLimit {
+    /// Whether a name fits.
+    pub fn fits(self, name: &str) -> bool {
+        match self {
+            Self::Bytes(most) => name.len() <= most,
+            Self::Chars(most) => name.chars().count() <= most,
+            Self::Unlimited => true,
+        }
+    }
+}
+
+/// A column that needs a type in the target.
+#[derive(Debug, Clone, Copy)]
+pub struct ColumnInput<'a> {
+    /// Engine that the column comes from.
+    pub source: Dialect,
+    /// Product that the column comes from.
+    pub source_flavour: Flavour,
+    /// The column.
+    pub column: &'a Column,
+    /// What its values really are, where that was looked at.
+    pub profile: Option<&'a ColumnProfile>,
+    /// Whether the whole column (no prefix) is part of a primary key, unique or other index, or foreign key.
+    pub indexed: bool,
+}
+
+/// Type of the target for a column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mapping {
+    /// Type in the target's words, without NOT NULL, DEFAULT, COLLATE.
+    pub native_type: String,
+    /// What travels; see [`crate::model::plan::ColumnPlan::carries`].
+    pub carries: DataType,
+    /// How faithful.
+    pub fidelity: Fidelity,
+    /// One clause for the finding where `fidelity` is not `Exact`, or why it is `Unsupported`.
+    pub note: Option<String>,
+    /// COLLATE in the target's words, unquoted.
+    pub collation: Option<String>,
+    /// A type that has to exist first.
+    pub needs: Option<TypePlan>,
+}
+
+/// How staged tables are named while they are not visible yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Naming {
+    /// Put in front of every table name; empty where staging has a namespace of its own.
+    pub prefix: String,
+}
+
+impl Naming {
+    /// Name of a table in staging.
+    pub fn table(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}
+
+/// The pure half of a dialect: same input, same output, no connection.
+pub trait Rules: Send + Sync {
+    /// Engine.
+    fn dialect(&self) -> Dialect;
+
+    /// Product that these rules are for.
+    fn flavour(&self) -> Flavour;
+
+    /// What the dialect can express.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// A quoted identifier: the only way a name gets into SQL.
+    fn quote(&self, name: &str) -> String;
+
+    /// A character string literal.
+    fn literal(&self, text: &str) -> String;
+
+    /// Type for a column. A column of the same dialect keeps its own type word for word.
+    fn map_column(&self, input: &ColumnInput<'_>) -> Mapping;
+
+    /// DEFAULT for a column that has been mapped, in this dialect; `None` if it cannot be said. For
+    /// [`DefaultValue::Expression`] the planner hands over text that is already translated.
+    fn default(&self, value: &DefaultValue, mapping: &Mapping) -> Option<String>;
+
+    /// Identity as this dialect can have it; `None` if the mapped type cannot be one.
+    fn identity(&self, identity: &Identity, mapping: &Mapping) -> Option<IdentityPlan>;
+
+    /// The statements of a plan. Foreign keys stand in `constraints` or, where the dialect cannot add them
+    /// later, in CREATE TABLE.
+    fn script(&self, plan: &Plan, naming: &Naming) -> Script;
+}
+
+/// A column to be read, from a source or back from staging.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadColumn {
+    /// Name in the database that is read.
+    pub name: String,
+    /// Type there, in its own words.
+    pub native_type: String,
+    /// Cells to make.
+    pub carries: DataType,
+}
+
+/// A table to be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadRequest {
+    /// Name in the database that is read.
+    pub table: String,
+    /// Columns in cell order.
+    pub columns: Vec<ReadColumn>,
+    /// Names of the columns that identify a row, for messages; a subset of `columns`.
+    pub key: Vec<String>,
+    /// Most rows in a batch.
+    pub batch_rows: usize,
+    /// Bytes at which a batch is handed on.
+    pub batch_bytes: usize,
+}
+
+/// A database that can be read.
+///
+/// Opening one never changes it: engines open it read-only and say so to the server.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Facts, taken when it was opened.
+    fn facts(&self) -> &Facts;
+
+    /// Rules of this very server.
+    fn rules(&self) -> &dyn Rules;
+
+    /// Reads the whole catalogue.
+    async fn inspect(&self) -> Result<Schema>;
+
+    /// Counts rows and bytes table by table.
+    async fn sizes(&self) -> Result<Vec<TableSize>>;
+
+    /// Opens one consistent view of the database that up to `readers` tables can be read from at the same time;
+    /// an engine that cannot share a view gives fewer (see [`Snapshot::readers`]).
+    async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>>;
+
+    /// Closes connections. The database is as it was.
+    async fn close(&self);
+}
+
+/// One consistent view of a source. Everything read through it is of one instant.
+#[async_trait]
+pub trait Snapshot: Send + Sync {
+    /// Tables that can be read at the same time.
+    fn readers(&self) -> usize;
+
+    /// Rows of a table (an estimate will do) for progress; `None` where that would cost a scan.
+    async fn estimate(&self, table: &str) -> Result<Option<u64>>;
+
+    /// Looks at the data of a table as far as its declared types leave something open towards `target`.
+    async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile>;
+
+    /// Reads a table from beginning to end into batches. Every cell has the variant that `carries` fixes; a
+    /// value that is no such thing is an error of kind `Value` that names table, column and key. Returns when
+    /// the last batch has been handed over. An error from `to` (nobody takes the rows) is returned as it is.
+    async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;
+
+    /// Ends the view and gives its connections back.
+    async fn close(self: Box<Self>);
+}
+
+/// A database that can be written to, through staging only.
+#[async_trait]
+pub trait Target: Source {
+    /// Which of these tables (names as in the plan) are there already, with whether they hold a row, and which
+    /// other objects (types, views, indexes) are in the way.
+    async fn occupied(&self, plan: &Plan) -> Result<Vec<Occupied>>;
+
+    /// Makes a place that nobody sees yet, named after the run. Fails with `Permission` and the fix when the
+    /// right to do so is missing, before anything is made.
+    ///
+    /// With [`crate::model::plan::Scope::DataOnly`] the place is one transaction over the tables that are there.
+    async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>>;
+}
+
+/// An object of the target that is where the plan wants to put one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occupied {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: String,
+    /// Whether it is a table without a row.
+    pub empty: bool,
+}
+
+/// The place where a migration is built before anybody sees it.
+///
+/// Until [`Staging::switch`] returns, the target is as it was; [`Staging::discard`] removes every trace, also
+/// when the connection that made it is gone. Dropping it without either leaves something that the next run finds
+/// by its name.
+#[async_trait]
+pub trait Staging: Send + Sync {
+    /// Makes types and empty tables ([`Script::before`]).
+    async fn create(&self) -> Result<()>;
+
+    /// Writes rows into a table until the road ends; returns how many, all of them durable within staging. Up to
+    /// [`Capabilities::writers`] calls run at the same time for different tables.
+    async fn write(&self, table: &TablePlan, rows: BatchReceiver) -> Result<u64>;
+
+    /// Names and runs the statements after the load, one kind after the other: indexes, constraints, last.
+    /// `on_statement` hears of each before it runs.
+    async fn finish(&self, on_statement: &(dyn Fn(&str) + Send + Sync)) -> Result<()>;
+
+    /// Reads a staged table back, with the contract of [`Snapshot::read`].
+    async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;
+
+    /// Foreign keys of the plan that the engine has not checked itself and that have orphans: proved by
+    /// anti-join (or the engine's own check).
+    async fn orphans(&self) -> Result<Vec<Orphans>>;
+
+    /// Makes everything visible in one atomic step.
+    async fn switch(self: Box<Self>) -> Result<()>;
+
+    /// Removes every trace.
+    async fn discard(self: Box<Self>) -> Result<()>;
+}
+
+/// Rows whose parent is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphans {
+    /// Referencing table.
+    pub table: String,
+    /// Referencing columns.
+    pub columns: Vec<String>,
+    /// Referenced table.
+    pub references: String,
+    /// How many rows.
+    pub rows: u64,
+    /// Keys of up to five of them.
+    pub keys: Vec<String>,
+}

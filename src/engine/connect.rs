@@ -1,0 +1,43 @@
+//! The only file that names all three engines: from an endpoint to an open source or target, and from a dialect
+//! to its rules without any connection.
+
+use super::capability::{Facts, Rules, Source, Target};
+use super::{mysql, postgres, sqlite};
+use crate::model::endpoint::{Endpoint, Flavour, Location};
+use crate::model::error::Result;
+
+/// Opens a database for reading.
+pub async fn source(endpoint: &Endpoint) -> Result<Box<dyn Source>> {
+    match &endpoint.location {
+        Location::File(path) => sqlite::open_source(path, endpoint).await,
+        Location::Postgres(server) => postgres::open_source(server, endpoint).await,
+        Location::Mysql(server) => mysql::open_source(server, endpoint).await,
+    }
+}
+
+/// Opens a database for writing. A SQLite file that does not exist is not made before the switch.
+pub async fn target(endpoint: &Endpoint) -> Result<Box<dyn Target>> {
+    match &endpoint.location {
+        Location::File(path) => sqlite::open_target(path, endpoint).await,
+        Location::Postgres(server) => postgres::open_target(server, endpoint).await,
+        Location::Mysql(server) => mysql::open_target(server, endpoint).await,
+    }
+}
+
+/// Rules of a product, as they are without a server to ask (`facts: None`) or for one that was asked.
+pub fn rules(flavour: Flavour, facts: Option<&Facts>) -> Box<dyn Rules> {
+    match flavour {
+        Flavour::Sqlite => sqlite::rules(),
+        Flavour::Postgres => postgres::rules(facts),
+        Flavour::Mysql | Flavour::Mariadb => mysql::rules(flavour, facts),
+    }
+}
+
+/// A SeaORM connection to the same database, for TechCare's entities and migrators.
+pub async fn orm(endpoint: &Endpoint) -> Result<sea_orm::DatabaseConnection> {
+    match &endpoint.location {
+        Location::File(path) => sqlite::orm(path, endpoint).await,
+        Location::Postgres(server) => postgres::orm(server, endpoint).await,
+        Location::Mysql(server) => mysql::orm(server, endpoint).await,
+    }
+}

@@ -1,0 +1,12 @@
+//! What knows how to talk to databases: the traits, one folder an engine, and one file that names all three.
+//! Engines know `model` and `capability`, never each other.
+
+pub mod blocking;
+pub mod capability;
+pub mod connect;
+pub mod expression;
+pub mod stream;
+
+pub mod mysql;
+pub mod postgres;
+pub mod sqlite;

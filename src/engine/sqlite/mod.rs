@@ -1,0 +1,25 @@
+//! sqlite: being built.
+
+use crate::engine::capability::{Rules, Source, Target};
+use crate::model::endpoint::Endpoint;
+use crate::model::error::{Error, Result};
+
+/// Opens for reading.
+pub async fn open_source(_path: &std::path::Path, _endpoint: &Endpoint) -> Result<Box<dyn Source>> {
+    Err(Error::internal("not built yet"))
+}
+
+/// Opens for writing.
+pub async fn open_target(_path: &std::path::Path, _endpoint: &Endpoint) -> Result<Box<dyn Target>> {
+    Err(Error::internal("not built yet"))
+}
+
+/// Rules.
+pub fn rules() -> Box<dyn Rules> {
+    panic!("not built yet")
+}
+
+/// SeaORM connection.
+pub async fn orm(_path: &std::path::Path, _endpoint: &Endpoint) -> Result<sea_orm::DatabaseConnection> {
+    Err(Error::internal("not built yet"))
+}

@@ -1,0 +1,124 @@
+//! The bounded road between one reader and one writer. It holds a few batches, each bounded in bytes by its
+//! reader, and gives written batches back to be filled again, so memory stays flat whatever the size of a table.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use crate::model::batch::{Batch, Shape};
+use crate::model::error::{Error, ErrorKind, Result};
+
+/// Batches in flight between a reader and a writer.
+pub const DEPTH: usize = 3;
+
+type Spare = Arc<Mutex<Vec<Batch>>>;
+
+/// Reader's end.
+#[derive(Debug, Clone)]
+pub struct BatchSender {
+    shape: Arc<Shape>,
+    batches: mpsc::Sender<Batch>,
+    spare: Spare,
+}
+
+/// Writer's end.
+#[derive(Debug)]
+pub struct BatchReceiver {
+    shape: Arc<Shape>,
+    batches: mpsc::Receiver<Batch>,
+    spare: Spare,
+}
+
+/// A new road for rows of that shape.
+pub fn channel(shape: Arc<Shape>) -> (BatchSender, BatchReceiver) {
+    let (sender, receiver) = mpsc::channel(DEPTH);
+    let spare = Spare::default();
+    (
+        BatchSender { shape: shape.clone(), batches: sender, spare: spare.clone() },
+        BatchReceiver { shape, batches: receiver, spare },
+    )
+}
+
+impl BatchSender {
+    /// What the rows look like.
+    pub fn shape(&self) -> &Arc<Shape> {
+        &self.shape
+    }
+
+    /// An empty batch: one that came back, or a new one.
+    pub fn fresh(&self) -> Batch {
+        let back = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        back.unwrap_or_else(|| Batch::new(self.shape.clone()))
+    }
+
+    /// Hands a batch on; waits while the road is full. An error of kind `Interrupted` means that the other end
+    /// is gone and the reader should stop.
+    pub async fn send(&self, batch: Batch) -> Result<()> {
+        self.batches.send(batch).await.map_err(|_| gone())
+    }
+
+    /// The same from a thread that may block.
+    pub fn blocking_send(&self, batch: Batch) -> Result<()> {
+        self.batches.blocking_send(batch).map_err(|_| gone())
+    }
+}
+
+impl BatchReceiver {
+    /// What the rows look like.
+    pub fn shape(&self) -> &Arc<Shape> {
+        &self.shape
+    }
+
+    /// The next batch; `None` when the reader is done (or gone: its own result tells).
+    pub async fn recv(&mut self) -> Option<Batch> {
+        self.batches.recv().await
+    }
+
+    /// The same from a thread that may block.
+    pub fn blocking_recv(&mut self) -> Option<Batch> {
+        self.batches.blocking_recv()
+    }
+
+    /// Gives a batch back to the reader.
+    pub fn recycle(&self, mut batch: Batch) {
+        batch.clear();
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < DEPTH {
+            spare.push(batch);
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::Interrupted, "stopped reading because nobody takes the rows any more")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::batch::Cell;
+
+    fn shape() -> Arc<Shape> {
+        Arc::new(Shape { table: "t".into(), columns: vec![], key: vec![] })
+    }
+
+    #[tokio::test]
+    async fn batches_arrive_and_return() {
+        let (sender, mut receiver) = channel(shape());
+        let mut batch = sender.fresh();
+        batch.push(Cell::Null);
+        sender.send(batch).await.unwrap();
+        drop(sender);
+        let batch = receiver.recv().await.unwrap();
+        receiver.recycle(batch);
+        assert!(receiver.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_reader_learns_that_the_writer_is_gone() {
+        let (sender, receiver) = channel(shape());
+        drop(receiver);
+        let error = sender.send(sender.fresh()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Interrupted);
+    }
+}

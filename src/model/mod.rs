@@ -1,0 +1,13 @@
+//! The neutral vocabulary that every floor above speaks: errors, endpoints, schemas, batches, digests, plans, events.
+//! Nothing here talks to a database, a file or a terminal, and nothing here knows one engine from another
+//! beyond its [`endpoint::Dialect`].
+
+pub mod batch;
+pub mod digest;
+pub mod endpoint;
+pub mod error;
+pub mod event;
+pub mod plan;
+pub mod report;
+pub mod schema;
+pub mod value;

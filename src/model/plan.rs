@@ -1,0 +1,401 @@
+//! The plan: everything that a migration will do, as a value. Made by a pure function (`pipeline/plan`), printed
+//! by `--dry-run`, held by snapshot tests, rendered into statements by the target's dialect, executed as it stands.
+
+use serde::{Deserialize, Serialize};
+
+use super::endpoint::{Dialect, Flavour};
+use super::schema::{Action, Collation, DataType, Deferrable, IdentityGeneration};
+
+/// A migration as a value. Every SQL text in it is in the target's dialect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Engine of the source.
+    pub source: Dialect,
+    /// Engine of the target.
+    pub target: Dialect,
+    /// Product of the target.
+    pub target_flavour: Flavour,
+    /// What is made and filled.
+    pub scope: Scope,
+    /// Types to make first, in order.
+    pub types: Vec<TypePlan>,
+    /// Tables, referenced ones first where there is no cycle.
+    pub tables: Vec<TablePlan>,
+    /// Everything that will not arrive as it was, and everything that stops the migration.
+    pub findings: Vec<Finding>,
+}
+
+impl Plan {
+    /// Findings that stop the migration.
+    pub fn blockers(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|f| f.severity == Severity::Blocker)
+    }
+}
+
+/// Which half of the work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Tables and rows.
+    #[default]
+    All,
+    /// Tables without rows.
+    SchemaOnly,
+    /// Rows into tables that are there.
+    DataOnly,
+}
+
+/// A type that the target needs before its tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypePlan {
+    /// Name.
+    pub name: String,
+    /// Labels of the enum.
+    pub labels: Vec<String>,
+}
+
+/// A table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TablePlan {
+    /// Name in the source.
+    pub source: String,
+    /// Name in the target.
+    pub name: String,
+    /// Columns in order, generated ones included.
+    pub columns: Vec<ColumnPlan>,
+    /// Primary key.
+    pub primary_key: Option<KeyPlan>,
+    /// Unique constraints and indexes.
+    pub indexes: Vec<IndexPlan>,
+    /// Foreign keys.
+    pub foreign_keys: Vec<ForeignKeyPlan>,
+    /// Checks.
+    pub checks: Vec<CheckPlan>,
+    /// Comment.
+    pub comment: Option<String>,
+    /// SQLite: WITHOUT ROWID.
+    pub without_rowid: bool,
+    /// SQLite: STRICT.
+    pub strict: bool,
+    /// Columns (of the target) that identify a row, for messages and for finding differences; may be empty.
+    pub key: Vec<String>,
+    /// Rows as far as known.
+    pub estimated_rows: Option<u64>,
+}
+
+impl TablePlan {
+    /// Columns whose values are copied: all but the generated ones.
+    pub fn copied(&self) -> impl Iterator<Item = &ColumnPlan> {
+        self.columns.iter().filter(|c| c.generated.is_none())
+    }
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColumnPlan {
+    /// Name in the source.
+    pub source: String,
+    /// Type in the source, in its own words.
+    pub source_type: String,
+    /// Name in the target.
+    pub name: String,
+    /// Type in the target, in its own words, without NOT NULL, DEFAULT, COLLATE.
+    pub native_type: String,
+    /// What travels: fixes the cells that the source's reader makes, the target's writer takes, and the target's
+    /// reader makes again for the proof.
+    pub carries: DataType,
+    /// How faithful the target's type is.
+    pub fidelity: Fidelity,
+    /// Whether NULL is allowed.
+    pub nullable: bool,
+    /// DEFAULT in the target's words.
+    pub default: Option<String>,
+    /// MySQL: ON UPDATE CURRENT_TIMESTAMP.
+    pub on_update_now: bool,
+    /// Generated column in the target's words; its values are not copied.
+    pub generated: Option<GeneratedPlan>,
+    /// Identity.
+    pub identity: Option<IdentityPlan>,
+    /// COLLATE in the target's words, unquoted name.
+    pub collation: Option<String>,
+    /// Comment.
+    pub comment: Option<String>,
+}
+
+/// How faithful a type of the target is to the one of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fidelity {
+    /// Holds exactly the same values.
+    Exact,
+    /// Holds all of them and more.
+    Wider,
+    /// Holds all of them under a documented spelling (a UUID as text).
+    Emulated,
+    /// Cannot hold them: the plan has a blocker for the column.
+    Unsupported,
+}
+
+/// Generated column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeneratedPlan {
+    /// Expression.
+    pub expression: String,
+    /// STORED rather than VIRTUAL.
+    pub stored: bool,
+}
+
+/// Identity of a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityPlan {
+    /// Kind, as the target can have it.
+    pub generation: IdentityGeneration,
+    /// Least next value (the source's high-water mark); the target takes the greater of it and max + 1.
+    pub next: Option<i128>,
+    /// Step.
+    pub increment: i64,
+}
+
+/// Primary key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyPlan {
+    /// Name of the constraint, where it should have one.
+    pub name: Option<String>,
+    /// Columns in key order.
+    pub columns: Vec<String>,
+    /// MySQL prefix lengths, column by column; empty where there is none.
+    pub prefixes: Vec<Option<u32>>,
+}
+
+/// Unique constraint or index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexPlan {
+    /// Name; `None` lets the target make one up.
+    pub name: Option<String>,
+    /// Whether it forbids duplicates.
+    pub unique: bool,
+    /// Declare it as a constraint.
+    pub constraint: bool,
+    /// Keys.
+    pub parts: Vec<IndexPartPlan>,
+    /// PostgreSQL INCLUDE.
+    pub include: Vec<String>,
+    /// WHERE.
+    pub predicate: Option<String>,
+    /// Access method or kind.
+    pub method: Option<String>,
+    /// NULLS NOT DISTINCT.
+    pub nulls_not_distinct: bool,
+    /// Deferrability.
+    pub deferrable: Deferrable,
+}
+
+/// One key of an index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexPartPlan {
+    /// A column of the target, if the key is one.
+    pub column: Option<String>,
+    /// An expression in the target's words, if the key is one.
+    pub expression: Option<String>,
+    /// DESC.
+    pub descending: bool,
+    /// NULLS FIRST / LAST.
+    pub nulls_first: Option<bool>,
+    /// COLLATE in the target's words, unquoted name.
+    pub collation: Option<String>,
+    /// MySQL prefix.
+    pub prefix: Option<u32>,
+    /// PostgreSQL operator class.
+    pub operator_class: Option<String>,
+}
+
+/// Foreign key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignKeyPlan {
+    /// Name; `None` lets the target make one up.
+    pub name: Option<String>,
+    /// Referencing columns.
+    pub columns: Vec<String>,
+    /// Referenced table, in the target.
+    pub references: String,
+    /// Referenced columns.
+    pub referenced_columns: Vec<String>,
+    /// ON DELETE.
+    pub on_delete: Action,
+    /// ON UPDATE.
+    pub on_update: Action,
+    /// Deferrability.
+    pub deferrable: Deferrable,
+    /// MATCH FULL.
+    pub match_full: bool,
+}
+
+/// CHECK.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckPlan {
+    /// Name.
+    pub name: Option<String>,
+    /// Expression in the target's words.
+    pub expression: String,
+}
+
+/// One statement in the target's dialect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    /// Table it is about, as named in the source; `None` for types.
+    pub table: Option<String>,
+    /// What it makes, for messages: `table "users"`, `index "ix_users_email"`.
+    pub what: String,
+    /// The statement, without a closing semicolon. Names are unqualified: the session decides where they go.
+    pub sql: String,
+}
+
+/// The statements of a plan, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Before the rows: types and tables.
+    pub before: Vec<Statement>,
+    /// After the rows: keys and indexes.
+    pub indexes: Vec<Statement>,
+    /// After the indexes: foreign keys and checks that the target validates itself.
+    pub constraints: Vec<Statement>,
+    /// Last: identities, comments, statistics.
+    pub last: Vec<Statement>,
+}
+
+impl Script {
+    /// All statements in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Statement> {
+        self.before.iter().chain(&self.indexes).chain(&self.constraints).chain(&self.last)
+    }
+}
+
+/// Facts about the data of one table that its declared types leave open.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TableProfile {
+    /// Rows; `None` if they were not counted.
+    pub rows: Option<u64>,
+    /// Facts by column, in the order of the table's columns; empty if the table was not looked at.
+    pub columns: Vec<ColumnProfile>,
+}
+
+/// Facts about the values of one column. `None`: not looked at, because the declared type says enough.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ColumnProfile {
+    /// Longest text in characters.
+    pub max_chars: Option<u64>,
+    /// Longest text or byte string in bytes.
+    pub max_bytes: Option<u64>,
+    /// Smallest integer.
+    pub min_int: Option<i64>,
+    /// Largest integer.
+    pub max_int: Option<i64>,
+    /// Most digits before the point of any decimal.
+    pub whole_digits: Option<u32>,
+    /// Most digits after the point of any decimal.
+    pub fraction_digits: Option<u32>,
+    /// Storage classes of SQLite and how many rows have each.
+    pub classes: Option<StorageClasses>,
+    /// Rows whose value does not fit the declared type, each kind with up to five keys.
+    pub misfits: Vec<Misfit>,
+}
+
+/// Rows by SQLite storage class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageClasses {
+    /// NULL.
+    pub null: u64,
+    /// INTEGER.
+    pub integer: u64,
+    /// REAL.
+    pub real: u64,
+    /// TEXT.
+    pub text: u64,
+    /// BLOB.
+    pub blob: u64,
+}
+
+/// Rows whose value does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Misfit {
+    /// Code of the finding that this becomes: `wrong_storage_class`, `bad_datetime`, `invalid_utf8`, `nul_in_text`,
+    /// `not_a_boolean`, `integer_range`, `not_finite`, `scale`.
+    pub code: String,
+    /// How many.
+    pub rows: u64,
+    /// Keys of up to five of them, as `id=7`.
+    pub keys: Vec<String>,
+    /// What is wrong, in words that hold no value: `holds text in a column of integers`.
+    pub text: String,
+}
+
+/// How grave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know: widened, translated, emulated. Exit 0.
+    Info,
+    /// Something was left behind. Exit 1.
+    Warning,
+    /// Stops the migration. Exit 4.
+    Blocker,
+}
+
+/// What the migration does about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingAction {
+    /// A wider type.
+    Widened,
+    /// The same meaning in other words.
+    Translated,
+    /// The same values under another spelling.
+    Emulated,
+    /// Converted by a stated rule.
+    Converted,
+    /// The row was put aside.
+    Rejected,
+    /// Left behind.
+    NotCarried,
+    /// Stopped.
+    Refused,
+}
+
+/// One thing that will not arrive as it was. Holds keys and names, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable code.
+    pub code: String,
+    /// How grave.
+    pub severity: Severity,
+    /// Table in the source.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub table: Option<String>,
+    /// Column in the source.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub column: Option<String>,
+    /// Name of the object that is not a column.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub object: Option<String>,
+    /// What kind of object: `column`, `index`, `foreign key`, `check`, `default`, `view`, `trigger`, …
+    pub kind: String,
+    /// Rows concerned.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rows: Option<u64>,
+    /// Up to five keys of them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub keys: Vec<String>,
+    /// What is done.
+    pub action: FindingAction,
+    /// One sentence; for an object left behind, with its original text.
+    pub text: String,
+}
+
+/// Collation wish that the planner hands to a dialect: what equality has to mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Comparison {
+    /// Equal only if the code points are.
+    Exact,
+    /// As the source's collation has it.
+    Like(Collation),
+}

@@ -1,0 +1,1 @@
+//! TechCare's own schema: the entity registry as a neutral schema, and its migrations.
