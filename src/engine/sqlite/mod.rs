@@ -1,5 +1,6 @@
 //! SQLite: files, their catalogue, their rows, and new files in which a migration is built.
 
+mod cell;
 mod ddl;
 mod default;
 mod definition;
