@@ -1,1 +1,6 @@
 //! The work itself, from preflight to switch, in terms of `engine/capability` and `model` only.
+
+pub mod copy;
+pub mod execute;
+pub mod preflight;
+pub mod verify;
