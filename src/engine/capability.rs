@@ -194,6 +194,16 @@ pub trait Rules: Send + Sync {
     /// What the dialect can express.
     fn capabilities(&self) -> &Capabilities;
 
+    /// Whether the dialect takes a name for a table, column, index or constraint when it is quoted. MySQL and
+    /// MariaDB take neither characters beyond the basic plane (emoji) nor blanks at the end.
+    fn accepts_name(&self, name: &str) -> bool {
+        let plain = name.chars().all(|c| u32::from(c) <= 0xffff) && !name.ends_with(' ');
+        !name.is_empty()
+            && !name.contains('\0')
+            && self.capabilities().max_name.fits(name)
+            && (plain || self.dialect() != Dialect::Mysql)
+    }
+
     /// A quoted identifier: the only way a name gets into SQL.
     fn quote(&self, name: &str) -> String;
 

@@ -2,5 +2,8 @@
 
 pub mod copy;
 pub mod execute;
+pub mod order;
+pub mod plan;
 pub mod preflight;
+pub mod selection;
 pub mod verify;
