@@ -35,20 +35,20 @@ pub(super) fn read(
     dialect: Dialect,
     foreign_port: bool,
 ) -> Result<Parts> {
-    let mut used = Vec::new();
+    let mut settings = Vec::new();
     let mut text = |name: &str| -> Result<Option<String>> {
         let setting = environment.first(&role.variables(name))?;
         Ok(setting.map(|setting| {
             let text = setting.text().to_owned();
-            used.push(setting);
+            settings.push(setting);
             text
         }))
     };
     let user = text("DB_USER")?;
     let host = text("DB_HOST")?;
     let database = text("DB_NAME")?;
-    let (port, ignored_port) = port(environment, role, dialect, foreign_port, &mut used)?;
-    let (password, default_password) = password(environment, role, &mut used)?;
+    let (port, ignored_port) = port(environment, role, dialect, foreign_port, &mut settings)?;
+    let (password, default_password) = password(environment, role, &mut settings)?;
     let all = [user.is_some(), host.is_some(), database.is_some(), port.is_some()].iter().all(|set| *set);
     let mut server = ServerUrl {
         user: Some(user.unwrap_or_else(|| DEFAULT_NAME.into())),
@@ -60,7 +60,7 @@ pub(super) fn read(
     let host = host.unwrap_or_else(|| DEFAULT_HOST.into());
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(ToOwned::to_owned);
     super::url::set_host(&mut server, bare.unwrap_or(host));
-    Ok(Parts { server, default_password, origin: origin(&used, all), ignored_port })
+    Ok(Parts { server, default_password, origin: origin(&settings, all), ignored_port })
 }
 
 fn port(

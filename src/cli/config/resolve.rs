@@ -87,7 +87,7 @@ impl Config {
             return self.resolve(name.expose_secret(), Role::Database, false);
         }
         if let Some(setting) = self.environment.get("DATABASE_URL")? {
-            return self.from_setting(&setting, Role::Database);
+            return self.by_setting(&setting, Role::Database);
         }
         let Some(setting) = self.environment.get("DB_TYPE")? else {
             let why = "from the default: neither DATABASE_URL nor DB_TYPE is set";
@@ -102,22 +102,22 @@ impl Config {
                 url::unsupported(word).next(fix)
             }
         })?;
-        self.from_engine(dialect, Role::Database, false)
+        self.by_engine(dialect, Role::Database, false)
     }
 
     fn resolve(&self, name: &str, role: Role, port_in_doubt: bool) -> Result<Resolved> {
         let origin = || format!("from {}", role.option());
         if let Some(name) = name.strip_prefix('@') {
-            return self.from_config(name, role);
+            return self.by_config(name, role);
         }
         if let Some(dialect) = url::engine(name) {
-            return self.from_engine(dialect, role, port_in_doubt);
+            return self.by_engine(dialect, role, port_in_doubt);
         }
         if name.contains("://") {
-            let parsed = url::parse(name).map_err(|e| at(e, &origin()))?;
-            return self.from_url(parsed, origin(), role, None);
+            let parsed = url::parse(name).map_err(|e| at(&e, &origin()))?;
+            return self.by_url(parsed, origin(), role, None);
         }
-        self.from_path(name, role, origin())
+        self.by_path(name, role, origin())
     }
 
     /// Engine of a name without resolving it; `None` where it has to be resolved to fail.
@@ -131,12 +131,12 @@ impl Config {
     }
 
     /// An engine word: the URL of that engine, else the parts, else Flask's file.
-    fn from_engine(&self, dialect: Dialect, role: Role, port_in_doubt: bool) -> Result<Resolved> {
+    fn by_engine(&self, dialect: Dialect, role: Role, port_in_doubt: bool) -> Result<Resolved> {
         for name in role.variables("DATABASE_URL") {
             let Some(setting) = self.environment.get(&name)? else { continue };
             let scheme = url::split_scheme(setting.text().trim()).map(|(scheme, _)| scheme);
             if scheme.and_then(url::engine) == Some(dialect) {
-                return self.from_setting(&setting, role);
+                return self.by_setting(&setting, role);
             }
         }
         if dialect == Dialect::Sqlite {
@@ -145,7 +145,7 @@ impl Config {
         }
         let foreign_port = port_in_doubt && !self.port_belongs_to(dialect)?;
         let read = parts::read(&self.environment, role, dialect, foreign_port)?;
-        let mut resolved = self.from_server(dialect, read.server, read.origin, role, None)?;
+        let mut resolved = self.by_server(dialect, read.server, read.origin, role, None)?;
         if let Location::Postgres(server) | Location::Mysql(server) = &mut resolved.endpoint.location {
             server.password = server.password.take().or(read.default_password);
             if let Some(port) = read.ignored_port {
@@ -168,10 +168,10 @@ impl Config {
     }
 
     /// A variable that holds a URL (or, as some write it, a path).
-    fn from_setting(&self, setting: &Setting, role: Role) -> Result<Resolved> {
+    fn by_setting(&self, setting: &Setting, role: Role) -> Result<Resolved> {
         let (text, origin) = (setting.text().trim(), setting.origin());
         if text.contains("://") {
-            return self.from_url(url::parse(text).map_err(|e| at(e, &origin))?, origin, role, None);
+            return self.by_url(url::parse(text).map_err(|e| at(&e, &origin))?, origin, role, None);
         }
         if secret_looking(text) || !has_file_suffix(Path::new(text)) {
             return Err(not_a_name(&origin));
@@ -179,7 +179,7 @@ impl Config {
         Ok(self.file(self.sqlite_path(text), origin))
     }
 
-    fn from_config(&self, name: &str, role: Role) -> Result<Resolved> {
+    fn by_config(&self, name: &str, role: Role) -> Result<Resolved> {
         let Some(entry) = self.file.databases.get(name) else {
             let known: Vec<&str> = self.file.databases.keys().map(String::as_str).collect();
             let error = Error::new(ErrorKind::Usage, format!("@{name} is not in {}", self.file_label));
@@ -202,7 +202,7 @@ impl Config {
             (None, None) => None,
         };
         let mut resolved = if text.contains("://") {
-            self.from_url(url::parse(text).map_err(|e| at(e, &origin))?, origin, role, password)?
+            self.by_url(url::parse(text).map_err(|e| at(&e, &origin))?, origin, role, password)?
         } else if secret_looking(text) || !has_file_suffix(Path::new(text)) {
             return Err(not_a_name(&origin));
         } else {
@@ -212,7 +212,7 @@ impl Config {
         Ok(resolved)
     }
 
-    fn from_url(
+    fn by_url(
         &self,
         parsed: DatabaseUrl,
         origin: String,
@@ -221,13 +221,13 @@ impl Config {
     ) -> Result<Resolved> {
         let mut resolved = match parsed.place {
             Place::File(path) => self.file(self.sqlite_path(&path), origin),
-            Place::Server(dialect, server) => self.from_server(dialect, server, origin, role, password)?,
+            Place::Server(dialect, server) => self.by_server(dialect, *server, origin, role, password)?,
         };
         resolved.warnings.extend(parsed.warnings);
         Ok(resolved)
     }
 
-    fn from_server(
+    fn by_server(
         &self,
         dialect: Dialect,
         parts: ServerUrl,
@@ -239,10 +239,8 @@ impl Config {
         let user = match parts.user {
             Some(user) => user,
             None => self.system_user()?.ok_or_else(|| {
-                at(
-                    Error::new(ErrorKind::Usage, "the URL names no user").next("write user@ before the host"),
-                    &origin,
-                )
+                let error = Error::new(ErrorKind::Usage, "the URL names no user");
+                at(&error.next("write user@ before the host"), &origin)
             })?,
         };
         let database = match (parts.database, dialect) {
@@ -251,7 +249,7 @@ impl Config {
             (None, Dialect::Postgres) => user.clone(),
             (None, _) => {
                 let error = Error::new(ErrorKind::Usage, "the URL names no database");
-                return Err(at(error.next("write /name after the host"), &origin));
+                return Err(at(&error.next("write /name after the host"), &origin));
             }
         };
         let mut socket = parts.socket;
@@ -289,7 +287,7 @@ impl Config {
     }
 
     /// The path of a SQLite file, relative to the current folder as a shell completes it, else to the app folder.
-    fn from_path(&self, name: &str, role: Role, origin: String) -> Result<Resolved> {
+    fn by_path(&self, name: &str, role: Role, origin: String) -> Result<Resolved> {
         let path = Path::new(name);
         let below = self.in_app_dir(path);
         let found = [path, below.as_path()].into_iter().find(|path| path.exists());
@@ -359,7 +357,7 @@ impl Config {
 }
 
 /// Adds where the malformed text stands.
-fn at(error: Error, origin: &str) -> Error {
+fn at(error: &Error, origin: &str) -> Error {
     let what = format!("{} ({origin})", error.what());
     let moved = Error::new(error.kind(), what);
     match error.advice() {

@@ -31,7 +31,7 @@ pub enum Place {
     /// A SQLite file, as written: relative, absolute, maybe percent-encoded.
     File(String),
     /// A database of a server.
-    Server(Dialect, ServerUrl),
+    Server(Dialect, Box<ServerUrl>),
 }
 
 /// The parts of a server's URL; what is `None` was not given.
@@ -137,7 +137,7 @@ fn parse_server(dialect: Dialect, rest: &str) -> Result<DatabaseUrl> {
     parse_authority(authority, &mut server)?;
     server.database = decode(database, "database")?.filter(|name| !name.is_empty());
     let warnings = Query::parse(query)?.apply(dialect, &mut server)?;
-    Ok(DatabaseUrl { place: Place::Server(dialect, server), warnings })
+    Ok(DatabaseUrl { place: Place::Server(dialect, Box::new(server)), warnings })
 }
 
 type Credentials<'a> = (&'a str, Option<&'a str>);
@@ -219,7 +219,7 @@ mod tests {
 
     fn server(text: &str) -> ServerUrl {
         match parse(text).unwrap_or_else(|e| panic!("{text}: {e}")).place {
-            Place::Server(_, server) => server,
+            Place::Server(_, server) => *server,
             Place::File(path) => panic!("a file: {path}"),
         }
     }
