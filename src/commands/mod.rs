@@ -1,1 +1,3 @@
 //! One file a command: options in, report out. No clap, no printing.
+
+pub mod schema;
