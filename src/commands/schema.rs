@@ -105,13 +105,7 @@ async fn on_database(options: &Options) -> Result<SchemaReport> {
 /// What the engine itself says about the database.
 async fn look(endpoint: &Endpoint) -> Result<(DatabaseReport, Schema)> {
     let source = connect::source(endpoint).await?;
-    let facts = source.facts();
-    let database = DatabaseReport {
-        engine: endpoint.dialect().as_str().to_owned(),
-        version: Some(format!("{} {}", facts.flavour.title(), facts.version)),
-        location: endpoint.to_string(),
-        origin: endpoint.origin.clone(),
-    };
+    let database = super::database_report(endpoint, source.facts());
     let schema = source.inspect().await;
     source.close().await;
     Ok((database, schema?))

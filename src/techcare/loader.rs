@@ -5,7 +5,7 @@ use entity::{SqlAlchemyText, diagnostic, maintenance_plan, role, user};
 use futures::TryStreamExt;
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, EntityName, EntityTrait, IdenStatic, IntoActiveModel, Iterable, PrimaryKeyToColumn,
+    DbBackend, DbErr, EntityTrait, IdenStatic, IntoActiveModel, Iterable, PrimaryKeyToColumn,
     TransactionTrait, Value,
 };
 

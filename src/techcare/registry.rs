@@ -4,8 +4,7 @@
 use entity::{diagnostic, maintenance_plan, role, user};
 use sea_orm::sea_query::{ColumnType, StringLen};
 use sea_orm::{
-    ColumnTrait, EntityName, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, PrimaryKeyTrait,
-    RelationTrait,
+    ColumnTrait, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, PrimaryKeyTrait, RelationTrait,
 };
 
 use crate::model::endpoint::Dialect;
