@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// No migration of the suite may take longer; one that hangs is killed and fails its test.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -113,17 +112,23 @@ impl Running {
         }
     }
 
-    /// Waits until stderr holds such a text. False where the run ended first.
-    pub fn until(&mut self, text: &str) -> bool {
+    /// Waits until stderr holds these texts one after the other. False where the run ended first.
+    pub fn until(&mut self, texts: &[&str]) -> bool {
+        let heard = |lines: &str| {
+            texts
+                .iter()
+                .try_fold(0, |from, text| lines[from..].find(text).map(|at| from + at + text.len()))
+                .is_some()
+        };
         loop {
-            if self.lines.lock().unwrap().contains(text) {
+            if heard(&self.lines.lock().unwrap()) {
                 return true;
             }
             if self.child.try_wait().unwrap().is_some() {
-                return self.lines.lock().unwrap().contains(text);
+                return false;
             }
-            assert!(self.started.elapsed() < LIMIT, "never said {text:?}");
-            std::thread::sleep(Duration::from_millis(2));
+            assert!(self.started.elapsed() < LIMIT, "never said {texts:?}");
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -152,9 +157,4 @@ impl Running {
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         Ran { code, stdout, stderr }
     }
-}
-
-/// A folder that serves as application folder for several runs.
-pub fn folder() -> TempDir {
-    tempfile::tempdir().unwrap()
 }
