@@ -194,6 +194,16 @@ pub trait Rules: Send + Sync {
     /// What the dialect can express.
     fn capabilities(&self) -> &Capabilities;
 
+    /// Whether the dialect takes a name for a table, column, index or constraint when it is quoted. MySQL and
+    /// MariaDB take neither characters beyond the basic plane (emoji) nor blanks at the end.
+    fn accepts_name(&self, name: &str) -> bool {
+        let plain = name.chars().all(|c| u32::from(c) <= 0xffff) && !name.ends_with(' ');
+        !name.is_empty()
+            && !name.contains('\0')
+            && self.capabilities().max_name.fits(name)
+            && (plain || self.dialect() != Dialect::Mysql)
+    }
+
     /// A quoted identifier: the only way a name gets into SQL.
     fn quote(&self, name: &str) -> String;
 
@@ -336,6 +346,11 @@ pub trait Staging: Send + Sync {
     /// Foreign keys of the plan that the engine has not checked itself and that have orphans: proved by
     /// anti-join (or the engine's own check).
     async fn orphans(&self) -> Result<Vec<Orphans>>;
+
+    /// A SeaORM connection whose unqualified names are the staged tables, for `--loader seaorm`; the caller closes
+    /// it. `None` where staged tables have other names than the plan's (a prefix) or can only be reached through
+    /// the one connection that holds a transaction.
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>>;
 
     /// Makes everything visible in one atomic step.
     async fn switch(self: Box<Self>) -> Result<()>;

@@ -2,5 +2,10 @@
 
 pub mod copy;
 pub mod execute;
+#[cfg(test)]
+pub(crate) mod fake;
+pub mod order;
+pub mod plan;
 pub mod preflight;
+pub mod selection;
 pub mod verify;
