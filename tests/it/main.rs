@@ -7,3 +7,4 @@ mod directions;
 mod faults;
 mod names;
 mod support;
+mod techcare;
