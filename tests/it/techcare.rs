@@ -5,9 +5,14 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::binary;
+use crate::support::canon::hex;
 use crate::support::content::{self, Renamed};
 use crate::support::database::{Db, Engine};
 use crate::support::objects;
+
+#[path = "../support/seed/passwords.rs"]
+mod passwords;
+use passwords::PASSWORDS;
 
 /// TechCare's tables, parents first, with what a new row needs.
 const TABLES: [(&str, &str); 4] = [
@@ -24,7 +29,11 @@ const TABLES: [(&str, &str); 4] = [
 fn seeded(diagnostics: u32) -> Db {
     let seeder = Path::new(binary::PATH).parent().unwrap().join("examples/seed");
     let db = Db::fresh(Engine::Sqlite);
-    let done = Command::new(&seeder).arg(db.path()).arg(diagnostics.to_string()).output();
+    let done = Command::new(&seeder)
+        .arg("--out")
+        .arg(db.path())
+        .args(["--diagnostics", &diagnostics.to_string()])
+        .output();
     let done = done.unwrap_or_else(|error| panic!("{}: {error}", seeder.display()));
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     db
@@ -89,27 +98,51 @@ fn around_the_circle(diagnostics: u32) {
     }
 }
 
-/// Every account finds its own hash by exactly its name, and nobody else's.
+/// Every account is found by exactly its name, nobody else's, with its own hash; and the passwords behind the first
+/// hashes open them, computed anew by openssl.
 fn logs_in(first: &Db, db: &Db) {
     let accounts = first.query(
-        "SELECT username, password_hash FROM users WHERE username IS NOT NULL AND password_hash IS NOT NULL",
+        "SELECT username, password_hash, id FROM users
+         WHERE username IS NOT NULL AND password_hash IS NOT NULL ORDER BY id LIMIT 50",
     );
-    assert!(
-        accounts.iter().any(|account| account[1].as_ref().unwrap().len() == 162),
-        "no scrypt hash was seeded"
-    );
-    for account in accounts.iter().take(50) {
+    for (i, account) in accounts.iter().enumerate() {
         let (name, hash) = (account[0].as_ref().unwrap(), account[1].as_ref().unwrap());
         let literal = match db.engine {
             Engine::Mariadb => name.replace('\\', "\\\\"),
             _ => name.clone(),
         };
-        let found = db.query(&format!(
-            "SELECT password_hash FROM users WHERE username = '{}'",
-            literal.replace('\'', "''")
-        ));
+        let sql = format!("SELECT password_hash FROM users WHERE username = '{}'", literal.replace('\'', "''"));
+        let found = db.query(&sql);
         assert_eq!(found, [[Some(hash.clone())]], "{:?}: {name}", db.engine);
+        if i < PASSWORDS.len() {
+            let number: usize = account[2].as_ref().unwrap().parse().unwrap();
+            let (password, _) = PASSWORDS[(number - 1) % PASSWORDS.len()];
+            assert!(opens(password, found[0][0].as_ref().unwrap()), "{:?}: {name} can't log in", db.engine);
+        }
     }
+}
+
+/// What Werkzeug asks at a login: does scrypt of the password and the hash's salt give the rest of the hash?
+fn opens(password: &str, hash: &str) -> bool {
+    let mut parts = hash.splitn(3, '$');
+    let (method, salt, digest) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+    assert_eq!(method, "scrypt:32768:8:1");
+    let options = [
+        format!("hexpass:{}", hex(password.as_bytes())),
+        format!("salt:{salt}"),
+        "n:32768".to_owned(),
+        "r:8".to_owned(),
+        "p:1".to_owned(),
+        "maxmem_bytes:67108864".to_owned(),
+    ];
+    let mut openssl = Command::new("openssl");
+    openssl.args(["kdf", "-keylen", "64"]);
+    options.iter().for_each(|option| {
+        openssl.args(["-kdfopt", option]);
+    });
+    let done = openssl.arg("SCRYPT").output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().replace(':', "").eq_ignore_ascii_case(digest)
 }
 
 /// What the application inserts next gets the id after the highest there ever was.

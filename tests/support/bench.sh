@@ -36,7 +36,7 @@ fresh_mariadb() { my -e "DROP DATABASE IF EXISTS $1; CREATE DATABASE $1 CHARACTE
 migrate() { "$tool" --progress never -q migrate --source "$1" --target "$2"; }
 
 echo "seeding $rows diagnostics" >&2
-"$target/release/examples/seed" first.db "$rows"
+"$target/release/examples/seed" --out first.db --diagnostics "$rows" >/dev/null
 tables=$(sqlite3 -readonly first.db "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid")
 
 # What the floors load: the databases as ours makes them, once, as files, and their empty tables as scripts.
