@@ -3,6 +3,8 @@
 mod ddl;
 mod default;
 mod definition;
+mod file;
+mod inspect;
 mod tokens;
 mod types;
 
