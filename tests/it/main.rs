@@ -8,3 +8,4 @@ mod faults;
 mod names;
 mod support;
 mod techcare;
+mod type_mapping;

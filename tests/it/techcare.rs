@@ -111,7 +111,8 @@ fn logs_in(first: &Db, db: &Db) {
             Engine::Mariadb => name.replace('\\', "\\\\"),
             _ => name.clone(),
         };
-        let sql = format!("SELECT password_hash FROM users WHERE username = '{}'", literal.replace('\'', "''"));
+        let sql =
+            format!("SELECT password_hash FROM users WHERE username = '{}'", literal.replace('\'', "''"));
         let found = db.query(&sql);
         assert_eq!(found, [[Some(hash.clone())]], "{:?}: {name}", db.engine);
         if i < PASSWORDS.len() {
