@@ -7,3 +7,5 @@ mod directions;
 mod faults;
 mod names;
 mod support;
+mod techcare;
+mod type_mapping;
