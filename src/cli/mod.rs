@@ -1,1 +1,3 @@
 //! What was typed, where databases are, and what is shown: the only floor that reads arguments and writes to the terminal.
+
+pub mod config;

@@ -347,6 +347,11 @@ pub trait Staging: Send + Sync {
     /// anti-join (or the engine's own check).
     async fn orphans(&self) -> Result<Vec<Orphans>>;
 
+    /// A SeaORM connection whose unqualified names are the staged tables, for `--loader seaorm`; the caller closes
+    /// it. `None` where staged tables have other names than the plan's (a prefix) or can only be reached through
+    /// the one connection that holds a transaction.
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>>;
+
     /// Makes everything visible in one atomic step.
     async fn switch(self: Box<Self>) -> Result<()>;
 
