@@ -40,6 +40,8 @@ pub const COMMENT_NOT_CARRIED: &str = "comment_not_carried";
 /// Text compared regardless of case, accents or trailing blanks, and will not any more; no key depends on it.
 pub const COMPARISON_CHANGED: &str = "comparison_changed";
 
+/// A check that says what the type of its column means in the target anyway.
+pub const CHECK_IMPLIED: &str = "check_implied";
 /// A check that the target cannot say.
 pub const CHECK_NOT_CARRIED: &str = "check_not_carried";
 /// A unique constraint or index that is lost, or carried without its uniqueness.

@@ -4,6 +4,7 @@ use super::codes;
 use super::findings::Note;
 use super::{Planner, is_exact_collation};
 use crate::engine::capability::{ColumnInput, Mapping};
+use crate::engine::expression::{self, Want};
 use crate::model::plan::{
     ColumnPlan, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, TablePlan, TypePlan,
 };
@@ -31,7 +32,7 @@ impl Planner<'_> {
         }
         // Expressions may name any column of the table, so they come after all types are known.
         for (position, (declared, mapping)) in table.columns.iter().zip(&mappings).enumerate() {
-            planned[position].default = self.default(table, declared, mapping, &planned);
+            planned[position].default = self.default(table, declared, mapping);
             planned[position].generated = self.generated(table, declared, &planned);
         }
         planned
@@ -160,22 +161,17 @@ impl Planner<'_> {
         false
     }
 
-    fn default(
-        &mut self,
-        table: &Table,
-        column: &Column,
-        mapping: &Mapping,
-        planned: &[ColumnPlan],
-    ) -> Option<String> {
+    fn default(&mut self, table: &Table, column: &Column, mapping: &Mapping) -> Option<String> {
         let value = column.default.as_ref()?;
-        let translated = match value {
-            DefaultValue::Expression(text) => {
-                self.expression(text, table, planned).map(DefaultValue::Expression)
+        let (source, target) = (self.input.source.dialect, self.input.rules.dialect());
+        let said = match value {
+            DefaultValue::Expression(text) if !self.input.verbatim() => {
+                expression::default(source, text, target, &mapping.carries)
             }
             other => Some(other.clone()),
         };
-        let default = translated.and_then(|value| self.input.rules.default(&value, mapping));
-        if default.is_none() && *value != DefaultValue::Null {
+        let default = said.as_ref().and_then(|value| self.input.rules.default(value, mapping));
+        if default.is_none() && *value != DefaultValue::Null && said != Some(DefaultValue::Null) {
             let text = format!("has no counterpart in the target: DEFAULT {}", spelled(value));
             let note = Note::new(codes::DEFAULT_NOT_CARRIED, "default", FindingAction::NotCarried, text);
             self.findings.push(note.table(&table.name).column(&column.name));
@@ -186,8 +182,9 @@ impl Planner<'_> {
     fn generated(&mut self, table: &Table, column: &Column, planned: &[ColumnPlan]) -> Option<GeneratedPlan> {
         let generated = column.generated.as_ref()?;
         let can = self.input.rules.capabilities();
+        let carries = &planned.iter().find(|c| c.source == column.name)?.carries;
         let Some(expression) = self
-            .expression(&generated.expression, table, planned)
+            .expression(&generated.expression, Want::Value(carries), table, planned)
             .filter(|_| can.generated_stored || can.generated_virtual)
         else {
             let text = format!(

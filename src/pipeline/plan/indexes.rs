@@ -6,6 +6,7 @@ use super::columns::keeps_loose_comparison;
 use super::findings::Note;
 use super::names::renamed;
 use super::{Planner, is_exact_collation};
+use crate::engine::expression::Want;
 use crate::model::plan::{ColumnPlan, FindingAction, IndexPartPlan, IndexPlan, KeyPlan};
 use crate::model::schema::{Collation, Deferrable, Index, IndexKey, IndexPart, Table};
 
@@ -79,7 +80,7 @@ impl Planner<'_> {
         let predicate = match &index.predicate {
             None => None,
             Some(text) => {
-                let said = self.expression(text, table, columns).filter(|_| can.partial_indexes);
+                let said = self.expression(text, Want::Truth, table, columns).filter(|_| can.partial_indexes);
                 if said.is_none() {
                     shape.plainer.push("covers all rows instead of those of its WHERE".into());
                     // Unique among some rows is not unique among all.
@@ -184,7 +185,7 @@ impl Planner<'_> {
                 if !can.expression_indexes {
                     return Err("the target has no indexes over expressions".into());
                 }
-                let said = self.expression(text, table, columns);
+                let said = self.expression(text, Want::Any, table, columns);
                 (None, Some(said.ok_or("its expression has no certain counterpart in the target")?))
             }
         };

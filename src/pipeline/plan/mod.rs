@@ -18,7 +18,7 @@ use self::findings::{Findings, Note};
 use self::names::Names;
 use super::order::dependency_order;
 use crate::engine::capability::Rules;
-use crate::engine::expression::{self, ColumnFacts, Comparison};
+use crate::engine::expression::{self, ColumnFacts, Comparison, Want};
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{
     ColumnPlan, ColumnProfile, FindingAction, Plan, Scope, TablePlan, TableProfile, TypePlan,
@@ -160,26 +160,35 @@ impl Planner<'_> {
 
     /// An expression of the source over the columns of a table in the target's words. The same dialect keeps the
     /// words as they are, unless a column had to be renamed.
-    fn expression(&self, text: &str, table: &Table, columns: &[ColumnPlan]) -> Option<String> {
+    fn expression(
+        &self,
+        text: &str,
+        want: Want<'_>,
+        table: &Table,
+        columns: &[ColumnPlan],
+    ) -> Option<String> {
         let renamed = || columns.iter().any(|c| c.source != c.name);
         if self.input.verbatim() && !renamed() {
             return Some(text.to_owned());
         }
-        let facts = |name: &str| {
-            let planned = columns.iter().find(|c| c.source == name).or_else(|| {
-                // Unquoted names of SQLite and MySQL find their column whatever its case.
-                let same = |c: &&ColumnPlan| c.source.eq_ignore_ascii_case(name);
-                let folds = self.input.source.dialect != Dialect::Postgres;
-                columns.iter().find(same).filter(|_| folds)
-            })?;
-            let collation = table.column(&planned.source).and_then(|c| c.collation.as_ref());
-            Some(ColumnFacts {
-                name: planned.name.clone(),
-                data_type: planned.carries.clone(),
-                comparison: comparison(self.input.source.dialect, collation, planned),
-            })
-        };
-        expression::translate(self.input.source.dialect, text, self.input.rules.dialect(), &facts)
+        let facts = |name: &str| self.facts(name, table, columns);
+        expression::translate(self.input.source.dialect, text, self.input.rules.dialect(), want, &facts)
+    }
+
+    /// What an expression of the source needs to know about a column of its table.
+    fn facts(&self, name: &str, table: &Table, columns: &[ColumnPlan]) -> Option<ColumnFacts> {
+        let source = self.input.source.dialect;
+        let planned = columns.iter().find(|c| c.source == name).or_else(|| {
+            // SQLite and MySQL find a column whatever the case of its name.
+            let same = |c: &&ColumnPlan| c.source.eq_ignore_ascii_case(name);
+            columns.iter().find(same).filter(|_| source != Dialect::Postgres)
+        })?;
+        let collation = table.column(&planned.source).and_then(|c| c.collation.as_ref());
+        Some(ColumnFacts {
+            name: planned.name.clone(),
+            data_type: planned.carries.clone(),
+            comparison: comparison(source, collation, planned),
+        })
     }
 }
 
