@@ -1,6 +1,7 @@
 //! One file a command: options in, report out. No clap, no printing.
 
 pub mod migrate;
+pub mod schema;
 
 use crate::engine::capability::Facts;
 use crate::model::endpoint::Endpoint;

@@ -177,3 +177,80 @@ fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted, "interrupted before anything was switched on")
         .next("the target is as it was; run the same command again when you are ready")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Fake, Fault, plan};
+    use super::*;
+    use crate::engine::capability::Source;
+    use crate::model::event::Silent;
+
+    const ROWS: [i64; 5] = [1, 2, 3, 3, -7];
+
+    fn settings() -> Settings {
+        Settings {
+            run_id: "run".into(),
+            batch: BatchSize { rows: 2, bytes: 1 << 20 },
+            jobs: 2,
+            verify: true,
+            observer: Arc::new(Silent),
+            cancel: CancellationToken::new(),
+            loader: None,
+        }
+    }
+
+    async fn run(fault: Fault, settings: &Settings) -> (Result<Vec<TableReport>>, Vec<&'static str>) {
+        let engine = Fake::new(fault, &ROWS);
+        let snapshot = engine.snapshot(2).await.unwrap();
+        let result = execute(&plan(3), snapshot.as_ref(), &engine, settings).await;
+        (result, engine.calls())
+    }
+
+    #[tokio::test]
+    async fn everything_is_proven_before_the_switch() {
+        let (result, calls) = run(Fault::None, &settings()).await;
+        let tables = result.unwrap();
+        assert_eq!(tables.len(), 3);
+        for table in &tables {
+            assert_eq!((table.rows_read, table.rows_written, table.verified), (5, 5, Some(true)));
+        }
+        assert_eq!(calls, ["stage", "create", "finish", "switch"]);
+    }
+
+    #[tokio::test]
+    async fn every_failure_ends_with_staging_removed_and_no_switch() {
+        for (fault, kind) in [
+            (Fault::Create, ErrorKind::Write),
+            (Fault::Read, ErrorKind::Read),
+            (Fault::Write, ErrorKind::Space),
+            (Fault::Miscount, ErrorKind::Verify),
+            (Fault::Finish, ErrorKind::Value),
+            (Fault::Orphan, ErrorKind::Value),
+            (Fault::Alter, ErrorKind::Verify),
+        ] {
+            let (result, calls) = run(fault, &settings()).await;
+            assert_eq!(result.unwrap_err().kind(), kind, "{fault:?}");
+            assert_eq!(calls.last(), Some(&"discard"), "{fault:?}");
+            assert!(!calls.contains(&"switch"), "{fault:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_proof_nothing_is_claimed() {
+        let (result, _) = run(Fault::None, &Settings { verify: false, ..settings() }).await;
+        assert!(result.unwrap().iter().all(|t| t.verified.is_none()));
+    }
+
+    #[tokio::test]
+    async fn an_interruption_is_cleaned_up() {
+        let settings = settings();
+        let cancel = settings.cancel.clone();
+        let stop = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            cancel.cancel();
+        };
+        let ((result, calls), ()) = tokio::join!(run(Fault::Hang, &settings), stop);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Interrupted);
+        assert_eq!(calls.last(), Some(&"discard"));
+    }
+}

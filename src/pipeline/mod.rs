@@ -2,6 +2,8 @@
 
 pub mod copy;
 pub mod execute;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod order;
 pub mod plan;
 pub mod preflight;

@@ -1,4 +1,12 @@
-//! sqlite: being built.
+//! SQLite: files, their catalogue, their rows, and new files in which a migration is built.
+
+mod ddl;
+mod default;
+mod definition;
+mod file;
+mod inspect;
+mod tokens;
+mod types;
 
 use crate::engine::capability::{Rules, Source, Target};
 use crate::model::endpoint::Endpoint;
@@ -14,9 +22,9 @@ pub async fn open_target(_path: &std::path::Path, _endpoint: &Endpoint) -> Resul
     Err(Error::internal("not built yet"))
 }
 
-/// Rules.
+/// Rules of SQLite; no file is needed to know them.
 pub fn rules() -> Box<dyn Rules> {
-    panic!("not built yet")
+    Box::new(ddl::SqliteRules)
 }
 
 /// SeaORM connection.
