@@ -322,6 +322,10 @@ pub struct Occupied {
     pub empty: bool,
 }
 
+/// Whoever hears of each statement before it runs. A name of its own, because `async_trait` would bind the lifetime
+/// of the `&str` to the call, and no statement of the implementation's own would live long enough.
+pub type OnStatement<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
 /// The place where a migration is built before anybody sees it.
 ///
 /// Until [`Staging::switch`] returns, the target is as it was; [`Staging::discard`] removes every trace, also
@@ -338,7 +342,7 @@ pub trait Staging: Send + Sync {
 
     /// Names and runs the statements after the load, one kind after the other: indexes, constraints, last.
     /// `on_statement` hears of each before it runs.
-    async fn finish(&self, on_statement: &(dyn Fn(&str) + Send + Sync)) -> Result<()>;
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()>;
 
     /// Reads a staged table back, with the contract of [`Snapshot::read`].
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;
