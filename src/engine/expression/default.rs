@@ -3,8 +3,9 @@
 use sqlparser::ast::{Expr, FunctionArguments};
 
 use super::Comparison;
+use super::call::{arguments, function_name};
 use super::print::print;
-use super::read::{Reader, arguments, function_name, parse, strip};
+use super::read::{Reader, parse, strip};
 use super::term::{Class, Term};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::{DataType, DefaultValue};

@@ -1,14 +1,17 @@
 //! Translation of SQL expressions (defaults, checks, generated columns, index predicates) from one dialect to
 //! another. Only what certainly means the same is translated; everything else is `None`, and the planner lists
-//! the object as not carried. `term` is the common ground, `read` comes in from a dialect, `print` goes out into
-//! one, `default` knows the clocks and constants that defaults are made of.
+//! the object as not carried. `term` is the common ground, `read` comes in from a dialect (with
+//! `call`, `literal` and `agree`), `print` goes out into one, `default` knows the clocks and constants that defaults are made of.
 //!
 //! Deliberately not translated, because the engines differ: `lower`/`upper` (SQLite folds ASCII only, PostgreSQL
 //! by collation), division of anything but integers by a constant (MySQL divides into decimals), `||` on MySQL
 //! (an OR unless the session says otherwise), LIKE where case could matter, regular expressions, clocks outside
 //! defaults, decimals calculated in SQLite (doubles there), anything by session or locale.
 
+mod agree;
+mod call;
 mod default;
+mod literal;
 mod print;
 mod read;
 mod term;

@@ -2,17 +2,17 @@
 //! would compare, calculate or convert differently in the other dialect, is `None`.
 
 use sqlparser::ast::{
-    Array, BinaryOperator, CaseWhen, DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, ObjectName, ObjectNamePart, TrimWhereField, UnaryOperator, Value,
+    Array, BinaryOperator, CaseWhen, DataType as SqlType, Expr, Ident, TrimWhereField, UnaryOperator, Value,
 };
 use sqlparser::dialect::{MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::call::{arguments, function_name, substring};
+use super::literal::{array_literal, introduced, literal};
 use super::term::{Arithmetic, Class, Compare, Ends, Node, Term};
 use super::{Columns, Comparison};
 use crate::model::endpoint::Dialect;
-use crate::model::value::{format_datetime, parse_date, parse_datetime};
 
 /// Most words and operators in one expression, and most levels: real ones have tens. They bound the depth of the
 /// parser's tree, which is dropped recursively.
@@ -366,7 +366,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether both dialects calculate alike with values of a class.
-    fn calculates(&self, class: &Class) -> bool {
+    pub(super) fn calculates(&self, class: &Class) -> bool {
         match class {
             Class::Integer { .. } | Class::Float { single: false } => true,
             Class::Decimal { .. } => !self.sqlite(),
@@ -378,7 +378,7 @@ impl<'a> Reader<'a> {
         self.source == Dialect::Sqlite || self.target == Dialect::Sqlite
     }
 
-    fn concat(&self, nodes: Vec<Node>) -> Option<Node> {
+    pub(super) fn concat(&self, nodes: Vec<Node>) -> Option<Node> {
         let mut least = Comparison::Exact;
         let mut terms = Vec::with_capacity(nodes.len());
         for node in nodes {
@@ -395,7 +395,7 @@ impl<'a> Reader<'a> {
         Some(Node::new(Term::Concat(terms), Class::Text { comparison: least, fixed: false }))
     }
 
-    fn trim(&self, ends: Ends, node: Node) -> Option<Node> {
+    pub(super) fn trim(&self, ends: Ends, node: Node) -> Option<Node> {
         matches!(node.class, Class::Text { fixed: false, .. })
             .then(|| Node::new(Term::Trim(ends, Box::new(node.term)), node.class))
     }
@@ -414,226 +414,6 @@ impl<'a> Reader<'a> {
         let otherwise = if otherwise.is_some() { terms.pop().map(Box::new) } else { None };
         Some(Node::new(Term::Case(branches.into_iter().zip(terms).collect(), otherwise), class))
     }
-
-    fn function(&self, function: &Function, level: usize) -> Option<Node> {
-        let name = function_name(&function.name)?;
-        let nodes: Vec<Node> =
-            arguments(function)?.into_iter().map(|e| self.walk(e, level)).collect::<Option<_>>()?;
-        match (name.as_str(), nodes.len()) {
-            ("coalesce", 2..) | ("ifnull", 2) => {
-                let (terms, class) = self.unite(nodes)?;
-                Some(Node::new(Term::Coalesce(terms), class))
-            }
-            // PostgreSQL's leaves NULLs out; the others make the whole NULL.
-            ("concat", 1..) if self.source == Dialect::Mysql => self.concat(nodes),
-            ("nullif", 2) => {
-                let [a, b] = nodes.try_into().ok()?;
-                let (a, b) = self.meet(a, b, false)?;
-                Some(Node::new(Term::NullIf(Box::new(a.term), Box::new(b.term)), a.class))
-            }
-            (name, 1) => self.call(name, nodes.into_iter().next()?),
-            ("substr" | "substring", 2 | 3) => {
-                let mut nodes = nodes.into_iter();
-                substring(nodes.next()?, &nodes.next()?, nodes.next().as_ref())
-            }
-            _ => None,
-        }
-    }
-
-    /// A function of one argument.
-    fn call(&self, name: &str, node: Node) -> Option<Node> {
-        let integer = Class::Integer { unsigned: false };
-        let text = matches!(node.class, Class::Text { fixed: false, .. });
-        let bytes = node.class == Class::Bytes;
-        let mysql = self.source == Dialect::Mysql;
-        let term = Box::new(node.term);
-        match name {
-            "abs" if self.calculates(&node.class) => Some(Node::new(Term::Abs(term), node.class)),
-            "trim" | "btrim" if text => Some(Node::new(Term::Trim(Ends::Both, term), node.class)),
-            "ltrim" if text => Some(Node::new(Term::Trim(Ends::Left, term), node.class)),
-            "rtrim" if text => Some(Node::new(Term::Trim(Ends::Right, term), node.class)),
-            "char_length" | "character_length" if text => Some(Node::new(Term::Chars(term), integer)),
-            "length" if text && !mysql => Some(Node::new(Term::Chars(term), integer)),
-            "length" | "octet_length" if text || bytes => {
-                Some(Node::new(Term::Bytes { term, of_text: text }, integer))
-            }
-            "isnull" if mysql => Some(Node::truth(Term::IsNull(term, false))),
-            // The parsers agree but for limits of depth.
-            "json_valid" if matches!(node.class, Class::Text { .. } | Class::Json) => {
-                Some(Node::truth(Term::JsonValid(term)))
-            }
-            _ => None,
-        }
-    }
-
-    /// Brings two terms to a comparison on which the dialects agree.
-    fn meet(&self, a: Node, b: Node, orders: bool) -> Option<(Node, Node)> {
-        let (a, b) = if a.is_literal() {
-            let a = self.adapt(a, &b.class)?;
-            (a, b)
-        } else {
-            let b = self.adapt(b, &a.class)?;
-            (a, b)
-        };
-        self.agree(&a.class, &b.class, orders).then_some((a, b))
-    }
-
-    /// One class for the alternatives of COALESCE or CASE.
-    fn unite(&self, nodes: Vec<Node>) -> Option<(Vec<Term>, Class)> {
-        let class = nodes
-            .iter()
-            .find(|n| !n.is_literal())
-            .or_else(|| nodes.iter().find(|n| n.class != Class::Null))?
-            .class
-            .clone();
-        let mut terms = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            if node.class != Class::Null {
-                let node = self.adapt(node, &class)?;
-                let same =
-                    node.class == class || (node.is_literal() && self.agree(&node.class, &class, false));
-                if !same {
-                    return None;
-                }
-                terms.push(node.term);
-            } else {
-                terms.push(node.term);
-            }
-        }
-        Some((terms, class))
-    }
-
-    /// A literal in the form that goes with a class; other terms stay as they are.
-    pub(super) fn adapt(&self, node: Node, class: &Class) -> Option<Node> {
-        match (&node.term, class) {
-            (Term::Number(n), Class::Truth) => match n.as_str() {
-                "0" => Some(Node::truth(Term::Bool(false))),
-                "1" => Some(Node::truth(Term::Bool(true))),
-                _ => None,
-            },
-            (Term::Bool(value), class) if class.is_number() && self.source != Dialect::Postgres => {
-                Node::number(if *value { "1" } else { "0" })
-            }
-            (Term::Text(text), Class::Text { fixed, .. }) => (!fixed || !text.ends_with(' ')).then_some(node),
-            (Term::Text(text), Class::Enum { labels, .. }) => labels.contains(text).then_some(node),
-            (Term::Text(text), Class::Date) => {
-                parse_date(text)?;
-                Some(Node::new(node.term, Class::Date))
-            }
-            (Term::Text(text), Class::DateTime) => {
-                let micros = parse_datetime(text)?;
-                let whole = format_datetime(micros, 6);
-                // SQLite compares the spelling.
-                if self.source == Dialect::Sqlite && *text != whole {
-                    return None;
-                }
-                let digits = if self.target == Dialect::Sqlite || micros % 1_000_000 != 0 { 6 } else { 0 };
-                Some(Node::new(Term::Text(format_datetime(micros, digits)), Class::DateTime))
-            }
-            (Term::Text(_), Class::Quoted) => Some(node),
-            (Term::Text(_) | Term::Null, _) => None,
-            _ => Some(node),
-        }
-    }
-
-    /// Whether the dialects agree on comparing values of two classes.
-    fn agree(&self, a: &Class, b: &Class, orders: bool) -> bool {
-        let needed = if orders { Comparison::Exact } else { Comparison::Equality };
-        // Text where a number is meant.
-        let as_text = |c: &Class| self.target == Dialect::Sqlite && *c == Class::Decimal { as_text: true };
-        match (a, b) {
-            _ if as_text(a) || as_text(b) => false,
-            (a, b) if a.is_number() && b.is_number() => true,
-            (Class::Text { comparison, .. }, Class::Quoted)
-            | (Class::Quoted, Class::Text { comparison, .. }) => *comparison >= needed,
-            (Class::Text { comparison: x, fixed: f }, Class::Text { comparison: y, fixed: g }) => {
-                f == g && *x.min(y) >= needed
-            }
-            // Labels are ordered by their place in one dialect and as text in another.
-            (Class::Enum { comparison, .. }, Class::Quoted)
-            | (Class::Quoted, Class::Enum { comparison, .. }) => !orders && *comparison >= needed,
-            (Class::Truth, Class::Truth)
-            | (Class::Date, Class::Date)
-            | (Class::DateTime, Class::DateTime)
-            | (Class::Timestamp, Class::Timestamp)
-            | (Class::Bytes, Class::Bytes)
-            | (Class::Quoted, Class::Quoted) => true,
-            _ => false,
-        }
-    }
-
-    /// Casts that change nothing, or a literal only.
-    pub(super) fn cast(&self, node: Node, to: &SqlType) -> Option<Node> {
-        let to = to.to_string().to_ascii_lowercase();
-        let (base, modifier) = match to.split_once('(') {
-            Some((base, rest)) => (base.trim(), Some(rest)),
-            None => (to.as_str(), None),
-        };
-        let base = base.strip_prefix("pg_catalog.").unwrap_or(base);
-        if node.term == Term::Null {
-            return Some(node);
-        }
-        match base {
-            "text" | "varchar" | "character varying" | "bpchar" | "char" | "character" => {
-                let length = match modifier {
-                    Some(rest) => Some(rest.split(')').next()?.trim().parse::<usize>().ok()?),
-                    None if matches!(base, "char" | "character") => Some(1),
-                    None => None,
-                };
-                match (&node.term, &node.class) {
-                    (Term::Text(text), Class::Quoted) => {
-                        length.is_none_or(|n| text.chars().count() <= n).then_some(node)
-                    }
-                    (_, Class::Text { .. } | Class::Enum { .. }) if length.is_none() && base != "bpchar" => {
-                        Some(node)
-                    }
-                    _ => None,
-                }
-            }
-            "numeric" | "decimal" | "integer" | "int" | "bigint" | "smallint" | "double precision"
-            | "real"
-                if modifier.is_none() =>
-            {
-                self.cast_number(node, base)
-            }
-            "boolean" | "bool" => match (&node.term, &node.class) {
-                (_, Class::Truth) => Some(node),
-                (Term::Text(text), Class::Quoted) => match text.as_str() {
-                    "t" | "true" => Some(Node::truth(Term::Bool(true))),
-                    "f" | "false" => Some(Node::truth(Term::Bool(false))),
-                    _ => None,
-                },
-                _ => None,
-            },
-            // The zone of the session would matter.
-            "timestamptz" | "timestamp with time zone" | "timetz" | "time with time zone" => None,
-            // A type of the schema's own (an enum's label), a date: the column that it meets decides.
-            _ if modifier.is_none() && node.class == Class::Quoted => Some(node),
-            _ => None,
-        }
-    }
-
-    fn cast_number(&self, node: Node, base: &str) -> Option<Node> {
-        let integer = matches!(base, "integer" | "int" | "bigint" | "smallint");
-        let floating = matches!(base, "double precision" | "real");
-        match (&node.term, &node.class) {
-            (Term::Number(text), class) if class.is_number() => {
-                let whole = text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-                (whole || !integer).then(|| {
-                    let class = if floating { Class::Float { single: false } } else { class.clone() };
-                    Node::new(node.term.clone(), class)
-                })
-            }
-            (Term::Text(text), Class::Quoted) => self.cast_number(Node::number(text)?, base),
-            (_, Class::Integer { .. }) if base == "bigint" => Some(node),
-            (_, Class::Integer { .. }) if matches!(base, "numeric" | "decimal") => {
-                Some(Node::new(node.term, Class::Decimal { as_text: false }))
-            }
-            (_, Class::Decimal { .. }) if matches!(base, "numeric" | "decimal") => Some(node),
-            (_, Class::Float { single: false }) if base == "double precision" => Some(node),
-            _ => None,
-        }
-    }
 }
 
 /// An expression without the parentheses around it.
@@ -642,126 +422,4 @@ pub(super) fn strip(mut expr: &Expr) -> &Expr {
         expr = inner;
     }
     expr
-}
-
-fn literal(value: &Value) -> Option<Node> {
-    match value {
-        Value::Number(text, false) => Node::number(text),
-        Value::SingleQuotedString(text)
-        | Value::EscapedStringLiteral(text)
-        | Value::NationalStringLiteral(text)
-        | Value::DoubleQuotedString(text) => Some(Node::new(Term::Text(text.clone()), Class::Quoted)),
-        Value::Boolean(value) => Some(Node::truth(Term::Bool(*value))),
-        Value::Null => Some(Node::new(Term::Null, Class::Null)),
-        _ => None,
-    }
-}
-
-/// MySQL's character set introducers: all of them mean the same text where it is ASCII.
-fn introduced(prefix: &str, node: Node) -> Option<Node> {
-    let prefix = prefix.to_ascii_lowercase();
-    let Term::Text(text) = &node.term else { return None };
-    let known = matches!(prefix.as_str(), "_utf8mb4" | "_utf8mb3" | "_utf8" | "n")
-        || (matches!(prefix.as_str(), "_latin1" | "_ascii") && text.is_ascii());
-    known.then_some(node)
-}
-
-fn substring(node: Node, from: &Node, length: Option<&Node>) -> Option<Node> {
-    if !matches!(node.class, Class::Text { fixed: false, .. }) {
-        return None;
-    }
-    let number = |node: &Node| match &node.term {
-        Term::Number(text) => text.parse::<u32>().ok(),
-        _ => None,
-    };
-    // Positions below 1 count from the end, or before the beginning.
-    let from = number(from).filter(|n| *n > 0)?;
-    let length = match length {
-        Some(length) => Some(number(length)?),
-        None => None,
-    };
-    Some(Node::new(Term::Substring(Box::new(node.term), from, length), node.class))
-}
-
-/// Elements of an array as PostgreSQL prints it; none may be NULL or an array.
-fn array_literal(text: &str) -> Option<Vec<Node>> {
-    let body = text.strip_prefix('{')?.strip_suffix('}')?;
-    let mut items = Vec::new();
-    let mut chars = body.chars().peekable();
-    while chars.peek().is_some() {
-        let mut item = String::new();
-        if chars.next_if_eq(&'"').is_some() {
-            loop {
-                match chars.next()? {
-                    '"' => break,
-                    '\\' => item.push(chars.next()?),
-                    c => item.push(c),
-                }
-            }
-        } else {
-            while let Some(c) = chars.next_if(|c| *c != ',') {
-                if matches!(c, '{' | '}' | '"' | '\\') {
-                    return None;
-                }
-                item.push(c);
-            }
-            if item.eq_ignore_ascii_case("null") || item.is_empty() {
-                return None;
-            }
-        }
-        items.push(Node::new(Term::Text(item), Class::Quoted));
-        match chars.next() {
-            None => break,
-            Some(',') if chars.peek().is_some() => {}
-            Some(_) => return None,
-        }
-    }
-    Some(items)
-}
-
-/// A function's name in lower case, without the catalogue's schema.
-pub(super) fn function_name(name: &ObjectName) -> Option<String> {
-    let part = |part: &ObjectNamePart| match part {
-        ObjectNamePart::Identifier(ident) => Some(ident.value.to_ascii_lowercase()),
-        ObjectNamePart::Function(_) => None,
-    };
-    match name.0.as_slice() {
-        [only] => part(only),
-        [schema, only] if part(schema)? == "pg_catalog" => part(only),
-        _ => None,
-    }
-}
-
-/// Plain arguments of a plain call.
-pub(super) fn arguments(function: &Function) -> Option<Vec<&Expr>> {
-    let plain = function.filter.is_none()
-        && function.over.is_none()
-        && function.null_treatment.is_none()
-        && function.within_group.is_empty()
-        && matches!(function.parameters, FunctionArguments::None);
-    if !plain {
-        return None;
-    }
-    match &function.args {
-        FunctionArguments::None => Some(Vec::new()),
-        FunctionArguments::Subquery(_) => None,
-        FunctionArguments::List(list) => {
-            if list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
-                return None;
-            }
-            let plain = |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(_)));
-            if !list.args.iter().all(plain) {
-                return None;
-            }
-            Some(
-                list.args
-                    .iter()
-                    .filter_map(|arg| match arg {
-                        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
-                        _ => None,
-                    })
-                    .collect(),
-            )
-        }
-    }
 }

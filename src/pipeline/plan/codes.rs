@@ -20,6 +20,8 @@ pub const TYPE_CONFLICT: &str = "type_conflict";
 pub const COLUMN_COUNT: &str = "column_count";
 /// A table has more indexes than the target takes.
 pub const INDEX_COUNT: &str = "index_count";
+/// The primary key is longer than the target takes.
+pub const KEY_TOO_LONG: &str = "key_too_long";
 /// A column of the primary key holds NULL, which only SQLite lets it.
 pub const NULL_IN_KEY: &str = "null_in_key";
 /// `--data-only`: the target lacks a table or column, or its column cannot hold the source's.

@@ -6,8 +6,10 @@
 pub mod codes;
 mod columns;
 mod constraints;
+mod data_only;
 mod findings;
 mod indexes;
+mod keys;
 mod names;
 mod objects;
 mod types;
@@ -51,6 +53,11 @@ impl PlanInput<'_> {
     fn verbatim(&self) -> bool {
         self.source.dialect == self.rules.dialect()
     }
+
+    /// Types that are known to be right: those of the tables that are to be filled, else TechCare's own.
+    fn models(&self) -> Option<&Schema> {
+        if self.scope == Scope::DataOnly { self.existing } else { self.known }
+    }
 }
 
 /// Makes the plan. It always succeeds: what cannot be done is a finding that blocks.
@@ -64,12 +71,12 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     };
     planner.name_tables();
     let order = dependency_order(&input.source.tables);
-    let mut tables: Vec<TablePlan> = order.iter().map(|at| planner.table(*at)).collect();
-    for (at, planned) in order.iter().enumerate() {
-        let keys = planner.foreign_keys(&input.source.tables[*planned], &tables, at);
-        tables[at].foreign_keys = keys;
-    }
-    planner.objects();
+    let tables = if input.scope == Scope::DataOnly {
+        order.iter().filter_map(|at| planner.table_of_rows(*at)).collect()
+    } else {
+        planner.tables(&order)
+    };
+    planner.left_out();
     Plan {
         source: input.source.dialect,
         target: input.rules.dialect(),
@@ -92,6 +99,17 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
+    /// Plans everything, in order.
+    fn tables(&mut self, order: &[usize]) -> Vec<TablePlan> {
+        let mut tables: Vec<TablePlan> = order.iter().map(|at| self.table(*at)).collect();
+        for (at, planned) in order.iter().enumerate() {
+            let keys = self.foreign_keys(&self.input.source.tables[*planned], &tables, at);
+            tables[at].foreign_keys = keys;
+        }
+        self.objects();
+        tables
+    }
+
     /// Plans a table without its foreign keys, which need the plans of all tables.
     fn table(&mut self, at: usize) -> TablePlan {
         let table = &self.input.source.tables[at];
