@@ -1,6 +1,7 @@
 //! The whole engine against files: what stands in one file stands in the next, value by value, compared by nothing
 //! of this program. Plans are made by hand here; the planner has tests of its own.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -385,7 +386,6 @@ async fn a_new_file_is_the_old_one() {
     migrate(&from, &to, Scope::All).await.unwrap();
     assert_same(&from, &to).await;
     assert_eq!(listing(folder.path()), ["from.db", "to.db"]);
-    use std::os::unix::fs::MetadataExt as _;
     assert_eq!(std::fs::metadata(&to).unwrap().mode() & 0o777, 0o600);
     let next: i64 = Connection::open(&to)
         .unwrap()
@@ -412,6 +412,10 @@ async fn an_empty_file_and_one_with_other_tables_are_filled_in_place() {
         let (folder, from, to) = files();
         std::fs::write(&to, b"").unwrap();
         seed(&to, before);
+        if before.contains("UTF-16") {
+            // Text that is not valid UTF-8 has no form in UTF-16, and the proof would say so.
+            seed(&from, r#"UPDATE "types ""of"" all" SET c = NULL WHERE id = 2"#);
+        }
         migrate(&from, &to, Scope::All).await.unwrap_or_else(|e| panic!("{before}: {e}"));
         if !before.contains("UTF-16") {
             assert_same(&from, &to).await;
