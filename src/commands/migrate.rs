@@ -12,20 +12,23 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use super::database_report;
-use crate::engine::capability::{Snapshot, Source, Target};
+use crate::engine::capability::{Snapshot, Source, Staging, Target};
 use crate::engine::connect;
 use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
 use crate::model::endpoint::{Endpoint, Location, Server};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
-use crate::model::plan::{Plan, Scope, TableProfile};
+use crate::model::plan::{Plan, Scope, TablePlan, TableProfile};
 use crate::model::report::{DatabaseReport, MigrationReport};
 use crate::model::schema::Schema;
 use crate::pipeline::copy::BatchSize;
-use crate::pipeline::execute::{self, Settings};
+use crate::pipeline::execute::{self, Settings, TableLoader};
 use crate::pipeline::plan::{PlanInput, plan};
 use crate::pipeline::{preflight, selection};
 use crate::techcare;
+
+/// Rows of one `insert_many` unless `--batch-size` says otherwise.
+const ORM_BATCH_ROWS: usize = 1000;
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -205,7 +208,14 @@ async fn carry_out(
         verify: options.verify,
         observer: observer.clone(),
         cancel: cancel.clone(),
-        loader: None,
+        loader: match options.loader {
+            Loader::Bulk => None,
+            Loader::SeaOrm => Some(Arc::new(EntityLoader {
+                from: connect::orm(&options.source).await?,
+                batch_rows: options.batch_rows.unwrap_or(ORM_BATCH_ROWS),
+                observer: observer.clone(),
+            })),
+        },
     };
     let tables = execute::execute(&plan, snapshot, target, &settings).await?;
     Ok(MigrationReport {
@@ -217,6 +227,33 @@ async fn carry_out(
         findings: plan.findings,
         seconds: begun.elapsed().as_secs_f64(),
     })
+}
+
+/// `--loader seaorm`: TechCare's tables through its entities. It reads beside the snapshot that the proof is taken
+/// from, so a source that changes in between is found by the proof and nothing is switched on.
+struct EntityLoader {
+    from: sea_orm::DatabaseConnection,
+    batch_rows: usize,
+    observer: Arc<dyn Observer>,
+}
+
+#[async_trait::async_trait]
+impl TableLoader for EntityLoader {
+    async fn load(&self, staging: &dyn Staging, table: &TablePlan) -> Result<Option<u64>> {
+        if table.source != table.name {
+            return Ok(None);
+        }
+        let Some(to) = staging.orm().await? else { return Ok(None) };
+        self.observer.event(&Event::TableStarted { table: table.source.clone(), rows: table.estimated_rows });
+        let heard = |rows, bytes| {
+            self.observer.event(&Event::Rows { table: table.source.clone(), rows, bytes });
+        };
+        let copied =
+            techcare::loader::copy_table(&table.source, &self.from, &to, self.batch_rows, heard).await;
+        // The rows are committed or rolled back; a connection that does not close in peace changes neither.
+        let _ = to.close().await;
+        copied
+    }
 }
 
 /// Looks at the data of every table, as many at a time as the snapshot has readers.

@@ -148,30 +148,31 @@ directions! {
     oscar_mariadb_to_itself: "oscar" Mariadb => Mariadb,
 }
 
-/// The judges themselves, on the same application made by itself on three engines: content is equal across them,
-/// so a difference that they report between source and target is the product's.
+/// The judges judged: the same application, made by itself on three engines. They see the rows in which those
+/// differ (times of making, blanks and backslashes that a script lost), and nothing in all the other tables.
 #[test]
-fn the_judges_agree_on_samples_that_were_made_on_every_engine() {
-    let mut faults = Vec::new();
-    for name in ["chinook", "trac", "oscar"] {
-        let Some(first) = samples::sample(name, Engine::Sqlite) else { return };
-        let first = look(&first);
-        for engine in [Engine::Postgres, Engine::Mariadb] {
-            let other = look(&samples::sample(name, engine).unwrap());
-            let renamed = first.content.keys().map(|table| (table.clone(), samples::snake(table)));
-            let renamed = if name == "chinook" && engine == Engine::Postgres {
-                renamed.collect()
-            } else {
-                Renamed::new()
-            };
-            for line in content::differences(&first.content, &other.content, &renamed) {
-                faults.push(format!("{name} {engine:?}: {line}"));
-            }
-            assert!(
-                other.facts.iter().any(|fact| fact.kind == objects::Kind::PrimaryKey),
-                "{name} {engine:?}"
-            );
+fn the_judges_see_exactly_what_differs_between_samples_of_one_application() {
+    let made = ["catalogue_product", "catalogue_productimage", "django_migrations", "partner_stockrecord"];
+    for (name, engine, differing) in [
+        ("chinook", Engine::Postgres, &["Customer", "Invoice"][..]),
+        ("chinook", Engine::Mariadb, &["Track"]),
+        ("trac", Engine::Postgres, &["report", "wiki"]),
+        ("trac", Engine::Mariadb, &["report", "wiki"]),
+        ("oscar", Engine::Postgres, &made),
+        ("oscar", Engine::Mariadb, &made),
+    ] {
+        let Some(one) = samples::sample(name, Engine::Sqlite) else { return };
+        let (one, other) = (look(&one), look(&samples::sample(name, engine).unwrap()));
+        let mut renamed = Renamed::new();
+        if name == "chinook" && engine == Engine::Postgres {
+            renamed.extend(one.content.keys().map(|table| (table.clone(), samples::snake(table))));
         }
+        let found = content::differences(&one.content, &other.content, &renamed);
+        let tables: Vec<_> = found.iter().map(|line| line.split(['.', ':']).next().unwrap()).collect();
+        if name == "chinook" && engine == Engine::Postgres {
+            // Columns are spelt otherwise too; they are found by their place.
+            assert_eq!(found.len(), 2, "{found:?}");
+        }
+        assert_eq!(tables, differing, "{name} {engine:?}: {found:#?}");
     }
-    eprintln!("{}", faults.join("\n"));
 }

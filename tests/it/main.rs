@@ -2,6 +2,11 @@
 //! One binary, so that it links once; each module is one promise of the product. Run it with `make test`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+mod bad_input;
+mod cli;
 mod directions;
-
+mod faults;
+mod names;
 mod support;
+mod techcare;
+mod type_mapping;

@@ -20,6 +20,8 @@ pub const TYPE_CONFLICT: &str = "type_conflict";
 pub const COLUMN_COUNT: &str = "column_count";
 /// A table has more indexes than the target takes.
 pub const INDEX_COUNT: &str = "index_count";
+/// The primary key is longer than the target takes.
+pub const KEY_TOO_LONG: &str = "key_too_long";
 /// A column of the primary key holds NULL, which only SQLite lets it.
 pub const NULL_IN_KEY: &str = "null_in_key";
 /// `--data-only`: the target lacks a table or column, or its column cannot hold the source's.
@@ -40,6 +42,8 @@ pub const COMMENT_NOT_CARRIED: &str = "comment_not_carried";
 /// Text compared regardless of case, accents or trailing blanks, and will not any more; no key depends on it.
 pub const COMPARISON_CHANGED: &str = "comparison_changed";
 
+/// A check that says what the type of its column means in the target anyway.
+pub const CHECK_IMPLIED: &str = "check_implied";
 /// A check that the target cannot say.
 pub const CHECK_NOT_CARRIED: &str = "check_not_carried";
 /// A unique constraint or index that is lost, or carried without its uniqueness.

@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// No migration of the suite may take longer; one that hangs is killed and fails its test.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -45,6 +44,8 @@ pub struct Ran {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
+    /// Most memory that it held at once, in KiB, as far as was seen.
+    pub peak_kib: u64,
 }
 
 impl Ran {
@@ -113,17 +114,23 @@ impl Running {
         }
     }
 
-    /// Waits until stderr holds such a text. False where the run ended first.
-    pub fn until(&mut self, text: &str) -> bool {
+    /// Waits until stderr holds these texts one after the other. False where the run ended first.
+    pub fn until(&mut self, texts: &[&str]) -> bool {
+        let heard = |lines: &str| {
+            texts
+                .iter()
+                .try_fold(0, |from, text| lines[from..].find(text).map(|at| from + at + text.len()))
+                .is_some()
+        };
         loop {
-            if self.lines.lock().unwrap().contains(text) {
+            if heard(&self.lines.lock().unwrap()) {
                 return true;
             }
             if self.child.try_wait().unwrap().is_some() {
-                return self.lines.lock().unwrap().contains(text);
+                return false;
             }
-            assert!(self.started.elapsed() < LIMIT, "never said {text:?}");
-            std::thread::sleep(Duration::from_millis(2));
+            assert!(self.started.elapsed() < LIMIT, "never said {texts:?}");
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -135,7 +142,9 @@ impl Running {
 
     /// Waits for the end; what takes too long is killed, and the test fails.
     pub fn end(mut self) -> Ran {
+        let mut peak_kib = 0;
         let status = loop {
+            peak_kib = peak(self.child.id()).max(peak_kib);
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
@@ -150,11 +159,13 @@ impl Running {
         self.stderr.join().unwrap();
         let stderr = self.lines.lock().unwrap().clone();
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-        Ran { code, stdout, stderr }
+        Ran { code, stdout, stderr, peak_kib }
     }
 }
 
-/// A folder that serves as application folder for several runs.
-pub fn folder() -> TempDir {
-    tempfile::tempdir().unwrap()
+/// High-water mark of a process's memory, in KiB; 0 once it has ended.
+fn peak(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }

@@ -44,20 +44,19 @@ impl Engine {
             panic!("{variable} is not set: run `make test`, which starts private servers")
         })
     }
+}
 
-    /// URL of another database of the same server.
-    pub fn url_of(self, name: &str) -> String {
-        let server = self.server();
-        let (head, _) = server.rsplit_once('/').expect("a URL with a database");
-        format!("{head}/{name}")
-    }
+/// URL of another database of the same server.
+fn url_on(server: &str, name: &str) -> String {
+    let (head, _) = server.rsplit_once('/').expect("a URL with a database");
+    format!("{head}/{name}")
 }
 
 /// Where a database lives, and what has to go with it.
 #[derive(Debug)]
 enum Place {
     File { path: PathBuf, _folder: TempDir },
-    Server { name: String, drop: bool },
+    Server { server: String, name: String, drop: bool },
 }
 
 /// A database that lives as long as this value.
@@ -71,7 +70,6 @@ pub struct Db {
 impl Db {
     /// A new one without any table; on SQLite not even a file.
     pub fn fresh(engine: Engine) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(1);
         if engine == Engine::Sqlite {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("data.db");
@@ -81,15 +79,24 @@ impl Db {
                 place: Place::File { path, _folder: folder },
             };
         }
-        let name = format!("tcdb_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         sweep();
-        execute(engine, &engine.server(), &format!("CREATE DATABASE {name}"));
-        Self { engine, url: engine.url_of(&name), place: Place::Server { name, drop: true } }
+        Self::fresh_on(engine, &engine.server())
+    }
+
+    /// A new one on another server than the shared one.
+    pub fn fresh_on(engine: Engine, server: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = format!("tcdb_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        execute(engine, server, &format!("CREATE DATABASE {name}"));
+        let place = Place::Server { server: server.to_owned(), name: name.clone(), drop: true };
+        Self { engine, url: url_on(server, &name), place }
     }
 
     /// One that a script made under a name of its own choice.
     pub fn existing(engine: Engine, name: &str) -> Self {
-        Self { engine, url: engine.url_of(name), place: Place::Server { name: name.to_owned(), drop: false } }
+        let server = engine.server();
+        let url = url_on(&server, name);
+        Self { engine, url, place: Place::Server { server, name: name.to_owned(), drop: false } }
     }
 
     /// Path of a SQLite file.
@@ -131,11 +138,11 @@ impl Db {
 
 impl Drop for Db {
     fn drop(&mut self) {
-        let Place::Server { name, drop: true } = &self.place else { return };
+        let Place::Server { server, name, drop: true } = &self.place else { return };
         let force = if self.engine == Engine::Postgres { " WITH (FORCE)" } else { "" };
         let sql = format!("DROP DATABASE IF EXISTS {name}{force}");
         // While a test is already failing, a second failure would only hide the first.
-        let _ = wait(try_execute(self.engine, self.engine.server(), sql));
+        let _ = wait(try_execute(self.engine, server.clone(), sql));
     }
 }
 

@@ -6,4 +6,5 @@ pub mod canon;
 pub mod content;
 pub mod database;
 pub mod objects;
+pub mod private;
 pub mod samples;
