@@ -137,6 +137,17 @@ impl NameLimit {
     }
 }
 
+/// How long the key of an index may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyLimit {
+    /// As long as it likes.
+    Unlimited,
+    /// So many bytes of the values that are stored.
+    Stored(u64),
+    /// So many bytes as the declared columns could need, four to a character.
+    Declared(u64),
+}
+
 /// A column that needs a type in the target.
 #[derive(Debug, Clone, Copy)]
 pub struct ColumnInput<'a> {
@@ -193,6 +204,27 @@ pub trait Rules: Send + Sync {
 
     /// What the dialect can express.
     fn capabilities(&self) -> &Capabilities;
+
+    /// Whether the dialect takes a name for a table, column, index or constraint when it is quoted. MySQL and
+    /// MariaDB take neither characters beyond the basic plane (emoji) nor blanks at the end.
+    fn accepts_name(&self, name: &str) -> bool {
+        let plain = name.chars().all(|c| u32::from(c) <= 0xffff) && !name.ends_with(' ');
+        !name.is_empty()
+            && !name.contains('\0')
+            && self.capabilities().max_name.fits(name)
+            && (plain || self.dialect() != Dialect::Mysql)
+    }
+
+    /// How long the key of an index may be.
+    fn key_limit(&self) -> KeyLimit {
+        match self.dialect() {
+            Dialect::Sqlite => KeyLimit::Unlimited,
+            // A third of a page of 8 KiB.
+            Dialect::Postgres => KeyLimit::Stored(2_700),
+            // InnoDB with pages of 16 KiB.
+            Dialect::Mysql => KeyLimit::Declared(3_072),
+        }
+    }
 
     /// A quoted identifier: the only way a name gets into SQL.
     fn quote(&self, name: &str) -> String;
@@ -312,6 +344,10 @@ pub struct Occupied {
     pub empty: bool,
 }
 
+/// Whoever hears of each statement before it runs. A name of its own, because `async_trait` would bind the lifetime
+/// of the `&str` to the call, and no statement of the implementation's own would live long enough.
+pub type OnStatement<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
 /// The place where a migration is built before anybody sees it.
 ///
 /// Until [`Staging::switch`] returns, the target is as it was; [`Staging::discard`] removes every trace, also
@@ -328,7 +364,7 @@ pub trait Staging: Send + Sync {
 
     /// Names and runs the statements after the load, one kind after the other: indexes, constraints, last.
     /// `on_statement` hears of each before it runs.
-    async fn finish(&self, on_statement: &(dyn Fn(&str) + Send + Sync)) -> Result<()>;
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()>;
 
     /// Reads a staged table back, with the contract of [`Snapshot::read`].
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;
@@ -336,6 +372,11 @@ pub trait Staging: Send + Sync {
     /// Foreign keys of the plan that the engine has not checked itself and that have orphans: proved by
     /// anti-join (or the engine's own check).
     async fn orphans(&self) -> Result<Vec<Orphans>>;
+
+    /// A SeaORM connection whose unqualified names are the staged tables, for `--loader seaorm`; the caller closes
+    /// it. `None` where staged tables have other names than the plan's (a prefix) or can only be reached through
+    /// the one connection that holds a transaction.
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>>;
 
     /// Makes everything visible in one atomic step.
     async fn switch(self: Box<Self>) -> Result<()>;

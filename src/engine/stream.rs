@@ -12,13 +12,15 @@ use crate::model::error::{Error, ErrorKind, Result};
 pub const DEPTH: usize = 3;
 
 type Spare = Arc<Mutex<Vec<Batch>>>;
+type Tap = Arc<dyn Fn(&Batch) + Send + Sync>;
 
 /// Reader's end.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct BatchSender {
     shape: Arc<Shape>,
     batches: mpsc::Sender<Batch>,
     spare: Spare,
+    tap: Option<Tap>,
 }
 
 /// Writer's end.
@@ -34,7 +36,7 @@ pub fn channel(shape: Arc<Shape>) -> (BatchSender, BatchReceiver) {
     let (sender, receiver) = mpsc::channel(DEPTH);
     let spare = Spare::default();
     (
-        BatchSender { shape: shape.clone(), batches: sender, spare: spare.clone() },
+        BatchSender { shape: shape.clone(), batches: sender, spare: spare.clone(), tap: None },
         BatchReceiver { shape, batches: receiver, spare },
     )
 }
@@ -43,6 +45,14 @@ impl BatchSender {
     /// What the rows look like.
     pub fn shape(&self) -> &Arc<Shape> {
         &self.shape
+    }
+
+    /// Shows every batch to `tap` before it is handed on, on the reader's own thread: digests and progress are
+    /// taken here, where the bytes are still in the processor's cache.
+    #[must_use]
+    pub fn tapped(mut self, tap: impl Fn(&Batch) + Send + Sync + 'static) -> Self {
+        self.tap = Some(Arc::new(tap));
+        self
     }
 
     /// An empty batch: one that came back, or a new one.
@@ -54,12 +64,20 @@ impl BatchSender {
     /// Hands a batch on; waits while the road is full. An error of kind `Interrupted` means that the other end
     /// is gone and the reader should stop.
     pub async fn send(&self, batch: Batch) -> Result<()> {
+        self.show(&batch);
         self.batches.send(batch).await.map_err(|_| gone())
     }
 
     /// The same from a thread that may block.
     pub fn blocking_send(&self, batch: Batch) -> Result<()> {
+        self.show(&batch);
         self.batches.blocking_send(batch).map_err(|_| gone())
+    }
+
+    fn show(&self, batch: &Batch) {
+        if let Some(tap) = &self.tap {
+            tap(batch);
+        }
     }
 }
 
@@ -112,6 +130,22 @@ mod tests {
         let batch = receiver.recv().await.unwrap();
         receiver.recycle(batch);
         assert!(receiver.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_tap_sees_every_batch() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counter = seen.clone();
+        let (sender, mut receiver) = channel(shape());
+        let sender = sender.tapped(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        for _ in 0..2 {
+            sender.send(sender.fresh()).await.unwrap();
+            receiver.recv().await.unwrap();
+        }
+        assert_eq!(seen.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]

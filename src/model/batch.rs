@@ -168,6 +168,13 @@ impl Batch {
         }
     }
 
+    /// Appends text of an engine that does not check its encoding, to be written by the same engine: the bytes
+    /// travel as they are. Whoever takes the cell must ask for [`Batch::bytes`], since `text` may be empty.
+    pub fn push_raw_text(&mut self, bytes: &[u8]) {
+        let span = self.store(bytes);
+        self.cells.push(Cell::Text(span));
+    }
+
     /// Appends bytes.
     pub fn push_bytes(&mut self, bytes: &[u8]) {
         let span = self.store(bytes);

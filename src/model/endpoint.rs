@@ -72,6 +72,15 @@ pub enum Flavour {
 }
 
 impl Flavour {
+    /// Engine that this product belongs to.
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Sqlite => Dialect::Sqlite,
+            Self::Postgres => Dialect::Postgres,
+            Self::Mysql | Self::Mariadb => Dialect::Mysql,
+        }
+    }
+
     /// Name for people.
     pub const fn title(self) -> &'static str {
         match self {

@@ -61,6 +61,11 @@ pub enum Event {
         /// Rows in all.
         rows: u64,
     },
+    /// A statement is about to run: keys, indexes, foreign keys, identities.
+    Step {
+        /// What it makes: `index "ix_users_email"`.
+        what: String,
+    },
     /// Something that an operator should read.
     Warning {
         /// What.

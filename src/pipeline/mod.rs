@@ -1,1 +1,11 @@
 //! The work itself, from preflight to switch, in terms of `engine/capability` and `model` only.
+
+pub mod copy;
+pub mod execute;
+#[cfg(test)]
+pub(crate) mod fake;
+pub mod order;
+pub mod plan;
+pub mod preflight;
+pub mod selection;
+pub mod verify;

@@ -1,1 +1,12 @@
-//! TechCare's own schema: the entity registry as a neutral schema, and its migrations.
+//! TechCare's own schema: what the entities say about it, whether a database has it, its migrations, and the
+//! SeaORM way of moving its rows. Works on any engine; whatever is not TechCare's own is not known here.
+
+mod columns;
+mod failure;
+pub mod loader;
+pub mod migrations;
+pub mod recognition;
+pub mod registry;
+
+pub use recognition::recognise;
+pub use registry::known_schema;

@@ -1,0 +1,38 @@
+# The only door: everything that a person or CI does here is a target. Scripts behind it are in tests/support.
+.DEFAULT_GOAL := help
+.PHONY: help build demo test nightly lint fmt floors bench clean
+SHELL := /bin/bash
+CARGO ?= cargo
+support := tests/support
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## the release binary, target/release/techcare-db
+	$(CARGO) build --release --locked
+
+demo: ## a TechCare file through SQLite → PostgreSQL → MariaDB → SQLite, and proof that nothing changed
+	@$(support)/demo.sh
+
+test: ## every test, on private PostgreSQL and MariaDB servers that come and go with it
+	@$(support)/servers run $(support)/test.sh
+
+nightly: ## `make test` with the sizes that take long (300,000 diagnostics)
+	@TECHCARE_DB_TEST_NIGHTLY=1 $(support)/servers run $(support)/test.sh
+
+lint: floors ## clippy, warnings denied, and the floors
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+fmt: ## format all Rust code
+	$(CARGO) fmt --all
+
+floors: ## imports run downwards only: the check, after a check of the check
+	@$(support)/floors.sh --self-test
+	@$(support)/floors.sh .
+
+bench: ## ours beside the servers' own bulk load, medians and ratios (BENCH_ROWS, BENCH_RUNS, BENCH_WRITE=1)
+	@$(support)/bench.sh
+
+clean: ## remove what was built and generated
+	$(CARGO) clean
+	rm -rf reports backups

@@ -1,0 +1,388 @@
+//! `migrate`: opens both databases, plans, and carries the plan out. What is shown of it is the command line's
+//! business; what is done is the pipeline's.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use secrecy::ExposeSecret;
+use tokio_util::sync::CancellationToken;
+
+use super::database_report;
+use crate::engine::capability::{Snapshot, Source, Staging, Target};
+use crate::engine::connect;
+use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
+use crate::model::endpoint::{Endpoint, Location, Server};
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::event::{Event, Observer, Phase};
+use crate::model::plan::{Plan, Scope, TablePlan, TableProfile};
+use crate::model::report::{DatabaseReport, MigrationReport};
+use crate::model::schema::Schema;
+use crate::pipeline::copy::BatchSize;
+use crate::pipeline::execute::{self, Settings, TableLoader};
+use crate::pipeline::plan::{PlanInput, plan};
+use crate::pipeline::{preflight, selection};
+use crate::techcare;
+
+/// Rows of one `insert_many` unless `--batch-size` says otherwise.
+const ORM_BATCH_ROWS: usize = 1000;
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// From.
+    pub source: Endpoint,
+    /// To.
+    pub target: Endpoint,
+    /// Stop after planning.
+    pub dry_run: bool,
+    /// Globs of tables to move; empty means all.
+    pub tables: Vec<String>,
+    /// Globs of tables to leave out.
+    pub exclude: Vec<String>,
+    /// Which half of the work.
+    pub scope: Scope,
+    /// Most rows in a batch.
+    pub batch_rows: Option<usize>,
+    /// Tables at a time.
+    pub jobs: Option<usize>,
+    /// Whether to ask the target what arrived.
+    pub verify: bool,
+    /// File for the `.env` lines that point TechCare at the target.
+    pub write_env: Option<PathBuf>,
+    /// How rows are moved.
+    pub loader: Loader,
+}
+
+/// How rows are moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Loader {
+    /// The engines' bulk paths.
+    #[default]
+    Bulk,
+    /// SeaORM's entity stream and `insert_many` for TechCare's tables, the bulk paths for all others.
+    SeaOrm,
+}
+
+/// How it ended, errors apart.
+#[derive(Debug)]
+pub enum Outcome {
+    /// `--dry-run`: the plan, with the tables' profile already in it.
+    Planned(Planned),
+    /// The plan has blockers: nothing was touched.
+    Refused(Planned),
+    /// Everything arrived.
+    Migrated(MigrationReport),
+}
+
+/// A plan and the databases that it is for.
+#[derive(Debug)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// From.
+    pub source: DatabaseReport,
+    /// To.
+    pub target: DatabaseReport,
+}
+
+/// Runs the command.
+pub async fn run(
+    options: &Options,
+    observer: Arc<dyn Observer>,
+    cancel: CancellationToken,
+) -> Result<Outcome> {
+    let begun = Instant::now();
+    observer.event(&Event::Phase { phase: Phase::Preflight });
+    let work = async {
+        let source = connect::source(&options.source).await?;
+        let target = connect::target(&options.target).await?;
+        let outcome = migrate(options, source.as_ref(), target.as_ref(), &observer, &cancel, begun).await;
+        source.close().await;
+        target.close().await;
+        outcome
+    };
+    let outcome = work.await?;
+    if let (Outcome::Migrated(_), Some(file)) = (&outcome, &options.write_env) {
+        write_env(file, &options.target)?;
+    }
+    Ok(outcome)
+}
+
+async fn migrate(
+    options: &Options,
+    source: &dyn Source,
+    target: &dyn Target,
+    observer: &Arc<dyn Observer>,
+    cancel: &CancellationToken,
+    begun: Instant,
+) -> Result<Outcome> {
+    preflight::different((&options.source, source.facts()), (&options.target, target.facts()))?;
+    let jobs = options.jobs.unwrap_or_else(default_jobs);
+    let schema = source.inspect().await?;
+    let selection = selection::select(&schema, &options.tables, &options.exclude)?;
+    let snapshot = source.snapshot(jobs).await?;
+
+    let prepared = async {
+        observer.event(&Event::Phase { phase: Phase::Profile });
+        let dialect = target.facts().flavour.dialect();
+        let profiles = tokio::select! {
+            profiles = profiles(snapshot.as_ref(), &selection.schema, dialect) => profiles?,
+            () = cancel.cancelled() => return Err(interrupted()),
+        };
+        let known = techcare::known_schema();
+        let existing = match options.scope {
+            Scope::DataOnly => Some(target.inspect().await?),
+            Scope::All | Scope::SchemaOnly => None,
+        };
+        let mut plan = plan(&PlanInput {
+            source: &selection.schema,
+            source_flavour: source.facts().flavour,
+            profiles: &profiles,
+            rules: target.rules(),
+            known: Some(&known),
+            existing: existing.as_ref(),
+            scope: options.scope,
+            left_out: &selection.left_out,
+        });
+        for table in &mut plan.tables {
+            let counted = profiles.get(&table.source).and_then(|p| p.rows);
+            table.estimated_rows = match counted {
+                Some(rows) => Some(rows),
+                None => snapshot.estimate(&table.source).await?,
+            };
+        }
+        Ok(plan)
+    };
+    let planned = match prepared.await {
+        Ok(plan) => Planned {
+            plan,
+            source: database_report(&options.source, source.facts()),
+            target: database_report(&options.target, target.facts()),
+        },
+        Err(error) => {
+            snapshot.close().await;
+            return Err(error);
+        }
+    };
+
+    let outcome = if options.dry_run {
+        Ok(Outcome::Planned(planned))
+    } else if planned.plan.blockers().next().is_some() {
+        Ok(Outcome::Refused(planned))
+    } else {
+        carry_out(options, planned, snapshot.as_ref(), target, jobs, observer, cancel, begun)
+            .await
+            .map(Outcome::Migrated)
+    };
+    snapshot.close().await;
+    outcome
+}
+
+#[allow(clippy::too_many_arguments, reason = "the second half of `migrate`, split off for reading only")]
+async fn carry_out(
+    options: &Options,
+    planned: Planned,
+    snapshot: &dyn Snapshot,
+    target: &dyn Target,
+    jobs: usize,
+    observer: &Arc<dyn Observer>,
+    cancel: &CancellationToken,
+    begun: Instant,
+) -> Result<MigrationReport> {
+    let Planned { plan, source, target: target_report } = planned;
+    preflight::vacant(target, &options.target, &plan).await?;
+    let rows = plan.tables.iter().map(|t| t.estimated_rows).sum();
+    observer.event(&Event::Total { tables: plan.tables.len(), rows });
+    let run_id = uuid::Uuid::now_v7().simple().to_string();
+    let settings = Settings {
+        run_id: run_id.clone(),
+        batch: BatchSize {
+            rows: options.batch_rows.unwrap_or(DEFAULT_BATCH_ROWS),
+            bytes: DEFAULT_BATCH_BYTES,
+        },
+        jobs,
+        verify: options.verify,
+        observer: observer.clone(),
+        cancel: cancel.clone(),
+        loader: match options.loader {
+            Loader::Bulk => None,
+            Loader::SeaOrm => Some(Arc::new(EntityLoader {
+                from: connect::orm(&options.source).await?,
+                batch_rows: options.batch_rows.unwrap_or(ORM_BATCH_ROWS),
+                observer: observer.clone(),
+            })),
+        },
+    };
+    let tables = execute::execute(&plan, snapshot, target, &settings).await?;
+    Ok(MigrationReport {
+        run_id,
+        source,
+        target: target_report,
+        bytes: tables.iter().map(|t| t.bytes).sum(),
+        tables,
+        findings: plan.findings,
+        seconds: begun.elapsed().as_secs_f64(),
+    })
+}
+
+/// `--loader seaorm`: TechCare's tables through its entities. It reads beside the snapshot that the proof is taken
+/// from, so a source that changes in between is found by the proof and nothing is switched on.
+struct EntityLoader {
+    from: sea_orm::DatabaseConnection,
+    batch_rows: usize,
+    observer: Arc<dyn Observer>,
+}
+
+#[async_trait::async_trait]
+impl TableLoader for EntityLoader {
+    async fn load(&self, staging: &dyn Staging, table: &TablePlan) -> Result<Option<u64>> {
+        if table.source != table.name {
+            return Ok(None);
+        }
+        let Some(to) = staging.orm().await? else { return Ok(None) };
+        self.observer.event(&Event::TableStarted { table: table.source.clone(), rows: table.estimated_rows });
+        let heard = |rows, bytes| {
+            self.observer.event(&Event::Rows { table: table.source.clone(), rows, bytes });
+        };
+        let copied =
+            techcare::loader::copy_table(&table.source, &self.from, &to, self.batch_rows, heard).await;
+        // The rows are committed or rolled back; a connection that does not close in peace changes neither.
+        let _ = to.close().await;
+        copied
+    }
+}
+
+/// Looks at the data of every table, as many at a time as the snapshot has readers.
+async fn profiles(
+    snapshot: &dyn Snapshot,
+    schema: &Schema,
+    target: crate::model::endpoint::Dialect,
+) -> Result<BTreeMap<String, TableProfile>> {
+    stream::iter(&schema.tables)
+        .map(|table| async move { Ok((table.name.clone(), snapshot.profile(table, target).await?)) })
+        .buffer_unordered(snapshot.readers().max(1))
+        .try_collect()
+        .await
+}
+
+/// Two tables at a time keep a reader busy while another table's statements are being finished; more only pays
+/// on machines with more processors than that.
+fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4)
+}
+
+fn interrupted() -> Error {
+    Error::new(ErrorKind::Interrupted, "interrupted before anything was written")
+        .next("both databases are as they were; run the same command again when you are ready")
+}
+
+/// Writes the `.env` lines that point TechCare at the target, password included, into a file that only its owner
+/// can read.
+fn write_env(file: &Path, target: &Endpoint) -> Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let failed = |error: std::io::Error| {
+        Error::new(
+            ErrorKind::Write,
+            format!("the migration is done, but {} could not be written", file.display()),
+        )
+        .why(error)
+        .next("write DATABASE_URL into TechCare's .env yourself")
+    };
+    let lines = env_lines(target);
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file)
+        .and_then(|mut open| open.write_all(lines.as_bytes()))
+        .map_err(failed)
+}
+
+/// The `.env` lines of a database, in the spelling of SQLAlchemy.
+fn env_lines(target: &Endpoint) -> String {
+    let (kind, url, server) = match &target.location {
+        Location::File(path) => {
+            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            ("sqlite", format!("sqlite:///{}", absolute.display()), None)
+        }
+        Location::Postgres(server) => ("postgresql", server_url("postgresql", "host", server), Some(server)),
+        Location::Mysql(server) => {
+            ("mysql", server_url("mysql+pymysql", "unix_socket", server), Some(server))
+        }
+    };
+    let mut out = format!("DB_TYPE={kind}\nDATABASE_URL={url}\n");
+    if let Some(server) = server {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "DB_HOST={}\nDB_PORT={}\nDB_NAME={}\nDB_USER={}\n",
+            server.host, server.port, server.database, server.user
+        );
+        if let Some(password) = &server.password {
+            let _ = writeln!(out, "DB_PASSWORD='{}'", password.expose_secret());
+        }
+    }
+    out
+}
+
+fn server_url(scheme: &str, socket_option: &str, server: &Server) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let password =
+        server.password.as_ref().map(|p| format!(":{}", encoded(p.expose_secret()))).unwrap_or_default();
+    let user = encoded(&server.user);
+    let database = encoded(&server.database);
+    let host = if server.host.contains(':') && !server.host.starts_with('[') {
+        format!("[{}]", server.host)
+    } else {
+        server.host.clone()
+    };
+    let charset = if scheme.starts_with("mysql") { Some("charset=utf8mb4".to_owned()) } else { None };
+    let socket = server.socket.as_ref().map(|path| format!("{socket_option}={}", path.display()));
+    let options: Vec<String> = socket.into_iter().chain(charset).collect();
+    let query = if options.is_empty() { String::new() } else { format!("?{}", options.join("&")) };
+    format!("{scheme}://{user}{password}@{host}:{}/{database}{query}", server.port)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::model::endpoint::Tls;
+
+    fn server(socket: Option<&str>) -> Server {
+        Server {
+            host: "db.example".into(),
+            port: 5433,
+            socket: socket.map(Into::into),
+            user: "tech care".into(),
+            password: Some(SecretString::from("p@ss:/ç")),
+            database: "user$techcare".into(),
+            tls: Tls::default(),
+            options: None,
+        }
+    }
+
+    #[test]
+    fn env_lines_can_be_read_by_sqlalchemy() {
+        let lines = env_lines(&Endpoint::new(Location::Postgres(server(None)), "from --target"));
+        assert!(lines.starts_with("DB_TYPE=postgresql\n"), "{lines}");
+        assert!(
+            lines.contains("postgresql://tech%20care:p%40ss%3A%2F%C3%A7@db.example:5433/user%24techcare\n"),
+            "{lines}"
+        );
+        let lines = env_lines(&Endpoint::new(Location::Mysql(server(Some("/run/m.sock"))), "from --target"));
+        assert!(lines.contains("mysql+pymysql://"), "{lines}");
+        assert!(lines.contains("?unix_socket=/run/m.sock&charset=utf8mb4"), "{lines}");
+        let lines = env_lines(&Endpoint::new(Location::File("/srv/t.db".into()), "from --target"));
+        assert_eq!(lines, "DB_TYPE=sqlite\nDATABASE_URL=sqlite:////srv/t.db\n");
+    }
+}

@@ -1,0 +1,550 @@
+//! Statements of a plan in MySQL's words. Pure: text in, text out. What may run when, and in which database, is
+//! decided in `stage`.
+//!
+//! Primary keys and checks stand in CREATE TABLE: adding them later copies the table. Indexes and foreign keys come
+//! after the rows, all of a table in one ALTER so that the rows are read once. The session adds foreign keys with
+//! `foreign_key_checks=0`, which makes that a change of the catalogue alone; anti-joins prove them instead.
+
+use std::collections::HashSet;
+
+use super::charset::charset_of;
+use super::native::NativeType;
+use super::types::{Rules, literal, now, quote};
+use crate::engine::capability::Naming;
+use crate::model::endpoint::Flavour;
+use crate::model::plan::{
+    ColumnPlan, ForeignKeyPlan, IndexPartPlan, IndexPlan, KeyPlan, Plan, Scope, Script, Statement, TablePlan,
+};
+
+/// Bytes of a row without what lives outside of it; some are left for NULL flags and lengths.
+const ROW_BYTES: u64 = 65_535 - 1_000;
+
+/// Bytes of an InnoDB index key.
+const KEY_BYTES: u64 = 3_072;
+
+/// The statements of a plan.
+pub fn script(rules: &Rules, plan: &Plan, naming: &Naming) -> Script {
+    let mut script = Script::default();
+    for table in &plan.tables {
+        let fitted = Fitted::new(table);
+        let inline = inline_index(table);
+        if plan.scope != Scope::DataOnly {
+            script.before.push(create_table(rules, table, &fitted, inline, naming));
+            script.indexes.extend(add_indexes(table, &fitted, inline, naming));
+            script.constraints.extend(add_foreign_keys(table, naming));
+        }
+        script.last.extend(set_auto_increment(table, naming));
+        if plan.scope != Scope::SchemaOnly {
+            script.last.push(Statement {
+                table: Some(table.source.clone()),
+                what: format!("statistics of table \"{}\"", table.name),
+                sql: format!("ANALYZE TABLE {}", quote(&naming.table(&table.name))),
+            });
+        }
+    }
+    script
+}
+
+/// The types of a table's columns so that a row fits: the widest VARCHARs that no key needs become LONGTEXT, which
+/// holds the same values outside the row.
+struct Fitted<'a> {
+    table: &'a TablePlan,
+    outside: HashSet<&'a str>,
+}
+
+impl<'a> Fitted<'a> {
+    fn new(table: &'a TablePlan) -> Self {
+        let mut outside = HashSet::new();
+        let mut total: u64 = table.columns.iter().map(row_bytes).sum();
+        let mut movable: Vec<&ColumnPlan> = table
+            .columns
+            .iter()
+            .filter(|c| matches!(NativeType::parse(&c.native_type).base.as_str(), "varchar" | "varbinary"))
+            .filter(|c| c.generated.is_none() && !is_in_key(table, &c.name))
+            .collect();
+        movable.sort_by_key(|c| std::cmp::Reverse(row_bytes(c)));
+        for column in movable {
+            if total <= ROW_BYTES {
+                break;
+            }
+            total -= row_bytes(column).saturating_sub(12);
+            outside.insert(column.name.as_str());
+        }
+        Self { table, outside }
+    }
+
+    fn native_type(&self, column: &'a ColumnPlan) -> &str {
+        match NativeType::parse(&column.native_type).base.as_str() {
+            "varbinary" if self.outside.contains(column.name.as_str()) => "longblob",
+            _ if self.outside.contains(column.name.as_str()) => "longtext",
+            _ => &column.native_type,
+        }
+    }
+
+    fn column(&self, name: &str) -> Option<&'a ColumnPlan> {
+        self.table.columns.iter().find(|c| c.name == name)
+    }
+}
+
+fn is_in_key(table: &TablePlan, column: &str) -> bool {
+    let in_primary = table.primary_key.as_ref().is_some_and(|k| k.columns.iter().any(|c| c == column));
+    let in_index = |i: &IndexPlan| i.parts.iter().any(|p| p.column.as_deref() == Some(column));
+    in_primary
+        || table.indexes.iter().any(in_index)
+        || table.foreign_keys.iter().any(|f| f.columns.iter().any(|c| c == column))
+}
+
+/// Bytes that a column takes within the row at most.
+fn row_bytes(column: &ColumnPlan) -> u64 {
+    let native = NativeType::parse(&column.native_type);
+    let length = native.numbers.first().map_or(1, |n| u64::from(*n));
+    match native.base.as_str() {
+        "varchar" => length * char_bytes(column) + 2,
+        "char" => length * char_bytes(column),
+        "varbinary" => length + 2,
+        "binary" => length,
+        "decimal" => length / 2 + 4,
+        _ => 12,
+    }
+}
+
+/// Bytes of one character at most.
+fn char_bytes(column: &ColumnPlan) -> u64 {
+    match column.collation.as_deref().map(charset_of) {
+        Some("latin1" | "ascii" | "binary" | "latin2" | "latin5" | "latin7" | "greek" | "hebrew") => 1,
+        Some("ucs2") => 2,
+        Some("utf8" | "utf8mb3") => 3,
+        _ => 4,
+    }
+}
+
+fn create_table(
+    rules: &Rules,
+    table: &TablePlan,
+    fitted: &Fitted<'_>,
+    inline: Inline<'_>,
+    naming: &Naming,
+) -> Statement {
+    let keyed: HashSet<&str> =
+        table.primary_key.iter().flat_map(|k| k.columns.iter().map(String::as_str)).collect();
+    let identity = identity_column(table).map(|c| c.name.as_str());
+    let mut lines: Vec<String> = table
+        .columns
+        .iter()
+        .map(|c| {
+            let nullable = c.nullable && !keyed.contains(c.name.as_str());
+            column(rules, c, fitted.native_type(c), nullable, identity == Some(c.name.as_str()))
+        })
+        .collect();
+    if let Some(key) = &table.primary_key {
+        lines.push(format!("PRIMARY KEY ({})", key_columns(key)));
+    }
+    match inline {
+        Inline::Index(index) => lines.push(index_clause(index, fitted)),
+        Inline::Column(name) => lines.push(format!("KEY ({})", quote(name))),
+        Inline::None => {}
+    }
+    for check in &table.checks {
+        let name = check.name.as_ref().map(|n| format!("CONSTRAINT {} ", quote(n))).unwrap_or_default();
+        lines.push(format!("{name}CHECK ({})", check.expression));
+    }
+    let comment = table.comment.as_ref().filter(|c| c.chars().count() <= 2048);
+    let comment = comment.map(|c| format!(" COMMENT={}", literal(c))).unwrap_or_default();
+    let name = quote(&naming.table(&table.name));
+    Statement {
+        table: Some(table.source.clone()),
+        what: format!("table \"{}\"", table.name),
+        sql: format!(
+            "CREATE TABLE {name} (\n  {}\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={}{comment}",
+            lines.join(",\n  "),
+            rules.collations.exact(),
+        ),
+    }
+}
+
+fn column(rules: &Rules, column: &ColumnPlan, native_type: &str, nullable: bool, identity: bool) -> String {
+    let native = NativeType::parse(native_type);
+    let mut out = format!("{} {native_type}", quote(&column.name));
+    let mut say = |text: &str| {
+        out.push(' ');
+        out.push_str(text);
+    };
+    if let Some(collation) =
+        column.collation.as_ref().filter(|_| native.is_character() && native.base != "json")
+    {
+        say(&format!("CHARACTER SET {} COLLATE {collation}", charset_of(collation)));
+    }
+    if let Some(generated) = &column.generated {
+        let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
+        say(&format!("GENERATED ALWAYS AS ({}) {kind}", generated.expression));
+        // MariaDB has no NOT NULL for these.
+        if !nullable && rules.flavour == Flavour::Mysql {
+            say("NOT NULL");
+        }
+    } else {
+        // NULL is said out loud: without it a TIMESTAMP is NOT NULL on servers with old defaults.
+        say(if nullable { "NULL" } else { "NOT NULL" });
+        if identity {
+            say("AUTO_INCREMENT");
+        } else if let Some(default) = &column.default {
+            say(&format!("DEFAULT {default}"));
+        }
+        if column.on_update_now && matches!(native.base.as_str(), "timestamp" | "datetime") {
+            say(&format!("ON UPDATE {}", now(native.precision())));
+        }
+    }
+    if let Some(comment) = column.comment.as_ref().filter(|c| c.chars().count() <= 1024) {
+        say(&format!("COMMENT {}", literal(comment)));
+    }
+    out
+}
+
+/// The column that counts: a table has one at most, so the first that wants to.
+fn identity_column(table: &TablePlan) -> Option<&ColumnPlan> {
+    table.columns.iter().find(|c| c.identity.is_some() && c.generated.is_none())
+}
+
+/// What CREATE TABLE needs beside the primary key, because an AUTO_INCREMENT column has to come first in a key.
+#[derive(Clone, Copy)]
+enum Inline<'a> {
+    None,
+    Index(&'a IndexPlan),
+    Column(&'a str),
+}
+
+fn inline_index(table: &TablePlan) -> Inline<'_> {
+    let Some(column) = identity_column(table).map(|c| c.name.as_str()) else { return Inline::None };
+    if table.primary_key.as_ref().and_then(|k| k.columns.first()).is_some_and(|first| first == column) {
+        return Inline::None;
+    }
+    let leads = |i: &&IndexPlan| {
+        i.method.is_none()
+            && i.parts.first().is_some_and(|p| p.column.as_deref() == Some(column) && p.prefix.is_none())
+    };
+    table.indexes.iter().find(leads).map_or(Inline::Column(column), Inline::Index)
+}
+
+fn key_columns(key: &KeyPlan) -> String {
+    let prefix = |at: usize| key.prefixes.get(at).copied().flatten().map(|n| format!("({n})"));
+    let parts = key.columns.iter().enumerate();
+    parts
+        .map(|(at, c)| format!("{}{}", quote(c), prefix(at).unwrap_or_default()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn add_indexes(
+    table: &TablePlan,
+    fitted: &Fitted<'_>,
+    inline: Inline<'_>,
+    naming: &Naming,
+) -> Vec<Statement> {
+    let done = |i: &&IndexPlan| matches!(inline, Inline::Index(there) if std::ptr::eq(there, *i));
+    let alter = |what: String, clauses: Vec<String>| Statement {
+        table: Some(table.source.clone()),
+        what,
+        sql: format!("ALTER TABLE {} {}", quote(&naming.table(&table.name)), clauses.join(", ")),
+    };
+    let (ordered, special): (Vec<&IndexPlan>, Vec<&IndexPlan>) =
+        table.indexes.iter().filter(|i| !done(i)).partition(|i| i.method.is_none());
+    let mut out = Vec::new();
+    if !ordered.is_empty() {
+        let names: Vec<&str> = ordered.iter().filter_map(|i| i.name.as_deref()).collect();
+        let what = match names.as_slice() {
+            [name] if ordered.len() == 1 => format!("index \"{name}\""),
+            _ => format!("{} indexes of table \"{}\"", ordered.len(), table.name),
+        };
+        let clauses = ordered.iter().map(|i| format!("ADD {}", index_clause(i, fitted))).collect();
+        out.push(alter(what, clauses));
+    }
+    // InnoDB builds only one of these at a time.
+    for index in special {
+        let what = format!("index \"{}\"", index.name.as_deref().unwrap_or(&table.name));
+        out.push(alter(what, vec![format!("ADD {}", index_clause(index, fitted))]));
+    }
+    out
+}
+
+fn index_clause(index: &IndexPlan, fitted: &Fitted<'_>) -> String {
+    let kind = match (index.method.as_deref(), index.unique) {
+        (Some("fulltext"), _) => "FULLTEXT KEY",
+        (Some("spatial"), _) => "SPATIAL KEY",
+        (_, true) => "UNIQUE KEY",
+        (_, false) => "KEY",
+    };
+    let name = index.name.as_ref().map(|n| format!(" {}", quote(n))).unwrap_or_default();
+    let prefixes = shortened(index, fitted);
+    let parts: Vec<String> =
+        index.parts.iter().zip(prefixes).map(|(part, prefix)| index_part(part, prefix)).collect();
+    format!("{kind}{name} ({})", parts.join(", "))
+}
+
+fn index_part(part: &IndexPartPlan, prefix: Option<u32>) -> String {
+    let key = match (&part.column, &part.expression) {
+        (Some(column), _) => quote(column),
+        (None, expression) => format!("({})", expression.as_deref().unwrap_or_default()),
+    };
+    let prefix = prefix.map(|n| format!("({n})")).unwrap_or_default();
+    format!("{key}{prefix}{}", if part.descending { " DESC" } else { "" })
+}
+
+/// Prefix lengths of an index. A plain index too long for InnoDB only finds rows faster, so prefixes serve as well;
+/// a unique one decides which rows may exist and is left as it is.
+fn shortened(index: &IndexPlan, fitted: &Fitted<'_>) -> Vec<Option<u32>> {
+    let own: Vec<Option<u32>> = index.parts.iter().map(|p| p.prefix).collect();
+    if index.unique || index.method.is_some() {
+        return own;
+    }
+    let wide = |part: &IndexPartPlan| {
+        let column = fitted.column(part.column.as_deref()?)?;
+        let native = NativeType::parse(fitted.native_type(column));
+        let each = match native.base.as_str() {
+            "varchar" | "char" => char_bytes(column),
+            "varbinary" | "binary" => 1,
+            _ => return None,
+        };
+        let length = part.prefix.or(native.numbers.first().copied())?;
+        Some((u64::from(length), each))
+    };
+    let total: u64 = index.parts.iter().map(|p| wide(p).map_or(12, |(length, each)| length * each)).sum();
+    if total <= KEY_BYTES {
+        return own;
+    }
+    let count = u64::try_from(index.parts.len()).unwrap_or(1).max(1);
+    let share = KEY_BYTES / count;
+    index
+        .parts
+        .iter()
+        .map(|part| {
+            let (length, each) = wide(part)?;
+            let most = share / each;
+            if length > most { u32::try_from(most).ok() } else { part.prefix }
+        })
+        .collect()
+}
+
+fn add_foreign_keys(table: &TablePlan, naming: &Naming) -> Option<Statement> {
+    if table.foreign_keys.is_empty() {
+        return None;
+    }
+    let clauses: Vec<String> = table.foreign_keys.iter().map(|f| foreign_key(f, naming)).collect();
+    let what = match table.foreign_keys.as_slice() {
+        [ForeignKeyPlan { name: Some(name), .. }] => format!("foreign key \"{name}\""),
+        keys => format!("{} foreign keys of table \"{}\"", keys.len(), table.name),
+    };
+    Some(Statement {
+        table: Some(table.source.clone()),
+        what,
+        sql: format!("ALTER TABLE {} {}", quote(&naming.table(&table.name)), clauses.join(", ")),
+    })
+}
+
+fn foreign_key(key: &ForeignKeyPlan, naming: &Naming) -> String {
+    let list = |names: &[String]| names.iter().map(|n| quote(n)).collect::<Vec<_>>().join(", ");
+    let name = key.name.as_ref().map(|n| format!("CONSTRAINT {} ", quote(n))).unwrap_or_default();
+    format!(
+        "ADD {name}FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE {} ON UPDATE {}",
+        list(&key.columns),
+        quote(&naming.table(&key.references)),
+        list(&key.referenced_columns),
+        key.on_delete.sql(),
+        key.on_update.sql(),
+    )
+}
+
+/// InnoDB takes the greater of this and max + 1 by itself.
+fn set_auto_increment(table: &TablePlan, naming: &Naming) -> Option<Statement> {
+    let next = identity_column(table)?.identity.as_ref()?.next.filter(|n| *n > 1)?;
+    Some(Statement {
+        table: Some(table.source.clone()),
+        what: format!("next identity of table \"{}\"", table.name),
+        sql: format!("ALTER TABLE {} AUTO_INCREMENT = {next}", quote(&naming.table(&table.name))),
+    })
+}
+
+/// Counts the rows of a table whose parent is missing, and says the keys of five of them. A row with a NULL in its
+/// reference has no parent to miss. The columns of the answer are those of `key`, then the rows in all.
+pub fn orphans(table: &TablePlan, key: &ForeignKeyPlan, naming: &Naming) -> (String, String) {
+    let set = key.columns.iter().map(|c| format!("c.{} IS NOT NULL", quote(c)));
+    let joined = key
+        .columns
+        .iter()
+        .zip(&key.referenced_columns)
+        .map(|(c, p)| format!("p.{} = c.{}", quote(p), quote(c)))
+        .collect::<Vec<_>>()
+        .join(" AND ");
+    let from = format!(
+        "FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {joined})",
+        quote(&naming.table(&table.name)),
+        set.collect::<Vec<_>>().join(" AND "),
+        quote(&naming.table(&key.references)),
+    );
+    let keys: Vec<String> = table.key.iter().map(|k| format!("c.{}", quote(k))).collect();
+    let keys = if keys.is_empty() { "1".to_owned() } else { keys.join(", ") };
+    (format!("SELECT COUNT(*) {from}"), format!("SELECT {keys} {from} LIMIT 5"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::endpoint::Dialect;
+    use crate::model::plan::{CheckPlan, Fidelity, GeneratedPlan, IdentityPlan};
+    use crate::model::schema::{Action, DataType, Deferrable, IdentityGeneration};
+
+    fn column(name: &str, native_type: &str) -> ColumnPlan {
+        ColumnPlan {
+            source: name.into(),
+            source_type: native_type.into(),
+            name: name.into(),
+            native_type: native_type.into(),
+            carries: DataType::TEXT,
+            fidelity: Fidelity::Exact,
+            nullable: true,
+            default: None,
+            on_update_now: false,
+            generated: None,
+            identity: None,
+            collation: None,
+            comment: None,
+        }
+    }
+
+    fn table(columns: Vec<ColumnPlan>) -> TablePlan {
+        TablePlan {
+            source: "t".into(),
+            name: "t".into(),
+            columns,
+            primary_key: None,
+            indexes: vec![],
+            foreign_keys: vec![],
+            checks: vec![],
+            comment: None,
+            without_rowid: false,
+            strict: false,
+            key: vec![],
+            estimated_rows: None,
+        }
+    }
+
+    fn index(name: &str, unique: bool, columns: &[&str]) -> IndexPlan {
+        let part = |c: &&str| IndexPartPlan {
+            column: Some((*c).into()),
+            expression: None,
+            descending: false,
+            nulls_first: None,
+            collation: None,
+            prefix: None,
+            operator_class: None,
+        };
+        IndexPlan {
+            name: Some(name.into()),
+            unique,
+            constraint: false,
+            parts: columns.iter().map(part).collect(),
+            include: vec![],
+            predicate: None,
+            method: None,
+            nulls_not_distinct: false,
+            deferrable: Deferrable::No,
+        }
+    }
+
+    fn foreign_key(columns: &[&str], referenced: &[&str]) -> ForeignKeyPlan {
+        ForeignKeyPlan {
+            name: Some("fk".into()),
+            columns: columns.iter().map(|c| (*c).into()).collect(),
+            references: "p".into(),
+            referenced_columns: referenced.iter().map(|c| (*c).into()).collect(),
+            on_delete: Action::Cascade,
+            on_update: Action::NoAction,
+            deferrable: Deferrable::No,
+            match_full: false,
+        }
+    }
+
+    fn statements(table: TablePlan, prefix: &str) -> Vec<String> {
+        let plan = Plan {
+            source: Dialect::Postgres,
+            target: Dialect::Mysql,
+            target_flavour: Flavour::Mariadb,
+            scope: Scope::All,
+            types: vec![],
+            tables: vec![table],
+            findings: vec![],
+        };
+        let rules = Rules::new(Flavour::Mariadb, None);
+        script(&rules, &plan, &Naming { prefix: prefix.into() }).iter().map(|s| s.sql.clone()).collect()
+    }
+
+    fn identity(next: i128) -> Option<IdentityPlan> {
+        Some(IdentityPlan { generation: IdentityGeneration::AutoIncrement, next: Some(next), increment: 1 })
+    }
+
+    #[test]
+    fn a_table_with_everything() {
+        let mut id = column("id", "int");
+        id.identity = identity(5000);
+        id.nullable = false;
+        let mut name = column("na`me", "varchar(20)");
+        name.collation = Some("utf8mb4_nopad_bin".into());
+        name.default = Some("'x'".into());
+        name.comment = Some("it's".into());
+        let mut seen = column("seen", "timestamp(6)");
+        seen.on_update_now = true;
+        let mut twice = column("twice", "int");
+        twice.generated = Some(GeneratedPlan { expression: "`id` * 2".into(), stored: true });
+        let mut t = table(vec![id, name, seen, twice]);
+        t.primary_key = Some(KeyPlan { name: None, columns: vec!["id".into()], prefixes: vec![] });
+        t.indexes = vec![index("u", true, &["na`me"]), index("i", false, &["seen", "id"])];
+        t.checks = vec![CheckPlan { name: Some("c".into()), expression: "`id` > 0".into() }];
+        t.foreign_keys = vec![foreign_key(&["twice"], &["id"])];
+        assert_eq!(
+            statements(t, "tc_"),
+            [
+                "CREATE TABLE `tc_t` (\n  `id` int NOT NULL AUTO_INCREMENT,\n  `na``me` varchar(20) CHARACTER SET \
+                 utf8mb4 COLLATE utf8mb4_nopad_bin NULL DEFAULT 'x' COMMENT 'it''s',\n  `seen` timestamp(6) NULL ON \
+                 UPDATE CURRENT_TIMESTAMP(6),\n  `twice` int GENERATED ALWAYS AS (`id` * 2) STORED,\n  PRIMARY KEY \
+                 (`id`),\n  CONSTRAINT `c` CHECK (`id` > 0)\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT \
+                 CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin",
+                "ALTER TABLE `tc_t` ADD UNIQUE KEY `u` (`na``me`), ADD KEY `i` (`seen`, `id`)",
+                "ALTER TABLE `tc_t` ADD CONSTRAINT `fk` FOREIGN KEY (`twice`) REFERENCES `tc_p` (`id`) ON DELETE \
+                 CASCADE ON UPDATE NO ACTION",
+                "ALTER TABLE `tc_t` AUTO_INCREMENT = 5000",
+                "ANALYZE TABLE `tc_t`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_counting_column_outside_the_primary_key_gets_its_index_at_once() {
+        let counted = || {
+            let mut id = column("id", "bigint");
+            id.identity = identity(1);
+            table(vec![id, column("a", "int")])
+        };
+        let mut with_index = counted();
+        with_index.indexes = vec![index("u", true, &["id"])];
+        assert!(statements(with_index, "")[0].contains("UNIQUE KEY `u` (`id`)"));
+        assert!(statements(counted(), "")[0].contains("KEY (`id`)"));
+    }
+
+    #[test]
+    fn a_row_that_would_be_too_long_keeps_its_longest_text_outside() {
+        let mut t = table((0..40).map(|n| column(&format!("c{n}"), "varchar(1000)")).collect());
+        t.indexes = vec![index("i", false, &["c0", "c1"])];
+        let sql = statements(t, "");
+        assert!(sql[0].contains("`c0` varchar(1000)") && sql[0].contains("`c2` longtext"), "{}", sql[0]);
+        assert_eq!(sql[1], "ALTER TABLE `t` ADD KEY `i` (`c0`(384), `c1`(384))");
+    }
+
+    #[test]
+    fn orphans_are_rows_whose_whole_reference_is_set() {
+        let mut t = table(vec![column("a", "int"), column("b", "int")]);
+        t.key = vec!["a".into()];
+        let (count, keys) = orphans(&t, &foreign_key(&["a", "b"], &["x", "y"]), &Naming::default());
+        let rest = "FROM `t` c WHERE c.`a` IS NOT NULL AND c.`b` IS NOT NULL AND NOT EXISTS (SELECT 1 FROM `p` p \
+                    WHERE p.`x` = c.`a` AND p.`y` = c.`b`)";
+        assert_eq!(count, format!("SELECT COUNT(*) {rest}"));
+        assert_eq!(keys, format!("SELECT c.`a` {rest} LIMIT 5"));
+    }
+}

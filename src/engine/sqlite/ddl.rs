@@ -1,0 +1,586 @@
+//! SQLite's [`Rules`]: quoting, defaults, identities and the statements of a plan. Pure; the type table is in
+//! `types`, running the statements in `stage`.
+//! SQLite cannot add a constraint to a table, so keys, foreign keys, uniques and checks all stand in CREATE TABLE.
+
+use std::fmt::Write as _;
+
+use super::types::{self, Affinity};
+use crate::engine::capability::{Capabilities, ColumnInput, Mapping, NameLimit, Naming, Rules};
+use crate::model::endpoint::{Dialect, Flavour};
+use crate::model::plan::{
+    ColumnPlan, ForeignKeyPlan, IdentityPlan, IndexPlan, KeyPlan, Plan, Script, Statement, TablePlan,
+};
+use crate::model::schema::{Action, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration};
+use crate::model::value;
+
+/// Date and time with the six digits that SQLAlchemy writes; CURRENT_TIMESTAMP has none, and text that differs in
+/// spelling compares as different.
+const NOW: &str = "strftime('%Y-%m-%d %H:%M:%f000','now')";
+const NOW_UTC: &str = "strftime('%Y-%m-%d %H:%M:%f000+00:00','now')";
+const TIME_NOW: &str = "strftime('%H:%M:%f000','now')";
+
+/// Name of the CHECK that holds the labels of an enum; what follows is the name of the enum, if it had one.
+pub const ENUM_CHECK: &str = "enum:";
+
+const CAPABILITIES: Capabilities = Capabilities {
+    max_name: NameLimit::Unlimited,
+    max_columns: 2000,
+    max_indexes: usize::MAX,
+    max_index_columns: 2000,
+    case_sensitive_tables: false,
+    case_sensitive_columns: false,
+    index_names_are_global: true,
+    indexes_share_names_with_tables: true,
+    constraint_names_are_global: false,
+    partial_indexes: true,
+    expression_indexes: true,
+    index_prefixes: false,
+    index_include: false,
+    index_nulls_order: false,
+    index_methods: &[],
+    deferrable: true,
+    deferrable_unique: false,
+    set_default: true,
+    match_full: false,
+    checks: true,
+    generated_stored: true,
+    generated_virtual: true,
+    default_expressions: true,
+    comments: false,
+    on_update_now: false,
+    writers: 1,
+};
+
+/// Rules of SQLite, the same for every file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SqliteRules;
+
+impl Rules for SqliteRules {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn flavour(&self) -> Flavour {
+        Flavour::Sqlite
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &CAPABILITIES
+    }
+
+    fn quote(&self, name: &str) -> String {
+        quote(name)
+    }
+
+    fn literal(&self, text: &str) -> String {
+        literal(text)
+    }
+
+    fn map_column(&self, input: &ColumnInput<'_>) -> Mapping {
+        types::map_column(input)
+    }
+
+    fn default(&self, value: &DefaultValue, mapping: &Mapping) -> Option<String> {
+        default(value, mapping)
+    }
+
+    fn identity(&self, identity: &Identity, mapping: &Mapping) -> Option<IdentityPlan> {
+        let generation = match identity.generation {
+            IdentityGeneration::Rowid => IdentityGeneration::Rowid,
+            // Only AUTOINCREMENT remembers a high-water mark.
+            _ => IdentityGeneration::AutoIncrement,
+        };
+        mapping.native_type.eq_ignore_ascii_case("INTEGER").then_some(IdentityPlan {
+            generation,
+            next: identity.next,
+            increment: 1,
+        })
+    }
+
+    fn script(&self, plan: &Plan, naming: &Naming) -> Script {
+        let mut script = Script::default();
+        for table in &plan.tables {
+            let name = naming.table(&table.name);
+            let statement =
+                |what: String, sql: String| Statement { table: Some(table.source.clone()), what, sql };
+            script
+                .before
+                .push(statement(format!("table {}", quote(&table.name)), create_table(plan, table, naming)));
+            for index in table.indexes.iter().filter(|i| !is_inline(i)) {
+                let index_name = index.name.clone().unwrap_or_else(|| made_up_name(table, index));
+                script.indexes.push(statement(
+                    format!("index {}", quote(&index_name)),
+                    create_index(&name, &index_name, index),
+                ));
+            }
+            if let Some(mark) = high_water_mark(table) {
+                let name = literal(&name);
+                let what = format!("next value of {}", quote(&table.name));
+                script.last.push(statement(
+                    what.clone(),
+                    format!("UPDATE sqlite_sequence SET seq = max(seq, {mark}) WHERE name = {name}"),
+                ));
+                script.last.push(statement(
+                    what,
+                    format!(
+                        "INSERT INTO sqlite_sequence (name, seq) SELECT {name}, {mark} \
+                         WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = {name})"
+                    ),
+                ));
+            }
+        }
+        script
+    }
+}
+
+/// A quoted identifier.
+pub fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A character string literal. SQLite reads SQL text up to the first NUL, so that one is spelled out.
+pub fn literal(text: &str) -> String {
+    if text.contains('\0') {
+        return format!("CAST(x'{}' AS TEXT)", value::format_hex(text.as_bytes()));
+    }
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Column names, quoted and joined.
+pub fn column_list(names: &[String]) -> String {
+    names.iter().map(|n| quote(n)).collect::<Vec<_>>().join(", ")
+}
+
+fn default(value: &DefaultValue, mapping: &Mapping) -> Option<String> {
+    let carries = &mapping.carries;
+    Some(match value {
+        DefaultValue::Null => "NULL".into(),
+        DefaultValue::Bool(v) => u8::from(*v).to_string(),
+        DefaultValue::Number(n) => default_number(n, mapping),
+        DefaultValue::Text(t) => default_text(t, carries),
+        DefaultValue::Bytes(bytes) => format!("x'{}'", value::format_hex(bytes)),
+        DefaultValue::CurrentTimestamp => match carries {
+            DataType::Date => "CURRENT_DATE".into(),
+            DataType::Time { .. } => format!("({TIME_NOW})"),
+            DataType::DateTime { .. } => format!("({NOW})"),
+            DataType::Timestamp { .. } => format!("({NOW_UTC})"),
+            _ => "CURRENT_TIMESTAMP".into(),
+        },
+        DefaultValue::CurrentDate => "CURRENT_DATE".into(),
+        DefaultValue::CurrentTime => match carries {
+            DataType::Time { .. } => format!("({TIME_NOW})"),
+            _ => "CURRENT_TIME".into(),
+        },
+        DefaultValue::Expression(e) => format!("({e})"),
+    })
+}
+
+fn default_number(number: &str, mapping: &Mapping) -> String {
+    let is_text = types::affinity(&mapping.native_type) == Affinity::Text;
+    match mapping.carries {
+        // SQLite's own text form of a number in a text column is not the one that was written.
+        DataType::Decimal { .. } | DataType::Text { .. } if is_text => literal(number),
+        _ => number.to_owned(),
+    }
+}
+
+/// Text in the spelling that the column's values have.
+fn default_text(text: &str, carries: &DataType) -> String {
+    let spelled = match carries {
+        DataType::DateTime { .. } => value::parse_datetime(text).map(|v| value::format_datetime(v, 6)),
+        DataType::Timestamp { .. } => {
+            value::parse_timestamp(text).map(|v| format!("{}+00:00", value::format_datetime(v, 6)))
+        }
+        DataType::Time { .. } => value::parse_time(text).map(|v| value::format_time(v, 6)),
+        DataType::TimeSpan { .. } => value::parse_time_span(text).map(|v| value::format_time(v, 6)),
+        DataType::Bit { length: Some(n), varying: false } if *n <= 63 => {
+            return i64::from_str_radix(text, 2).map_or_else(|_| literal(text), |v| v.to_string());
+        }
+        _ => None,
+    };
+    literal(spelled.as_deref().unwrap_or(text))
+}
+
+fn create_table(plan: &Plan, table: &TablePlan, naming: &Naming) -> String {
+    let rowid = rowid_column(table);
+    let mut lines: Vec<String> =
+        table.columns.iter().map(|c| column_definition(plan, table, c, rowid)).collect();
+    if let Some(key) = &table.primary_key
+        && !key_is_in_column(plan, table, rowid)
+    {
+        lines.push(format!("{}PRIMARY KEY ({})", named(key.name.as_deref()), column_list(&key.columns)));
+    }
+    for index in table.indexes.iter().filter(|i| is_inline(i)) {
+        lines.push(format!("{}UNIQUE ({})", named(index.name.as_deref()), index_parts(index)));
+    }
+    for key in &table.foreign_keys {
+        lines.push(foreign_key(key, naming));
+    }
+    for check in &table.checks {
+        lines.push(format!("{}CHECK ({})", named(check.name.as_deref()), check.expression));
+    }
+    for column in &table.columns {
+        lines.extend(enum_check(column));
+    }
+    let mut sql =
+        format!("CREATE TABLE {} (\n  {}\n)", quote(&naming.table(&table.name)), lines.join(",\n  "));
+    let options = [(table.without_rowid, "WITHOUT ROWID"), (table.strict, "STRICT")];
+    let options: Vec<&str> = options.iter().filter(|(set, _)| *set).map(|(_, text)| *text).collect();
+    if !options.is_empty() {
+        let _ = write!(sql, " {}", options.join(", "));
+    }
+    sql
+}
+
+/// The column that hands out values: the whole primary key, declared INTEGER, in a table with rowids.
+fn rowid_column(table: &TablePlan) -> Option<&ColumnPlan> {
+    let key = sole_key(table)?;
+    let column = table.columns.iter().find(|c| c.name == key)?;
+    let alias = column.native_type.eq_ignore_ascii_case("INTEGER") && !table.without_rowid;
+    (alias && column.identity.is_some()).then_some(column)
+}
+
+fn sole_key(table: &TablePlan) -> Option<&str> {
+    match table.primary_key.as_ref()?.columns.as_slice() {
+        [only] => Some(only),
+        _ => None,
+    }
+}
+
+/// AUTOINCREMENT can only be said beside the column; and an INTEGER key of SQLite that is *not* the rowid can
+/// only be had by its historical quirk, `INTEGER PRIMARY KEY DESC`.
+fn key_is_in_column(plan: &Plan, table: &TablePlan, rowid: Option<&ColumnPlan>) -> bool {
+    rowid.map_or_else(|| is_quirk(plan, table), is_autoincrement)
+}
+
+fn is_autoincrement(column: &ColumnPlan) -> bool {
+    column.identity.as_ref().is_some_and(|i| i.generation != IdentityGeneration::Rowid)
+}
+
+fn is_quirk(plan: &Plan, table: &TablePlan) -> bool {
+    let column = sole_key(table).and_then(|key| table.columns.iter().find(|c| c.name == key));
+    plan.source == Dialect::Sqlite
+        && !table.without_rowid
+        && column.is_some_and(|c| c.native_type.eq_ignore_ascii_case("INTEGER") && c.identity.is_none())
+}
+
+fn column_definition(
+    plan: &Plan,
+    table: &TablePlan,
+    column: &ColumnPlan,
+    rowid: Option<&ColumnPlan>,
+) -> String {
+    let mut sql = quote(&column.name);
+    if !column.native_type.is_empty() {
+        let _ = write!(sql, " {}", column.native_type);
+    }
+    let is_key = sole_key(table) == Some(column.name.as_str());
+    if is_key && key_is_in_column(plan, table, rowid) {
+        let name = table.primary_key.as_ref().and_then(|KeyPlan { name, .. }| name.as_deref());
+        let order = if rowid.is_some() { "AUTOINCREMENT" } else { "DESC" };
+        let _ = write!(sql, " {}PRIMARY KEY {order}", named(name));
+    }
+    if let Some(collation) = &column.collation {
+        let _ = write!(sql, " COLLATE {}", quote(collation));
+    }
+    if !column.nullable {
+        sql.push_str(" NOT NULL");
+    }
+    if let Some(default) = &column.default {
+        let _ = write!(sql, " DEFAULT {default}");
+    }
+    if let Some(generated) = &column.generated {
+        let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
+        let _ = write!(sql, " GENERATED ALWAYS AS ({}) {kind}", generated.expression);
+    }
+    sql
+}
+
+/// The labels of an enum, in a form from which `inspect` makes the enum again.
+fn enum_check(column: &ColumnPlan) -> Option<String> {
+    let DataType::Enum { name, labels } = &column.carries else { return None };
+    let labels: Vec<String> = labels.iter().map(|l| literal(l)).collect();
+    Some(format!(
+        "CONSTRAINT {} CHECK ({} IN ({}))",
+        quote(&format!("{ENUM_CHECK}{}", name.as_deref().unwrap_or_default())),
+        quote(&column.name),
+        labels.join(", ")
+    ))
+}
+
+fn foreign_key(key: &ForeignKeyPlan, naming: &Naming) -> String {
+    let mut sql = format!(
+        "{}FOREIGN KEY ({}) REFERENCES {} ({})",
+        named(key.name.as_deref()),
+        column_list(&key.columns),
+        quote(&naming.table(&key.references)),
+        column_list(&key.referenced_columns)
+    );
+    for (event, action) in [("DELETE", key.on_delete), ("UPDATE", key.on_update)] {
+        if action != Action::NoAction {
+            let _ = write!(sql, " ON {event} {}", action.sql());
+        }
+    }
+    if key.match_full {
+        sql.push_str(" MATCH FULL");
+    }
+    match key.deferrable {
+        Deferrable::No => {}
+        Deferrable::Immediate => sql.push_str(" DEFERRABLE INITIALLY IMMEDIATE"),
+        Deferrable::Deferred => sql.push_str(" DEFERRABLE INITIALLY DEFERRED"),
+    }
+    sql
+}
+
+fn named(name: Option<&str>) -> String {
+    name.map(|n| format!("CONSTRAINT {} ", quote(n))).unwrap_or_default()
+}
+
+/// A constraint over columns; SQLite has none with WHERE or over expressions.
+fn is_inline(index: &IndexPlan) -> bool {
+    index.constraint
+        && index.unique
+        && index.predicate.is_none()
+        && index.parts.iter().all(|p| p.column.is_some())
+}
+
+fn index_parts(index: &IndexPlan) -> String {
+    let part = |p: &crate::model::plan::IndexPartPlan| {
+        let mut sql = match (&p.column, &p.expression) {
+            (Some(column), _) => quote(column),
+            (None, Some(expression)) => format!("({expression})"),
+            (None, None) => String::new(),
+        };
+        if let Some(collation) = &p.collation {
+            let _ = write!(sql, " COLLATE {}", quote(collation));
+        }
+        if p.descending {
+            sql.push_str(" DESC");
+        }
+        sql
+    };
+    index.parts.iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+fn create_index(table: &str, name: &str, index: &IndexPlan) -> String {
+    let unique = if index.unique { "UNIQUE " } else { "" };
+    let mut sql =
+        format!("CREATE {unique}INDEX {} ON {} ({})", quote(name), quote(table), index_parts(index));
+    if let Some(predicate) = &index.predicate {
+        let _ = write!(sql, " WHERE {predicate}");
+    }
+    sql
+}
+
+fn made_up_name(table: &TablePlan, index: &IndexPlan) -> String {
+    let parts = index.parts.iter().map(|p| p.column.as_deref().unwrap_or("expr"));
+    let parts: Vec<&str> =
+        std::iter::once("ix").chain(std::iter::once(table.name.as_str())).chain(parts).collect();
+    parts.join("_")
+}
+
+/// What `sqlite_sequence` has to hold at least: the last value handed out, not the next.
+fn high_water_mark(table: &TablePlan) -> Option<i64> {
+    let column = rowid_column(table).filter(|c| is_autoincrement(c))?;
+    let last = column.identity.as_ref()?.next?.saturating_sub(1);
+    (last > 0).then(|| i64::try_from(last).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::plan::{CheckPlan, Fidelity, GeneratedPlan, IndexPartPlan, Scope};
+
+    fn column(name: &str, native_type: &str) -> ColumnPlan {
+        ColumnPlan {
+            source: name.into(),
+            source_type: native_type.into(),
+            name: name.into(),
+            native_type: native_type.into(),
+            carries: DataType::Any,
+            fidelity: Fidelity::Exact,
+            nullable: true,
+            default: None,
+            on_update_now: false,
+            generated: None,
+            identity: None,
+            collation: None,
+            comment: None,
+        }
+    }
+
+    fn plan(table: TablePlan) -> Plan {
+        Plan {
+            source: Dialect::Postgres,
+            target: Dialect::Sqlite,
+            target_flavour: Flavour::Sqlite,
+            scope: Scope::All,
+            types: vec![],
+            tables: vec![table],
+            findings: vec![],
+        }
+    }
+
+    fn table(columns: Vec<ColumnPlan>) -> TablePlan {
+        TablePlan {
+            source: "t".into(),
+            name: "t".into(),
+            columns,
+            primary_key: None,
+            indexes: vec![],
+            foreign_keys: vec![],
+            checks: vec![],
+            comment: None,
+            without_rowid: false,
+            strict: false,
+            key: vec![],
+            estimated_rows: None,
+        }
+    }
+
+    fn index(name: &str, column: &str) -> IndexPlan {
+        let part = IndexPartPlan {
+            column: Some(column.into()),
+            expression: None,
+            descending: false,
+            nulls_first: None,
+            collation: None,
+            prefix: None,
+            operator_class: None,
+        };
+        IndexPlan {
+            name: Some(name.into()),
+            unique: true,
+            constraint: false,
+            parts: vec![part],
+            include: vec![],
+            predicate: None,
+            method: None,
+            nulls_not_distinct: false,
+            deferrable: Deferrable::No,
+        }
+    }
+
+    fn key(columns: &[&str]) -> Option<KeyPlan> {
+        Some(KeyPlan {
+            name: None,
+            columns: columns.iter().map(ToString::to_string).collect(),
+            prefixes: vec![],
+        })
+    }
+
+    fn identity(generation: IdentityGeneration, next: i128) -> Option<IdentityPlan> {
+        Some(IdentityPlan { generation, next: Some(next), increment: 1 })
+    }
+
+    #[test]
+    fn names_and_text_cannot_break_out() {
+        assert_eq!(quote("a\"; DROP TABLE x; --"), "\"a\"\"; DROP TABLE x; --\"");
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal("a\0'"), "CAST(x'610027' AS TEXT)");
+    }
+
+    #[test]
+    fn a_high_water_mark_becomes_autoincrement() {
+        let mut id = column("id", "INTEGER");
+        id.nullable = false;
+        id.identity = identity(IdentityGeneration::AutoIncrement, 5000);
+        let mut t = table(vec![id]);
+        t.primary_key = key(&["id"]);
+        let script = SqliteRules.script(&plan(t), &Naming::default());
+        assert_eq!(
+            script.before[0].sql,
+            "CREATE TABLE \"t\" (\n  \"id\" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL\n)"
+        );
+        assert_eq!(script.last[0].sql, "UPDATE sqlite_sequence SET seq = max(seq, 4999) WHERE name = 't'");
+    }
+
+    #[test]
+    fn a_rowid_alias_is_declared_as_sqlalchemy_declares_it() {
+        let mut id = column("id", "INTEGER");
+        id.nullable = false;
+        id.identity = identity(IdentityGeneration::Rowid, 7);
+        let mut t = table(vec![id]);
+        t.primary_key = key(&["id"]);
+        let script = SqliteRules.script(&plan(t), &Naming::default());
+        assert_eq!(
+            script.before[0].sql,
+            "CREATE TABLE \"t\" (\n  \"id\" INTEGER NOT NULL,\n  PRIMARY KEY (\"id\")\n)"
+        );
+        assert!(script.last.is_empty());
+    }
+
+    #[test]
+    fn everything_that_guards_data_stands_in_create_table() {
+        let mut total = column("total", "INT");
+        total.generated = Some(GeneratedPlan { expression: "\"a\" + 1".into(), stored: true });
+        let mut kind = column("kind", "VARCHAR(2)");
+        kind.carries = DataType::Enum { name: Some("kinds".into()), labels: vec!["a'b".into(), "c".into()] };
+        kind.default = Some("'c'".into());
+        let mut name = column("name", "VARCHAR(64)");
+        name.collation = Some("NOCASE".into());
+        let mut t = table(vec![column("a", "INT"), total, kind, name]);
+        t.primary_key = Some(KeyPlan { name: Some("pk".into()), ..key(&["name", "a"]).unwrap() });
+        t.without_rowid = true;
+        t.strict = true;
+        t.checks.push(CheckPlan { name: Some("ck".into()), expression: "a > 0".into() });
+        let mut unique = index("uq", "a");
+        unique.constraint = true;
+        let mut partial = index("ix", "name");
+        partial.predicate = Some("a > 5".into());
+        partial.parts[0].descending = true;
+        partial.parts[0].collation = Some("RTRIM".into());
+        t.indexes = vec![unique, partial];
+        t.foreign_keys.push(ForeignKeyPlan {
+            name: Some("fk".into()),
+            columns: vec!["a".into(), "kind".into()],
+            references: "p".into(),
+            referenced_columns: vec!["x".into(), "y".into()],
+            on_delete: Action::Cascade,
+            on_update: Action::NoAction,
+            deferrable: Deferrable::Deferred,
+            match_full: false,
+        });
+        let script = SqliteRules.script(&plan(t), &Naming { prefix: "p_".into() });
+        let expected = r#"CREATE TABLE "p_t" (
+  "a" INT,
+  "total" INT GENERATED ALWAYS AS ("a" + 1) STORED,
+  "kind" VARCHAR(2) DEFAULT 'c',
+  "name" VARCHAR(64) COLLATE "NOCASE",
+  CONSTRAINT "pk" PRIMARY KEY ("name", "a"),
+  CONSTRAINT "uq" UNIQUE ("a"),
+  CONSTRAINT "fk" FOREIGN KEY ("a", "kind") REFERENCES "p_p" ("x", "y") ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+  CONSTRAINT "ck" CHECK (a > 0),
+  CONSTRAINT "enum:kinds" CHECK ("kind" IN ('a''b', 'c'))
+) WITHOUT ROWID, STRICT"#;
+        assert_eq!(script.before[0].sql, expected);
+        assert_eq!(
+            script.indexes[0].sql,
+            "CREATE UNIQUE INDEX \"ix\" ON \"p_t\" (\"name\" COLLATE \"RTRIM\" DESC) WHERE a > 5"
+        );
+    }
+
+    #[test]
+    fn defaults_have_the_spelling_of_the_values() {
+        let mapping = |native: &str, carries: DataType| Mapping {
+            native_type: native.into(),
+            carries,
+            fidelity: Fidelity::Exact,
+            note: None,
+            collation: None,
+            needs: None,
+        };
+        let datetime = mapping("DATETIME", DataType::DateTime { precision: 6 });
+        let any = mapping("DATETIME", DataType::Any);
+        let say = |value: DefaultValue, mapping: &Mapping| SqliteRules.default(&value, mapping).unwrap();
+        assert_eq!(say(DefaultValue::CurrentTimestamp, &datetime), format!("({NOW})"));
+        assert_eq!(say(DefaultValue::CurrentTimestamp, &any), "CURRENT_TIMESTAMP");
+        assert_eq!(say(DefaultValue::Text("2024-01-02".into()), &datetime), "'2024-01-02 00:00:00.000000'");
+        assert_eq!(say(DefaultValue::Text("2024-01-02".into()), &any), "'2024-01-02'");
+        assert_eq!(say(DefaultValue::Bool(true), &mapping("BOOLEAN", DataType::Bool)), "1");
+        let decimal =
+            mapping("DECIMAL_TEXT(20,2)", DataType::Decimal { precision: Some(20), scale: Some(2) });
+        assert_eq!(say(DefaultValue::Number("1.00".into()), &decimal), "'1.00'");
+        assert_eq!(say(DefaultValue::Expression("1+2".into()), &any), "(1+2)");
+    }
+}

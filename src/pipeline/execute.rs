@@ -1,0 +1,271 @@
+//! Carries out a plan as it stands: staging, load, keys, proof, switch. Whatever goes wrong before the switch, an
+//! interruption included, ends with staging removed and the target as it was.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio_util::sync::CancellationToken;
+
+use super::copy::{self, BatchSize, Copied};
+use super::verify;
+use crate::engine::capability::{Snapshot, Staging, Target};
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::event::{Event, Observer, Phase};
+use crate::model::plan::{Plan, Scope, TablePlan};
+use crate::model::report::TableReport;
+
+/// How long removing staging may take after a failure before it is left to the next run.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How to carry out a plan.
+#[derive(Clone)]
+pub struct Settings {
+    /// Run, for the names of what is made on the way.
+    pub run_id: String,
+    /// Size of a batch.
+    pub batch: BatchSize,
+    /// Tables at a time.
+    pub jobs: usize,
+    /// Whether to ask the target what arrived.
+    pub verify: bool,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+    /// Interruption.
+    pub cancel: CancellationToken,
+    /// Another way to fill tables, tried first.
+    pub loader: Option<Arc<dyn TableLoader>>,
+}
+
+/// Another way to fill a staged table than the engines' bulk paths.
+#[async_trait::async_trait]
+pub trait TableLoader: Send + Sync {
+    /// Fills the table and returns the rows written; `None` if it is not one that this loader knows.
+    async fn load(&self, staging: &dyn Staging, table: &TablePlan) -> Result<Option<u64>>;
+}
+
+/// Carries out a plan; returns what happened to each table, in the order of the plan.
+pub async fn execute(
+    plan: &Plan,
+    snapshot: &dyn Snapshot,
+    target: &dyn Target,
+    settings: &Settings,
+) -> Result<Vec<TableReport>> {
+    settings.observer.event(&Event::Phase { phase: Phase::Stage });
+    let staging = tokio::select! {
+        staging = target.stage(&settings.run_id, plan) => staging?,
+        () = settings.cancel.cancelled() => return Err(interrupted()),
+    };
+    let built = tokio::select! {
+        built = build(plan, snapshot, staging.as_ref(), target, settings) => built,
+        () = settings.cancel.cancelled() => Err(interrupted()),
+    };
+    match built {
+        Ok(tables) => {
+            settings.observer.event(&Event::Phase { phase: Phase::Switch });
+            staging.switch().await?;
+            Ok(tables)
+        }
+        Err(error) => Err(give_up(staging, error).await),
+    }
+}
+
+/// Removes staging after a failure; a failure of that too is kept beside the first.
+async fn give_up(staging: Box<dyn Staging>, mut error: Error) -> Error {
+    match tokio::time::timeout(DISCARD_TIMEOUT, staging.discard()).await {
+        Ok(Ok(())) => error,
+        Ok(Err(also)) => {
+            error.push(also);
+            error
+        }
+        Err(_) => {
+            error.push(Error::new(ErrorKind::Write, "removing what had been staged took too long").next(
+                "the target's own tables are as they were; the next run finds the rest and removes it",
+            ));
+            error
+        }
+    }
+}
+
+async fn build(
+    plan: &Plan,
+    snapshot: &dyn Snapshot,
+    staging: &dyn Staging,
+    target: &dyn Target,
+    settings: &Settings,
+) -> Result<Vec<TableReport>> {
+    let observer = &settings.observer;
+    staging.create().await?;
+
+    let streams = settings.jobs.min(target.rules().capabilities().writers).max(1);
+    let mut copied = vec![None; plan.tables.len()];
+    if plan.scope != Scope::SchemaOnly {
+        observer.event(&Event::Phase { phase: Phase::Load });
+        let done: Vec<(usize, Copied)> = stream::iter(largest_first(plan))
+            .map(|at| async move {
+                load(snapshot, staging, &plan.tables[at], settings).await.map(|done| (at, done))
+            })
+            .buffer_unordered(streams.min(snapshot.readers()).max(1))
+            .try_collect()
+            .await?;
+        for (at, done) in done {
+            copied[at] = Some(done);
+        }
+    }
+
+    observer.event(&Event::Phase { phase: Phase::Finish });
+    let step = |what: &str| observer.event(&Event::Step { what: what.to_owned() });
+    staging.finish(&step).await?;
+
+    let mut verified = vec![None; plan.tables.len()];
+    if plan.scope != Scope::SchemaOnly {
+        verify::refuse_orphans(&staging.orphans().await?)?;
+        if settings.verify {
+            observer.event(&Event::Phase { phase: Phase::Verify });
+            let proven: Vec<usize> = stream::iter(largest_first(plan))
+                .map(|at| {
+                    let copied = copied[at];
+                    async move { prove(staging, &plan.tables[at], copied, settings).await.map(|()| at) }
+                })
+                .buffer_unordered(streams)
+                .try_collect()
+                .await?;
+            for at in proven {
+                verified[at] = Some(true);
+            }
+        }
+    }
+    let tables = plan.tables.iter().zip(copied).zip(verified);
+    Ok(tables.map(|((table, copied), verified)| report(table, copied, verified)).collect())
+}
+
+/// Positions of the tables, the largest first, so that no stream is left alone with one at the end.
+fn largest_first(plan: &Plan) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..plan.tables.len()).collect();
+    order.sort_by_key(|&at| std::cmp::Reverse(plan.tables[at].estimated_rows.unwrap_or(0)));
+    order
+}
+
+async fn prove(
+    staging: &dyn Staging,
+    table: &TablePlan,
+    copied: Option<Copied>,
+    settings: &Settings,
+) -> Result<()> {
+    let read = copied.map(|c| c.read).unwrap_or_default();
+    let arrived = verify::read_staged(staging, table, settings.batch, &settings.observer).await?;
+    verify::compare(table, read, arrived)
+}
+
+async fn load(
+    snapshot: &dyn Snapshot,
+    staging: &dyn Staging,
+    table: &TablePlan,
+    settings: &Settings,
+) -> Result<Copied> {
+    if let Some(loader) = &settings.loader {
+        let begun = std::time::Instant::now();
+        if let Some(written) = loader.load(staging, table).await? {
+            let read = verify::read_source(snapshot, table, settings.batch, &settings.observer).await?;
+            return Ok(Copied { read, written, seconds: begun.elapsed().as_secs_f64() });
+        }
+    }
+    copy::copy_table(snapshot, staging, table, settings.batch, &settings.observer).await
+}
+
+fn report(table: &TablePlan, copied: Option<Copied>, verified: Option<bool>) -> TableReport {
+    TableReport {
+        name: table.source.clone(),
+        target_name: table.name.clone(),
+        rows_read: copied.map_or(0, |c| c.read.digest.rows),
+        rows_written: copied.map_or(0, |c| c.written),
+        rows_rejected: 0,
+        rows_filtered: 0,
+        bytes: copied.map_or(0, |c| c.read.bytes),
+        seconds: copied.map_or(0.0, |c| c.seconds),
+        verified,
+        digest: copied.map(|c| c.read.digest),
+    }
+}
+
+fn interrupted() -> Error {
+    Error::new(ErrorKind::Interrupted, "interrupted before anything was switched on")
+        .next("the target is as it was; run the same command again when you are ready")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Fake, Fault, plan};
+    use super::*;
+    use crate::engine::capability::Source;
+    use crate::model::event::Silent;
+
+    const ROWS: [i64; 5] = [1, 2, 3, 3, -7];
+
+    fn settings() -> Settings {
+        Settings {
+            run_id: "run".into(),
+            batch: BatchSize { rows: 2, bytes: 1 << 20 },
+            jobs: 2,
+            verify: true,
+            observer: Arc::new(Silent),
+            cancel: CancellationToken::new(),
+            loader: None,
+        }
+    }
+
+    async fn run(fault: Fault, settings: &Settings) -> (Result<Vec<TableReport>>, Vec<&'static str>) {
+        let engine = Fake::new(fault, &ROWS);
+        let snapshot = engine.snapshot(2).await.unwrap();
+        let result = execute(&plan(3), snapshot.as_ref(), &engine, settings).await;
+        (result, engine.calls())
+    }
+
+    #[tokio::test]
+    async fn everything_is_proven_before_the_switch() {
+        let (result, calls) = run(Fault::None, &settings()).await;
+        let tables = result.unwrap();
+        assert_eq!(tables.len(), 3);
+        for table in &tables {
+            assert_eq!((table.rows_read, table.rows_written, table.verified), (5, 5, Some(true)));
+        }
+        assert_eq!(calls, ["stage", "create", "finish", "switch"]);
+    }
+
+    #[tokio::test]
+    async fn every_failure_ends_with_staging_removed_and_no_switch() {
+        for (fault, kind) in [
+            (Fault::Create, ErrorKind::Write),
+            (Fault::Read, ErrorKind::Read),
+            (Fault::Write, ErrorKind::Space),
+            (Fault::Miscount, ErrorKind::Verify),
+            (Fault::Finish, ErrorKind::Value),
+            (Fault::Orphan, ErrorKind::Value),
+            (Fault::Alter, ErrorKind::Verify),
+        ] {
+            let (result, calls) = run(fault, &settings()).await;
+            assert_eq!(result.unwrap_err().kind(), kind, "{fault:?}");
+            assert_eq!(calls.last(), Some(&"discard"), "{fault:?}");
+            assert!(!calls.contains(&"switch"), "{fault:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_proof_nothing_is_claimed() {
+        let (result, _) = run(Fault::None, &Settings { verify: false, ..settings() }).await;
+        assert!(result.unwrap().iter().all(|t| t.verified.is_none()));
+    }
+
+    #[tokio::test]
+    async fn an_interruption_is_cleaned_up() {
+        let settings = settings();
+        let cancel = settings.cancel.clone();
+        let stop = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            cancel.cancel();
+        };
+        let ((result, calls), ()) = tokio::join!(run(Fault::Hang, &settings), stop);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Interrupted);
+        assert_eq!(calls.last(), Some(&"discard"));
+    }
+}

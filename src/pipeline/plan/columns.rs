@@ -1,0 +1,300 @@
+//! Columns: type, default, generated expression, identity, comparison, comment.
+
+use super::codes;
+use super::findings::Note;
+use super::{Planner, is_exact_collation, types};
+use crate::engine::capability::{ColumnInput, Mapping};
+use crate::engine::expression::{self, Want};
+use crate::model::endpoint::Dialect;
+use crate::model::plan::{
+    ColumnPlan, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, TablePlan, TypePlan,
+};
+use crate::model::schema::{Column, DefaultValue, IdentityGeneration, Table};
+
+impl Planner<'_> {
+    /// Plans the columns of a table.
+    pub(super) fn columns(&mut self, at: usize) -> Vec<ColumnPlan> {
+        let input = self.input;
+        let table = &input.source.tables[at];
+        let mut mappings = Vec::with_capacity(table.columns.len());
+        let mut planned: Vec<ColumnPlan> = Vec::with_capacity(table.columns.len());
+        for position in 0..table.columns.len() {
+            let effective = self.effective[at][position].clone();
+            let mapping = input.rules.map_column(&ColumnInput {
+                source: input.source.dialect,
+                source_flavour: input.source_flavour,
+                column: &effective,
+                profile: self.column_profile(table, position),
+                indexed: self.is_key(at, position),
+            });
+            self.type_findings(table, position, &effective, &mapping);
+            planned.push(self.column(table, position, &mapping));
+            mappings.push(mapping);
+        }
+        // Expressions may name any column of the table, so they come after all types are known.
+        for (position, (declared, mapping)) in table.columns.iter().zip(&mappings).enumerate() {
+            planned[position].default = self.default(table, declared, mapping);
+            planned[position].generated = self.generated(table, declared, &planned);
+        }
+        planned
+    }
+
+    fn column(&mut self, table: &Table, position: usize, mapping: &Mapping) -> ColumnPlan {
+        let column = &table.columns[position];
+        let name = self.names.column(&table.name, &column.name);
+        let identity = column.identity.as_ref().and_then(|identity| {
+            let planned = self.input.rules.identity(identity, mapping);
+            if planned.is_none() {
+                self.identity_lost(table, column, "the type of the target cannot hand out values");
+            }
+            planned
+        });
+        ColumnPlan {
+            source: column.name.clone(),
+            source_type: column.native_type.clone(),
+            name,
+            native_type: mapping.native_type.clone(),
+            carries: mapping.carries.clone(),
+            fidelity: mapping.fidelity,
+            nullable: self.nullable(table, position),
+            default: None,
+            on_update_now: self.on_update_now(table, column),
+            generated: None,
+            identity,
+            collation: mapping.collation.clone(),
+            comment: self.column_comment(table, column),
+        }
+    }
+
+    /// What the type of the target means for the values.
+    fn type_findings(&mut self, table: &Table, position: usize, effective: &Column, mapping: &Mapping) {
+        let column = &table.columns[position];
+        let about = |note: Note| note.table(&table.name).column(&column.name);
+        let why = mapping.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
+        let becomes = format!("{} becomes {}", column.native_type, mapping.native_type);
+        let grown = types::is_wider(&effective.data_type, &column.data_type);
+        match mapping.fidelity {
+            Fidelity::Unsupported => {
+                let text = format!("{} has no exact counterpart in the target{why}", column.native_type);
+                self.findings.push(about(Note::new(
+                    codes::UNSUPPORTED_TYPE,
+                    "column",
+                    FindingAction::Refused,
+                    text,
+                )));
+            }
+            Fidelity::Emulated => {
+                let text = format!("{becomes}{why}");
+                self.findings.push(about(Note::new(
+                    codes::EMULATED,
+                    "column",
+                    FindingAction::Emulated,
+                    text,
+                )));
+            }
+            _ if grown => {
+                let why = if self.outgrown(table, position) {
+                    "the data goes beyond what is declared"
+                } else {
+                    "to hold what TechCare's models or the columns that refer to each other need"
+                };
+                let text = format!("{becomes}: {why}");
+                self.findings.push(about(Note::new(codes::WIDENED, "column", FindingAction::Widened, text)));
+            }
+            Fidelity::Wider => {
+                let text = format!("{becomes}{why}");
+                self.findings.push(about(Note::new(codes::WIDENED, "column", FindingAction::Widened, text)));
+            }
+            Fidelity::Exact => {}
+        }
+        let misfits = self.column_profile(table, position).map(|p| p.misfits.clone()).unwrap_or_default();
+        for misfit in &misfits {
+            self.findings.push(about(Note::misfit(misfit)));
+        }
+        if let Some(needed) = &mapping.needs {
+            self.need_type(table, column, needed);
+        }
+        let loose = column.collation.as_ref().filter(|c| !c.is_exact() && column.data_type.is_text());
+        if let Some(collation) = loose.filter(|_| !keeps_loose_comparison(mapping.collation.as_deref())) {
+            let text = format!(
+                "compared by {} in the source; the target tells apart every difference (case, accents, blanks)",
+                collation.name
+            );
+            let note = Note::new(codes::COMPARISON_CHANGED, "column", FindingAction::Converted, text);
+            self.findings.push(about(note));
+        }
+    }
+
+    /// Whether the data went beyond the declared type.
+    fn outgrown(&self, table: &Table, position: usize) -> bool {
+        self.column_profile(table, position).is_some_and(|facts| {
+            let declared = &table.columns[position].data_type;
+            types::widen(declared, facts) != *declared
+        })
+    }
+
+    fn need_type(&mut self, table: &Table, column: &Column, needed: &TypePlan) {
+        match self.types.iter().find(|t| t.name == needed.name) {
+            None => self.types.push(needed.clone()),
+            Some(there) if there == needed => {}
+            Some(_) => {
+                let text =
+                    format!("needs a type {:?} with other labels than another column does", needed.name);
+                let note = Note::new(codes::TYPE_CONFLICT, "type", FindingAction::Refused, text);
+                self.findings.push(note.table(&table.name).column(&column.name).object(Some(&needed.name)));
+            }
+        }
+    }
+
+    /// SQLite lets NULL into the columns of a primary key; nobody else does.
+    fn nullable(&mut self, table: &Table, position: usize) -> bool {
+        let column = &table.columns[position];
+        let in_key = table.primary_key.as_ref().is_some_and(|k| k.columns.contains(&column.name));
+        if !column.nullable || !in_key || self.input.verbatim() {
+            return column.nullable;
+        }
+        let nulls =
+            self.column_profile(table, position).and_then(|p| p.classes).map_or(0, |classes| classes.null);
+        if nulls > 0 && column.identity.is_none() {
+            let note = Note::new(
+                codes::NULL_IN_KEY,
+                "column",
+                FindingAction::Refused,
+                "is part of the primary key and holds NULL, which the target does not take",
+            );
+            self.findings.push(note.table(&table.name).column(&column.name).rows(nulls));
+        }
+        false
+    }
+
+    fn default(&mut self, table: &Table, column: &Column, mapping: &Mapping) -> Option<String> {
+        let value = column.default.as_ref()?;
+        let (source, target) = (self.input.source.dialect, self.input.rules.dialect());
+        let said = match value {
+            DefaultValue::Expression(text) if !self.input.verbatim() => {
+                expression::default(source, text, target, &mapping.carries)
+            }
+            other => Some(other.clone()),
+        };
+        let default = said.as_ref().and_then(|value| self.input.rules.default(value, mapping));
+        if default.is_none() && *value != DefaultValue::Null && said != Some(DefaultValue::Null) {
+            let text = format!("has no counterpart in the target: DEFAULT {}", spelled(value));
+            let note = Note::new(codes::DEFAULT_NOT_CARRIED, "default", FindingAction::NotCarried, text);
+            self.findings.push(note.table(&table.name).column(&column.name));
+        }
+        default
+    }
+
+    fn generated(&mut self, table: &Table, column: &Column, planned: &[ColumnPlan]) -> Option<GeneratedPlan> {
+        let generated = column.generated.as_ref()?;
+        let can = self.input.rules.capabilities();
+        let carries = &planned.iter().find(|c| c.source == column.name)?.carries;
+        let Some(expression) = self
+            .expression(&generated.expression, Want::Value(carries), table, planned)
+            .filter(|_| can.generated_stored || can.generated_virtual)
+        else {
+            let text = format!(
+                "becomes a plain column with the values of today; the source has GENERATED ALWAYS AS ({})",
+                generated.expression
+            );
+            let note =
+                Note::new(codes::GENERATED_NOT_CARRIED, "generated column", FindingAction::NotCarried, text);
+            self.findings.push(note.table(&table.name).column(&column.name));
+            return None;
+        };
+        let stored = if generated.stored { can.generated_stored } else { !can.generated_virtual };
+        if stored != generated.stored {
+            let word = |stored| if stored { "STORED" } else { "VIRTUAL" };
+            let text = format!("is {} in the target instead of {}", word(stored), word(generated.stored));
+            let note = Note::new(codes::GENERATED_KIND, "generated column", FindingAction::Translated, text);
+            self.findings.push(note.table(&table.name).column(&column.name));
+        }
+        Some(GeneratedPlan { expression, stored })
+    }
+
+    fn on_update_now(&mut self, table: &Table, column: &Column) -> bool {
+        let carried = column.on_update_now && self.input.rules.capabilities().on_update_now;
+        if column.on_update_now && !carried {
+            let note = Note::new(
+                codes::ON_UPDATE_NOT_CARRIED,
+                "default",
+                FindingAction::NotCarried,
+                "ON UPDATE CURRENT_TIMESTAMP has no counterpart in the target",
+            );
+            self.findings.push(note.table(&table.name).column(&column.name));
+        }
+        carried
+    }
+
+    fn column_comment(&mut self, table: &Table, column: &Column) -> Option<String> {
+        let comment = column.comment.clone()?;
+        if self.input.rules.capabilities().comments {
+            return Some(comment);
+        }
+        let text = format!("the target keeps no comments; it reads: {comment}");
+        let note = Note::new(codes::COMMENT_NOT_CARRIED, "comment", FindingAction::NotCarried, text);
+        self.findings.push(note.table(&table.name).column(&column.name));
+        None
+    }
+
+    /// Engines that hand out values by key want the column to lead a key, and one such column a table.
+    pub(super) fn identities(&mut self, table: &Table, planned: &mut TablePlan) {
+        let by_key = |identity: &IdentityPlan| {
+            matches!(identity.generation, IdentityGeneration::AutoIncrement | IdentityGeneration::Rowid)
+        };
+        // SQLite hands out rowids only, which the whole primary key has to stand for.
+        let sole = self.input.rules.dialect() == Dialect::Sqlite;
+        let mut seen = false;
+        for at in 0..planned.columns.len() {
+            let column = &planned.columns[at];
+            if !column.identity.as_ref().is_some_and(by_key) {
+                continue;
+            }
+            let leads = |columns: &[String]| columns.first() == Some(&column.name);
+            let primary = planned.primary_key.as_ref().filter(|k| leads(&k.columns));
+            let index = || {
+                planned
+                    .indexes
+                    .iter()
+                    .any(|i| i.parts.first().is_some_and(|p| p.column.as_ref() == Some(&column.name)))
+            };
+            let leads_key = if sole {
+                primary.is_some_and(|k| k.columns.len() == 1)
+            } else {
+                primary.is_some() || index()
+            };
+            if leads_key && !seen {
+                seen = true;
+                continue;
+            }
+            planned.columns[at].identity = None;
+            let why = if seen { "the target has one such column a table" } else { "it leads no key there" };
+            self.identity_lost(table, &table.columns[at], why);
+        }
+    }
+
+    fn identity_lost(&mut self, table: &Table, column: &Column, why: &str) {
+        let text = format!("values are not handed out by the target any more: {why}");
+        let note = Note::new(codes::IDENTITY_NOT_CARRIED, "identity", FindingAction::NotCarried, text);
+        self.findings.push(note.table(&table.name).column(&column.name));
+    }
+}
+
+/// Whether a collation of the target goes on ignoring case, accents or blanks.
+pub(super) fn keeps_loose_comparison(collation: Option<&str>) -> bool {
+    collation.is_some_and(|c| !is_exact_collation(c))
+}
+
+/// A default as the finding shows it.
+fn spelled(value: &DefaultValue) -> String {
+    match value {
+        DefaultValue::Null => "NULL".into(),
+        DefaultValue::Bool(value) => value.to_string(),
+        DefaultValue::Number(text) | DefaultValue::Expression(text) => text.clone(),
+        DefaultValue::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        DefaultValue::Bytes(bytes) => format!("x'{}'", crate::model::value::format_hex(bytes)),
+        DefaultValue::CurrentTimestamp => "CURRENT_TIMESTAMP".into(),
+        DefaultValue::CurrentDate => "CURRENT_DATE".into(),
+        DefaultValue::CurrentTime => "CURRENT_TIME".into(),
+    }
+}

@@ -1,0 +1,233 @@
+//! Checks and foreign keys.
+
+use super::Planner;
+use super::codes;
+use super::findings::Note;
+use super::names::{Constraint, renamed};
+use crate::engine::expression::{self, Want};
+use crate::model::plan::{CheckPlan, ColumnPlan, FindingAction, ForeignKeyPlan, TablePlan};
+use crate::model::schema::{Action, Check, DataType, Deferrable, ForeignKey, Table};
+
+impl Planner<'_> {
+    /// Plans the checks of a table.
+    pub(super) fn checks(&mut self, table: &Table, columns: &[ColumnPlan]) -> Vec<CheckPlan> {
+        table.checks.iter().filter_map(|check| self.check(table, check, columns)).collect()
+    }
+
+    fn check(&mut self, table: &Table, check: &Check, columns: &[ColumnPlan]) -> Option<CheckPlan> {
+        if self.implied(table, check, columns) {
+            let text =
+                format!("is what the type of its column means in the target: CHECK ({})", check.expression);
+            let note = Note::new(codes::CHECK_IMPLIED, "check", FindingAction::Translated, text);
+            self.findings.push(note.table(&table.name).object(check.name.as_deref()));
+            return None;
+        }
+        let said = self.expression(&check.expression, Want::Truth, table, columns);
+        let Some(expression) = said.filter(|_| self.input.rules.capabilities().checks) else {
+            let text = format!("has no certain counterpart in the target: CHECK ({})", check.expression);
+            let note = Note::new(codes::CHECK_NOT_CARRIED, "check", FindingAction::NotCarried, text);
+            self.findings.push(note.table(&table.name).object(check.name.as_deref()));
+            return None;
+        };
+        let name = self.constraint_name(table, Constraint::Check, "check", check.name.as_deref());
+        Some(CheckPlan { name, expression })
+    }
+
+    fn implied(&self, table: &Table, check: &Check, columns: &[ColumnPlan]) -> bool {
+        let facts = |name: &str| self.facts(name, table, columns);
+        let (source, target) = (self.input.source.dialect, self.input.rules.dialect());
+        !self.input.verbatim() && expression::implied_by_type(source, &check.expression, target, &facts)
+    }
+
+    /// Plans the foreign keys of the table at `at` of the plan.
+    pub(super) fn foreign_keys(
+        &mut self,
+        table: &Table,
+        planned: &[TablePlan],
+        at: usize,
+    ) -> Vec<ForeignKeyPlan> {
+        let mut keys = Vec::with_capacity(table.foreign_keys.len());
+        for key in &table.foreign_keys {
+            match self.foreign_key(table, key, planned, at) {
+                Ok(key) => keys.push(key),
+                Err(why) => {
+                    let text = format!("{why}: {}", spelled(key));
+                    let note = Note::new(
+                        codes::FOREIGN_KEY_NOT_CARRIED,
+                        "foreign key",
+                        FindingAction::NotCarried,
+                        text,
+                    );
+                    self.findings.push(note.table(&table.name).object(key.name.as_deref()));
+                }
+            }
+        }
+        keys
+    }
+
+    fn foreign_key(
+        &mut self,
+        table: &Table,
+        key: &ForeignKey,
+        planned: &[TablePlan],
+        at: usize,
+    ) -> Result<ForeignKeyPlan, String> {
+        let verbatim = self.input.verbatim();
+        let Some(parent) = planned.iter().find(|t| t.source == key.references) else {
+            return Err(if self.input.left_out.contains(&key.references) {
+                "refers to a table that was left out".into()
+            } else {
+                "refers to a table that does not exist".into()
+            });
+        };
+        let columns = source_columns(&planned[at], &key.columns)?;
+        let referenced = source_columns(parent, &key.referenced_columns)?;
+        let referenced_names: Vec<&str> = referenced.iter().map(|c| c.name.as_str()).collect();
+        if !verbatim {
+            if !is_unique(parent, &referenced_names) {
+                return Err("the columns that it refers to are no unique key in the target".into());
+            }
+            if columns.iter().zip(&referenced).any(|(a, b)| !comparable(&a.carries, &b.carries)) {
+                return Err(
+                    "its columns and those that it refers to have types that the target does not compare"
+                        .into(),
+                );
+            }
+        }
+        let on_delete = self.action(table, key, key.on_delete, &columns, "ON DELETE");
+        let on_update = self.action(table, key, key.on_update, &columns, "ON UPDATE");
+        let plan = ForeignKeyPlan {
+            name: None,
+            columns: columns.iter().map(|c| c.name.clone()).collect(),
+            references: parent.name.clone(),
+            referenced_columns: referenced_names.into_iter().map(str::to_owned).collect(),
+            on_delete,
+            on_update,
+            deferrable: self.deferrable(table, key),
+            match_full: self.match_full(table, key, &columns),
+        };
+        let name = self.constraint_name(table, Constraint::ForeignKey, "foreign key", key.name.as_deref());
+        Ok(ForeignKeyPlan { name, ..plan })
+    }
+
+    fn action(
+        &mut self,
+        table: &Table,
+        key: &ForeignKey,
+        action: Action,
+        columns: &[&ColumnPlan],
+        event: &str,
+    ) -> Action {
+        let unknown = action == Action::SetDefault && !self.input.rules.capabilities().set_default;
+        // SET NULL on a column that takes no NULL can only fail, which is what NO ACTION does, and some engines
+        // refuse to declare it.
+        let futile =
+            action == Action::SetNull && !self.input.verbatim() && columns.iter().any(|c| !c.nullable);
+        if !unknown && !futile {
+            return action;
+        }
+        let text = format!("{event} {} becomes NO ACTION: {}", action.sql(), spelled(key));
+        let note = Note::new(codes::FOREIGN_KEY_CHANGED, "foreign key", FindingAction::Converted, text);
+        self.findings.push(note.table(&table.name).object(key.name.as_deref()));
+        Action::NoAction
+    }
+
+    fn deferrable(&mut self, table: &Table, key: &ForeignKey) -> Deferrable {
+        if key.deferrable == Deferrable::No || self.input.rules.capabilities().deferrable {
+            return key.deferrable;
+        }
+        let text = "is checked by each statement in the target, never at the end of the transaction";
+        let note = Note::new(codes::DEFERRABLE_DROPPED, "foreign key", FindingAction::Converted, text);
+        self.findings.push(note.table(&table.name).object(key.name.as_deref()));
+        Deferrable::No
+    }
+
+    /// MATCH FULL differs from MATCH SIMPLE only where one column of several may be NULL.
+    fn match_full(&mut self, table: &Table, key: &ForeignKey, columns: &[&ColumnPlan]) -> bool {
+        if !key.match_full || self.input.rules.capabilities().match_full {
+            return key.match_full;
+        }
+        if columns.len() > 1 && columns.iter().any(|c| c.nullable) {
+            let text = format!("takes keys of which only a part is NULL: {} MATCH FULL", spelled(key));
+            let note = Note::new(codes::FOREIGN_KEY_CHANGED, "foreign key", FindingAction::Converted, text);
+            self.findings.push(note.table(&table.name).object(key.name.as_deref()));
+        }
+        false
+    }
+
+    fn constraint_name(
+        &mut self,
+        table: &Table,
+        space: Constraint,
+        kind: &str,
+        wanted: Option<&str>,
+    ) -> Option<String> {
+        let wanted = wanted?;
+        let target = self.names.table(&table.name);
+        let name = self.names.constraint(space, &target, wanted);
+        if name != wanted {
+            self.findings.push(renamed(kind, wanted, &name).table(&table.name).object(Some(wanted)));
+        }
+        Some(name)
+    }
+}
+
+/// Planned columns by their names in the source.
+fn source_columns<'a>(table: &'a TablePlan, names: &[String]) -> Result<Vec<&'a ColumnPlan>, String> {
+    names
+        .iter()
+        .map(|name| {
+            // SQLite and MySQL resolve the names in a foreign key regardless of case.
+            let exact = table.columns.iter().find(|c| c.source == *name);
+            exact
+                .or_else(|| table.columns.iter().find(|c| c.source.eq_ignore_ascii_case(name)))
+                .ok_or_else(|| format!("names a column {name:?} that {:?} does not have", table.source))
+        })
+        .collect()
+}
+
+/// Whether exactly these columns are the primary key or a unique key of the planned table.
+fn is_unique(table: &TablePlan, columns: &[&str]) -> bool {
+    let same = |key: &mut dyn Iterator<Item = &str>| {
+        let key: Vec<&str> = key.collect();
+        key.len() == columns.len() && key.iter().all(|c| columns.contains(c))
+    };
+    let primary = table.primary_key.as_ref().is_some_and(|key| {
+        key.prefixes.iter().all(Option::is_none) && same(&mut key.columns.iter().map(String::as_str))
+    });
+    primary
+        || table.indexes.iter().filter(|i| i.unique && i.predicate.is_none()).any(|index| {
+            index.parts.iter().all(|p| p.column.is_some() && p.prefix.is_none())
+                && same(&mut index.parts.iter().filter_map(|p| p.column.as_deref()))
+        })
+}
+
+/// Whether every engine compares the two ends of a foreign key.
+fn comparable(a: &DataType, b: &DataType) -> bool {
+    match (a, b) {
+        (DataType::Int { .. }, DataType::Int { .. })
+        | (DataType::Text { .. }, DataType::Text { .. })
+        | (DataType::Bytes { .. }, DataType::Bytes { .. })
+        | (DataType::Decimal { .. }, DataType::Decimal { .. })
+        | (DataType::DateTime { .. }, DataType::DateTime { .. })
+        | (DataType::Timestamp { .. }, DataType::Timestamp { .. })
+        | (DataType::Time { .. }, DataType::Time { .. }) => true,
+        _ => a == b,
+    }
+}
+
+/// A foreign key as findings show it.
+fn spelled(key: &ForeignKey) -> String {
+    let mut text = format!(
+        "FOREIGN KEY ({}) REFERENCES {} ({})",
+        key.columns.join(", "),
+        key.references,
+        key.referenced_columns.join(", ")
+    );
+    for (event, action) in [("ON DELETE", key.on_delete), ("ON UPDATE", key.on_update)] {
+        if action != Action::NoAction {
+            text.push_str(&format!(" {event} {}", action.sql()));
+        }
+    }
+    text
+}

@@ -1,0 +1,86 @@
+//! Making findings: one builder, so that every finding of the planner has its severity from `codes` and its
+//! names from the source.
+
+use super::codes::severity_of;
+use crate::model::plan::{Finding, FindingAction, Misfit, Severity};
+
+/// A finding about `kind` (`column`, `index`, …) in the making.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Note(Finding);
+
+impl Note {
+    /// What it is about and what is done.
+    pub(super) fn new(code: &str, kind: &str, action: FindingAction, text: impl Into<String>) -> Self {
+        Self(Finding {
+            code: code.to_owned(),
+            severity: severity_of(code),
+            table: None,
+            column: None,
+            object: None,
+            kind: kind.to_owned(),
+            rows: None,
+            keys: Vec::new(),
+            action,
+            text: text.into(),
+        })
+    }
+
+    /// A misfit in the data.
+    pub(super) fn misfit(misfit: &Misfit) -> Self {
+        let mut note = Self::new(&misfit.code, "column", FindingAction::Refused, misfit.text.clone());
+        note.0.severity = Severity::Blocker;
+        note.0.rows = Some(misfit.rows);
+        note.0.keys.clone_from(&misfit.keys);
+        note
+    }
+
+    /// The table, as named in the source.
+    pub(super) fn table(mut self, table: &str) -> Self {
+        self.0.table = Some(table.to_owned());
+        self
+    }
+
+    /// The column, as named in the source.
+    pub(super) fn column(mut self, column: &str) -> Self {
+        self.0.column = Some(column.to_owned());
+        self
+    }
+
+    /// The object, where it has a name.
+    pub(super) fn object(mut self, object: Option<&str>) -> Self {
+        self.0.object = object.map(str::to_owned);
+        self
+    }
+
+    /// Rows concerned.
+    pub(super) fn rows(mut self, rows: u64) -> Self {
+        self.0.rows = Some(rows);
+        self
+    }
+}
+
+/// Findings in the order in which they were made.
+#[derive(Debug, Default)]
+pub(super) struct Findings(Vec<Finding>);
+
+impl Findings {
+    pub(super) fn push(&mut self, note: Note) {
+        self.0.push(note.0);
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Of those made since there were `mark`, keeps the ones that stop the migration.
+    pub(super) fn keep_blockers_since(&mut self, mark: usize) {
+        let made = self.0.split_off(mark.min(self.0.len()));
+        self.0.extend(made.into_iter().filter(|f| f.severity == Severity::Blocker));
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Finding> {
+        self.0
+    }
+}

@@ -1,0 +1,396 @@
+//! Primary keys, unique constraints and indexes. What guards data is carried or named with its text; what serves
+//! speed only may become plainer.
+
+use super::codes;
+use super::columns::keeps_loose_comparison;
+use super::findings::Note;
+use super::names::renamed;
+use super::{Planner, is_exact_collation};
+use crate::engine::expression::Want;
+use crate::model::plan::{ColumnPlan, FindingAction, IndexPartPlan, IndexPlan, KeyPlan};
+use crate::model::schema::{Collation, Deferrable, Index, IndexKey, IndexPart, Table};
+
+impl Planner<'_> {
+    /// Plans the primary key.
+    pub(super) fn primary_key(&mut self, table: &Table, columns: &[ColumnPlan]) -> Option<KeyPlan> {
+        let key = table.primary_key.as_ref()?;
+        let can = self.input.rules.capabilities();
+        let target = self.names.table(&table.name);
+        let cut = key.prefixes.iter().any(Option::is_some);
+        if cut && !can.index_prefixes {
+            let text = "covers whole columns in the target instead of their beginnings";
+            let note = Note::new(codes::INDEX_SIMPLIFIED, "primary key", FindingAction::Widened, text);
+            self.findings.push(note.table(&table.name).object(key.name.as_deref()));
+        }
+        if !self.primary_key_fits(key, columns) {
+            let text = "is longer than the target takes";
+            let note = Note::new(codes::KEY_TOO_LONG, "primary key", FindingAction::Refused, text);
+            self.findings.push(note.table(&table.name).object(key.name.as_deref()));
+        }
+        for column in &key.columns {
+            self.looser(table, column, columns, "primary key", key.name.as_deref(), None);
+        }
+        let name = key.name.as_ref().map(|wanted| {
+            let name = if can.indexes_share_names_with_tables {
+                self.names.index(&target, wanted)
+            } else {
+                super::names::fit(self.input.rules, wanted)
+            };
+            if name != *wanted {
+                self.findings
+                    .push(renamed("primary key", wanted, &name).table(&table.name).object(Some(wanted)));
+            }
+            name
+        });
+        if can.indexes_share_names_with_tables && name.is_none() {
+            self.names.reserve_index(&target, &format!("{target}_pkey"));
+        }
+        if let Some(name) = &name {
+            self.names.reserve_constraint(&target, name);
+        }
+        let prefixes = if cut && can.index_prefixes { key.prefixes.clone() } else { Vec::new() };
+        let columns = key.columns.iter().map(|c| self.names.column(&table.name, c)).collect();
+        Some(KeyPlan { name, columns, prefixes })
+    }
+
+    /// Plans the unique constraints and indexes of a table.
+    pub(super) fn indexes(&mut self, table: &Table, columns: &[ColumnPlan]) -> Vec<IndexPlan> {
+        table.indexes.iter().filter_map(|index| self.index(table, index, columns)).collect()
+    }
+
+    fn index(&mut self, table: &Table, index: &Index, columns: &[ColumnPlan]) -> Option<IndexPlan> {
+        let can = self.input.rules.capabilities();
+        let mut shape = Shape { unique: index.unique, plainer: Vec::new(), looser: Vec::new() };
+        let method = match self.method(index, &mut shape) {
+            Ok(method) => method,
+            Err(why) => return self.index_lost(table, index, &why),
+        };
+        if self.covered(table, index) {
+            return None;
+        }
+        if index.parts.len() > can.max_index_columns {
+            let why = format!("the target takes {} columns", can.max_index_columns);
+            return self.index_lost(table, index, &why);
+        }
+        let mut parts = Vec::with_capacity(index.parts.len());
+        for part in &index.parts {
+            match self.part(table, index, part, columns, &mut shape) {
+                Ok(part) => parts.push(part),
+                Err(why) => return self.index_lost(table, index, &why),
+            }
+        }
+        if let Err(why) = self.shorten(table, columns, &mut parts, &mut shape) {
+            return self.index_lost(table, index, &why);
+        }
+        let predicate = match &index.predicate {
+            None => None,
+            Some(text) => {
+                let said = self.expression(text, Want::Truth, table, columns).filter(|_| can.partial_indexes);
+                if said.is_none() {
+                    shape.plainer.push("covers all rows instead of those of its WHERE".into());
+                    // Unique among some rows is not unique among all.
+                    shape.forgets_unique();
+                }
+                said
+            }
+        };
+        if !index.include.is_empty() && !can.index_include {
+            shape.plainer.push("carries no further columns (INCLUDE)".into());
+        }
+        let nulls_matter = index.nulls_not_distinct && shape.unique && !self.input.verbatim();
+        if nulls_matter && index.parts.iter().any(|p| may_be_null(table, p)) {
+            shape.looser.push("takes more than one NULL");
+        }
+        let deferrable = self.unique_deferrable(table, index);
+        self.shape_findings(table, index, &shape);
+        if shape.unique {
+            for part in &index.parts {
+                if let IndexKey::Column(column) = &part.key {
+                    let said = part.collation.as_ref();
+                    self.looser(table, column, columns, kind_word(index), index.name.as_deref(), said);
+                }
+            }
+        }
+        // A constraint takes plain columns only; with more than that it is declared as an index.
+        let plain = predicate.is_none() && parts.iter().all(is_plain);
+        let constraint = index.constraint && shape.unique && (plain || self.input.verbatim());
+        let include = if can.index_include { index.include.as_slice() } else { &[] };
+        Some(IndexPlan {
+            name: self.index_name(table, index, constraint, &parts),
+            unique: shape.unique,
+            constraint,
+            parts,
+            include: include.iter().map(|c| self.names.column(&table.name, c)).collect(),
+            predicate,
+            method,
+            nulls_not_distinct: index.nulls_not_distinct && self.input.verbatim(),
+            deferrable,
+        })
+    }
+
+    /// The access method to ask for, or why the index cannot be carried.
+    fn method(&self, index: &Index, shape: &mut Shape) -> Result<Option<String>, String> {
+        let Some(method) = index.method.as_deref() else { return Ok(None) };
+        let known = self.input.rules.capabilities().index_methods.contains(&method);
+        if self.input.verbatim() && known {
+            return Ok(Some(method.to_owned()));
+        }
+        match method {
+            "btree" => Ok(None),
+            // Ordered indexes answer what these do.
+            "hash" | "brin" => {
+                shape.plainer.push(format!("is an ordinary index instead of {method}"));
+                Ok(None)
+            }
+            other => Err(format!("the target has no {other} index for it")),
+        }
+    }
+
+    /// PostgreSQL's `*_pattern_ops` make LIKE use an index where the language's order does not. Text is ordered by
+    /// code point in the target, so an ordinary index over the same column serves both.
+    fn covered(&mut self, table: &Table, index: &Index) -> bool {
+        let pattern = |part: &IndexPart| {
+            part.operator_class.as_deref().is_some_and(|class| class.ends_with("_pattern_ops"))
+        };
+        if self.input.verbatim() || index.unique || !index.parts.iter().any(pattern) {
+            return false;
+        }
+        let keys = |index: &Index| index.parts.iter().map(|p| p.key.clone()).collect::<Vec<_>>();
+        let same = |other: &&Index| {
+            !other.parts.iter().any(pattern)
+                && other.predicate == index.predicate
+                && other.method.is_none()
+                && keys(other) == keys(index)
+        };
+        let primary = table.primary_key.as_ref().is_some_and(|key| {
+            index.predicate.is_none()
+                && keys(index) == key.columns.iter().cloned().map(IndexKey::Column).collect::<Vec<_>>()
+        });
+        let twin = table.indexes.iter().find(same).and_then(|i| i.name.clone());
+        if twin.is_none() && !primary && !table.indexes.iter().any(|i| same(&i)) {
+            return false;
+        }
+        let by = twin.map_or_else(|| "another index".to_owned(), |name| format!("index {name:?}"));
+        let text = format!("is served by {by} over the same key: {}", index.definition);
+        let note = Note::new(codes::INDEX_COVERED, "index", FindingAction::NotCarried, text);
+        self.findings.push(note.table(&table.name).object(index.name.as_deref()));
+        true
+    }
+
+    fn part(
+        &mut self,
+        table: &Table,
+        index: &Index,
+        part: &IndexPart,
+        columns: &[ColumnPlan],
+        shape: &mut Shape,
+    ) -> Result<IndexPartPlan, String> {
+        let can = self.input.rules.capabilities();
+        let verbatim = self.input.verbatim();
+        let (column, expression) = match &part.key {
+            IndexKey::Column(name) => (Some(self.names.column(&table.name, name)), None),
+            IndexKey::Expression(text) => {
+                if !can.expression_indexes {
+                    return Err("the target has no indexes over expressions".into());
+                }
+                let said = self.expression(text, Want::Any, table, columns);
+                (None, Some(said.ok_or("its expression has no certain counterpart in the target")?))
+            }
+        };
+        let prefix = part.prefix.filter(|_| can.index_prefixes);
+        if part.prefix.is_some() && prefix.is_none() {
+            shape.plainer.push("covers the whole column instead of its beginning".into());
+            if index.unique {
+                shape.looser.push("looks at the whole value instead of its beginning");
+            }
+        }
+        let nulls_first = part.nulls_first.filter(|_| can.index_nulls_order);
+        if part.nulls_first.is_some() && nulls_first.is_none() {
+            shape.plainer.push("orders NULL as the target does".into());
+        }
+        let collation = self.part_collation(table, index, part, columns, shape);
+        let operator_class = part.operator_class.clone().filter(|_| verbatim);
+        if let Some(class) = part.operator_class.as_ref().filter(|_| !verbatim) {
+            shape.plainer.push(format!("has no operator class {class}"));
+        }
+        Ok(IndexPartPlan {
+            column,
+            expression,
+            descending: part.descending,
+            nulls_first,
+            collation,
+            prefix,
+            operator_class,
+        })
+    }
+
+    /// A collation that an index names for itself. Only the dialect's own words are carried; elsewhere the column's
+    /// collation rules, which changes what a unique index takes for equal.
+    fn part_collation(
+        &self,
+        table: &Table,
+        index: &Index,
+        part: &IndexPart,
+        columns: &[ColumnPlan],
+        shape: &mut Shape,
+    ) -> Option<String> {
+        let collation = part.collation.as_ref()?;
+        if self.input.verbatim() {
+            return Some(collation.name.clone());
+        }
+        let column = match &part.key {
+            IndexKey::Column(name) => columns.iter().find(|c| c.source == *name),
+            IndexKey::Expression(_) => None,
+        };
+        let loose = column.is_some_and(|c| keeps_loose_comparison(c.collation.as_deref()));
+        let wanted = !collation.is_exact();
+        let same = column
+            .is_some_and(|c| table.column(&c.source).and_then(|c| c.collation.as_ref()) == Some(collation));
+        if wanted != loose && !same {
+            shape.plainer.push(format!("compares as its column does, not by {}", collation.name));
+            if index.unique && loose {
+                // Exact keys under a loose column would collide.
+                shape.forgets_unique();
+            }
+        }
+        None
+    }
+
+    fn unique_deferrable(&mut self, table: &Table, index: &Index) -> Deferrable {
+        if index.deferrable == Deferrable::No || self.input.rules.capabilities().deferrable_unique {
+            return index.deferrable;
+        }
+        let text = "is checked row by row in the target, not at the end of the statement or transaction";
+        let note = Note::new(codes::DEFERRABLE_DROPPED, kind_word(index), FindingAction::Converted, text);
+        self.findings.push(note.table(&table.name).object(index.name.as_deref()));
+        Deferrable::No
+    }
+
+    fn shape_findings(&mut self, table: &Table, index: &Index, shape: &Shape) {
+        let about = |note: Note| note.table(&table.name).object(index.name.as_deref());
+        let kind = kind_word(index);
+        if index.unique && !shape.unique {
+            let text = format!(
+                "is carried as a plain index: it {}, so that it cannot forbid the same; the source has {}",
+                shape.plainer.join(" and "),
+                index.definition
+            );
+            let note = Note::new(codes::UNIQUE_NOT_CARRIED, kind, FindingAction::NotCarried, text);
+            self.findings.push(about(note));
+        } else if !shape.looser.is_empty() {
+            let text = format!("{}; the source has {}", shape.looser.join(" and "), index.definition);
+            self.findings.push(about(Note::new(codes::UNIQUE_LOOSER, kind, FindingAction::Converted, text)));
+        } else if !shape.plainer.is_empty() {
+            let text = format!("{}; the source has {}", shape.plainer.join(" and "), index.definition);
+            self.findings.push(about(Note::new(
+                codes::INDEX_SIMPLIFIED,
+                kind,
+                FindingAction::Translated,
+                text,
+            )));
+        }
+    }
+
+    /// A unique key over a column that ignores case, accents or blanks in the source and not in the target lets in
+    /// what the source refuses.
+    fn looser(
+        &mut self,
+        table: &Table,
+        column: &str,
+        columns: &[ColumnPlan],
+        kind: &str,
+        object: Option<&str>,
+        said: Option<&Collation>,
+    ) {
+        if self.input.verbatim() {
+            return;
+        }
+        let own = table.column(column).filter(|c| c.data_type.is_text()).and_then(|c| c.collation.as_ref());
+        let Some(collation) = said.or(own).filter(|c| !c.is_exact()) else { return };
+        let planned = columns.iter().find(|c| c.source == column);
+        if planned.is_some_and(|c| keeps_loose_comparison(c.collation.as_deref())) {
+            return;
+        }
+        let text = format!(
+            "takes values for different that {} takes for equal (case, accents or blanks at the end)",
+            collation.name
+        );
+        let note = Note::new(codes::UNIQUE_LOOSER, kind, FindingAction::Converted, text);
+        self.findings.push(note.table(&table.name).column(column).object(object));
+    }
+
+    fn index_lost(&mut self, table: &Table, index: &Index, why: &str) -> Option<IndexPlan> {
+        let code = if index.unique { codes::UNIQUE_NOT_CARRIED } else { codes::INDEX_NOT_CARRIED };
+        let text = format!("{why}; the source has {}", index.definition);
+        let note = Note::new(code, kind_word(index), FindingAction::NotCarried, text);
+        self.findings.push(note.table(&table.name).object(index.name.as_deref()));
+        None
+    }
+
+    fn index_name(
+        &mut self,
+        table: &Table,
+        index: &Index,
+        constraint: bool,
+        parts: &[IndexPartPlan],
+    ) -> Option<String> {
+        let target = self.names.table(&table.name);
+        let Some(wanted) = &index.name else {
+            // A constraint may go without a name, an index may not.
+            if constraint {
+                return None;
+            }
+            let columns: Vec<&str> = parts.iter().map(|p| p.column.as_deref().unwrap_or("expr")).collect();
+            return Some(self.names.index(&target, &format!("{target}_{}_idx", columns.join("_"))));
+        };
+        let name = self.names.index(&target, wanted);
+        if constraint {
+            self.names.reserve_constraint(&target, &name);
+        }
+        if name != *wanted {
+            self.findings
+                .push(renamed(kind_word(index), wanted, &name).table(&table.name).object(Some(wanted)));
+        }
+        Some(name)
+    }
+}
+
+/// What becomes of an index while its parts are planned.
+pub(super) struct Shape {
+    /// Whether it can still forbid duplicates.
+    pub(super) unique: bool,
+    /// In which ways it is plainer.
+    pub(super) plainer: Vec<String>,
+    /// In which ways it forbids less.
+    looser: Vec<&'static str>,
+}
+
+impl Shape {
+    pub(super) fn forgets_unique(&mut self) {
+        self.unique = false;
+    }
+}
+
+fn is_plain(part: &IndexPartPlan) -> bool {
+    part.expression.is_none()
+        && !part.descending
+        && part.nulls_first.is_none()
+        && part.collation.as_deref().is_none_or(is_exact_collation)
+        && part.operator_class.is_none()
+}
+
+fn may_be_null(table: &Table, part: &IndexPart) -> bool {
+    match &part.key {
+        IndexKey::Column(name) => table.column(name).is_none_or(|c| c.nullable),
+        IndexKey::Expression(_) => true,
+    }
+}
+
+/// Word for messages.
+fn kind_word(index: &Index) -> &'static str {
+    match (index.unique, index.constraint) {
+        (true, true) => "unique constraint",
+        (true, false) => "unique index",
+        _ => "index",
+    }
+}

@@ -1,0 +1,232 @@
+//! The planner: a pure function from what the source is and holds, and what the target can say, to the plan that
+//! `--dry-run` prints and `migrate` executes. It asks the target's rules and capabilities, never a connection.
+//! This file leads; `types` decides what travels, `columns`, `indexes`, `constraints` and `objects` plan the
+//! parts, `names` hands out names, `codes` says how grave a finding is.
+
+pub mod codes;
+mod columns;
+mod constraints;
+mod data_only;
+mod findings;
+mod indexes;
+mod keys;
+mod names;
+mod objects;
+mod types;
+
+use std::collections::BTreeMap;
+
+use self::findings::{Findings, Note};
+use self::names::Names;
+use super::order::dependency_order;
+use crate::engine::capability::Rules;
+use crate::engine::expression::{self, ColumnFacts, Comparison, Want};
+use crate::model::endpoint::{Dialect, Flavour};
+use crate::model::plan::{
+    ColumnPlan, ColumnProfile, FindingAction, Plan, Scope, TablePlan, TableProfile, TypePlan,
+};
+use crate::model::schema::{Collation, Column, Schema, Table};
+
+/// What a plan is made of.
+#[derive(Clone, Copy)]
+pub struct PlanInput<'a> {
+    /// What to migrate: the source's schema, narrowed by [`super::selection::select`].
+    pub source: &'a Schema,
+    /// Product of the source.
+    pub source_flavour: Flavour,
+    /// Tables that the selection left out ([`super::selection::Selection::left_out`]).
+    pub left_out: &'a [String],
+    /// What was found in the data, by table; tables that were not looked at are absent.
+    pub profiles: &'a BTreeMap<String, TableProfile>,
+    /// The target.
+    pub rules: &'a dyn Rules,
+    /// TechCare's own tables: types that are known to hold what the application writes.
+    pub known: Option<&'a Schema>,
+    /// With [`Scope::DataOnly`]: what is there in the target.
+    pub existing: Option<&'a Schema>,
+    /// Which half of the work.
+    pub scope: Scope,
+}
+
+impl PlanInput<'_> {
+    /// Whether source and target speak the same dialect, so that its words are carried as they stand.
+    fn verbatim(&self) -> bool {
+        self.source.dialect == self.rules.dialect()
+    }
+
+    /// Types that are known to be right: those of the tables that are to be filled, else TechCare's own.
+    fn models(&self) -> Option<&Schema> {
+        if self.scope == Scope::DataOnly { self.existing } else { self.known }
+    }
+}
+
+/// Makes the plan. It always succeeds: what cannot be done is a finding that blocks.
+pub fn plan(input: &PlanInput<'_>) -> Plan {
+    let mut planner = Planner {
+        input,
+        findings: Findings::default(),
+        names: Names::new(input.rules),
+        types: Vec::new(),
+        effective: types::effective(input),
+    };
+    planner.name_tables();
+    let order = dependency_order(&input.source.tables);
+    let tables = if input.scope == Scope::DataOnly {
+        order.iter().filter_map(|at| planner.table_of_rows(*at)).collect()
+    } else {
+        planner.tables(&order)
+    };
+    planner.left_out();
+    Plan {
+        source: input.source.dialect,
+        target: input.rules.dialect(),
+        target_flavour: input.rules.flavour(),
+        scope: input.scope,
+        types: planner.types,
+        tables,
+        findings: planner.findings.into_vec(),
+    }
+}
+
+/// The work in progress.
+struct Planner<'a> {
+    input: &'a PlanInput<'a>,
+    findings: Findings,
+    names: Names<'a>,
+    types: Vec<TypePlan>,
+    /// Columns of each table of the source with the types that have to travel, see [`types::effective`].
+    effective: Vec<Vec<Column>>,
+}
+
+impl Planner<'_> {
+    /// Plans everything, in order.
+    fn tables(&mut self, order: &[usize]) -> Vec<TablePlan> {
+        let mut tables: Vec<TablePlan> = order.iter().map(|at| self.table(*at)).collect();
+        for (at, planned) in order.iter().enumerate() {
+            let keys = self.foreign_keys(&self.input.source.tables[*planned], &tables, at);
+            tables[at].foreign_keys = keys;
+        }
+        self.objects();
+        tables
+    }
+
+    /// Plans a table without its foreign keys, which need the plans of all tables.
+    fn table(&mut self, at: usize) -> TablePlan {
+        let table = &self.input.source.tables[at];
+        let verbatim = self.input.verbatim();
+        let columns = self.columns(at);
+        let primary_key = self.primary_key(table, &columns);
+        let indexes = self.indexes(table, &columns);
+        let checks = self.checks(table, &columns);
+        let key = table.key_columns().iter().map(|c| self.names.column(&table.name, c)).collect();
+        let mut planned = TablePlan {
+            source: table.name.clone(),
+            name: self.names.table(&table.name),
+            columns,
+            primary_key,
+            indexes,
+            foreign_keys: Vec::new(),
+            checks,
+            comment: self.table_comment(table),
+            without_rowid: verbatim && table.options.without_rowid,
+            strict: verbatim && table.options.strict,
+            key,
+            estimated_rows: self.profile(table).and_then(|p| p.rows).or(table.estimated_rows),
+        };
+        self.identities(table, &mut planned);
+        self.limits(table, &planned);
+        self.partitioning(table);
+        planned
+    }
+
+    fn profile(&self, table: &Table) -> Option<&TableProfile> {
+        self.input.profiles.get(&table.name)
+    }
+
+    fn column_profile(&self, table: &Table, at: usize) -> Option<&ColumnProfile> {
+        self.profile(table).and_then(|p| p.columns.get(at))
+    }
+
+    fn table_comment(&mut self, table: &Table) -> Option<String> {
+        let comment = table.comment.clone()?;
+        if self.input.rules.capabilities().comments {
+            return Some(comment);
+        }
+        let text = format!("the target keeps no comments; it reads: {comment}");
+        self.findings.push(
+            Note::new(codes::COMMENT_NOT_CARRIED, "comment", FindingAction::NotCarried, text)
+                .table(&table.name),
+        );
+        None
+    }
+
+    fn limits(&mut self, table: &Table, planned: &TablePlan) {
+        let can = self.input.rules.capabilities();
+        let columns = planned.columns.len();
+        if columns == 0 || columns > can.max_columns {
+            let text = format!("has {columns} columns; the target takes 1 to {}", can.max_columns);
+            let note = Note::new(codes::COLUMN_COUNT, "table", FindingAction::Refused, text);
+            self.findings.push(note.table(&table.name));
+        }
+        let indexes = planned.indexes.len() + usize::from(planned.primary_key.is_some());
+        if indexes > can.max_indexes {
+            let text = format!("has {indexes} indexes; the target takes {}", can.max_indexes);
+            let note = Note::new(codes::INDEX_COUNT, "table", FindingAction::Refused, text);
+            self.findings.push(note.table(&table.name));
+        }
+    }
+
+    /// An expression of the source over the columns of a table in the target's words. The same dialect keeps the
+    /// words as they are, unless a column had to be renamed.
+    fn expression(
+        &self,
+        text: &str,
+        want: Want<'_>,
+        table: &Table,
+        columns: &[ColumnPlan],
+    ) -> Option<String> {
+        let renamed = || columns.iter().any(|c| c.source != c.name);
+        if self.input.verbatim() && !renamed() {
+            return Some(text.to_owned());
+        }
+        let facts = |name: &str| self.facts(name, table, columns);
+        expression::translate(self.input.source.dialect, text, self.input.rules.dialect(), want, &facts)
+    }
+
+    /// What an expression of the source needs to know about a column of its table.
+    fn facts(&self, name: &str, table: &Table, columns: &[ColumnPlan]) -> Option<ColumnFacts> {
+        let source = self.input.source.dialect;
+        let planned = columns.iter().find(|c| c.source == name).or_else(|| {
+            // SQLite and MySQL find a column whatever the case of its name.
+            let same = |c: &&ColumnPlan| c.source.eq_ignore_ascii_case(name);
+            columns.iter().find(same).filter(|_| source != Dialect::Postgres)
+        })?;
+        let collation = table.column(&planned.source).and_then(|c| c.collation.as_ref());
+        Some(ColumnFacts {
+            name: planned.name.clone(),
+            data_type: planned.carries.clone(),
+            comparison: comparison(source, collation, planned),
+        })
+    }
+}
+
+/// How comparisons of a text column come out on both sides.
+fn comparison(source: Dialect, collation: Option<&Collation>, planned: &ColumnPlan) -> Comparison {
+    match collation {
+        Some(collation) if !collation.is_exact() => Comparison::Loose,
+        _ if planned.collation.as_deref().is_some_and(|c| !is_exact_collation(c)) => Comparison::Loose,
+        // PostgreSQL sorts by the rules of a language unless told otherwise, though equality is exact.
+        Some(collation) if source == Dialect::Postgres && is_exact_collation(&collation.name) => {
+            Comparison::Exact
+        }
+        _ if source == Dialect::Postgres => Comparison::Equality,
+        _ => Comparison::Exact,
+    }
+}
+
+/// Whether a collation of any of the dialects compares by code point.
+fn is_exact_collation(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    matches!(name.as_str(), "c" | "posix" | "ucs_basic" | "binary" | "pg_c_utf8" | "c.utf8" | "c.utf-8")
+        || name.ends_with("_bin")
+}

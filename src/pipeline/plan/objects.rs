@@ -1,0 +1,69 @@
+//! What stands beside the tables (views, triggers, routines, …) and what was left out: listed with its text.
+
+use super::Planner;
+use super::codes;
+use super::findings::Note;
+use crate::model::plan::FindingAction;
+use crate::model::schema::{DataType, Object, ObjectKind, Table};
+
+impl Planner<'_> {
+    /// Lists every object of the source that the plan does not carry.
+    pub(super) fn objects(&mut self) {
+        let source = self.input.source;
+        for object in &source.objects {
+            if self.carries_type(object) {
+                continue;
+            }
+            let code = match object.kind {
+                ObjectKind::Extension => codes::EXTENSION_NOT_CARRIED,
+                ObjectKind::Constraint => codes::CONSTRAINT_NOT_CARRIED,
+                _ => codes::OBJECT_NOT_CARRIED,
+            };
+            let note =
+                Note::new(code, object.kind.as_str(), FindingAction::NotCarried, object.definition.trim())
+                    .object(Some(&object.name));
+            self.findings.push(match &object.table {
+                Some(table) => note.table(table),
+                None => note,
+            });
+        }
+    }
+
+    /// Lists the tables that the user left out.
+    pub(super) fn left_out(&mut self) {
+        for table in self.input.left_out {
+            let note =
+                Note::new(codes::NOT_SELECTED, "table", FindingAction::NotCarried, "was left out as asked");
+            self.findings.push(note.table(table));
+        }
+    }
+
+    /// A type of the source that a carried column uses: its columns hold the values, so nothing is left behind.
+    fn carries_type(&self, object: &Object) -> bool {
+        let named = |name: &str| {
+            let base = name.trim_end_matches("[]").trim_matches('"');
+            base == object.name
+                || base.rsplit('.').next().is_some_and(|last| last.trim_matches('"') == object.name)
+        };
+        object.kind == ObjectKind::Type
+            && self.input.source.tables.iter().flat_map(|t| &t.columns).any(|column| {
+                named(&column.native_type)
+                    || match &column.data_type {
+                        DataType::Enum { name: Some(name), .. } | DataType::Native { name, .. } => {
+                            named(name)
+                        }
+                        _ => false,
+                    }
+            })
+    }
+
+    /// The rows of a partitioned table arrive, its layout does not.
+    pub(super) fn partitioning(&mut self, table: &Table) {
+        if let Some(clause) = &table.options.partitioned_by {
+            let text = format!("all rows arrive in one plain table; the source has PARTITION BY {clause}");
+            let note =
+                Note::new(codes::PARTITIONING_NOT_CARRIED, "partitioning", FindingAction::NotCarried, text);
+            self.findings.push(note.table(&table.name));
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! What travels: the declared types of the source, widened to what the data needs, narrowed to what TechCare's own
+//! models say where the data allow it, and made equal across foreign keys. Towards the same dialect nothing is
+//! touched: there every column keeps its words.
+
+use std::collections::BTreeMap;
+
+use super::PlanInput;
+use crate::model::endpoint::Dialect;
+use crate::model::plan::{ColumnProfile, Scope, TableProfile};
+use crate::model::schema::{Column, DataType, Schema, Table};
+
+/// Position of a column: table and column of the source.
+type Place = (usize, usize);
+
+/// The columns of every table with the types that have to travel.
+pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
+    let tables = &input.source.tables;
+    let mut columns: Vec<Vec<Column>> = tables.iter().map(|t| t.columns.clone()).collect();
+    if input.verbatim() {
+        return columns;
+    }
+    for (table, columns) in tables.iter().zip(&mut columns) {
+        let profile = input.profiles.get(&table.name);
+        for (at, column) in columns.iter_mut().enumerate() {
+            let facts = profile.and_then(|p| p.columns.get(at));
+            let needed =
+                facts.map_or_else(|| column.data_type.clone(), |facts| widen(&column.data_type, facts));
+            let known = input.models().and_then(|known| known_type(known, table, column));
+            column.data_type = match known {
+                Some(known) => {
+                    let bound = Bound::of(input, profile, facts);
+                    settle(&known, &column.data_type, &needed, bound).unwrap_or(needed)
+                }
+                None => needed,
+            };
+        }
+    }
+    for group in joined(tables) {
+        let types: Vec<&DataType> = group.iter().map(|(t, c)| &columns[*t][*c].data_type).collect();
+        if let Some(common) = common_type(&types, |at| whole_numbers(input, tables, group[at])) {
+            for (table, column) in &group {
+                columns[*table][*column].data_type = common.clone();
+            }
+        }
+    }
+    for (table, columns) in tables.iter().zip(&mut columns) {
+        for column in columns {
+            let name = enum_name(input, &table.name, &column.name);
+            if let DataType::Enum { name: none @ None, .. } = &mut column.data_type {
+                *none = Some(name);
+            }
+        }
+    }
+    columns
+}
+
+/// A name for an enum that has none in the source, for targets where a type needs one. A table is a type as well.
+fn enum_name(input: &PlanInput<'_>, table: &str, column: &str) -> String {
+    let mut name = format!("{table}_{column}");
+    while input.source.table(&name).is_some() {
+        name.push_str("_type");
+    }
+    super::names::fit(input.rules, &name)
+}
+
+/// A declared type that also holds what the data has.
+pub(super) fn widen(declared: &DataType, facts: &ColumnProfile) -> DataType {
+    match declared {
+        DataType::Text { max_chars: Some(most), .. } => {
+            let needed = facts.max_chars.unwrap_or(0);
+            if needed <= *most {
+                return declared.clone();
+            }
+            DataType::Text { max_chars: roomy(needed), fixed: false }
+        }
+        DataType::Bytes { max_bytes: Some(most), .. } => {
+            let needed = facts.max_bytes.unwrap_or(0);
+            if needed <= *most {
+                return declared.clone();
+            }
+            DataType::Bytes { max_bytes: roomy(needed), fixed: false }
+        }
+        DataType::Int { bits, unsigned } => {
+            let (min, max) = (facts.min_int.unwrap_or(0), facts.max_int.unwrap_or(0));
+            let unsigned = *unsigned && min >= 0;
+            let fits = |bits: u8| {
+                let (low, high) = int_range(bits, unsigned);
+                i128::from(min) >= low && i128::from(max) <= high
+            };
+            // An unsigned type that loses its sign rule has to hold what it held before, too.
+            let (_, declared_high) =
+                int_range(*bits, matches!(declared, DataType::Int { unsigned: true, .. }));
+            let holds = |bits: u8| bits == 64 || int_range(bits, unsigned).1 >= declared_high;
+            let bits = [8, 16, 24, 32, 64].into_iter().find(|b| b >= bits && fits(*b) && holds(*b));
+            DataType::Int { bits: bits.unwrap_or(64), unsigned }
+        }
+        DataType::Decimal { precision: Some(precision), scale } => {
+            let scale = scale.unwrap_or(0);
+            let whole = i64::from(*precision) - i64::from(scale);
+            let fraction = i64::from(scale).max(i64::from(facts.fraction_digits.unwrap_or(0)));
+            let whole = whole.max(i64::from(facts.whole_digits.unwrap_or(0)));
+            DataType::Decimal {
+                precision: u32::try_from(whole + fraction).ok(),
+                scale: i32::try_from(fraction).ok(),
+            }
+        }
+        _ => declared.clone(),
+    }
+}
+
+/// A length that the data needs now and that leaves room for its like: 255, then powers of two; unbounded once
+/// declaring a length serves no purpose.
+fn roomy(needed: u64) -> Option<u64> {
+    const LONGEST: u64 = 8192;
+    match needed {
+        0..=255 => Some(255),
+        _ => Some(needed.next_power_of_two()).filter(|n| *n <= LONGEST),
+    }
+}
+
+/// Least and greatest value of an integer type.
+fn int_range(bits: u8, unsigned: bool) -> (i128, i128) {
+    let bits = u32::from(bits.clamp(1, 64));
+    if unsigned { (0, (1 << bits) - 1) } else { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) }
+}
+
+/// The type that TechCare's own models give a column.
+fn known_type(known: &Schema, table: &Table, column: &Column) -> Option<DataType> {
+    known.table(&table.name)?.column(&column.name).map(|known| known.data_type.clone())
+}
+
+/// How far the declared type of a source says what its values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    /// The engine enforces it.
+    Declared,
+    /// Nothing but the data says it, and the data were looked at (or there are none).
+    Data,
+    /// Nothing but the data says it, and nobody looked.
+    Unknown,
+}
+
+impl Bound {
+    fn of(input: &PlanInput<'_>, table: Option<&TableProfile>, column: Option<&ColumnProfile>) -> Self {
+        if input.source.dialect != Dialect::Sqlite {
+            return Self::Declared;
+        }
+        let empty = input.scope == Scope::SchemaOnly || table.is_some_and(|t| t.rows == Some(0));
+        let looked = column.is_some_and(|c| c.min_int.is_some() || c.classes.is_some_and(|k| k.integer == 0));
+        if empty || looked { Self::Data } else { Self::Unknown }
+    }
+}
+
+/// The known type, or the least type above it that holds what is declared (where that means something) and what
+/// the data needs; `None` where the two are different kinds of things.
+fn settle(known: &DataType, declared: &DataType, needed: &DataType, bound: Bound) -> Option<DataType> {
+    match (known, needed) {
+        (DataType::Int { .. }, DataType::Int { .. }) => {
+            // SQLite declares INTEGER for integers of any width: there the data decide, and `needed` says more
+            // than they do only where it was widened from a narrower declaration.
+            if bound == Bound::Data && *needed == *declared {
+                Some(known.clone())
+            } else {
+                wider_int(known, needed)
+            }
+        }
+        (DataType::Text { .. }, DataType::Text { max_chars: None, .. }) => Some(needed.clone()),
+        (DataType::Text { max_chars: None, .. }, DataType::Text { .. }) => Some(known.clone()),
+        (DataType::Text { max_chars: Some(a), .. }, DataType::Text { max_chars: Some(b), fixed }) => {
+            Some(DataType::Text { max_chars: Some(*a.max(b)), fixed: *fixed && b >= a })
+        }
+        (DataType::DateTime { precision: a }, DataType::DateTime { precision: b }) => {
+            Some(DataType::DateTime { precision: *a.max(b) })
+        }
+        (DataType::Float64, DataType::Float32 | DataType::Float64) => Some(DataType::Float64),
+        (a, b) if a == b => Some(known.clone()),
+        _ => None,
+    }
+}
+
+/// Whether a column of type `there` takes every value of type `coming` unchanged, with the same cells.
+pub(super) fn holds(there: &DataType, coming: &DataType) -> bool {
+    match (there, coming) {
+        (DataType::Enum { labels: a, .. }, DataType::Enum { labels: b, .. }) => a == b,
+        (
+            DataType::Decimal { precision: a, scale: s },
+            DataType::Decimal { precision: Some(b), scale: Some(t) },
+        ) => match (a, s) {
+            (None, _) => true,
+            (Some(a), Some(s)) => s >= t && i64::from(*a) - i64::from(*s) >= i64::from(*b) - i64::from(*t),
+            (Some(_), None) => false,
+        },
+        (DataType::Timestamp { precision: a }, DataType::Timestamp { precision: b })
+        | (DataType::Time { precision: a }, DataType::Time { precision: b }) => a >= b,
+        (DataType::Bytes { max_bytes: None, .. }, DataType::Bytes { .. }) => true,
+        _ => settle(there, coming, coming, Bound::Declared).is_some_and(|settled| settled == *there),
+    }
+}
+
+/// Whether `a` takes more values than `b`.
+pub(super) fn is_wider(a: &DataType, b: &DataType) -> bool {
+    a != b && holds(a, b)
+}
+
+/// The least integer type that holds both.
+fn wider_int(a: &DataType, b: &DataType) -> Option<DataType> {
+    let (DataType::Int { bits: a, unsigned: ua }, DataType::Int { bits: b, unsigned: ub }) = (a, b) else {
+        return None;
+    };
+    if ua == ub {
+        return Some(DataType::Int { bits: *a.max(b), unsigned: *ua });
+    }
+    let (signed, unsigned) = if *ua { (b, a) } else { (a, b) };
+    let above = [16, 24, 32, 64].into_iter().find(|bits| bits > unsigned)?;
+    Some(DataType::Int { bits: above.max(*signed), unsigned: false })
+}
+
+/// Columns that foreign keys tie together, in groups of at least two.
+fn joined(tables: &[Table]) -> Vec<Vec<Place>> {
+    let place = |table: &str, column: &str| -> Option<Place> {
+        let at = tables.iter().position(|t| t.name == table)?;
+        Some((at, tables[at].columns.iter().position(|c| c.name == column)?))
+    };
+    let mut leader: BTreeMap<Place, Place> = BTreeMap::new();
+    let find = |leader: &BTreeMap<Place, Place>, mut at: Place| {
+        while let Some(next) = leader.get(&at).filter(|next| **next != at) {
+            at = *next;
+        }
+        at
+    };
+    for table in tables {
+        for key in &table.foreign_keys {
+            for (own, other) in key.columns.iter().zip(&key.referenced_columns) {
+                if let (Some(own), Some(other)) = (place(&table.name, own), place(&key.references, other)) {
+                    let (a, b) = (find(&leader, own), find(&leader, other));
+                    leader.insert(a.max(b), a.min(b));
+                    leader.entry(a.min(b)).or_insert(a.min(b));
+                }
+            }
+        }
+    }
+    let mut groups: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
+    for at in leader.keys() {
+        groups.entry(find(&leader, *at)).or_default().push(*at);
+    }
+    groups.into_values().filter(|g| g.len() > 1).collect()
+}
+
+/// One type for columns that refer to each other, because servers compare the types of a foreign key's two ends;
+/// `None` where they are equal already or have none in common. `whole` tells whether a column of decimals
+/// holds nothing but integers of 64 bits.
+fn common_type(types: &[&DataType], whole: impl Fn(usize) -> bool) -> Option<DataType> {
+    let (first, rest) = types.split_first()?;
+    if rest.iter().all(|t| t == first) {
+        return None;
+    }
+    let is_int = |t: &DataType| matches!(t, DataType::Int { .. });
+    let is_decimal = |t: &DataType| matches!(t, DataType::Decimal { .. });
+    if types.iter().all(|t| is_int(t)) {
+        return rest.iter().try_fold((*first).clone(), |common, next| wider_int(&common, next));
+    }
+    if types.iter().all(|t| is_int(t) || is_decimal(t)) {
+        let integers = types.iter().enumerate().all(|(at, t)| is_int(t) || whole(at));
+        return Some(if integers {
+            DataType::INT64
+        } else {
+            DataType::Decimal { precision: None, scale: None }
+        });
+    }
+    let lengths = types.iter().map(|t| match t {
+        DataType::Text { max_chars, fixed } => Some((*max_chars, *fixed)),
+        _ => None,
+    });
+    let lengths: Vec<(Option<u64>, bool)> = lengths.collect::<Option<_>>()?;
+    let longest =
+        lengths.iter().map(|(n, _)| *n).collect::<Option<Vec<u64>>>().and_then(|n| n.into_iter().max());
+    Some(DataType::Text { max_chars: longest, fixed: lengths.iter().all(|(_, fixed)| *fixed) })
+}
+
+/// Whether the data of a column are integers of 64 bits, whatever it was declared as.
+fn whole_numbers(input: &PlanInput<'_>, tables: &[Table], (table, column): Place) -> bool {
+    let Some(profile) = input.profiles.get(&tables[table].name) else { return false };
+    profile.rows == Some(0)
+        || profile
+            .columns
+            .get(column)
+            .and_then(|c| c.classes)
+            .is_some_and(|k| k.real == 0 && k.text == 0 && k.blob == 0)
+}

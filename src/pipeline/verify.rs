@@ -1,0 +1,158 @@
+//! The proof: what the target says when it is asked again, against what was read from the source.
+
+use std::sync::Arc;
+
+use super::copy::{self, BatchSize, Counter, Side, Tally};
+use crate::engine::capability::{Orphans, ReadRequest, Snapshot, Staging};
+use crate::engine::stream::{self, BatchReceiver, BatchSender};
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::event::{Event, Observer};
+use crate::model::plan::TablePlan;
+
+/// Reads a staged table back.
+pub async fn read_staged(
+    staging: &dyn Staging,
+    table: &TablePlan,
+    size: BatchSize,
+    observer: &Arc<dyn Observer>,
+) -> Result<Tally> {
+    let request = copy::request(table, Side::Target, size);
+    let (counter, sender, receiver) = road(&request, table, observer);
+    tally(staging.read(&request, sender), counter, receiver, table, observer).await
+}
+
+/// Reads a table of the source without writing it anywhere.
+pub async fn read_source(
+    snapshot: &dyn Snapshot,
+    table: &TablePlan,
+    size: BatchSize,
+    observer: &Arc<dyn Observer>,
+) -> Result<Tally> {
+    let request = copy::request(table, Side::Source, size);
+    let (counter, sender, receiver) = road(&request, table, observer);
+    tally(snapshot.read(&request, sender), counter, receiver, table, observer).await
+}
+
+fn road(
+    request: &ReadRequest,
+    table: &TablePlan,
+    observer: &Arc<dyn Observer>,
+) -> (Counter, BatchSender, BatchReceiver) {
+    observer.event(&Event::TableStarted { table: table.source.clone(), rows: table.estimated_rows });
+    let (sender, receiver) = stream::channel(copy::shape(request));
+    let (counter, sender) = Counter::on(sender, &table.source, observer);
+    (counter, sender, receiver)
+}
+
+async fn tally(
+    read: impl Future<Output = Result<()>>,
+    counter: Counter,
+    mut receiver: BatchReceiver,
+    table: &TablePlan,
+    observer: &Arc<dyn Observer>,
+) -> Result<Tally> {
+    let drain = async {
+        while let Some(batch) = receiver.recv().await {
+            receiver.recycle(batch);
+        }
+    };
+    let (read, ()) = tokio::join!(read, drain);
+    read?;
+    let tally = counter.tally();
+    observer.event(&Event::TableFinished { table: table.source.clone(), rows: tally.digest.rows });
+    Ok(tally)
+}
+
+/// Compares what was read with what arrived.
+pub fn compare(table: &TablePlan, read: Tally, arrived: Tally) -> Result<()> {
+    if read.digest == arrived.digest {
+        return Ok(());
+    }
+    let why = if read.digest.rows == arrived.digest.rows {
+        "the number of rows is the same, the contents differ".to_owned()
+    } else {
+        format!("{} rows were read, {} arrived", read.digest.rows, arrived.digest.rows)
+    };
+    Err(Error::new(
+        ErrorKind::Verify,
+        format!("table \"{}\" did not arrive in the target as it was read", table.source),
+    )
+    .why(why)
+    .next(
+        "nothing was switched on and the target is as it was; please report this with the table's definition",
+    ))
+}
+
+/// Rows whose parent is missing stop the migration: a foreign key over them would be a lie.
+pub fn refuse_orphans(orphans: &[Orphans]) -> Result<()> {
+    let Some(first) = orphans.first() else { return Ok(()) };
+    let keys = if first.keys.is_empty() { String::new() } else { format!(": {}", first.keys.join("; ")) };
+    let more = match orphans.len() {
+        1 => String::new(),
+        n => format!(" ({} more foreign keys have orphans too)", n - 1),
+    };
+    Err(Error::new(
+        ErrorKind::Value,
+        format!(
+            "{} rows of table \"{}\" point with \"{}\" at rows of \"{}\" that are not there{more}",
+            first.rows,
+            first.table,
+            first.columns.join("\", \""),
+            first.references
+        ),
+    )
+    .why(format!("rows concerned{keys}"))
+    .next("mend or delete these rows in the source and run the migration again; the target is as it was"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::digest::Digest;
+
+    fn tally(rows: u64, sum: u128) -> Tally {
+        Tally { digest: Digest { rows, sum }, bytes: 0 }
+    }
+
+    fn table() -> TablePlan {
+        TablePlan {
+            source: "users".into(),
+            name: "users".into(),
+            columns: vec![],
+            primary_key: None,
+            indexes: vec![],
+            foreign_keys: vec![],
+            checks: vec![],
+            comment: None,
+            without_rowid: false,
+            strict: false,
+            key: vec![],
+            estimated_rows: None,
+        }
+    }
+
+    #[test]
+    fn only_equal_counts_and_contents_pass() {
+        assert!(compare(&table(), tally(3, 7), tally(3, 7)).is_ok());
+        for arrived in [tally(3, 8), tally(2, 7)] {
+            let error = compare(&table(), tally(3, 7), arrived).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Verify);
+            assert!(error.what().contains("users"));
+        }
+    }
+
+    #[test]
+    fn orphans_are_named_by_key() {
+        let orphans = [Orphans {
+            table: "diagnostics".into(),
+            columns: vec!["user_id".into()],
+            references: "users".into(),
+            rows: 2,
+            keys: vec!["id=7".into(), "id=9".into()],
+        }];
+        let error = refuse_orphans(&orphans).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Value);
+        assert!(error.reason().unwrap().contains("id=7; id=9"));
+        assert!(refuse_orphans(&[]).is_ok());
+    }
+}

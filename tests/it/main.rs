@@ -1,0 +1,12 @@
+//! The integration suite: the real binary against real servers, judged by code that shares nothing with it.
+//! One binary, so that it links once; each module is one promise of the product. Run it with `make test`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod bad_input;
+mod cli;
+mod directions;
+mod faults;
+mod names;
+mod support;
+mod techcare;
+mod type_mapping;

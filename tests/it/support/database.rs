@@ -1,0 +1,270 @@
+//! A database for one test: made fresh on the servers that `make test` started, spoken to through plain drivers,
+//! dropped when the test is done with it.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::{Connection, Row};
+use tempfile::TempDir;
+
+/// Engines that the tests have at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+    Mariadb,
+}
+
+impl Engine {
+    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mariadb];
+
+    /// A name quoted for this engine.
+    pub fn quote(self, name: &str) -> String {
+        match self {
+            Self::Sqlite | Self::Postgres => format!("\"{}\"", name.replace('"', "\"\"")),
+            Self::Mariadb => format!("`{}`", name.replace('`', "``")),
+        }
+    }
+
+    /// Environment variable that holds the URL of a maintenance database.
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Sqlite => unreachable!("SQLite needs no server"),
+            Self::Postgres => "TECHCARE_DB_TEST_POSTGRES",
+            Self::Mariadb => "TECHCARE_DB_TEST_MARIADB",
+        }
+    }
+
+    /// URL of the server's maintenance database.
+    pub fn server(self) -> String {
+        let variable = self.variable();
+        std::env::var(variable).unwrap_or_else(|_| {
+            panic!("{variable} is not set: run `make test`, which starts private servers")
+        })
+    }
+}
+
+/// URL of another database of the same server.
+fn url_on(server: &str, name: &str) -> String {
+    let (head, _) = server.rsplit_once('/').expect("a URL with a database");
+    format!("{head}/{name}")
+}
+
+/// Where a database lives, and what has to go with it.
+#[derive(Debug)]
+enum Place {
+    File { path: PathBuf, _folder: TempDir },
+    Server { server: String, name: String, drop: bool },
+}
+
+/// A database that lives as long as this value.
+#[derive(Debug)]
+pub struct Db {
+    pub engine: Engine,
+    pub url: String,
+    place: Place,
+}
+
+impl Db {
+    /// A new one without any table; on SQLite not even a file.
+    pub fn fresh(engine: Engine) -> Self {
+        if engine == Engine::Sqlite {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("data.db");
+            return Self {
+                engine,
+                url: format!("sqlite:///{}", path.display()),
+                place: Place::File { path, _folder: folder },
+            };
+        }
+        sweep();
+        Self::fresh_on(engine, &engine.server())
+    }
+
+    /// A new one on another server than the shared one.
+    pub fn fresh_on(engine: Engine, server: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = format!("tcdb_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        execute(engine, server, &format!("CREATE DATABASE {name}"));
+        let place = Place::Server { server: server.to_owned(), name: name.clone(), drop: true };
+        Self { engine, url: url_on(server, &name), place }
+    }
+
+    /// One that a script made under a name of its own choice.
+    pub fn existing(engine: Engine, name: &str) -> Self {
+        let server = engine.server();
+        let url = url_on(&server, name);
+        Self { engine, url, place: Place::Server { server, name: name.to_owned(), drop: false } }
+    }
+
+    /// Path of a SQLite file.
+    pub fn path(&self) -> &Path {
+        match &self.place {
+            Place::File { path, .. } => path,
+            Place::Server { .. } => panic!("{} is no file", self.url),
+        }
+    }
+
+    /// Name of a server's database.
+    pub fn name(&self) -> &str {
+        match &self.place {
+            Place::File { .. } => panic!("a file has no database name"),
+            Place::Server { name, .. } => name,
+        }
+    }
+
+    /// Runs a script of this engine's dialect.
+    pub fn execute(&self, sql: &str) {
+        execute(self.engine, &self.url, sql);
+    }
+
+    /// Rows of a query, every value as the engine spells it in text.
+    pub fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        query(self.engine, &self.url, sql)
+    }
+
+    /// One value.
+    pub fn value(&self, sql: &str) -> Option<String> {
+        self.query(sql).into_iter().next().and_then(|row| row.into_iter().next().flatten())
+    }
+
+    /// Opens the file with plain rusqlite.
+    pub fn sqlite(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.path()).unwrap()
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        let Place::Server { server, name, drop: true } = &self.place else { return };
+        let force = if self.engine == Engine::Postgres { " WITH (FORCE)" } else { "" };
+        let sql = format!("DROP DATABASE IF EXISTS {name}{force}");
+        // While a test is already failing, a second failure would only hide the first.
+        let _ = wait(try_execute(self.engine, server.clone(), sql));
+    }
+}
+
+/// Drops what earlier test processes left behind when they were killed.
+fn sweep() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        for (engine, list) in [
+            (Engine::Postgres, "SELECT datname FROM pg_database WHERE datname LIKE 'tcdb\\_%'"),
+            (
+                Engine::Mariadb,
+                "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'tcdb\\_%'",
+            ),
+        ] {
+            for name in query(engine, &engine.server(), list).into_iter().flatten().flatten() {
+                let owner = name.split('_').nth(1).unwrap_or_default();
+                if !Path::new("/proc").join(owner).exists() {
+                    let sql = format!("DROP DATABASE IF EXISTS {name}");
+                    let _ = wait(try_execute(engine, engine.server(), sql));
+                }
+            }
+        }
+    });
+}
+
+/// Waits for a driver's answer on a small runtime of this thread.
+pub fn wait<F: Future>(work: F) -> F::Output {
+    thread_local! {
+        static RUNTIME: tokio::runtime::Runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    }
+    RUNTIME.with(|runtime| runtime.block_on(work))
+}
+
+/// Runs a script at a URL.
+pub fn execute(engine: Engine, url: &str, sql: &str) {
+    if let Err(error) = wait(try_execute(engine, url.to_owned(), sql.to_owned())) {
+        panic!("{url}: {error}\n{sql}");
+    }
+}
+
+async fn try_execute(engine: Engine, url: String, sql: String) -> Result<(), sqlx::Error> {
+    match engine {
+        Engine::Sqlite => {
+            let file = rusqlite::Connection::open(url.trim_start_matches("sqlite:///")).unwrap();
+            file.execute_batch(&sql).unwrap_or_else(|error| panic!("{url}: {error}\n{sql}"));
+        }
+        Engine::Postgres => {
+            let mut session = sqlx::PgConnection::connect(&url).await?;
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut session).await?;
+            session.close().await?;
+        }
+        Engine::Mariadb => {
+            let mut session = mariadb(&url).await?;
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut session).await?;
+            session.close().await?;
+        }
+    }
+    Ok(())
+}
+
+/// A MariaDB session that changes nothing on the way: UTF-8, UTC.
+async fn mariadb(url: &str) -> Result<sqlx::MySqlConnection, sqlx::Error> {
+    let mut session = sqlx::MySqlConnection::connect(url).await?;
+    sqlx::raw_sql("SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO'")
+        .execute(&mut session)
+        .await?;
+    Ok(session)
+}
+
+/// Rows of a query at a URL, every value as the engine spells it in text.
+pub fn query(engine: Engine, url: &str, sql: &str) -> Vec<Vec<Option<String>>> {
+    match engine {
+        Engine::Sqlite => {
+            let file = rusqlite::Connection::open(url.trim_start_matches("sqlite:///")).unwrap();
+            let mut statement = file.prepare(sql).unwrap_or_else(|error| panic!("{error}\n{sql}"));
+            let width = statement.column_count();
+            let rows = statement
+                .query_map([], |row| {
+                    (0..width)
+                        .map(|i| {
+                            Ok(match row.get_ref(i)? {
+                                rusqlite::types::ValueRef::Null => None,
+                                rusqlite::types::ValueRef::Integer(value) => Some(value.to_string()),
+                                rusqlite::types::ValueRef::Real(value) => Some(format!("{value:?}")),
+                                rusqlite::types::ValueRef::Text(bytes)
+                                | rusqlite::types::ValueRef::Blob(bytes) => {
+                                    Some(String::from_utf8_lossy(bytes).into_owned())
+                                }
+                            })
+                        })
+                        .collect()
+                })
+                .unwrap();
+            rows.map(Result::unwrap).collect()
+        }
+        Engine::Postgres => {
+            let rows = wait(async {
+                let mut session = sqlx::PgConnection::connect(url).await?;
+                let set = "SET TimeZone = 'UTC'; SET IntervalStyle = 'iso_8601'; SET extra_float_digits = 3";
+                sqlx::raw_sql(set).execute(&mut session).await?;
+                sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut session).await
+            })
+            .unwrap_or_else(|error| panic!("{url}: {error}\n{sql}"));
+            rows.iter()
+                .map(|row| {
+                    // Text protocol: whatever the type, the value is its text.
+                    (0..row.len())
+                        .map(|i| row.try_get_raw(i).unwrap().as_str().ok().map(str::to_owned))
+                        .collect()
+                })
+                .collect()
+        }
+        Engine::Mariadb => {
+            let rows = wait(async {
+                let mut session = mariadb(url).await?;
+                sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut session).await
+            })
+            .unwrap_or_else(|error| panic!("{url}: {error}\n{sql}"));
+            rows.iter()
+                .map(|row| (0..row.len()).map(|i| row.get_unchecked::<Option<String>, _>(i)).collect())
+                .collect()
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What the tests stand on: databases that come and go, the real binary, the samples of other people, and two
+//! judges (content, objects) that use none of the product's code.
+
+pub mod binary;
+pub mod canon;
+pub mod content;
+pub mod database;
+pub mod objects;
+pub mod private;
+pub mod samples;
