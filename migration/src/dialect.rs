@@ -40,7 +40,7 @@ impl Dialect {
     /// An empty CREATE TABLE with its primary key `id`.
     pub(crate) fn table(&self, name: &'static str) -> TableCreateStatement {
         let mut table = Table::create();
-        table.table(name).col(&mut self.id()).primary_key(Index::create().col("id"));
+        table.table(name).col(self.id()).primary_key(Index::create().col("id"));
         if self.backend == DbBackend::MySql {
             table.engine("InnoDB").character_set("utf8mb4");
             if let Some(collation) = &self.collation {

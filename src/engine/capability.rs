@@ -137,6 +137,17 @@ impl NameLimit {
     }
 }
 
+/// How long the key of an index may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyLimit {
+    /// As long as it likes.
+    Unlimited,
+    /// So many bytes of the values that are stored.
+    Stored(u64),
+    /// So many bytes as the declared columns could need, four to a character.
+    Declared(u64),
+}
+
 /// A column that needs a type in the target.
 #[derive(Debug, Clone, Copy)]
 pub struct ColumnInput<'a> {
@@ -202,6 +213,17 @@ pub trait Rules: Send + Sync {
             && !name.contains('\0')
             && self.capabilities().max_name.fits(name)
             && (plain || self.dialect() != Dialect::Mysql)
+    }
+
+    /// How long the key of an index may be.
+    fn key_limit(&self) -> KeyLimit {
+        match self.dialect() {
+            Dialect::Sqlite => KeyLimit::Unlimited,
+            // A third of a page of 8 KiB.
+            Dialect::Postgres => KeyLimit::Stored(2_700),
+            // InnoDB with pages of 16 KiB.
+            Dialect::Mysql => KeyLimit::Declared(3_072),
+        }
     }
 
     /// A quoted identifier: the only way a name gets into SQL.
