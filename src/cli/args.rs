@@ -4,7 +4,6 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::styling::Styles;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use secrecy::SecretString;
@@ -49,7 +48,7 @@ Examples:
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
   techcare-db schema status
-  techcare-db schema init --database postgresql
+  techcare-db schema up --database postgresql
   techcare-db schema down --database postgresql --yes";
 
 /// Moves a TechCare database between SQLite, PostgreSQL and MySQL/MariaDB, proven by content
@@ -198,6 +197,7 @@ pub struct DatabaseArg {
 
 /// `migrate`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches, as they are typed")]
 pub struct MigrateArgs {
     #[doc = "From."]
     #[arg(long, value_name = "DB", help = format!("Move from here: {NAMING}"))]
@@ -283,11 +283,18 @@ impl From<LoaderArg> for Loader {
 pub enum SchemaCommand {
     /// Which migrations are applied, which are pending
     Status(DatabaseArg),
-    /// Apply the pending migrations
+    /// Make what is missing: apply the pending migrations
     Up(DatabaseArg),
-    /// Undo the newest migration; its tables and their rows are gone then
-    Down(DatabaseArg),
-    /// Make TechCare's tables in an empty database
+    /// Undo the newest migrations: drops their tables
+    Down {
+        /// The database.
+        #[command(flatten)]
+        database: DatabaseArg,
+        /// How many to undo
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        steps: u32,
+    },
+    /// Record the migrations as applied to tables that the application made
     Init(DatabaseArg),
 }
 
@@ -299,14 +306,9 @@ fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Reads the command line. Colours of clap's own messages follow `color`.
-pub fn parse(args: &[OsString], color: bool) -> Result<Arguments, clap::Error> {
-    use clap::FromArgMatches;
-    let choice = if color { clap::ColorChoice::Always } else { clap::ColorChoice::Never };
-    let styles = if color { Styles::styled() } else { Styles::plain() };
-    let mut command = Arguments::command().color(choice).styles(styles);
-    let matches = command.try_get_matches_from_mut(args)?;
-    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+/// Reads the command line.
+pub fn parse(args: &[OsString]) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(args)
 }
 
 /// The completion script of a shell.
@@ -347,7 +349,7 @@ mod tests {
     }
 
     fn read(line: &str) -> Arguments {
-        parse(&words(line), false).unwrap_or_else(|e| panic!("{line}: {e}"))
+        parse(&words(line)).unwrap_or_else(|e| panic!("{line}: {e}"))
     }
 
     fn migrate(line: &str) -> MigrateArgs {
@@ -413,10 +415,10 @@ mod tests {
             "techcare-db check",
             "techcare-db tune",
         ] {
-            assert_eq!(parse(&words(line), false).unwrap_err().exit_code(), 2, "{line}");
+            assert_eq!(parse(&words(line)).unwrap_err().exit_code(), 2, "{line}");
         }
         for line in ["techcare-db --help", "techcare-db --version", "techcare-db help migrate"] {
-            assert_eq!(parse(&words(line), false).unwrap_err().exit_code(), 0, "{line}");
+            assert_eq!(parse(&words(line)).unwrap_err().exit_code(), 0, "{line}");
         }
     }
 
