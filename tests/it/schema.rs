@@ -13,6 +13,7 @@ use techcare_db::techcare::{known_schema, migrations, recognise};
 
 use crate::support::database::{Db, Engine, wait};
 
+mod command;
 mod loader;
 #[path = "../support/seed.rs"]
 pub mod seed;
