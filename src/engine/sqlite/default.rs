@@ -15,7 +15,7 @@ pub fn parse(text: &str, data_type: &DataType) -> DefaultValue {
 
 fn read(tokens: &[Token]) -> Option<DefaultValue> {
     match tokens {
-        [one] => Some(word(one)?),
+        [one] => word(one),
         [sign, number] if number.kind == Kind::Number && is_decimal(&number.text) => match sign.kind {
             Kind::Mark('-') => Some(DefaultValue::Number(format!("-{}", number.text))),
             Kind::Mark('+') => Some(DefaultValue::Number(number.text.clone())),
