@@ -24,9 +24,9 @@ Examples:
   techcare-db schema status --database postgresql
 
 Naming a database:
-  postgresql                   from DATABASE_URL or DB_HOST, DB_NAME, … in the environment or in .env
-  postgresql://user@host/name  as SQLAlchemy, libpq or Django write it; +driver is ignored
-  sqlite:///techcare.db        below instance/, as Flask has it; sqlite:////abs/path.db
+  postgresql                   from DATABASE_URL or DB_HOST, DB_NAME, …, also in .env
+  postgresql://user@host/name  as SQLAlchemy, libpq or Django write it
+  sqlite:///techcare.db        below instance/, as in Flask; sqlite:////abs/path.db
   backup.db                    an existing SQLite file
   @production                  [databases.production] of techcare-db.toml
 
@@ -338,6 +338,12 @@ pub fn peek<T: ValueEnum + Default>(args: &[OsString], option: &str) -> T {
     found.unwrap_or_default()
 }
 
+/// The command that a command line which cannot be parsed is about, as far as that can be told.
+pub fn peek_command(args: &[OsString]) -> Option<&str> {
+    let known = |word: &&str| Arguments::command().find_subcommand(word).is_some();
+    args.iter().skip(1).filter_map(|word| word.to_str()).find(known)
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
@@ -430,6 +436,13 @@ mod tests {
         assert_eq!(format("techcare-db nonsense --format xml"), Format::Text);
         assert_eq!(format("techcare-db -- --format=json"), Format::Text);
         assert_eq!(format("techcare-db --formatted json"), Format::Text);
+    }
+
+    #[test]
+    fn the_command_is_known_too() {
+        let line = words("techcare-db --format json migrate --bogus");
+        assert_eq!(peek_command(&line), Some("migrate"));
+        assert_eq!(peek_command(&words("techcare-db nonsense")), None);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub fn run(args: &[OsString], environment: &Environment) -> u8 {
     let terminal = Terminal::of_process(args::peek::<ColorMode>(args, "--color"), environment);
     let arguments = match args::parse(args) {
         Ok(arguments) => arguments,
-        Err(message) => return usage(&message, format, &terminal),
+        Err(message) => return usage(args, &message, format, &terminal),
     };
     if let Command::Completions { shell } = arguments.command {
         let script = String::from_utf8_lossy(&args::completions(shell)).into_owned();
@@ -95,7 +95,7 @@ async fn tick(progress: Arc<Progress>) {
 }
 
 /// Help, the version, or clap's own message about a wrong command line, which may quote a URL.
-fn usage(message: &clap::Error, format: Format, terminal: &Terminal) -> u8 {
+fn usage(args: &[OsString], message: &clap::Error, format: Format, terminal: &Terminal) -> u8 {
     let code = u8::try_from(message.exit_code()).unwrap_or(2);
     let text = message.render();
     let plain = render::error::mask(&text.to_string());
@@ -106,10 +106,11 @@ fn usage(message: &clap::Error, format: Format, terminal: &Terminal) -> u8 {
         // Nobody is left to tell if stderr is closed.
         let _ = io::stderr().lock().write_all(dressed(terminal.stderr).as_bytes());
         if format == Format::Json {
-            let mut lines = plain.lines().map(str::trim).filter(|line| !line.is_empty());
-            let what = lines.next().unwrap_or("the command line is wrong").trim_start_matches("error: ");
+            let said = plain.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+            let said = said.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+            let what = said.strip_prefix("error: ").unwrap_or("no command was given");
             let failure = Error::new(ErrorKind::Usage, what).next("see techcare-db --help");
-            let document = json::failed(None, &failure, None, None);
+            let document = json::failed(args::peek_command(args), &failure, None, None);
             return put(&dispatch::document_text(&document), code, terminal.stderr);
         }
         return code;

@@ -68,7 +68,7 @@ pub fn render(report: &DetectReport, style: Style) -> String {
 
 fn techcare(found: &DetectedTechCare) -> String {
     match found.variant {
-        None => "no, none of its tables".to_owned(),
+        None => "no".to_owned(),
         Some(Variant::Current) => "yes".to_owned(),
         Some(Variant::Older) => "yes, of an older release: users have their role as text".to_owned(),
     }

@@ -8,9 +8,9 @@ use crate::cli::units;
 use crate::model::plan::{Finding, Severity};
 
 const GROUPS: [(Severity, &str, &str, Ink); 3] = [
-    (Severity::Blocker, "blocker", "stop the migration", Ink::Bad),
-    (Severity::Warning, "warning", "will not be in the target", Ink::Warning),
-    (Severity::Info, "note", "arrive in another form", Ink::Strong),
+    (Severity::Blocker, "blocker", "what stops the migration", Ink::Bad),
+    (Severity::Warning, "warning", "what is left behind", Ink::Warning),
+    (Severity::Info, "note", "what arrives in another form", Ink::Strong),
 ];
 
 const COLUMNS: [Column; 4] =
@@ -44,7 +44,12 @@ pub fn counts(findings: &[Finding]) -> String {
 /// One finding in one sentence, for an error's second line.
 pub fn sentence(finding: &Finding) -> String {
     let keys = keys(finding).map(|keys| format!(" ({keys})")).unwrap_or_default();
-    format!("{}: {}{keys}", place(finding), finding.text)
+    format!("{}: {}{keys}", place(finding), flat(&finding.text))
+}
+
+/// A definition that was written over several lines, on one.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn row(finding: &Finding) -> Vec<String> {
@@ -53,7 +58,7 @@ fn row(finding: &Finding) -> Vec<String> {
         finding.code.clone(),
         place(finding),
         finding.rows.map(units::count).unwrap_or_default(),
-        format!("{}{keys}", finding.text),
+        format!("{}{keys}", flat(&finding.text)),
     ]
 }
 

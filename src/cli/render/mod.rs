@@ -59,6 +59,9 @@ fn database(database: &DatabaseReport, style: Style) -> String {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use super::fault;
 use crate::model::endpoint::{Endpoint, PoolSettings, Server, TlsMode};
@@ -243,12 +243,11 @@ fn options(server: &Server) -> Result<PgConnectOptions> {
 fn ssl_mode(server: &Server) -> PgSslMode {
     match server.tls.mode {
         Some(TlsMode::Disable) => PgSslMode::Disable,
-        Some(TlsMode::Prefer) => PgSslMode::Prefer,
         Some(TlsMode::Require) => PgSslMode::Require,
         Some(TlsMode::VerifyCa) => PgSslMode::VerifyCa,
-        Some(TlsMode::VerifyFull) => PgSslMode::VerifyFull,
+        Some(TlsMode::Prefer) => PgSslMode::Prefer,
         None if server.is_local() => PgSslMode::Prefer,
-        None => PgSslMode::VerifyFull,
+        Some(TlsMode::VerifyFull) | None => PgSslMode::VerifyFull,
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn script(plan: &Plan, naming: &Naming) -> Script {
             script.last.extend(writer.comments());
         }
         script.last.extend(writer.identities(plan.scope));
-        script.last.push(writer.say("statistics of", String::new(), format!("ANALYZE {}", writer.quoted())));
+        script.last.push(writer.say("statistics of", "", format!("ANALYZE {}", writer.quoted())));
     }
     // Every key must be there before the first foreign key looks for it.
     if makes {
@@ -69,7 +69,7 @@ impl Writer<'_> {
     }
 
     /// A statement with its message: `index "ix" on table "users"`.
-    fn say(&self, kind: &str, object: String, sql: String) -> Statement {
+    fn say(&self, kind: &str, object: &str, sql: String) -> Statement {
         let table = quote(&self.table.name);
         let what = if object.is_empty() {
             format!("{kind} table {table}")
@@ -80,7 +80,7 @@ impl Writer<'_> {
     }
 
     fn create(&self) -> Vec<Statement> {
-        let columns = self.table.columns.iter().map(|c| self.column(c)).collect::<Vec<_>>().join(",\n  ");
+        let columns = self.table.columns.iter().map(Self::column).collect::<Vec<_>>().join(",\n  ");
         let body = if columns.is_empty() { String::new() } else { format!("\n  {columns}\n") };
         let mut statements = vec![Statement {
             table: Some(self.table.source.clone()),
@@ -91,13 +91,13 @@ impl Writer<'_> {
             let Some(identity) = &column.identity else { continue };
             if identity.generation == IdentityGeneration::Serial && identity.increment != 1 {
                 let sql = self.on_sequence(column, &format!("INCREMENT BY {}", identity.increment));
-                statements.push(self.say("sequence of column", quote(&column.name), sql));
+                statements.push(self.say("sequence of column", &quote(&column.name), sql));
             }
         }
         statements
     }
 
-    fn column(&self, column: &ColumnPlan) -> String {
+    fn column(column: &ColumnPlan) -> String {
         let mut out = quote(&column.name);
         let serial = column.identity.as_ref().is_some_and(|i| i.generation == IdentityGeneration::Serial);
         let native = match column.native_type.as_str() {
@@ -142,7 +142,7 @@ impl Writer<'_> {
             constraint_name(key.name.as_deref()),
             list(&key.columns)
         );
-        self.say("primary key", label(key.name.as_deref()), sql)
+        self.say("primary key", &label(key.name.as_deref()), sql)
     }
 
     fn unique(&self, index: &IndexPlan) -> Statement {
@@ -157,7 +157,7 @@ impl Writer<'_> {
             let _ = write!(sql, " INCLUDE ({})", list(&index.include));
         }
         sql.push_str(deferrable(index.deferrable));
-        self.say("unique constraint", label(index.name.as_deref()), sql)
+        self.say("unique constraint", &label(index.name.as_deref()), sql)
     }
 
     fn index(&self, index: &IndexPlan) -> Statement {
@@ -180,7 +180,7 @@ impl Writer<'_> {
         if let Some(predicate) = &index.predicate {
             let _ = write!(sql, " WHERE {predicate}");
         }
-        self.say("index", label(index.name.as_deref()), sql)
+        self.say("index", &label(index.name.as_deref()), sql)
     }
 
     fn checks(&self) -> Vec<Statement> {
@@ -191,7 +191,7 @@ impl Writer<'_> {
                 constraint_name(check.name.as_deref()),
                 check.expression
             );
-            self.say("check", label(check.name.as_deref()), sql)
+            self.say("check", &label(check.name.as_deref()), sql)
         };
         self.table.checks.iter().map(check).collect()
     }
@@ -218,18 +218,18 @@ impl Writer<'_> {
             }
         }
         sql.push_str(deferrable(key.deferrable));
-        self.say("foreign key", label(key.name.as_deref()), sql)
+        self.say("foreign key", &label(key.name.as_deref()), sql)
     }
 
     fn comments(&self) -> Vec<Statement> {
         let of_table = self.table.comment.iter().map(|text| {
             let sql = format!("COMMENT ON TABLE {} IS {}", self.quoted(), literal(text));
-            self.say("comment on", String::new(), sql)
+            self.say("comment on", "", sql)
         });
         let of_columns = self.table.columns.iter().filter_map(|column| {
             let text = literal(column.comment.as_ref()?);
             let sql = format!("COMMENT ON COLUMN {}.{} IS {text}", self.quoted(), quote(&column.name));
-            Some(self.say("comment on column", quote(&column.name), sql))
+            Some(self.say("comment on column", &quote(&column.name), sql))
         });
         of_table.chain(of_columns).collect()
     }
@@ -242,7 +242,7 @@ impl Writer<'_> {
             } else {
                 self.set_value(column, identity)
             };
-            Some(self.say("next value of column", quote(&column.name), sql))
+            Some(self.say("next value of column", &quote(&column.name), sql))
         };
         self.table.columns.iter().filter_map(identity).collect()
     }

@@ -1,7 +1,8 @@
 //! From what the server says to an error that an operator can act on. The server's own words are kept, row values
 //! are not: DETAIL and CONTEXT are left out, and so is whatever a data error quotes.
 
-use sqlx::error::DatabaseError as _;
+use std::fmt::Write as _;
+
 use sqlx::postgres::PgDatabaseError;
 
 use crate::model::error::{Error, ErrorKind};
@@ -18,7 +19,7 @@ pub(super) fn fault(kind: ErrorKind, what: impl Into<String>, cause: &sqlx::Erro
 
 /// The SQLSTATE, if the server has said one.
 pub(super) fn code(cause: &sqlx::Error) -> Option<String> {
-    cause.as_database_error().and_then(|e| e.code()).map(std::borrow::Cow::into_owned)
+    cause.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned)
 }
 
 /// Kind that a cause has whatever was being done.
@@ -74,11 +75,11 @@ pub(super) fn words(cause: &sqlx::Error) -> String {
         [("constraint", error.constraint()), ("column", error.column()), ("type", error.data_type())]
     {
         if let Some(name) = name.filter(|n| !out.contains(*n)) {
-            out.push_str(&format!(" ({kind} \"{name}\")"));
+            let _ = write!(out, " ({kind} \"{name}\")");
         }
     }
     if let Some(line) = error.r#where().and_then(copy_line) {
-        out.push_str(&format!(" (row {line} of the load)"));
+        let _ = write!(out, " (row {line} of the load)");
     }
     out
 }

@@ -106,7 +106,7 @@ impl Rules for PostgresRules {
 
     fn identity(&self, identity: &Identity, mapping: &Mapping) -> Option<IdentityPlan> {
         let integer = matches!(mapping.native_type.as_str(), "smallint" | "integer" | "bigint");
-        integer.then(|| IdentityPlan {
+        integer.then_some(IdentityPlan {
             generation: match identity.generation {
                 IdentityGeneration::Always => IdentityGeneration::Always,
                 IdentityGeneration::ByDefault => IdentityGeneration::ByDefault,

@@ -238,12 +238,11 @@ fn foreign(input: &ColumnInput<'_>, known: &Known) -> Mapping {
             let needs = TypePlan { name: name.clone(), labels: labels.clone() };
             Mapping { needs: Some(needs), ..plain(&quote(&name), carries, Exact) }
         }
-        DataType::Set { .. } => plain("text", carries, Emulated),
         DataType::Bit { length, varying } => plain(&bits(*length, *varying), carries, Exact),
         DataType::Native { dialect: Dialect::Postgres, name } if known.has_type(name) => {
             plain(&name.clone(), carries, Exact)
         }
-        DataType::Native { .. } => plain("text", carries, Emulated),
+        DataType::Set { .. } | DataType::Native { .. } => plain("text", carries, Emulated),
         DataType::Any => any(profile),
     };
     if mapping.fidelity == Emulated && mapping.note.is_none() {

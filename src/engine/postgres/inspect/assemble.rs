@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
             })
             .collect();
         // An index that partitions have on their own serves the rows of those; over all rows it does no harm.
-        let own = self.partitions.get(&table).into_iter().flatten().flat_map(|p| self.indexes.get(&p.oid));
+        let own = self.partitions.get(&table).into_iter().flatten().filter_map(|p| self.indexes.get(&p.oid));
         for row in own.flatten().filter(|r| !r.unique && r.valid) {
             let hoisted = Index { name: None, ..index(row, None) };
             let same = |other: &Index| {
@@ -364,13 +364,10 @@ fn index(row: &IndexRow, constraint: Option<&ConstraintRow>) -> Index {
 }
 
 fn index_part(row: &IndexRow, at: usize) -> IndexPart {
-    let key = match row.columns.get(at).cloned().flatten() {
-        Some(column) => IndexKey::Column(column),
-        None => {
-            let text = row.texts.get(at).map(String::as_str).unwrap_or_default();
-            IndexKey::Expression(without_parentheses(text).to_owned())
-        }
-    };
+    let text = row.texts.get(at).map(String::as_str).unwrap_or_default();
+    let column = row.columns.get(at).cloned().flatten();
+    let key =
+        column.map_or_else(|| IndexKey::Expression(without_parentheses(text).to_owned()), IndexKey::Column);
     let option = row.options.get(at).copied().unwrap_or(0);
     let (descending, first) = (option & 1 != 0, option & 2 != 0);
     let named = |names: &[Option<String>]| names.get(at).cloned().flatten();

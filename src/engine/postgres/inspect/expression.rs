@@ -4,7 +4,7 @@ use crate::model::schema::{DataType, DefaultValue};
 use crate::model::value;
 
 /// A DEFAULT in neutral form; [`DefaultValue::Expression`] keeps whatever is not certain.
-pub(in crate::engine::postgres) fn parse_default(text: &str, data_type: &DataType) -> DefaultValue {
+pub(super) fn parse_default(text: &str, data_type: &DataType) -> DefaultValue {
     let expression = || DefaultValue::Expression(text.to_owned());
     let body = without_parentheses(text.trim());
     match body.to_ascii_lowercase().as_str() {

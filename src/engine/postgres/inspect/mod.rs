@@ -7,8 +7,6 @@ mod query;
 
 use sqlx::postgres::PgConnection;
 
-pub(super) use expression::parse_default;
-
 use super::fault::fault;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::schema::Schema;

@@ -83,6 +83,7 @@ pub(super) struct SequenceRow {
 }
 
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "the catalogue's own columns")]
 pub(super) struct ConstraintRow {
     pub(super) table: i64,
     pub(super) name: String,

@@ -12,7 +12,7 @@ use super::{
     COMMENT, check_rights, clear_stale, commit, drop_schema, execute, run, schema_name, session_again,
 };
 use super::{transaction, try_lock};
-use crate::engine::capability::{Orphans, ReadRequest, Staging};
+use crate::engine::capability::{OnStatement, Orphans, ReadRequest, Staging};
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
 use crate::engine::postgres::fault::fault;
@@ -25,6 +25,8 @@ use crate::model::plan::{Plan, Script, TablePlan};
 /// A schema that only this run knows of.
 pub(super) struct ApartStaging {
     connector: Connector,
+    /// The same with the staging schema first in its `search_path`.
+    staged: Connector,
     pool: PgPool,
     namespace: String,
     schema: String,
@@ -69,6 +71,7 @@ impl ApartStaging {
         Ok(Self {
             connector: connector.clone(),
             pool: staged.pool(connector.most_connections()),
+            staged,
             namespace: namespace.to_owned(),
             schema,
             plan: plan.clone(),
@@ -84,7 +87,7 @@ impl ApartStaging {
             .map_err(|e| fault(ErrorKind::Unreachable, "cannot open a session in the target", &e))
     }
 
-    fn staged(&self, table: &str) -> String {
+    fn place(&self, table: &str) -> String {
         format!("{}.{}", quote(&self.schema), quote(table))
     }
 
@@ -97,7 +100,7 @@ impl ApartStaging {
         let types = self.plan.types.iter().map(|t| ("TYPE", &t.name));
         let tables = self.plan.tables.iter().map(|t| ("TABLE", &t.name));
         for (kind, name) in types.chain(tables) {
-            let sql = format!("ALTER {kind} {} SET SCHEMA {to}", self.staged(name));
+            let sql = format!("ALTER {kind} {} SET SCHEMA {to}", self.place(name));
             execute(session, sql).await.map_err(|e| failed(&e))?;
         }
         execute(session, format!("DROP SCHEMA {}", quote(&self.schema))).await.map_err(|e| failed(&e))?;
@@ -141,14 +144,14 @@ impl Staging for ApartStaging {
 
     async fn write(&self, table: &TablePlan, mut rows: BatchReceiver) -> Result<u64> {
         let mut session = self.session().await?;
-        let written = write::copy_in(&mut session, &self.staged(&table.name), table, &mut rows).await;
+        let written = write::copy_in(&mut session, &self.place(&table.name), table, &mut rows).await;
         if written.is_err() {
             session.close_on_drop();
         }
         written
     }
 
-    async fn finish(&self, on_statement: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {
         let mut session = self.session().await?;
         let script = &self.script;
         for statement in script.indexes.iter().chain(&script.constraints).chain(&script.last) {
@@ -160,7 +163,7 @@ impl Staging for ApartStaging {
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
         let mut session = self.session().await?;
-        let from = format!("ONLY {}", self.staged(&request.table));
+        let from = format!("ONLY {}", self.place(&request.table));
         let read = read::copy_out(&mut session, &from, request, &to).await;
         if read.is_err() {
             session.close_on_drop();
@@ -171,6 +174,11 @@ impl Staging for ApartStaging {
     /// The server has validated every foreign key itself when it was added.
     async fn orphans(&self) -> Result<Vec<Orphans>> {
         Ok(Vec::new())
+    }
+
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>> {
+        let pool = self.staged.pool(self.connector.most_connections());
+        Ok(Some(sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)))
     }
 
     async fn switch(self: Box<Self>) -> Result<()> {

@@ -7,7 +7,7 @@ use sqlx::{Connection as _, Row as _};
 use tokio::sync::Mutex;
 
 use super::{commit, execute, run, transaction};
-use crate::engine::capability::{Orphans, ReadRequest, Staging};
+use crate::engine::capability::{OnStatement, Orphans, ReadRequest, Staging};
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::fault::fault;
 use crate::engine::postgres::types::quote;
@@ -120,7 +120,7 @@ impl Staging for LiveStaging {
         write::copy_in(&mut state.session, &self.table(&table.name), table, &mut rows).await
     }
 
-    async fn finish(&self, on_statement: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {
         let mut state = self.state.lock().await;
         on_statement("foreign keys");
         execute(&mut state.session, "SET CONSTRAINTS ALL IMMEDIATE".into())
@@ -145,6 +145,10 @@ impl Staging for LiveStaging {
 
     async fn orphans(&self) -> Result<Vec<Orphans>> {
         Ok(Vec::new())
+    }
+
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>> {
+        Ok(None)
     }
 
     async fn switch(self: Box<Self>) -> Result<()> {

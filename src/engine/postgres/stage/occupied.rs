@@ -7,7 +7,7 @@ use crate::engine::capability::Occupied;
 use crate::engine::postgres::fault::fault;
 use crate::engine::postgres::types::quote;
 use crate::model::error::{ErrorKind, Result};
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, Scope};
 use crate::model::schema::IdentityGeneration;
 
 /// Relations and types of these names. An index that belongs to a table of the plan is not in the way by itself:
@@ -39,11 +39,14 @@ pub(in crate::engine::postgres) async fn occupied(
 ) -> Result<Vec<Occupied>> {
     let failed = |e: &sqlx::Error| fault(ErrorKind::Read, "cannot look at what the target holds", e);
     let tables: Vec<String> = plan.tables.iter().map(|t| t.name.clone()).collect();
-    let types: Vec<String> = plan.types.iter().map(|t| t.name.clone()).collect();
+    // Rows alone need nothing but their tables.
+    let makes = plan.scope != Scope::DataOnly;
+    let types: Vec<String> = plan.types.iter().filter(|_| makes).map(|t| t.name.clone()).collect();
+    let beside = if makes { made_by_the_way(plan) } else { Vec::new() };
     let rows = sqlx::query(OCCUPIED)
         .bind(namespace)
         .bind(&tables)
-        .bind(made_by_the_way(plan))
+        .bind(&beside)
         .bind(&types)
         .fetch_all(&mut *session)
         .await
