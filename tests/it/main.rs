@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod bad_input;
+mod cli;
 mod directions;
 mod faults;
 mod names;
 mod support;
+mod techcare;
+mod type_mapping;
+mod values;

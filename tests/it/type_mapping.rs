@@ -120,7 +120,8 @@ fn page() -> String {
         write!(page, "| {words} |").unwrap();
         for flavour in [Flavour::Sqlite, Flavour::Postgres, Flavour::Mysql, Flavour::Mariadb] {
             // Any other engine will do: what matters is that it is another one.
-            let source = if flavour.dialect() == Dialect::Postgres { Flavour::Mysql } else { Flavour::Postgres };
+            let source =
+                if flavour.dialect() == Dialect::Postgres { Flavour::Mysql } else { Flavour::Postgres };
             write!(page, " {} |", cell(connect::rules(flavour, None).as_ref(), source, &data_type)).unwrap();
         }
         page.push('\n');

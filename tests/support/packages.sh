@@ -38,7 +38,9 @@ install_packages() {
         return 1
     fi
     echo "installing $* (apt-get)" >&2
-    as_root bash -s -- "$@" >&2 <<'ROOT'
+    local log
+    log=$(mktemp)
+    if ! as_root bash -s -- "$@" >"$log" 2>&1 <<'ROOT'
 set -eu
 policy=/usr/sbin/policy-rc.d
 cluster=/etc/postgresql-common/createcluster.d/techcare-db-tests.conf
@@ -56,9 +58,15 @@ if [ ! -e "$cluster" ]; then
     made="$made $cluster"
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -q -o Acquire::Retries=3 >/dev/null
-apt-get install -q -y --no-install-recommends --no-remove -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@" >/dev/null
+apt-get update -q -o Acquire::Retries=3
+apt-get install -q -y --no-install-recommends --no-remove -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@"
 ROOT
+    then
+        tail -n 15 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
 }
 
 # need_programs [postgres] [mariadb] [sqlite] [PROGRAM=PACKAGE…]: installs what is missing of these.

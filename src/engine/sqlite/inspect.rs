@@ -60,30 +60,28 @@ pub fn table_names(connection: &Connection) -> Result<Vec<String>> {
 
 /// Number of rows without looking at each, good enough for a progress bar: the span of rowids, unless so many
 /// rows could not be in the file.
-pub fn estimated_rows(connection: &Connection, table: &str, without_rowid: bool) -> Result<Option<u64>> {
+pub fn estimated_rows(connection: &Connection, table: &str) -> Result<Option<u64>> {
     let quoted = quote(table);
-    if !without_rowid {
-        // Two queries, because SQLite looks up only one end of the tree for each.
-        let end = |function: &str| -> Result<Option<i64>> {
-            connection.query_row(&format!("SELECT {function}(_rowid_) FROM {quoted}"), [], |r| r.get(0))
-        };
-        let span = match (end("min"), end("max")) {
-            (Ok(Some(first)), Ok(Some(last))) => u64::try_from(i128::from(last) - i128::from(first) + 1).ok(),
-            (Ok(None), _) => Some(0),
-            // A table may have hidden its rowid behind a column of that name.
-            _ => None,
-        };
-        let bytes: i64 = connection.query_row(
-            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
-            [],
-            |r| r.get(0),
-        )?;
-        // A row takes at least some eight bytes.
-        if let Some(span) = span.filter(|s| *s <= u64::try_from(bytes).unwrap_or(0) / 8) {
-            return Ok(Some(span));
-        }
+    // Two queries, because SQLite goes to one end of the tree for each.
+    let end = |function: &str| -> Result<Option<i64>> {
+        connection.query_row(&format!("SELECT {function}(_rowid_) FROM main.{quoted}"), [], |r| r.get(0))
+    };
+    let span = match (end("min"), end("max")) {
+        (Ok(Some(first)), Ok(Some(last))) => u64::try_from(i128::from(last) - i128::from(first) + 1).ok(),
+        (Ok(None), _) => Some(0),
+        // WITHOUT ROWID, or a column that hides the rowid behind its name.
+        _ => None,
+    };
+    let bytes: i64 = connection.query_row(
+        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+        [],
+        |r| r.get(0),
+    )?;
+    // A row takes at least some eight bytes.
+    if let Some(span) = span.filter(|s| *s <= u64::try_from(bytes).unwrap_or(0) / 8) {
+        return Ok(Some(span));
     }
-    let rows: i64 = connection.query_row(&format!("SELECT count(*) FROM {quoted}"), [], |r| r.get(0))?;
+    let rows: i64 = connection.query_row(&format!("SELECT count(*) FROM main.{quoted}"), [], |r| r.get(0))?;
     Ok(u64::try_from(rows).ok())
 }
 
@@ -204,7 +202,7 @@ fn table(connection: &Connection, texts: &Texts, entry: Entry, text: TableText) 
         columns: key.iter().map(|i| i.name.clone()).collect(),
         prefixes: vec![None; key.len()],
     });
-    let estimated_rows = estimated_rows(connection, &entry.name, entry.without_rowid)?;
+    let estimated_rows = estimated_rows(connection, &entry.name)?;
     let checks = text.checks.iter().filter(|c| !recognise_enum(c, &mut columns)).cloned().collect();
     Ok(Table {
         foreign_keys: foreign_keys(connection, &entry.name, &text.foreign_keys)?,

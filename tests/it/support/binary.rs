@@ -44,6 +44,8 @@ pub struct Ran {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
+    /// Most memory that it held at once, in KiB, as far as was seen.
+    pub peak_kib: u64,
 }
 
 impl Ran {
@@ -140,7 +142,9 @@ impl Running {
 
     /// Waits for the end; what takes too long is killed, and the test fails.
     pub fn end(mut self) -> Ran {
+        let mut peak_kib = 0;
         let status = loop {
+            peak_kib = peak(self.child.id()).max(peak_kib);
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
@@ -155,6 +159,13 @@ impl Running {
         self.stderr.join().unwrap();
         let stderr = self.lines.lock().unwrap().clone();
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-        Ran { code, stdout, stderr }
+        Ran { code, stdout, stderr, peak_kib }
     }
+}
+
+/// High-water mark of a process's memory, in KiB; 0 once it has ended.
+fn peak(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }
