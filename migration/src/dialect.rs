@@ -21,7 +21,7 @@ impl Dialect {
                 "SELECT collname::text AS name FROM pg_catalog.pg_collation \
                  WHERE collnamespace = 'pg_catalog'::regnamespace AND collencoding IN \
                  (-1, (SELECT encoding FROM pg_catalog.pg_database WHERE datname = current_database()))",
-                &["pg_c_utf8", "C.utf8", "C"],
+                &["pg_c_utf8", "C.utf8", "C.UTF-8", "C"],
             ),
             DbBackend::MySql => (
                 "SELECT CAST(COLLATION_NAME AS CHAR) AS name FROM information_schema.COLLATIONS \
@@ -140,7 +140,7 @@ impl Dialect {
 
     fn text_as(&self, name: &'static str, native: &str) -> ColumnDef {
         match (&self.collation, self.backend) {
-            // One of three names known above, so that quotes around it suffice.
+            // One of the names above, so that quotes around it suffice.
             (Some(collation), DbBackend::Postgres) => {
                 declared(name, &format!("{native} COLLATE \"{collation}\""))
             }

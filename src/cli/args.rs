@@ -4,7 +4,6 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::styling::Styles;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use secrecy::SecretString;
@@ -25,9 +24,9 @@ Examples:
   techcare-db schema status --database postgresql
 
 Naming a database:
-  postgresql                   from DATABASE_URL or DB_HOST, DB_NAME, … in the environment or in .env
-  postgresql://user@host/name  as SQLAlchemy, libpq or Django write it; +driver is ignored
-  sqlite:///techcare.db        below instance/, as Flask has it; sqlite:////abs/path.db
+  postgresql                   from DATABASE_URL or DB_HOST, DB_NAME, …, also in .env
+  postgresql://user@host/name  as SQLAlchemy, libpq or Django write it
+  sqlite:///techcare.db        below instance/, as in Flask; sqlite:////abs/path.db
   backup.db                    an existing SQLite file
   @production                  [databases.production] of techcare-db.toml
 
@@ -49,7 +48,7 @@ Examples:
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
   techcare-db schema status
-  techcare-db schema init --database postgresql
+  techcare-db schema up --database postgresql
   techcare-db schema down --database postgresql --yes";
 
 /// Moves a TechCare database between SQLite, PostgreSQL and MySQL/MariaDB, proven by content
@@ -198,6 +197,7 @@ pub struct DatabaseArg {
 
 /// `migrate`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches, as they are typed")]
 pub struct MigrateArgs {
     #[doc = "From."]
     #[arg(long, value_name = "DB", help = format!("Move from here: {NAMING}"))]
@@ -283,11 +283,18 @@ impl From<LoaderArg> for Loader {
 pub enum SchemaCommand {
     /// Which migrations are applied, which are pending
     Status(DatabaseArg),
-    /// Apply the pending migrations
+    /// Make what is missing: apply the pending migrations
     Up(DatabaseArg),
-    /// Undo the newest migration; its tables and their rows are gone then
-    Down(DatabaseArg),
-    /// Make TechCare's tables in an empty database
+    /// Undo the newest migrations: drops their tables
+    Down {
+        /// The database.
+        #[command(flatten)]
+        database: DatabaseArg,
+        /// How many to undo
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        steps: u32,
+    },
+    /// Record the migrations as applied to tables that the application made
     Init(DatabaseArg),
 }
 
@@ -299,14 +306,9 @@ fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Reads the command line. Colours of clap's own messages follow `color`.
-pub fn parse(args: &[OsString], color: bool) -> Result<Arguments, clap::Error> {
-    use clap::FromArgMatches;
-    let choice = if color { clap::ColorChoice::Always } else { clap::ColorChoice::Never };
-    let styles = if color { Styles::styled() } else { Styles::plain() };
-    let mut command = Arguments::command().color(choice).styles(styles);
-    let matches = command.try_get_matches_from_mut(args)?;
-    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+/// Reads the command line.
+pub fn parse(args: &[OsString]) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(args)
 }
 
 /// The completion script of a shell.
@@ -336,6 +338,12 @@ pub fn peek<T: ValueEnum + Default>(args: &[OsString], option: &str) -> T {
     found.unwrap_or_default()
 }
 
+/// The command that a command line which cannot be parsed is about, as far as that can be told.
+pub fn peek_command(args: &[OsString]) -> Option<&str> {
+    let known = |word: &&str| Arguments::command().find_subcommand(word).is_some();
+    args.iter().skip(1).filter_map(|word| word.to_str()).find(known)
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
@@ -347,7 +355,7 @@ mod tests {
     }
 
     fn read(line: &str) -> Arguments {
-        parse(&words(line), false).unwrap_or_else(|e| panic!("{line}: {e}"))
+        parse(&words(line)).unwrap_or_else(|e| panic!("{line}: {e}"))
     }
 
     fn migrate(line: &str) -> MigrateArgs {
@@ -413,10 +421,10 @@ mod tests {
             "techcare-db check",
             "techcare-db tune",
         ] {
-            assert_eq!(parse(&words(line), false).unwrap_err().exit_code(), 2, "{line}");
+            assert_eq!(parse(&words(line)).unwrap_err().exit_code(), 2, "{line}");
         }
         for line in ["techcare-db --help", "techcare-db --version", "techcare-db help migrate"] {
-            assert_eq!(parse(&words(line), false).unwrap_err().exit_code(), 0, "{line}");
+            assert_eq!(parse(&words(line)).unwrap_err().exit_code(), 0, "{line}");
         }
     }
 
@@ -428,6 +436,13 @@ mod tests {
         assert_eq!(format("techcare-db nonsense --format xml"), Format::Text);
         assert_eq!(format("techcare-db -- --format=json"), Format::Text);
         assert_eq!(format("techcare-db --formatted json"), Format::Text);
+    }
+
+    #[test]
+    fn the_command_is_known_too() {
+        let line = words("techcare-db --format json migrate --bogus");
+        assert_eq!(peek_command(&line), Some("migrate"));
+        assert_eq!(peek_command(&words("techcare-db nonsense")), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The command line as a contract: what is typed, the exit code, and exactly what stdout and stderr say, as
 //! snapshots under `snapshots/`. After a wanted change: `INSTA_UPDATE=always cargo test --test it cli::`.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::bad_input::small;
@@ -212,7 +213,6 @@ fn lines_for_the_application() {
     let lines = std::fs::read_to_string(folder.path().join("new.env")).unwrap();
     assert!(lines.lines().any(|line| line.starts_with("DATABASE_URL=postgresql://")), "{lines}");
     assert!(lines.contains(target.name()), "{lines}");
-    use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(folder.path().join("new.env")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "a password may be in there");
 }

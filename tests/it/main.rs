@@ -10,3 +10,4 @@ mod names;
 mod support;
 mod techcare;
 mod type_mapping;
+mod values;

@@ -138,9 +138,9 @@ fn opens(password: &str, hash: &str) -> bool {
     ];
     let mut openssl = Command::new("openssl");
     openssl.args(["kdf", "-keylen", "64"]);
-    options.iter().for_each(|option| {
+    for option in &options {
         openssl.args(["-kdfopt", option]);
-    });
+    }
     let done = openssl.arg("SCRYPT").output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap().trim().replace(':', "").eq_ignore_ascii_case(digest)

@@ -64,7 +64,7 @@ impl Config {
     }
 
     /// A path below the TechCare folder, without a `./` in front where that is the current one.
-    fn in_app_dir(&self, path: impl AsRef<Path>) -> PathBuf {
+    pub fn in_app_dir(&self, path: impl AsRef<Path>) -> PathBuf {
         if self.app_dir == Path::new(".") { path.as_ref().to_owned() } else { self.app_dir.join(path) }
     }
 }

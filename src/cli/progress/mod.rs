@@ -46,6 +46,7 @@ pub struct Progress {
     stream: Stream,
     style: Style,
     quiet: bool,
+    attended: bool,
     drawing: Drawing,
     ledger: Mutex<Ledger>,
     last_line: Mutex<Instant>,
@@ -83,6 +84,7 @@ impl Progress {
             stream,
             style: terminal.stderr,
             quiet,
+            attended: terminal.stderr_is_terminal,
             drawing,
             ledger: Mutex::new(Ledger::new(now)),
             last_line: Mutex::new(now),
@@ -98,11 +100,11 @@ impl Progress {
         }
     }
 
-    /// Something that is good to know.
+    /// Something that is good to know for somebody who sits there.
     pub fn note(&self, text: &str) {
         if matches!(self.drawing, Drawing::Json) {
             self.print(&json!({"event": "note", "text": text}).to_string());
-        } else if !self.quiet {
+        } else if !self.quiet && self.attended {
             self.print(text);
         }
     }

@@ -111,12 +111,7 @@ pub fn connecting(server: &Server, endpoint: &Endpoint, error: &sqlx::Error) -> 
             } else {
                 "check user and password, and the host that the account is bound to"
             };
-            Error::new(ErrorKind::Login, format!("login refused at {at}"))
-                .why(
-                    format!("{} ({number})", words(error))
-                        .replace(&format!(" ({number}) ({number})"), &format!(" ({number})")),
-                )
-                .next(next)
+            Error::new(ErrorKind::Login, format!("login refused at {at}")).why(words(error)).next(next)
         }
         (_, sqlx::Error::Tls(_) | sqlx::Error::Configuration(_)) => {
             Error::new(ErrorKind::Unreachable, format!("no secure connection to {at}")).why(error).next(

@@ -1,14 +1,19 @@
 //! MySQL and MariaDB, two flavours of one engine: `types` and `ddl` say what they can hold, `inspect` reads the
 //! catalogue, `read` and `write` move rows, `stage` builds unseen and switches. This file opens databases.
 
+mod bind;
 mod charset;
 mod connection;
+mod data;
 mod ddl;
 mod fault;
 mod inspect;
 mod native;
+mod place;
 mod read;
+mod stage;
 mod types;
+mod write;
 
 use std::time::Duration;
 
@@ -20,7 +25,7 @@ use self::connection::{Link, Role, number, rows};
 use self::types::{Rules, quote};
 use crate::engine::capability::{Facts, Snapshot, Source, TableSize, Target};
 use crate::model::endpoint::{Endpoint, Flavour, Server};
-use crate::model::error::{Error, Result};
+use crate::model::error::Result;
 use crate::model::schema::Schema;
 
 /// Opens for reading: every session of it is read-only, by the server's own rule.
@@ -29,8 +34,8 @@ pub async fn open_source(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn
 }
 
 /// Opens for writing.
-pub async fn open_target(_server: &Server, _endpoint: &Endpoint) -> Result<Box<dyn Target>> {
-    Err(Error::internal("not built yet"))
+pub async fn open_target(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn Target>> {
+    Ok(Box::new(Database::open(server, endpoint, Role::Writer).await?))
 }
 
 /// Rules of MySQL or MariaDB, as they are without a server to ask or for one that was asked.

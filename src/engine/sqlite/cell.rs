@@ -90,17 +90,15 @@ pub fn interpret<'a>(
     let plain = |cell| Ok(Value::Plain(cell));
     match (carries, stored) {
         (_, Null) => Ok(Value::Null),
-        (DataType::Any, Integer(v)) => plain(Cell::Int(v)),
-        (DataType::Any, Real(v)) => plain(Cell::Float(v)),
         (DataType::Any, Text(bytes)) => Ok(Value::RawText(bytes)),
         (DataType::Any | DataType::Bytes { .. }, Blob(bytes)) => Ok(Value::Bytes(bytes)),
         (DataType::Bytes { .. }, _) => Err(NOT_BYTES),
         (DataType::Bool, Integer(v @ (0 | 1))) => plain(Cell::Bool(v == 1)),
         (DataType::Bool, _) => Err(NOT_BOOLEAN),
         (DataType::Int { unsigned: true, .. }, Integer(..0)) => Err(NEGATIVE),
-        (DataType::Int { .. } | DataType::Year, Integer(v)) => plain(Cell::Int(v)),
+        (DataType::Any | DataType::Int { .. } | DataType::Year, Integer(v)) => plain(Cell::Int(v)),
         (DataType::Int { .. } | DataType::Year, _) => Err(NOT_INTEGER),
-        (DataType::Float32 | DataType::Float64, Real(v)) => plain(Cell::Float(v)),
+        (DataType::Any | DataType::Float32 | DataType::Float64, Real(v)) => plain(Cell::Float(v)),
         (DataType::Float32 | DataType::Float64, Integer(v)) => {
             exact_double(v).map_or(Err(NOT_NUMBER), |v| plain(Cell::Float(v)))
         }

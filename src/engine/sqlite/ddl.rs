@@ -76,6 +76,12 @@ impl Rules for SqliteRules {
         literal(text)
     }
 
+    fn accepts_name(&self, name: &str) -> bool {
+        // SQLite keeps this prefix to itself.
+        let is_reserved = name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
+        !name.is_empty() && !name.contains('\0') && !is_reserved
+    }
+
     fn map_column(&self, input: &ColumnInput<'_>) -> Mapping {
         types::map_column(input)
     }

@@ -12,7 +12,7 @@ use super::ddl::{SqliteRules, column_list, quote};
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
 use super::{stage, write};
-use crate::engine::capability::{Naming, Orphans, ReadRequest, Rules as _, Staging};
+use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::error::{ErrorKind, Result};
 use crate::model::plan::{Plan, Statement, TablePlan};
@@ -178,7 +178,7 @@ impl Staging for TransactionStaging {
         written.map_err(|e| with_free_space(e, &self.target))
     }
 
-    async fn finish(&self, on_statement: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {
         for statement in &self.last {
             on_statement(&statement.what);
             let statement = statement.clone();
@@ -195,6 +195,10 @@ impl Staging for TransactionStaging {
     async fn orphans(&self) -> Result<Vec<Orphans>> {
         let plan = self.plan.clone();
         self.pool.run(move |connection| stage::find_orphans(connection, &plan)).await
+    }
+
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>> {
+        Ok(None)
     }
 
     async fn switch(self: Box<Self>) -> Result<()> {

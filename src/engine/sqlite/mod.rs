@@ -24,12 +24,13 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use self::ddl::{SqliteRules, quote};
 use self::file::{Access, failure};
 use super::blocking;
 use crate::engine::capability::{Facts, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target};
-use crate::model::endpoint::{Dialect, Endpoint};
+use crate::model::endpoint::{Dialect, Endpoint, PoolSettings};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Scope};
 use crate::model::schema::Schema;
@@ -65,24 +66,30 @@ pub fn rules() -> Box<dyn Rules> {
 
 /// A SeaORM connection; makes the file if it does not exist, since migrators begin with an empty one.
 pub async fn orm(path: &Path, endpoint: &Endpoint) -> Result<sea_orm::DatabaseConnection> {
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .foreign_keys(false)
-        .busy_timeout(endpoint.pool.connect_timeout);
-    let pool = sqlx::sqlite::SqlitePoolOptions::new()
-        .max_connections(endpoint.pool.max_connections)
-        .max_lifetime(endpoint.pool.recycle)
-        .test_before_acquire(endpoint.pool.pre_ping)
-        .acquire_timeout(endpoint.pool.connect_timeout)
-        .connect_with(options)
+    connect_orm(path, |options| options.create_if_missing(true), &endpoint.pool).await
+}
+
+/// A SeaORM connection whose options `adjust` completes.
+async fn connect_orm(
+    path: &Path,
+    adjust: impl FnOnce(SqliteConnectOptions) -> SqliteConnectOptions + Send,
+    pool: &PoolSettings,
+) -> Result<sea_orm::DatabaseConnection> {
+    let options =
+        SqliteConnectOptions::new().filename(path).foreign_keys(false).busy_timeout(pool.connect_timeout);
+    let connected = SqlitePoolOptions::new()
+        .max_connections(pool.max_connections)
+        .max_lifetime(pool.recycle)
+        .test_before_acquire(pool.pre_ping)
+        .acquire_timeout(pool.connect_timeout)
+        .connect_with(adjust(options))
         .await;
-    let pool = pool.map_err(|e| {
+    let connected = connected.map_err(|e| {
         Error::new(ErrorKind::Unreachable, format!("cannot open the SQLite file {}", path.display()))
             .why(e)
             .next("check the path and its rights")
     })?;
-    Ok(sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+    Ok(sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(connected))
 }
 
 /// A file by the name that the user gave it, which may not exist yet.

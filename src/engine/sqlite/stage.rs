@@ -16,8 +16,9 @@ use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
 use super::{live, orphans, write};
 use crate::engine::blocking;
-use crate::engine::capability::{Naming, Orphans, ReadRequest, Rules as _, Staging};
+use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::endpoint::PoolSettings;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Script, Statement, TablePlan};
 
@@ -87,7 +88,7 @@ impl Staging for FileStaging {
         self.run(move |connection| write::rows(connection, &table, &mut rows)).await
     }
 
-    async fn finish(&self, on_statement: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {
         let script = &self.script;
         for statement in script.indexes.iter().chain(&script.constraints).chain(&script.last) {
             on_statement(&statement.what);
@@ -104,6 +105,16 @@ impl Staging for FileStaging {
     async fn orphans(&self) -> Result<Vec<Orphans>> {
         let plan = self.plan.clone();
         self.run(move |connection| find_orphans(connection, &plan)).await
+    }
+
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>> {
+        super::connect_orm(
+            &self.place.staged,
+            |options| options.synchronous(sqlx::sqlite::SqliteSynchronous::Off),
+            &PoolSettings { max_connections: 1, ..PoolSettings::default() },
+        )
+        .await
+        .map(Some)
     }
 
     async fn switch(self: Box<Self>) -> Result<()> {

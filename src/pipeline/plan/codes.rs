@@ -76,9 +76,9 @@ pub const NOT_SELECTED: &str = "not_selected";
 
 /// How grave a finding of the planner is.
 ///
-/// Objects that guard data (keys, unique, foreign keys, checks, generated columns, defaults of identity) are
-/// warnings for now: they are named with their text and the migration ends with exit 1. `--accept` will turn them
-/// into blockers here.
+/// Objects that guard data (keys, unique, foreign keys, checks, generated columns, identities) are warnings as long
+/// as there is no `--accept` to let them pass as blockers: they are named with their text, and the migration ends
+/// with exit 1.
 pub fn severity_of(code: &str) -> Severity {
     match code {
         WIDENED
@@ -89,6 +89,7 @@ pub fn severity_of(code: &str) -> Severity {
         | COMPARISON_CHANGED
         | INDEX_SIMPLIFIED
         | INDEX_COVERED
+        | CHECK_IMPLIED
         | DEFERRABLE_DROPPED
         | EXTENSION_NOT_CARRIED
         | NOT_SELECTED => Severity::Info,

@@ -14,6 +14,9 @@ mod names;
 mod objects;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use self::findings::{Findings, Note};

@@ -28,8 +28,8 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
             let known = input.models().and_then(|known| known_type(known, table, column));
             column.data_type = match known {
                 Some(known) => {
-                    let bound = Bound::of(input, profile, facts);
-                    settle(&known, &column.data_type, &needed, bound).unwrap_or(needed)
+                    let known = facts.map_or_else(|| known.clone(), |facts| widen(&known, facts));
+                    settle(&known, &needed, Bound::of(input, profile, facts)).unwrap_or(needed)
                 }
                 None => needed,
             };
@@ -153,17 +153,11 @@ impl Bound {
 
 /// The known type, or the least type above it that holds what is declared (where that means something) and what
 /// the data needs; `None` where the two are different kinds of things.
-fn settle(known: &DataType, declared: &DataType, needed: &DataType, bound: Bound) -> Option<DataType> {
+fn settle(known: &DataType, needed: &DataType, bound: Bound) -> Option<DataType> {
     match (known, needed) {
-        (DataType::Int { .. }, DataType::Int { .. }) => {
-            // SQLite declares INTEGER for integers of any width: there the data decide, and `needed` says more
-            // than they do only where it was widened from a narrower declaration.
-            if bound == Bound::Data && *needed == *declared {
-                Some(known.clone())
-            } else {
-                wider_int(known, needed)
-            }
-        }
+        // SQLite declares INTEGER for integers of any width: there the data decide, where they were looked at.
+        (DataType::Int { .. }, DataType::Int { .. }) if bound == Bound::Data => Some(known.clone()),
+        (DataType::Int { .. }, DataType::Int { .. }) => wider_int(known, needed),
         (DataType::Text { .. }, DataType::Text { max_chars: None, .. }) => Some(needed.clone()),
         (DataType::Text { max_chars: None, .. }, DataType::Text { .. }) => Some(known.clone()),
         (DataType::Text { max_chars: Some(a), .. }, DataType::Text { max_chars: Some(b), fixed }) => {
@@ -193,7 +187,7 @@ pub(super) fn holds(there: &DataType, coming: &DataType) -> bool {
         (DataType::Timestamp { precision: a }, DataType::Timestamp { precision: b })
         | (DataType::Time { precision: a }, DataType::Time { precision: b }) => a >= b,
         (DataType::Bytes { max_bytes: None, .. }, DataType::Bytes { .. }) => true,
-        _ => settle(there, coming, coming, Bound::Declared).is_some_and(|settled| settled == *there),
+        _ => settle(there, coming, Bound::Declared).is_some_and(|settled| settled == *there),
     }
 }
 

@@ -96,19 +96,15 @@ fn feed(engine: Engine, url: &str, file: &Path) {
     let at = url::Url::parse(url).unwrap();
     let host = at.host_str().unwrap_or("127.0.0.1");
     let port = at.port().map(|port| port.to_string()).unwrap_or_default();
-    let mut client = match engine {
-        Engine::Postgres => {
-            let mut client = Command::new("psql");
-            client.args(["-X", "-q", "-o", "/dev/null", "-d", url]);
-            client
-        }
-        _ => {
-            let mut client = Command::new("mariadb");
-            client.args(["--no-defaults", "--default-character-set=utf8mb4", "-h", host, "-P", &port]);
-            client.args(["-u", at.username(), at.path().trim_start_matches('/')]);
-            client
-        }
-    };
+    let mut client;
+    if engine == Engine::Postgres {
+        client = Command::new("psql");
+        client.args(["-X", "-q", "-o", "/dev/null", "-d", url]);
+    } else {
+        client = Command::new("mariadb");
+        client.args(["--no-defaults", "--default-character-set=utf8mb4", "-h", host, "-P", &port]);
+        client.args(["-u", at.username(), at.path().trim_start_matches('/')]);
+    }
     let script = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(script.path(), unpacked(file)).unwrap();
     let done = client
