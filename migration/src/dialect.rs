@@ -21,20 +21,25 @@ impl Dialect {
                 "SELECT collname::text AS name FROM pg_catalog.pg_collation \
                  WHERE collnamespace = 'pg_catalog'::regnamespace AND collencoding IN \
                  (-1, (SELECT encoding FROM pg_catalog.pg_database WHERE datname = current_database()))",
-                &["pg_c_utf8", "C.utf8", "C"],
+                &["pg_c_utf8", "C.utf8", "C.UTF-8", "C"],
             ),
             DbBackend::MySql => (
                 "SELECT CAST(COLLATION_NAME AS CHAR) AS name FROM information_schema.COLLATIONS \
                  WHERE COLLATION_NAME LIKE 'utf8mb4%'",
                 &["utf8mb4_nopad_bin", "utf8mb4_0900_bin", "utf8mb4_bin"],
             ),
-            _ => return Ok(Self { backend, collation: None }),
+            _ => return Ok(Self::new(backend, None)),
         };
         let rows = manager.get_connection().query_all_raw(Statement::from_string(backend, query)).await?;
         let known =
             rows.iter().map(|row| row.try_get::<String>("", "name")).collect::<Result<Vec<_>, _>>()?;
         let collation = preferred.iter().find(|name| known.iter().any(|k| k == *name));
-        Ok(Self { backend, collation: collation.map(|name| (*name).to_owned()) })
+        Ok(Self::new(backend, collation.copied()))
+    }
+
+    /// An engine with that collation for text.
+    pub(crate) fn new(backend: DbBackend, collation: Option<&str>) -> Self {
+        Self { backend, collation: collation.map(str::to_owned) }
     }
 
     /// An empty CREATE TABLE with its primary key `id`.
@@ -140,7 +145,7 @@ impl Dialect {
 
     fn text_as(&self, name: &'static str, native: &str) -> ColumnDef {
         match (&self.collation, self.backend) {
-            // One of three names known above, so that quotes around it suffice.
+            // One of the names above, so that quotes around it suffice.
             (Some(collation), DbBackend::Postgres) => {
                 declared(name, &format!("{native} COLLATE \"{collation}\""))
             }

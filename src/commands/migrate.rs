@@ -294,7 +294,7 @@ fn write_env(file: &Path, target: &Endpoint) -> Result<()> {
         .why(error)
         .next("write DATABASE_URL into TechCare's .env yourself")
     };
-    let lines = env_lines(target);
+    let lines = env_lines(target, Password::Shown);
     std::fs::OpenOptions::new()
         .write(true)
         .create(true)
@@ -305,16 +305,27 @@ fn write_env(file: &Path, target: &Endpoint) -> Result<()> {
         .map_err(failed)
 }
 
-/// The `.env` lines of a database, in the spelling of SQLAlchemy.
-fn env_lines(target: &Endpoint) -> String {
+/// Whether the password is written out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Password {
+    /// It is: for a file that only its owner can read.
+    Shown,
+    /// `***` stands for it: for the screen.
+    Masked,
+}
+
+/// The `.env` lines that point TechCare at a database, in the spelling of SQLAlchemy.
+pub fn env_lines(target: &Endpoint, show: Password) -> String {
     let (kind, url, server) = match &target.location {
         Location::File(path) => {
             let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             ("sqlite", format!("sqlite:///{}", absolute.display()), None)
         }
-        Location::Postgres(server) => ("postgresql", server_url("postgresql", "host", server), Some(server)),
+        Location::Postgres(server) => {
+            ("postgresql", server_url("postgresql", "host", server, show), Some(server))
+        }
         Location::Mysql(server) => {
-            ("mysql", server_url("mysql+pymysql", "unix_socket", server), Some(server))
+            ("mysql", server_url("mysql+pymysql", "unix_socket", server, show), Some(server))
         }
     };
     let mut out = format!("DB_TYPE={kind}\nDATABASE_URL={url}\n");
@@ -326,19 +337,41 @@ fn env_lines(target: &Endpoint) -> String {
             server.host, server.port, server.database, server.user
         );
         if let Some(password) = &server.password {
-            let _ = writeln!(out, "DB_PASSWORD='{}'", password.expose_secret());
+            let password = match show {
+                Password::Shown => quoted(password.expose_secret()),
+                Password::Masked => "***".to_owned(),
+            };
+            let _ = writeln!(out, "DB_PASSWORD={password}");
         }
     }
     out
 }
 
-fn server_url(scheme: &str, socket_option: &str, server: &Server) -> String {
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let password =
-        server.password.as_ref().map(|p| format!(":{}", encoded(p.expose_secret()))).unwrap_or_default();
+/// A value as dotenv and systemd read it back: single quotes take everything but themselves.
+fn quoted(value: &str) -> String {
+    if value.contains('\'') {
+        format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$"))
+    } else {
+        format!("'{value}'")
+    }
+}
+
+fn server_url(scheme: &str, socket_option: &str, server: &Server, show: Password) -> String {
+    use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+    const CREDENTIAL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    // SQLAlchemy takes the database's name as it stands: nothing is encoded that can stand there.
+    const DATABASE: &AsciiSet = &CONTROLS.add(b' ').add(b'#').add(b'%').add(b'/').add(b'?');
+    let encoded = |text: &str| utf8_percent_encode(text, CREDENTIAL).to_string();
+    let password = server
+        .password
+        .as_ref()
+        .map(|p| match show {
+            Password::Shown => format!(":{}", encoded(p.expose_secret())),
+            Password::Masked => ":***".to_owned(),
+        })
+        .unwrap_or_default();
     let user = encoded(&server.user);
-    let database = encoded(&server.database);
+    let database = utf8_percent_encode(&server.database, DATABASE);
     let host = if server.host.contains(':') && !server.host.starts_with('[') {
         format!("[{}]", server.host)
     } else {
@@ -373,16 +406,31 @@ mod tests {
 
     #[test]
     fn env_lines_can_be_read_by_sqlalchemy() {
-        let lines = env_lines(&Endpoint::new(Location::Postgres(server(None)), "from --target"));
+        let lines =
+            env_lines(&Endpoint::new(Location::Postgres(server(None)), "from --target"), Password::Shown);
         assert!(lines.starts_with("DB_TYPE=postgresql\n"), "{lines}");
         assert!(
-            lines.contains("postgresql://tech%20care:p%40ss%3A%2F%C3%A7@db.example:5433/user%24techcare\n"),
+            lines.contains("postgresql://tech%20care:p%40ss%3A%2F%C3%A7@db.example:5433/user$techcare\n"),
             "{lines}"
         );
-        let lines = env_lines(&Endpoint::new(Location::Mysql(server(Some("/run/m.sock"))), "from --target"));
+        let lines = env_lines(
+            &Endpoint::new(Location::Mysql(server(Some("/run/m.sock"))), "from --target"),
+            Password::Shown,
+        );
         assert!(lines.contains("mysql+pymysql://"), "{lines}");
         assert!(lines.contains("?unix_socket=/run/m.sock&charset=utf8mb4"), "{lines}");
-        let lines = env_lines(&Endpoint::new(Location::File("/srv/t.db".into()), "from --target"));
+        let lines =
+            env_lines(&Endpoint::new(Location::File("/srv/t.db".into()), "from --target"), Password::Shown);
         assert_eq!(lines, "DB_TYPE=sqlite\nDATABASE_URL=sqlite:////srv/t.db\n");
+        let lines =
+            env_lines(&Endpoint::new(Location::Postgres(server(None)), "from --target"), Password::Masked);
+        assert!(lines.contains("postgresql://tech%20care:***@db.example:5433/"), "{lines}");
+        assert!(!lines.contains("p@ss") && !lines.contains("p%40ss"), "{lines}");
+    }
+
+    #[test]
+    fn quotes_keep_what_is_in_them() {
+        assert_eq!(quoted("a\"b$c d"), "'a\"b$c d'");
+        assert_eq!(quoted("a'b\"$\\"), "\"a'b\\\"\\$\\\\\"");
     }
 }

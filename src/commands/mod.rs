@@ -1,5 +1,6 @@
 //! One file a command: options in, report out. No clap, no printing.
 
+pub mod detect;
 pub mod migrate;
 pub mod schema;
 

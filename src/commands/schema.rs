@@ -10,8 +10,8 @@ use crate::model::endpoint::{Endpoint, Location};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::report::DatabaseReport;
 use crate::model::schema::Schema;
-use crate::techcare::migrations;
 use crate::techcare::recognition::{Recognition, Variant, recognise};
+use crate::techcare::{TABLES, migrations};
 
 /// What to do with which database.
 #[derive(Debug, Clone)]
@@ -62,39 +62,62 @@ pub struct SchemaReport {
 
 /// Does it.
 pub async fn run(options: &Options) -> Result<SchemaReport> {
-    let fresh = fresh_file(options)?;
-    let outcome = on_database(options).await;
-    if let (Err(_), Some(path)) = (&outcome, fresh) {
+    let file = EmptyFile::of(options)?;
+    let outcome = on_database(options, file.is_some()).await;
+    if let (Err(_), Some(EmptyFile { path, made: true })) = (&outcome, file) {
         // Nothing was there before and nothing works now. The first error is the one to tell.
         let _ = std::fs::remove_file(path);
     }
     outcome
 }
 
-/// `up` on a SQLite file that does not exist makes it, as the application would; readable by its owner only.
-fn fresh_file(options: &Options) -> Result<Option<&Path>> {
-    match &options.endpoint.location {
-        Location::File(path) if options.action == Action::Up && !path.exists() => {
-            let mut open = std::fs::OpenOptions::new();
-            open.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
-            open.open(path).map_err(|e| {
-                Error::new(ErrorKind::Permission, format!("cannot make {}", options.endpoint)).why(e)
-            })?;
-            Ok(Some(path))
+/// A SQLite file that `up` begins with: no database yet, so no engine opens it for reading.
+struct EmptyFile<'a> {
+    path: &'a Path,
+    made: bool,
+}
+
+impl<'a> EmptyFile<'a> {
+    /// The file of `up`, made if there is none, as the application would; readable by its owner only.
+    fn of(options: &'a Options) -> Result<Option<Self>> {
+        let Location::File(path) = &options.endpoint.location else { return Ok(None) };
+        if options.action != Action::Up {
+            return Ok(None);
         }
-        _ => Ok(None),
+        let mut open = std::fs::OpenOptions::new();
+        open.write(true).create_new(true);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+        match open.open(path) {
+            Ok(_) => Ok(Some(Self { path, made: true })),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                let empty = std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0);
+                Ok(empty.then_some(Self { path, made: false }))
+            }
+            Err(e) => {
+                let denied = e.kind() == std::io::ErrorKind::PermissionDenied;
+                let kind = if denied { ErrorKind::Permission } else { ErrorKind::Unreachable };
+                Err(Error::new(kind, format!("cannot make {}", options.endpoint))
+                    .why(e)
+                    .next("check the path and the rights of its folder"))
+            }
+        }
     }
 }
 
-async fn on_database(options: &Options) -> Result<SchemaReport> {
-    let (database, schema) = look(&options.endpoint).await?;
-    let found = recognise(&schema);
+async fn on_database(options: &Options, empty: bool) -> Result<SchemaReport> {
+    let seen = if empty { None } else { Some(look(&options.endpoint).await?) };
     let db = connect::orm(&options.endpoint).await?;
-    let outcome = step(options, &db, &schema, &found).await;
+    let outcome = match step(options, &db, seen.as_ref().map(|(_, schema)| schema)).await {
+        Ok(changed) => match seen {
+            Some(seen) => Ok((changed, seen)),
+            None => look(&options.endpoint).await.map(|seen| (changed, seen)),
+        },
+        Err(error) => Err(error),
+    };
     let report = match outcome {
-        Ok(changed) => describe(options.action, database, &db, &found, changed).await,
+        Ok((changed, (database, schema))) => {
+            describe(options.action, database, &db, &recognise(&schema), changed).await
+        }
         Err(error) => Err(error),
     };
     // A connection that fails to close has nothing left to tell.
@@ -111,29 +134,33 @@ async fn look(endpoint: &Endpoint) -> Result<(DatabaseReport, Schema)> {
     Ok((database, schema?))
 }
 
+/// Does the step; returns the migrations that it changed. `schema` is what was there before, `None` for nothing.
 async fn step(
     options: &Options,
     db: &sea_orm::DatabaseConnection,
-    schema: &Schema,
-    found: &Recognition,
+    schema: Option<&Schema>,
 ) -> Result<Vec<String>> {
-    match options.action {
-        Action::Status => Ok(Vec::new()),
-        Action::Up => migrations::up(db).await,
-        Action::Init => migrations::init(db, found).await,
-        Action::Down { steps } => {
+    match (options.action, schema) {
+        (Action::Up, _) => migrations::up(db).await,
+        (Action::Init, Some(schema)) => migrations::init(db, &recognise(schema)).await,
+        (Action::Down { .. }, Some(_)) if migrations::status(db).await?.iter().all(|m| !m.applied) => {
+            // Nothing would be dropped, so that there is nothing to refuse either.
+            Ok(Vec::new())
+        }
+        (Action::Down { steps }, Some(schema)) => {
             refuse_references(schema)?;
             if !options.yes {
                 refuse_rows(db).await?;
             }
             migrations::down(db, steps).await
         }
+        (Action::Status | Action::Init | Action::Down { .. }, _) => Ok(Vec::new()),
     }
 }
 
 /// Tables of others that reference TechCare's would lose what they point at.
 fn refuse_references(schema: &Schema) -> Result<()> {
-    let ours = |name: &str| migration::TABLES.contains(&name);
+    let ours = |name: &str| TABLES.contains(&name);
     let foreign: Vec<_> = schema
         .tables
         .iter()

@@ -137,6 +137,17 @@ impl NameLimit {
     }
 }
 
+/// How long the key of an index may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyLimit {
+    /// As long as it likes.
+    Unlimited,
+    /// So many bytes of the values that are stored.
+    Stored(u64),
+    /// So many bytes as the declared columns could need, four to a character.
+    Declared(u64),
+}
+
 /// A column that needs a type in the target.
 #[derive(Debug, Clone, Copy)]
 pub struct ColumnInput<'a> {
@@ -202,6 +213,17 @@ pub trait Rules: Send + Sync {
             && !name.contains('\0')
             && self.capabilities().max_name.fits(name)
             && (plain || self.dialect() != Dialect::Mysql)
+    }
+
+    /// How long the key of an index may be.
+    fn key_limit(&self) -> KeyLimit {
+        match self.dialect() {
+            Dialect::Sqlite => KeyLimit::Unlimited,
+            // A third of a page of 8 KiB.
+            Dialect::Postgres => KeyLimit::Stored(2_700),
+            // InnoDB with pages of 16 KiB.
+            Dialect::Mysql => KeyLimit::Declared(3_072),
+        }
     }
 
     /// A quoted identifier: the only way a name gets into SQL.
@@ -322,6 +344,10 @@ pub struct Occupied {
     pub empty: bool,
 }
 
+/// Whoever hears of each statement before it runs. A name of its own, because `async_trait` would bind the lifetime
+/// of the `&str` to the call, and no statement of the implementation's own would live long enough.
+pub type OnStatement<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
 /// The place where a migration is built before anybody sees it.
 ///
 /// Until [`Staging::switch`] returns, the target is as it was; [`Staging::discard`] removes every trace, also
@@ -338,7 +364,7 @@ pub trait Staging: Send + Sync {
 
     /// Names and runs the statements after the load, one kind after the other: indexes, constraints, last.
     /// `on_statement` hears of each before it runs.
-    async fn finish(&self, on_statement: &(dyn Fn(&str) + Send + Sync)) -> Result<()>;
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()>;
 
     /// Reads a staged table back, with the contract of [`Snapshot::read`].
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;

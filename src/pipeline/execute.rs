@@ -97,19 +97,15 @@ async fn build(
     let observer = &settings.observer;
     staging.create().await?;
 
+    let streams = settings.jobs.min(target.rules().capabilities().writers).max(1);
     let mut copied = vec![None; plan.tables.len()];
     if plan.scope != Scope::SchemaOnly {
         observer.event(&Event::Phase { phase: Phase::Load });
-        let writers = target.rules().capabilities().writers;
-        let streams = settings.jobs.min(writers).min(snapshot.readers()).max(1);
-        // The largest tables first, so that no stream is left alone with one at the end.
-        let mut order: Vec<usize> = (0..plan.tables.len()).collect();
-        order.sort_by_key(|&at| std::cmp::Reverse(plan.tables[at].estimated_rows.unwrap_or(0)));
-        let done: Vec<(usize, Copied)> = stream::iter(order)
+        let done: Vec<(usize, Copied)> = stream::iter(largest_first(plan))
             .map(|at| async move {
                 load(snapshot, staging, &plan.tables[at], settings).await.map(|done| (at, done))
             })
-            .buffer_unordered(streams)
+            .buffer_unordered(streams.min(snapshot.readers()).max(1))
             .try_collect()
             .await?;
         for (at, done) in done {
@@ -120,26 +116,45 @@ async fn build(
     observer.event(&Event::Phase { phase: Phase::Finish });
     let step = |what: &str| observer.event(&Event::Step { what: what.to_owned() });
     staging.finish(&step).await?;
+
+    let mut verified = vec![None; plan.tables.len()];
     if plan.scope != Scope::SchemaOnly {
         verify::refuse_orphans(&staging.orphans().await?)?;
-    }
-
-    let mut reports = Vec::with_capacity(plan.tables.len());
-    if settings.verify && plan.scope != Scope::SchemaOnly {
-        observer.event(&Event::Phase { phase: Phase::Verify });
-    }
-    for (table, copied) in plan.tables.iter().zip(copied) {
-        let verified = match copied {
-            Some(copied) if settings.verify => {
-                let arrived = verify::read_staged(staging, table, settings.batch, observer).await?;
-                verify::compare(table, copied.read, arrived)?;
-                Some(true)
+        if settings.verify {
+            observer.event(&Event::Phase { phase: Phase::Verify });
+            let proven: Vec<usize> = stream::iter(largest_first(plan))
+                .map(|at| {
+                    let copied = copied[at];
+                    async move { prove(staging, &plan.tables[at], copied, settings).await.map(|()| at) }
+                })
+                .buffer_unordered(streams)
+                .try_collect()
+                .await?;
+            for at in proven {
+                verified[at] = Some(true);
             }
-            _ => None,
-        };
-        reports.push(report(table, copied, verified));
+        }
     }
-    Ok(reports)
+    let tables = plan.tables.iter().zip(copied).zip(verified);
+    Ok(tables.map(|((table, copied), verified)| report(table, copied, verified)).collect())
+}
+
+/// Positions of the tables, the largest first, so that no stream is left alone with one at the end.
+fn largest_first(plan: &Plan) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..plan.tables.len()).collect();
+    order.sort_by_key(|&at| std::cmp::Reverse(plan.tables[at].estimated_rows.unwrap_or(0)));
+    order
+}
+
+async fn prove(
+    staging: &dyn Staging,
+    table: &TablePlan,
+    copied: Option<Copied>,
+    settings: &Settings,
+) -> Result<()> {
+    let read = copied.map(|c| c.read).unwrap_or_default();
+    let arrived = verify::read_staged(staging, table, settings.batch, &settings.observer).await?;
+    verify::compare(table, read, arrived)
 }
 
 async fn load(

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::engine::capability::{
-    Capabilities, ColumnInput, Facts, Mapping, NameLimit, Naming, Occupied, Orphans, ReadRequest, Rules,
-    Snapshot, Source, Staging, TableSize, Target,
+    Capabilities, ColumnInput, Facts, Mapping, NameLimit, Naming, Occupied, OnStatement, Orphans,
+    ReadRequest, Rules, Snapshot, Source, Staging, TableSize, Target,
 };
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::batch::Cell;
@@ -227,7 +227,7 @@ impl Staging for FakeStaging {
         Ok(if self.fault == Fault::Miscount { written + 1 } else { written })
     }
 
-    async fn finish(&self, _on_statement: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+    async fn finish(&self, _on_statement: OnStatement<'_>) -> Result<()> {
         self.call("finish");
         if self.fault == Fault::Finish { Err(failure(ErrorKind::Value)) } else { Ok(()) }
     }

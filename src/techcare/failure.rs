@@ -32,15 +32,16 @@ fn kind(error: &SqlxError) -> Option<ErrorKind> {
         SqlxError::ColumnDecode { .. } | SqlxError::Decode(_) => Some(ErrorKind::Value),
         SqlxError::Database(server) => {
             let code = server.code();
+            // MySQL by its number, PostgreSQL by SQLSTATE, SQLite by its result code of one or two digits.
             match (number(server.as_ref()), code.as_deref()?) {
-                // MySQL: access denied to a database, a table, an operation; read-only server.
-                (Some(1044 | 1142 | 1227 | 1290), _) | (None, "42501") => Some(ErrorKind::Permission),
-                (Some(1205 | 1213), _) | (None, "55P03" | "40P01" | "40001") => Some(ErrorKind::Busy),
+                (Some(1044 | 1142 | 1227 | 1290), _) | (None, "42501" | "8" | "14") => {
+                    Some(ErrorKind::Permission)
+                }
+                (Some(1205 | 1213), _) | (None, "55P03" | "40P01" | "40001" | "5" | "6") => {
+                    Some(ErrorKind::Busy)
+                }
                 (Some(1114 | 1021), _) | (None, "53100" | "13") => Some(ErrorKind::Space),
                 (Some(1264 | 1366 | 1406), _) => Some(ErrorKind::Value),
-                // SQLite: busy, locked; read-only, cannot open.
-                (None, "5" | "6") => Some(ErrorKind::Busy),
-                (None, "8" | "14") => Some(ErrorKind::Permission),
                 (None, "57P01") => Some(ErrorKind::Lost),
                 (None, code) if code.len() == 5 && code.starts_with("22") => Some(ErrorKind::Value),
                 _ => None,

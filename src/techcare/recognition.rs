@@ -184,6 +184,8 @@ fn holds(known: &DataType, found: &Column, dialect: Dialect) -> bool {
         (DataType::DateTime { precision }, DataType::DateTime { precision: there }) => there >= precision,
         (DataType::Bool, DataType::Bool) | (DataType::Float64, DataType::Float64) => true,
         (DataType::Float64, DataType::Float32) => dialect == Dialect::Sqlite,
+        // MySQL has no truth value, and its catalogue only says `tinyint(1)`.
+        (DataType::Bool, DataType::Int { .. }) => dialect == Dialect::Mysql,
         _ => false,
     }
 }

@@ -3,7 +3,7 @@
 //! the benchmark; not a command of the product.
 //!
 //!     cargo run --example seed -- --out demo.db --diagnostics 10000
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::missing_panics_doc, missing_docs)]
 // As a module of the tests nobody calls `main`.
 #![allow(dead_code)]
 

@@ -19,6 +19,9 @@ pub use url::{engine, unsupported};
 
 use crate::model::error::{Error, ErrorKind, Result};
 
+/// The configuration file in the TechCare folder.
+const FILE_NAME: &str = "techcare-db.toml";
+
 /// Everything that decides what a name stands for.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -47,12 +50,10 @@ impl Config {
             Some(path) => environment.with_file(path, &path.display().to_string(), true)?,
             None => environment.with_file(&app_dir.join(".env"), ".env", false)?,
         };
-        let (file, file_label) = match config_file {
-            Some(path) => (ConfigFile::read(path, true)?, path.display().to_string()),
-            None => {
-                let name = "techcare-db.toml";
-                (ConfigFile::read(&app_dir.join(name), false)?, name.to_owned())
-            }
+        let (file, file_label) = if let Some(path) = config_file {
+            (ConfigFile::read(path, true)?, path.display().to_string())
+        } else {
+            (ConfigFile::read(&app_dir.join(FILE_NAME), false)?, FILE_NAME.to_owned())
         };
         Ok(Self { app_dir: app_dir.to_owned(), environment, file, file_label })
     }
@@ -63,7 +64,7 @@ impl Config {
     }
 
     /// A path below the TechCare folder, without a `./` in front where that is the current one.
-    fn in_app_dir(&self, path: impl AsRef<Path>) -> PathBuf {
+    pub fn in_app_dir(&self, path: impl AsRef<Path>) -> PathBuf {
         if self.app_dir == Path::new(".") { path.as_ref().to_owned() } else { self.app_dir.join(path) }
     }
 }

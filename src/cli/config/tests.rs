@@ -80,7 +80,7 @@ fn file(endpoint: &Endpoint) -> &Path {
 }
 
 fn password(endpoint: &Endpoint) -> Option<&str> {
-    server(endpoint).password.as_ref().map(|p| p.expose_secret())
+    server(endpoint).password.as_ref().map(ExposeSecret::expose_secret)
 }
 
 #[test]

@@ -1,30 +1,183 @@
-//! MySQL and MariaDB, two flavours of one engine.
+//! MySQL and MariaDB, two flavours of one engine: `types` and `ddl` say what they can hold, `inspect` reads the
+//! catalogue, `read` and `write` move rows, `stage` builds unseen and switches. This file opens databases.
 
-pub mod charset;
-pub mod ddl;
-pub mod native;
-pub mod types;
+mod bind;
+mod charset;
+mod connection;
+mod data;
+mod ddl;
+mod fault;
+mod inspect;
+mod native;
+mod place;
+mod read;
+mod stage;
+mod types;
+mod write;
 
-use crate::engine::capability::{Facts, Source, Target};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
+use sqlx::{MySql, MySqlConnection, MySqlPool};
+
+use self::connection::{Link, Role, number, rows};
+use self::types::{Rules, quote};
+use crate::engine::capability::{Facts, Snapshot, Source, TableSize, Target};
 use crate::model::endpoint::{Endpoint, Flavour, Server};
-use crate::model::error::{Error, Result};
+use crate::model::error::Result;
+use crate::model::schema::Schema;
 
-/// Opens for reading.
-pub async fn open_source(_server: &Server, _endpoint: &Endpoint) -> Result<Box<dyn Source>> {
-    Err(Error::internal("not built yet"))
+/// Opens for reading: every session of it is read-only, by the server's own rule.
+pub async fn open_source(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn Source>> {
+    Ok(Box::new(Database::open(server, endpoint, Role::Reader).await?))
 }
 
 /// Opens for writing.
-pub async fn open_target(_server: &Server, _endpoint: &Endpoint) -> Result<Box<dyn Target>> {
-    Err(Error::internal("not built yet"))
+pub async fn open_target(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn Target>> {
+    Ok(Box::new(Database::open(server, endpoint, Role::Writer).await?))
 }
 
 /// Rules of MySQL or MariaDB, as they are without a server to ask or for one that was asked.
 pub fn rules(flavour: Flavour, facts: Option<&Facts>) -> Box<dyn crate::engine::capability::Rules> {
-    Box::new(types::Rules::new(flavour, facts))
+    Box::new(Rules::new(flavour, facts))
 }
 
-/// SeaORM connection.
-pub async fn orm(_server: &Server, _endpoint: &Endpoint) -> Result<sea_orm::DatabaseConnection> {
-    Err(Error::internal("not built yet"))
+/// A SeaORM connection to the same database, with the same session settings.
+pub async fn orm(server: &Server, endpoint: &Endpoint) -> Result<sea_orm::DatabaseConnection> {
+    let link = Link::new(server, endpoint);
+    // The pool connects when it has to; a wrong password is told now.
+    let connection = link.connect(Role::Writer).await?;
+    let _ = sqlx::Connection::close(connection).await;
+    Ok(sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(link.pool(Role::Writer)))
+}
+
+/// An open database.
+pub(in crate::engine::mysql) struct Database {
+    link: Link,
+    pool: MySqlPool,
+    facts: Facts,
+    rules: Rules,
+}
+
+impl Database {
+    async fn open(server: &Server, endpoint: &Endpoint, role: Role) -> Result<Self> {
+        let link = Link::new(server, endpoint);
+        let mut connection = link.connect(role).await?;
+        let latency = connection::latency(&mut connection).await?;
+        let facts = facts(&mut connection, &server.database, latency).await?;
+        let _ = sqlx::Connection::close(connection).await;
+        let rules = Rules::new(facts.flavour, Some(&facts));
+        Ok(Self { pool: link.pool(role), link, facts, rules })
+    }
+
+    async fn connection(&self) -> Result<PoolConnection<MySql>> {
+        self.pool.acquire().await.map_err(|e| fault::reading("the server", &e))
+    }
+}
+
+#[async_trait]
+impl Source for Database {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn rules(&self) -> &dyn crate::engine::capability::Rules {
+        &self.rules
+    }
+
+    async fn inspect(&self) -> Result<Schema> {
+        let mut connection = self.connection().await?;
+        inspect::schema(&mut connection, &self.rules, &self.facts.namespace).await
+    }
+
+    async fn sizes(&self) -> Result<Vec<TableSize>> {
+        let mut connection = self.connection().await?;
+        let list = "SELECT table_name, data_length + index_length FROM information_schema.tables WHERE table_schema \
+                    = DATABASE() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name";
+        let mut out = Vec::new();
+        for row in rows(&mut connection, "the list of tables", list).await? {
+            let table = row.word(0);
+            let count = format!("SELECT COUNT(*) FROM {}", quote(&table));
+            let rows = number(&mut connection, &format!("table \"{table}\""), &count).await?;
+            out.push(TableSize { table, rows, bytes: row.number(1) });
+        }
+        Ok(out)
+    }
+
+    async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(read::View::open(&self.link, readers.max(1)).await?))
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// What the server says about itself and the database, in three queries.
+async fn facts(connection: &mut MySqlConnection, database: &str, latency: Duration) -> Result<Facts> {
+    let what = "the server's facts";
+    let variables = rows(
+        connection,
+        what,
+        "SHOW GLOBAL VARIABLES WHERE variable_name IN ('version', 'server_uuid', 'server_uid', 'hostname', 'port', \
+         'datadir', 'max_allowed_packet', 'lower_case_table_names', 'time_zone', 'system_time_zone')",
+    )
+    .await?;
+    let variable = |name: &str| variables.iter().find(|r| r.word(0) == name).map(|r| r.word(1));
+    let version = variable("version").unwrap_or_default();
+    let flavour = if version.contains("MariaDB") { Flavour::Mariadb } else { Flavour::Mysql };
+    let about = rows(
+        connection,
+        what,
+        "SELECT s.schema_name, s.default_character_set_name, s.default_collation_name, (SELECT SUM(data_length + \
+         index_length) FROM information_schema.tables WHERE table_schema = DATABASE()) FROM \
+         information_schema.schemata s WHERE s.schema_name = DATABASE()",
+    )
+    .await?;
+    let collations =
+        rows(connection, what, "SELECT collation_name FROM information_schema.collations").await?;
+    let field = |at: usize| about.first().and_then(|r| r.text(at));
+    let namespace = field(0).unwrap_or_else(|| database.to_owned());
+    let unique = variable("server_uuid").or_else(|| variable("server_uid")).unwrap_or_default();
+    let place = ["hostname", "port", "datadir"].map(|name| variable(name).unwrap_or_default()).join(":");
+    let zone = variable("time_zone").map(|zone| match variable("system_time_zone") {
+        Some(system) if zone == "SYSTEM" => system,
+        _ => zone,
+    });
+    Ok(Facts {
+        flavour,
+        version_number: version_number(&version),
+        version,
+        encoding: field(1).unwrap_or_default(),
+        collation: field(2).unwrap_or_default(),
+        time_zone: zone,
+        size: about.first().and_then(|r| r.number(3)),
+        identity: format!("mysql:{unique}:{place}/{namespace}"),
+        latency,
+        collations: collations.iter().map(|r| r.word(0)).collect(),
+        max_value_bytes: variable("max_allowed_packet").and_then(|v| v.parse().ok()),
+        case_sensitive_names: variable("lower_case_table_names").is_none_or(|v| v == "0"),
+        namespace,
+    })
+}
+
+/// `10.11.6-MariaDB-1` and `5.5.5-10.11.6-MariaDB` (as proxies say it) are both 10.11.6.
+fn version_number(version: &str) -> (u32, u32, u32) {
+    let version = version.strip_prefix("5.5.5-").unwrap_or(version);
+    let mut parts = version.split(|c: char| !c.is_ascii_digit()).map(|p| p.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_in_numbers() {
+        assert_eq!(version_number("10.11.19-MariaDB-0+deb12u1"), (10, 11, 19));
+        assert_eq!(version_number("5.5.5-10.3.39-MariaDB-log"), (10, 3, 39));
+        assert_eq!(version_number("8.0.36"), (8, 0, 36));
+    }
 }

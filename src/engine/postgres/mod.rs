@@ -1,34 +1,232 @@
-//! postgres: being built.
+//! PostgreSQL 12 and newer. Pure rooms: `types`, `ddl`, `rules`, `wire`; rooms that talk to a server: `connect`,
+//! `inspect`, `snapshot`, `read`, `write`, `stage`. This file opens a database and joins them.
 
-use crate::engine::capability::{Facts, Rules, Source, Target};
-use crate::model::endpoint::Endpoint;
-use crate::model::error::{Error, Result};
+mod connect;
+mod ddl;
+mod fault;
+mod inspect;
+mod read;
+mod rules;
+mod snapshot;
+mod stage;
+mod types;
+mod wire;
+mod write;
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+
+use self::connect::{Connector, Purpose};
+use self::fault::fault;
+use self::rules::PostgresRules;
+use self::types::quote;
+use crate::engine::capability::{
+    Facts, Naming, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target,
+};
+use crate::model::endpoint::{Endpoint, Flavour, Server};
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::Plan;
+use crate::model::schema::Schema;
+
+/// Oldest version whose catalogue is understood.
+const OLDEST: u32 = 12;
 
 /// Opens for reading.
-pub async fn open_source(
-    _server: &crate::model::endpoint::Server,
-    _endpoint: &Endpoint,
-) -> Result<Box<dyn Source>> {
-    Err(Error::internal("not built yet"))
+pub async fn open_source(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn Source>> {
+    Ok(Box::new(Postgres::open(server, endpoint, Purpose::Reading).await?))
 }
 
 /// Opens for writing.
-pub async fn open_target(
-    _server: &crate::model::endpoint::Server,
-    _endpoint: &Endpoint,
-) -> Result<Box<dyn Target>> {
-    Err(Error::internal("not built yet"))
+pub async fn open_target(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn Target>> {
+    Ok(Box::new(Postgres::open(server, endpoint, Purpose::Writing).await?))
 }
 
-/// Rules.
-pub fn rules(_facts: Option<&Facts>) -> Box<dyn Rules> {
-    panic!("not built yet")
+/// Rules of a server that was asked, or of any that is supported.
+pub fn rules(facts: Option<&Facts>) -> Box<dyn Rules> {
+    Box::new(PostgresRules::from_facts(facts))
 }
 
-/// SeaORM connection.
-pub async fn orm(
-    _server: &crate::model::endpoint::Server,
-    _endpoint: &Endpoint,
-) -> Result<sea_orm::DatabaseConnection> {
-    Err(Error::internal("not built yet"))
+/// SeaORM connection with the pool settings of the endpoint.
+pub async fn orm(server: &Server, endpoint: &Endpoint) -> Result<sea_orm::DatabaseConnection> {
+    let connector = Connector::new(server, endpoint, Purpose::Writing)?;
+    // A pool would try to reach a dead server until its time is up, and then only say that.
+    let probe = connector.session().await?;
+    let _ = probe.close().await;
+    Ok(sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(connector.plain_pool()))
+}
+
+/// An open database.
+struct Postgres {
+    connector: Connector,
+    facts: Facts,
+    rules: PostgresRules,
+    pool: PgPool,
+}
+
+impl Postgres {
+    async fn open(server: &Server, endpoint: &Endpoint, purpose: Purpose) -> Result<Self> {
+        let connector = Connector::new(server, endpoint, purpose)?;
+        let mut session = connector.session().await?;
+        let asked = async {
+            let facts = facts(&mut session).await?;
+            let types = types_of_users(&mut session).await?;
+            Ok::<_, sqlx::Error>((facts, types))
+        };
+        let (facts, types) = asked.await.map_err(|e| {
+            fault(ErrorKind::Read, format!("cannot ask {} what it is", connector.shown()), &e)
+        })?;
+        let _ = session.close().await;
+        if facts.version_number.0 < OLDEST {
+            let what = format!("{} runs PostgreSQL {}", connector.shown(), facts.version);
+            return Err(
+                Error::new(ErrorKind::Refused, what).next(format!("PostgreSQL {OLDEST} or newer is needed"))
+            );
+        }
+        let rules = PostgresRules::with_types(&facts, types);
+        let pool = connector.pool(connector.most_connections());
+        Ok(Self { connector, facts, rules, pool })
+    }
+
+    async fn session(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>> {
+        self.pool.acquire().await.map_err(|e| {
+            fault(ErrorKind::Unreachable, format!("cannot reach {}", self.connector.shown()), &e)
+        })
+    }
+}
+
+/// Facts about the database and its server.
+async fn facts(session: &mut PgConnection) -> Result<Facts, sqlx::Error> {
+    const FACTS: &str = "
+SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int4 AS number,
+       pg_encoding_to_char(d.encoding)::text AS encoding,
+       coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', d.datcollate::text) AS collation,
+       d.oid::int8 AS oid, coalesce(current_schema()::text, 'public') AS namespace,
+       CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS size,
+       ARRAY(SELECT DISTINCT c.collname::text FROM pg_collation c
+             WHERE c.collencoding IN (-1, d.encoding) AND pg_collation_is_visible(c.oid) ORDER BY 1) AS collations
+FROM pg_database d WHERE d.datname = current_database()";
+    let row = sqlx::query(FACTS).fetch_one(&mut *session).await?;
+    let number = u32::try_from(row.try_get::<i32, _>("number")?).unwrap_or(0);
+    let namespace: String = row.try_get("namespace")?;
+    let oid: i64 = row.try_get("oid")?;
+    let server = server_identity(session).await?;
+    Ok(Facts {
+        flavour: Flavour::Postgres,
+        version: row.try_get("version")?,
+        // 15.18 is 150018; before 10, which is not supported, there were three parts.
+        version_number: (number / 10_000, number % 10_000, 0),
+        encoding: row.try_get("encoding")?,
+        collation: row.try_get("collation")?,
+        // Sessions of this program ask for UTC when they log in, and so never learn what others get.
+        time_zone: None,
+        size: row.try_get::<Option<i64>, _>("size")?.and_then(|n| u64::try_from(n).ok()),
+        identity: format!("postgresql:{server}/{oid}/{namespace}"),
+        latency: latency(session).await?,
+        collations: row.try_get("collations")?,
+        max_value_bytes: Some(0x3fff_ffff),
+        case_sensitive_names: true,
+        namespace,
+    })
+}
+
+/// What makes a server the same under another address: its system identifier, or, where a service hides that, the
+/// moment it started and where it listens.
+async fn server_identity(session: &mut PgConnection) -> Result<String, sqlx::Error> {
+    let asked: Result<String, sqlx::Error> =
+        sqlx::query_scalar("SELECT system_identifier::text FROM pg_control_system()")
+            .fetch_one(&mut *session)
+            .await;
+    match asked {
+        Ok(identifier) => Ok(identifier),
+        Err(sqlx::Error::Database(_)) => sqlx::query_scalar(
+            "SELECT extract(epoch FROM pg_postmaster_start_time())::text || ':' || current_setting('port')",
+        )
+        .fetch_one(session)
+        .await,
+        Err(other) => Err(other),
+    }
+}
+
+async fn latency(session: &mut PgConnection) -> Result<Duration, sqlx::Error> {
+    let before = Instant::now();
+    sqlx::raw_sql("SELECT 1").execute(session).await?;
+    Ok(before.elapsed())
+}
+
+/// Types that users and extensions have made and that can be named without a schema, as `format_type` spells them.
+async fn types_of_users(session: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT format_type(t.oid, NULL) FROM pg_type t \
+         WHERE t.typnamespace <> 'pg_catalog'::regnamespace AND pg_type_is_visible(t.oid) \
+           AND t.typtype IN ('b', 'e', 'd', 'r', 'm') AND t.typelem = 0",
+    )
+    .fetch_all(session)
+    .await
+}
+
+#[async_trait]
+impl Source for Postgres {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn rules(&self) -> &dyn Rules {
+        &self.rules
+    }
+
+    async fn inspect(&self) -> Result<Schema> {
+        let mut session = self.session().await?;
+        inspect::schema(&mut session, &self.facts.namespace).await
+    }
+
+    async fn sizes(&self) -> Result<Vec<TableSize>> {
+        const AT_ONCE: usize = 100;
+        let mut session = self.session().await?;
+        let schema = inspect::schema(&mut session, &self.facts.namespace).await?;
+        let mut sizes = Vec::with_capacity(schema.tables.len());
+        for tables in schema.tables.chunks(AT_ONCE) {
+            let counts = tables.iter().map(|table| {
+                let only = if table.options.partitioned_by.is_some() { "" } else { "ONLY " };
+                format!("SELECT count(*) FROM {only}{}.{}", quote(&self.facts.namespace), quote(&table.name))
+            });
+            let sql =
+                format!("SELECT ARRAY[{}]", counts.map(|c| format!("({c})")).collect::<Vec<_>>().join(", "));
+            let counted: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql))
+                .fetch_one(&mut *session)
+                .await
+                .map_err(|e| fault(ErrorKind::Read, "cannot count the rows", &e))?;
+            sizes.extend(tables.iter().zip(counted).map(|(table, rows)| TableSize {
+                table: table.name.clone(),
+                rows: u64::try_from(rows).unwrap_or(0),
+                bytes: table.bytes,
+            }));
+        }
+        Ok(sizes)
+    }
+
+    async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
+        let opened =
+            snapshot::PostgresSnapshot::open(&self.connector, &self.facts.namespace, readers).await?;
+        Ok(Box::new(opened))
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+#[async_trait]
+impl Target for Postgres {
+    async fn occupied(&self, plan: &Plan) -> Result<Vec<Occupied>> {
+        let mut session = self.session().await?;
+        stage::occupied(&mut session, &self.facts.namespace, plan).await
+    }
+
+    async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
+        let script = self.rules.script(plan, &Naming::default());
+        stage::open(&self.connector, &self.facts.namespace, run, plan, script).await
+    }
 }

@@ -80,6 +80,11 @@ fn key(sql: &str, tokens: &[Token], (from, mut to): (usize, usize)) -> String {
     if to > from + 2 && tokens[to - 2].is("COLLATE") {
         to -= 2;
     }
+    let mut from = from;
+    // Parentheses around a whole key say nothing.
+    while to > from + 2 && tokens[from].is_mark('(') && closing(tokens, from) == to - 1 {
+        (from, to) = (from + 1, to - 1);
+    }
     let text = if from < to { sql[tokens[from].start..tokens[to - 1].end].trim() } else { "" };
     text.to_owned()
 }
@@ -290,9 +295,9 @@ mod tests {
     #[test]
     fn indexes_give_their_expressions() {
         let text = index(
-            "CREATE UNIQUE INDEX main.\"i(\" ON \"t(\" (lower(a), \"b,c\" COLLATE NOCASE DESC, d || 'x') WHERE d > 5 AND e = ');'",
+            "CREATE UNIQUE INDEX main.\"i(\" ON \"t(\" ((lower(a)), \"b,c\" COLLATE NOCASE DESC, (d) || ('x')) WHERE d > 5 AND e = ');'",
         );
-        assert_eq!(text.keys, ["lower(a)", "\"b,c\"", "d || 'x'"]);
+        assert_eq!(text.keys, ["lower(a)", "\"b,c\"", "(d) || ('x')"]);
         assert_eq!(text.predicate.as_deref(), Some("d > 5 AND e = ');'"));
         assert_eq!(index("CREATE INDEX i ON t (desc)").keys, ["desc"]);
     }

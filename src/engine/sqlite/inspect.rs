@@ -22,7 +22,7 @@ pub fn schema(connection: &Connection) -> Result<Schema> {
     let transaction = connection.unchecked_transaction()?;
     let texts = Texts::read(connection)?;
     let mut tables = Vec::new();
-    let mut objects = texts.objects()?;
+    let mut objects = texts.objects();
     for entry in entries(connection)? {
         let sql = texts.sql("table", &entry.name);
         match entry.kind.as_str() {
@@ -42,7 +42,7 @@ pub fn schema(connection: &Connection) -> Result<Schema> {
                         definition: sql.to_owned(),
                     });
                 }
-                tables.push(table(connection, &texts, entry, text)?);
+                tables.push(table(connection, &texts, entry, &text)?);
             }
             _ => {}
         }
@@ -60,30 +60,28 @@ pub fn table_names(connection: &Connection) -> Result<Vec<String>> {
 
 /// Number of rows without looking at each, good enough for a progress bar: the span of rowids, unless so many
 /// rows could not be in the file.
-pub fn estimated_rows(connection: &Connection, table: &str, without_rowid: bool) -> Result<Option<u64>> {
+pub fn estimated_rows(connection: &Connection, table: &str) -> Result<Option<u64>> {
     let quoted = quote(table);
-    if !without_rowid {
-        // Two queries, because SQLite looks up only one end of the tree for each.
-        let end = |function: &str| -> Result<Option<i64>> {
-            connection.query_row(&format!("SELECT {function}(_rowid_) FROM {quoted}"), [], |r| r.get(0))
-        };
-        let span = match (end("min"), end("max")) {
-            (Ok(Some(first)), Ok(Some(last))) => u64::try_from(i128::from(last) - i128::from(first) + 1).ok(),
-            (Ok(None), _) => Some(0),
-            // A table may have hidden its rowid behind a column of that name.
-            _ => None,
-        };
-        let bytes: i64 = connection.query_row(
-            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
-            [],
-            |r| r.get(0),
-        )?;
-        // A row takes at least some eight bytes.
-        if let Some(span) = span.filter(|s| *s <= u64::try_from(bytes).unwrap_or(0) / 8) {
-            return Ok(Some(span));
-        }
+    // Two queries, because SQLite goes to one end of the tree for each.
+    let end = |function: &str| -> Result<Option<i64>> {
+        connection.query_row(&format!("SELECT {function}(_rowid_) FROM main.{quoted}"), [], |r| r.get(0))
+    };
+    let span = match (end("min"), end("max")) {
+        (Ok(Some(first)), Ok(Some(last))) => u64::try_from(i128::from(last) - i128::from(first) + 1).ok(),
+        (Ok(None), _) => Some(0),
+        // WITHOUT ROWID, or a column that hides the rowid behind its name.
+        _ => None,
+    };
+    let bytes: i64 = connection.query_row(
+        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+        [],
+        |r| r.get(0),
+    )?;
+    // A row takes at least some eight bytes.
+    if let Some(span) = span.filter(|s| *s <= u64::try_from(bytes).unwrap_or(0) / 8) {
+        return Ok(Some(span));
     }
-    let rows: i64 = connection.query_row(&format!("SELECT count(*) FROM {quoted}"), [], |r| r.get(0))?;
+    let rows: i64 = connection.query_row(&format!("SELECT count(*) FROM main.{quoted}"), [], |r| r.get(0))?;
     Ok(u64::try_from(rows).ok())
 }
 
@@ -107,7 +105,7 @@ impl Texts {
         place.and_then(|at| self.rows[*at].3.as_deref()).unwrap_or_default()
     }
 
-    fn objects(&self) -> Result<Vec<Object>> {
+    fn objects(&self) -> Vec<Object> {
         let object = |(kind, name, table, sql): &(String, String, String, Option<String>)| {
             let kind = match kind.as_str() {
                 "view" => ObjectKind::View,
@@ -117,7 +115,7 @@ impl Texts {
             let table = (kind == ObjectKind::Trigger).then(|| table.clone());
             Some(Object { kind, name: name.clone(), table, definition: sql.clone().unwrap_or_default() })
         };
-        Ok(self.rows.iter().filter_map(object).collect())
+        self.rows.iter().filter_map(object).collect()
     }
 }
 
@@ -168,14 +166,14 @@ fn infos(connection: &Connection, table: &str) -> Result<Vec<Info>> {
     infos.collect()
 }
 
-fn table(connection: &Connection, texts: &Texts, entry: Entry, text: TableText) -> Result<Table> {
+fn table(connection: &Connection, texts: &Texts, entry: Entry, text: &TableText) -> Result<Table> {
     let infos = infos(connection, &entry.name)?;
     let mut uniques = text.uniques.clone();
     let mut indexes = Vec::new();
     let mut has_key_index = false;
     let mut columns = Vec::new();
     for info in &infos {
-        columns.push(column(connection, &entry, info, &text)?);
+        columns.push(column(connection, &entry, info, text)?);
     }
     for line in index_lines(connection, &entry.name)? {
         if line.origin == "pk" {
@@ -204,7 +202,7 @@ fn table(connection: &Connection, texts: &Texts, entry: Entry, text: TableText) 
         columns: key.iter().map(|i| i.name.clone()).collect(),
         prefixes: vec![None; key.len()],
     });
-    let estimated_rows = estimated_rows(connection, &entry.name, entry.without_rowid)?;
+    let estimated_rows = estimated_rows(connection, &entry.name)?;
     let checks = text.checks.iter().filter(|c| !recognise_enum(c, &mut columns)).cloned().collect();
     Ok(Table {
         foreign_keys: foreign_keys(connection, &entry.name, &text.foreign_keys)?,

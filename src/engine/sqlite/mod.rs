@@ -1,33 +1,219 @@
-//! SQLite: files, their catalogue, their rows, and new files in which a migration is built.
+//! SQLite: files, their catalogue, their rows, and new files in which a migration is built. This file ties the rooms
+//! to the traits; every operation opens the file anew, so that what is there now is what is seen.
 
+mod cell;
 mod ddl;
 mod default;
 mod definition;
 mod file;
 mod inspect;
+mod live;
+mod orphans;
+mod profile;
+mod read;
+mod stage;
 mod tokens;
 mod types;
+mod write;
 
-use crate::engine::capability::{Rules, Source, Target};
-use crate::model::endpoint::Endpoint;
-use crate::model::error::{Error, Result};
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+use self::ddl::{SqliteRules, quote};
+use self::file::{Access, failure};
+use super::blocking;
+use crate::engine::capability::{Facts, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target};
+use crate::model::endpoint::{Dialect, Endpoint, PoolSettings};
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::{Plan, Scope};
+use crate::model::schema::Schema;
 
 /// Opens for reading.
-pub async fn open_source(_path: &std::path::Path, _endpoint: &Endpoint) -> Result<Box<dyn Source>> {
-    Err(Error::internal("not built yet"))
+pub async fn open_source(path: &Path, _endpoint: &Endpoint) -> Result<Box<dyn Source>> {
+    let path = path.to_owned();
+    blocking::run(move || {
+        let real = file::existing(&path)?;
+        let facts = file::facts(&file::open(&real, Access::Read)?, &real)?;
+        Ok(Box::new(Database { path, facts }) as Box<dyn Source>)
+    })
+    .await
 }
 
-/// Opens for writing.
-pub async fn open_target(_path: &std::path::Path, _endpoint: &Endpoint) -> Result<Box<dyn Target>> {
-    Err(Error::internal("not built yet"))
+/// Opens for writing. A file that does not exist is not made, only its folder looked at.
+pub async fn open_target(path: &Path, _endpoint: &Endpoint) -> Result<Box<dyn Target>> {
+    let path = path.to_owned();
+    blocking::run(move || {
+        let facts = match file::find(&path)? {
+            Some(real) => file::facts(&file::open(&real, Access::Read)?, &real)?,
+            None => file::facts_of_absent(&path)?,
+        };
+        Ok(Box::new(Database { path, facts }) as Box<dyn Target>)
+    })
+    .await
 }
 
 /// Rules of SQLite; no file is needed to know them.
 pub fn rules() -> Box<dyn Rules> {
-    Box::new(ddl::SqliteRules)
+    Box::new(SqliteRules)
 }
 
-/// SeaORM connection.
-pub async fn orm(_path: &std::path::Path, _endpoint: &Endpoint) -> Result<sea_orm::DatabaseConnection> {
-    Err(Error::internal("not built yet"))
+/// A SeaORM connection; makes the file if it does not exist, since migrators begin with an empty one.
+pub async fn orm(path: &Path, endpoint: &Endpoint) -> Result<sea_orm::DatabaseConnection> {
+    connect_orm(path, |options| options.create_if_missing(true), &endpoint.pool).await
+}
+
+/// A SeaORM connection whose options `adjust` completes.
+async fn connect_orm(
+    path: &Path,
+    adjust: impl FnOnce(SqliteConnectOptions) -> SqliteConnectOptions + Send,
+    pool: &PoolSettings,
+) -> Result<sea_orm::DatabaseConnection> {
+    let options =
+        SqliteConnectOptions::new().filename(path).foreign_keys(false).busy_timeout(pool.connect_timeout);
+    let connected = SqlitePoolOptions::new()
+        .max_connections(pool.max_connections)
+        .max_lifetime(pool.recycle)
+        .test_before_acquire(pool.pre_ping)
+        .acquire_timeout(pool.connect_timeout)
+        .connect_with(adjust(options))
+        .await;
+    let connected = connected.map_err(|e| {
+        Error::new(ErrorKind::Unreachable, format!("cannot open the SQLite file {}", path.display()))
+            .why(e)
+            .next("check the path and its rights")
+    })?;
+    Ok(sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(connected))
+}
+
+/// A file by the name that the user gave it, which may not exist yet.
+struct Database {
+    path: PathBuf,
+    facts: Facts,
+}
+
+impl Database {
+    /// Works on the file as it is now; `None` is handed on if there is none.
+    async fn look<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Option<&Connection>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let path = self.path.clone();
+        blocking::run(move || {
+            let connection = file::find(&path)?.map(|real| file::open(&real, Access::Read)).transpose()?;
+            work(connection.as_ref())
+                .map_err(|e| failure(ErrorKind::Read, format!("cannot read {}", path.display()), &e))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Source for Database {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn rules(&self) -> &dyn Rules {
+        &SqliteRules
+    }
+
+    async fn inspect(&self) -> Result<Schema> {
+        self.look(|connection| match connection {
+            Some(connection) => inspect::schema(connection),
+            None => Ok(Schema { dialect: Dialect::Sqlite, tables: Vec::new(), objects: Vec::new() }),
+        })
+        .await
+    }
+
+    async fn sizes(&self) -> Result<Vec<TableSize>> {
+        self.look(|connection| connection.map_or_else(|| Ok(Vec::new()), sizes)).await
+    }
+
+    async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
+        let path = self.path.clone();
+        blocking::run(move || {
+            let real = file::existing(&path)?;
+            Ok(Box::new(read::SqliteSnapshot::begin(&real, readers)?) as Box<dyn Snapshot>)
+        })
+        .await
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait]
+impl Target for Database {
+    async fn occupied(&self, plan: &Plan) -> Result<Vec<Occupied>> {
+        let tables = plan.tables.iter().map(|t| t.name.clone());
+        let indexes = plan.tables.iter().flat_map(|t| t.indexes.iter().filter(|i| !i.constraint));
+        let names: Vec<String> = tables.chain(indexes.filter_map(|i| i.name.clone())).collect();
+        self.look(move |connection| match connection {
+            Some(connection) => occupied(connection, &names),
+            None => Ok(Vec::new()),
+        })
+        .await
+    }
+
+    async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
+        let (path, run, plan) = (self.path.clone(), run.to_owned(), plan.clone());
+        blocking::run(move || {
+            let real = file::find(&path)?;
+            Ok(if plan.scope == Scope::DataOnly {
+                let real = real.map_or_else(|| file::existing(&path), Ok)?;
+                Box::new(live::TransactionStaging::begin(&real, &plan)?) as Box<dyn Staging>
+            } else {
+                Box::new(stage::FileStaging::make(&path, real.as_deref(), &run, &plan)?)
+            })
+        })
+        .await
+    }
+}
+
+/// Rows counted, and pages of each table with its indexes.
+fn sizes(connection: &Connection) -> rusqlite::Result<Vec<TableSize>> {
+    let transaction = connection.unchecked_transaction()?;
+    let mut statement = connection.prepare(
+        "SELECT s.tbl_name, sum(d.pgsize) FROM dbstat AS d JOIN sqlite_schema AS s ON s.name = d.name \
+         WHERE d.aggregate = TRUE GROUP BY s.tbl_name",
+    )?;
+    let bytes = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let bytes: HashMap<String, i64> = bytes.collect::<rusqlite::Result<_>>()?;
+    let mut sizes = Vec::new();
+    for table in inspect::table_names(connection)? {
+        let rows: i64 =
+            connection
+                .query_row(&format!("SELECT count(*) FROM main.{}", quote(&table)), [], |r| r.get(0))?;
+        let bytes = bytes.get(&table).and_then(|b| u64::try_from(*b).ok());
+        sizes.push(TableSize { table, rows: u64::try_from(rows).unwrap_or(0), bytes });
+    }
+    transaction.finish()?;
+    Ok(sizes)
+}
+
+/// Objects of these names; SQLite's names are the same whatever their case.
+fn occupied(connection: &Connection, names: &[String]) -> rusqlite::Result<Vec<Occupied>> {
+    let mut statement =
+        connection.prepare("SELECT name, type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE")?;
+    let mut found = Vec::new();
+    for wanted in names {
+        let mut rows = statement.query([wanted])?;
+        while let Some(row) = rows.next()? {
+            let (name, kind): (String, String) = (row.get(0)?, row.get(1)?);
+            let empty = kind == "table"
+                && connection.query_row(
+                    &format!("SELECT NOT EXISTS (SELECT 1 FROM main.{})", quote(&name)),
+                    [],
+                    |r| r.get(0),
+                )?;
+            found.push(Occupied { name, kind, empty });
+        }
+    }
+    Ok(found)
 }

@@ -20,6 +20,8 @@ pub const TYPE_CONFLICT: &str = "type_conflict";
 pub const COLUMN_COUNT: &str = "column_count";
 /// A table has more indexes than the target takes.
 pub const INDEX_COUNT: &str = "index_count";
+/// The primary key is longer than the target takes.
+pub const KEY_TOO_LONG: &str = "key_too_long";
 /// A column of the primary key holds NULL, which only SQLite lets it.
 pub const NULL_IN_KEY: &str = "null_in_key";
 /// `--data-only`: the target lacks a table or column, or its column cannot hold the source's.
@@ -40,6 +42,8 @@ pub const COMMENT_NOT_CARRIED: &str = "comment_not_carried";
 /// Text compared regardless of case, accents or trailing blanks, and will not any more; no key depends on it.
 pub const COMPARISON_CHANGED: &str = "comparison_changed";
 
+/// A check that says what the type of its column means in the target anyway.
+pub const CHECK_IMPLIED: &str = "check_implied";
 /// A check that the target cannot say.
 pub const CHECK_NOT_CARRIED: &str = "check_not_carried";
 /// A unique constraint or index that is lost, or carried without its uniqueness.
@@ -72,9 +76,9 @@ pub const NOT_SELECTED: &str = "not_selected";
 
 /// How grave a finding of the planner is.
 ///
-/// Objects that guard data (keys, unique, foreign keys, checks, generated columns, defaults of identity) are
-/// warnings for now: they are named with their text and the migration ends with exit 1. `--accept` will turn them
-/// into blockers here.
+/// Objects that guard data (keys, unique, foreign keys, checks, generated columns, identities) are warnings as long
+/// as there is no `--accept` to let them pass as blockers: they are named with their text, and the migration ends
+/// with exit 1.
 pub fn severity_of(code: &str) -> Severity {
     match code {
         WIDENED
@@ -85,6 +89,7 @@ pub fn severity_of(code: &str) -> Severity {
         | COMPARISON_CHANGED
         | INDEX_SIMPLIFIED
         | INDEX_COVERED
+        | CHECK_IMPLIED
         | DEFERRABLE_DROPPED
         | EXTENSION_NOT_CARRIED
         | NOT_SELECTED => Severity::Info,

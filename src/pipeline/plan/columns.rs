@@ -2,12 +2,14 @@
 
 use super::codes;
 use super::findings::Note;
-use super::{Planner, is_exact_collation};
+use super::{Planner, is_exact_collation, types};
 use crate::engine::capability::{ColumnInput, Mapping};
+use crate::engine::expression::{self, Want};
+use crate::model::endpoint::Dialect;
 use crate::model::plan::{
     ColumnPlan, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, TablePlan, TypePlan,
 };
-use crate::model::schema::{Column, DefaultValue, IdentityGeneration, IndexKey, Table};
+use crate::model::schema::{Column, DefaultValue, IdentityGeneration, Table};
 
 impl Planner<'_> {
     /// Plans the columns of a table.
@@ -16,14 +18,14 @@ impl Planner<'_> {
         let table = &input.source.tables[at];
         let mut mappings = Vec::with_capacity(table.columns.len());
         let mut planned: Vec<ColumnPlan> = Vec::with_capacity(table.columns.len());
-        for (position, declared) in table.columns.iter().enumerate() {
+        for position in 0..table.columns.len() {
             let effective = self.effective[at][position].clone();
             let mapping = input.rules.map_column(&ColumnInput {
                 source: input.source.dialect,
                 source_flavour: input.source_flavour,
                 column: &effective,
                 profile: self.column_profile(table, position),
-                indexed: indexed(input.source.tables.as_slice(), table, &declared.name),
+                indexed: self.is_key(at, position),
             });
             self.type_findings(table, position, &effective, &mapping);
             planned.push(self.column(table, position, &mapping));
@@ -31,7 +33,7 @@ impl Planner<'_> {
         }
         // Expressions may name any column of the table, so they come after all types are known.
         for (position, (declared, mapping)) in table.columns.iter().zip(&mappings).enumerate() {
-            planned[position].default = self.default(table, declared, mapping, &planned);
+            planned[position].default = self.default(table, declared, mapping);
             planned[position].generated = self.generated(table, declared, &planned);
         }
         planned
@@ -70,7 +72,7 @@ impl Planner<'_> {
         let about = |note: Note| note.table(&table.name).column(&column.name);
         let why = mapping.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
         let becomes = format!("{} becomes {}", column.native_type, mapping.native_type);
-        let grown = effective.data_type != column.data_type && self.outgrown(table, position);
+        let grown = types::is_wider(&effective.data_type, &column.data_type);
         match mapping.fidelity {
             Fidelity::Unsupported => {
                 let text = format!("{} has no exact counterpart in the target{why}", column.native_type);
@@ -91,7 +93,12 @@ impl Planner<'_> {
                 )));
             }
             _ if grown => {
-                let text = format!("{becomes}: the data is longer or larger than declared");
+                let why = if self.outgrown(table, position) {
+                    "the data goes beyond what is declared"
+                } else {
+                    "to hold what TechCare's models or the columns that refer to each other need"
+                };
+                let text = format!("{becomes}: {why}");
                 self.findings.push(about(Note::new(codes::WIDENED, "column", FindingAction::Widened, text)));
             }
             Fidelity::Wider => {
@@ -122,7 +129,7 @@ impl Planner<'_> {
     fn outgrown(&self, table: &Table, position: usize) -> bool {
         self.column_profile(table, position).is_some_and(|facts| {
             let declared = &table.columns[position].data_type;
-            super::types::widen(declared, facts) != *declared
+            types::widen(declared, facts) != *declared
         })
     }
 
@@ -160,22 +167,17 @@ impl Planner<'_> {
         false
     }
 
-    fn default(
-        &mut self,
-        table: &Table,
-        column: &Column,
-        mapping: &Mapping,
-        planned: &[ColumnPlan],
-    ) -> Option<String> {
+    fn default(&mut self, table: &Table, column: &Column, mapping: &Mapping) -> Option<String> {
         let value = column.default.as_ref()?;
-        let translated = match value {
-            DefaultValue::Expression(text) => {
-                self.expression(text, table, planned).map(DefaultValue::Expression)
+        let (source, target) = (self.input.source.dialect, self.input.rules.dialect());
+        let said = match value {
+            DefaultValue::Expression(text) if !self.input.verbatim() => {
+                expression::default(source, text, target, &mapping.carries)
             }
             other => Some(other.clone()),
         };
-        let default = translated.and_then(|value| self.input.rules.default(&value, mapping));
-        if default.is_none() && *value != DefaultValue::Null {
+        let default = said.as_ref().and_then(|value| self.input.rules.default(value, mapping));
+        if default.is_none() && *value != DefaultValue::Null && said != Some(DefaultValue::Null) {
             let text = format!("has no counterpart in the target: DEFAULT {}", spelled(value));
             let note = Note::new(codes::DEFAULT_NOT_CARRIED, "default", FindingAction::NotCarried, text);
             self.findings.push(note.table(&table.name).column(&column.name));
@@ -186,8 +188,9 @@ impl Planner<'_> {
     fn generated(&mut self, table: &Table, column: &Column, planned: &[ColumnPlan]) -> Option<GeneratedPlan> {
         let generated = column.generated.as_ref()?;
         let can = self.input.rules.capabilities();
+        let carries = &planned.iter().find(|c| c.source == column.name)?.carries;
         let Some(expression) = self
-            .expression(&generated.expression, table, planned)
+            .expression(&generated.expression, Want::Value(carries), table, planned)
             .filter(|_| can.generated_stored || can.generated_virtual)
         else {
             let text = format!(
@@ -239,6 +242,8 @@ impl Planner<'_> {
         let by_key = |identity: &IdentityPlan| {
             matches!(identity.generation, IdentityGeneration::AutoIncrement | IdentityGeneration::Rowid)
         };
+        // SQLite hands out rowids only, which the whole primary key has to stand for.
+        let sole = self.input.rules.dialect() == Dialect::Sqlite;
         let mut seen = false;
         for at in 0..planned.columns.len() {
             let column = &planned.columns[at];
@@ -246,17 +251,24 @@ impl Planner<'_> {
                 continue;
             }
             let leads = |columns: &[String]| columns.first() == Some(&column.name);
-            let leads_key = planned.primary_key.as_ref().is_some_and(|k| leads(&k.columns))
-                || planned
+            let primary = planned.primary_key.as_ref().filter(|k| leads(&k.columns));
+            let index = || {
+                planned
                     .indexes
                     .iter()
-                    .any(|i| i.parts.first().is_some_and(|p| p.column.as_ref() == Some(&column.name)));
+                    .any(|i| i.parts.first().is_some_and(|p| p.column.as_ref() == Some(&column.name)))
+            };
+            let leads_key = if sole {
+                primary.is_some_and(|k| k.columns.len() == 1)
+            } else {
+                primary.is_some() || index()
+            };
             if leads_key && !seen {
                 seen = true;
                 continue;
             }
             planned.columns[at].identity = None;
-            let why = if seen { "the target has one such column a table" } else { "it leads no key" };
+            let why = if seen { "the target has one such column a table" } else { "it leads no key there" };
             self.identity_lost(table, &table.columns[at], why);
         }
     }
@@ -271,30 +283,6 @@ impl Planner<'_> {
 /// Whether a collation of the target goes on ignoring case, accents or blanks.
 pub(super) fn keeps_loose_comparison(collation: Option<&str>) -> bool {
     collation.is_some_and(|c| !is_exact_collation(c))
-}
-
-/// Whether the whole column is part of a primary key, an index that the target will have, or a foreign key on
-/// either side.
-fn indexed(tables: &[Table], table: &Table, column: &str) -> bool {
-    let in_primary = table.primary_key.as_ref().is_some_and(|key| {
-        key.columns
-            .iter()
-            .enumerate()
-            .any(|(at, c)| c == column && key.prefixes.get(at).copied().flatten().is_none())
-    });
-    let in_index = || {
-        table.indexes.iter().filter(|i| matches!(i.method.as_deref(), None | Some("hash" | "btree"))).any(
-            |i| i.parts.iter().any(|p| p.prefix.is_none() && p.key == IndexKey::Column(column.to_owned())),
-        )
-    };
-    let refers = || table.foreign_keys.iter().any(|k| k.columns.iter().any(|c| c == column));
-    let referred = || {
-        tables
-            .iter()
-            .flat_map(|t| &t.foreign_keys)
-            .any(|k| k.references == table.name && k.referenced_columns.iter().any(|c| c == column))
-    };
-    in_primary || in_index() || refers() || referred()
 }
 
 /// A default as the finding shows it.

@@ -4,6 +4,7 @@ use super::Planner;
 use super::codes;
 use super::findings::Note;
 use super::names::{Constraint, renamed};
+use crate::engine::expression::{self, Want};
 use crate::model::plan::{CheckPlan, ColumnPlan, FindingAction, ForeignKeyPlan, TablePlan};
 use crate::model::schema::{Action, Check, DataType, Deferrable, ForeignKey, Table};
 
@@ -14,7 +15,14 @@ impl Planner<'_> {
     }
 
     fn check(&mut self, table: &Table, check: &Check, columns: &[ColumnPlan]) -> Option<CheckPlan> {
-        let said = self.expression(&check.expression, table, columns);
+        if self.implied(table, check, columns) {
+            let text =
+                format!("is what the type of its column means in the target: CHECK ({})", check.expression);
+            let note = Note::new(codes::CHECK_IMPLIED, "check", FindingAction::Translated, text);
+            self.findings.push(note.table(&table.name).object(check.name.as_deref()));
+            return None;
+        }
+        let said = self.expression(&check.expression, Want::Truth, table, columns);
         let Some(expression) = said.filter(|_| self.input.rules.capabilities().checks) else {
             let text = format!("has no certain counterpart in the target: CHECK ({})", check.expression);
             let note = Note::new(codes::CHECK_NOT_CARRIED, "check", FindingAction::NotCarried, text);
@@ -23,6 +31,12 @@ impl Planner<'_> {
         };
         let name = self.constraint_name(table, Constraint::Check, "check", check.name.as_deref());
         Some(CheckPlan { name, expression })
+    }
+
+    fn implied(&self, table: &Table, check: &Check, columns: &[ColumnPlan]) -> bool {
+        let facts = |name: &str| self.facts(name, table, columns);
+        let (source, target) = (self.input.source.dialect, self.input.rules.dialect());
+        !self.input.verbatim() && expression::implied_by_type(source, &check.expression, target, &facts)
     }
 
     /// Plans the foreign keys of the table at `at` of the plan.

@@ -69,6 +69,17 @@ impl Findings {
         self.0.push(note.0);
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Of those made since there were `mark`, keeps the ones that stop the migration.
+    pub(super) fn keep_blockers_since(&mut self, mark: usize) {
+        let made = self.0.split_off(mark.min(self.0.len()));
+        self.0.extend(made.into_iter().filter(|f| f.severity == Severity::Blocker));
+    }
+
     pub(super) fn into_vec(self) -> Vec<Finding> {
         self.0
     }

@@ -6,11 +6,9 @@ use super::columns::keeps_loose_comparison;
 use super::findings::Note;
 use super::names::renamed;
 use super::{Planner, is_exact_collation};
+use crate::engine::expression::Want;
 use crate::model::plan::{ColumnPlan, FindingAction, IndexPartPlan, IndexPlan, KeyPlan};
 use crate::model::schema::{Collation, Deferrable, Index, IndexKey, IndexPart, Table};
-
-/// Bytes of a column that any engine still takes into an index over the whole column.
-const MOST_KEY_BYTES: u64 = 2600;
 
 impl Planner<'_> {
     /// Plans the primary key.
@@ -22,6 +20,11 @@ impl Planner<'_> {
         if cut && !can.index_prefixes {
             let text = "covers whole columns in the target instead of their beginnings";
             let note = Note::new(codes::INDEX_SIMPLIFIED, "primary key", FindingAction::Widened, text);
+            self.findings.push(note.table(&table.name).object(key.name.as_deref()));
+        }
+        if !self.primary_key_fits(key, columns) {
+            let text = "is longer than the target takes";
+            let note = Note::new(codes::KEY_TOO_LONG, "primary key", FindingAction::Refused, text);
             self.findings.push(note.table(&table.name).object(key.name.as_deref()));
         }
         for column in &key.columns {
@@ -57,7 +60,8 @@ impl Planner<'_> {
 
     fn index(&mut self, table: &Table, index: &Index, columns: &[ColumnPlan]) -> Option<IndexPlan> {
         let can = self.input.rules.capabilities();
-        let method = match self.method(table, index) {
+        let mut shape = Shape { unique: index.unique, plainer: Vec::new(), looser: Vec::new() };
+        let method = match self.method(index, &mut shape) {
             Ok(method) => method,
             Err(why) => return self.index_lost(table, index, &why),
         };
@@ -68,7 +72,6 @@ impl Planner<'_> {
             let why = format!("the target takes {} columns", can.max_index_columns);
             return self.index_lost(table, index, &why);
         }
-        let mut shape = Shape { unique: index.unique, plainer: Vec::new(), looser: Vec::new() };
         let mut parts = Vec::with_capacity(index.parts.len());
         for part in &index.parts {
             match self.part(table, index, part, columns, &mut shape) {
@@ -76,10 +79,13 @@ impl Planner<'_> {
                 Err(why) => return self.index_lost(table, index, &why),
             }
         }
+        if let Err(why) = self.shorten(table, columns, &mut parts, &mut shape) {
+            return self.index_lost(table, index, &why);
+        }
         let predicate = match &index.predicate {
             None => None,
             Some(text) => {
-                let said = self.expression(text, table, columns).filter(|_| can.partial_indexes);
+                let said = self.expression(text, Want::Truth, table, columns).filter(|_| can.partial_indexes);
                 if said.is_none() {
                     shape.plainer.push("covers all rows instead of those of its WHERE".into());
                     // Unique among some rows is not unique among all.
@@ -123,16 +129,19 @@ impl Planner<'_> {
     }
 
     /// The access method to ask for, or why the index cannot be carried.
-    fn method(&self, table: &Table, index: &Index) -> Result<Option<String>, String> {
+    fn method(&self, index: &Index, shape: &mut Shape) -> Result<Option<String>, String> {
         let Some(method) = index.method.as_deref() else { return Ok(None) };
         let known = self.input.rules.capabilities().index_methods.contains(&method);
         if self.input.verbatim() && known {
             return Ok(Some(method.to_owned()));
         }
-        let _ = table;
         match method {
-            // Ordered indexes answer what these do; InnoDB makes one of USING HASH anyway.
-            "hash" | "brin" | "btree" => Ok(None),
+            "btree" => Ok(None),
+            // Ordered indexes answer what these do.
+            "hash" | "brin" => {
+                shape.plainer.push(format!("is an ordinary index instead of {method}"));
+                Ok(None)
+            }
             other => Err(format!("the target has no {other} index for it")),
         }
     }
@@ -184,15 +193,12 @@ impl Planner<'_> {
                 if !can.expression_indexes {
                     return Err("the target has no indexes over expressions".into());
                 }
-                let said = self.expression(text, table, columns);
+                let said = self.expression(text, Want::Any, table, columns);
                 (None, Some(said.ok_or("its expression has no certain counterpart in the target")?))
             }
         };
         let prefix = part.prefix.filter(|_| can.index_prefixes);
         if part.prefix.is_some() && prefix.is_none() {
-            if self.too_long_for_key(table, &part.key) {
-                return Err("the column is too long to be indexed as a whole".into());
-            }
             shape.plainer.push("covers the whole column instead of its beginning".into());
             if index.unique {
                 shape.looser.push("looks at the whole value instead of its beginning");
@@ -248,13 +254,6 @@ impl Planner<'_> {
             }
         }
         None
-    }
-
-    fn too_long_for_key(&self, table: &Table, key: &IndexKey) -> bool {
-        let IndexKey::Column(name) = key else { return false };
-        let at = table.columns.iter().position(|c| c.name == *name);
-        at.and_then(|at| self.column_profile(table, at))
-            .is_some_and(|p| p.max_bytes.or(p.max_chars).is_some_and(|n| n > MOST_KEY_BYTES))
     }
 
     fn unique_deferrable(&mut self, table: &Table, index: &Index) -> Deferrable {
@@ -357,17 +356,17 @@ impl Planner<'_> {
 }
 
 /// What becomes of an index while its parts are planned.
-struct Shape {
+pub(super) struct Shape {
     /// Whether it can still forbid duplicates.
-    unique: bool,
+    pub(super) unique: bool,
     /// In which ways it is plainer.
-    plainer: Vec<String>,
+    pub(super) plainer: Vec<String>,
     /// In which ways it forbids less.
     looser: Vec<&'static str>,
 }
 
 impl Shape {
-    fn forgets_unique(&mut self) {
+    pub(super) fn forgets_unique(&mut self) {
         self.unique = false;
     }
 }

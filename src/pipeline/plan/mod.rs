@@ -6,11 +6,16 @@
 pub mod codes;
 mod columns;
 mod constraints;
+mod data_only;
 mod findings;
 mod indexes;
+mod keys;
 mod names;
 mod objects;
 mod types;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +23,7 @@ use self::findings::{Findings, Note};
 use self::names::Names;
 use super::order::dependency_order;
 use crate::engine::capability::Rules;
-use crate::engine::expression::{self, ColumnFacts, Comparison};
+use crate::engine::expression::{self, ColumnFacts, Comparison, Want};
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{
     ColumnPlan, ColumnProfile, FindingAction, Plan, Scope, TablePlan, TableProfile, TypePlan,
@@ -51,6 +56,11 @@ impl PlanInput<'_> {
     fn verbatim(&self) -> bool {
         self.source.dialect == self.rules.dialect()
     }
+
+    /// Types that are known to be right: those of the tables that are to be filled, else TechCare's own.
+    fn models(&self) -> Option<&Schema> {
+        if self.scope == Scope::DataOnly { self.existing } else { self.known }
+    }
 }
 
 /// Makes the plan. It always succeeds: what cannot be done is a finding that blocks.
@@ -64,12 +74,12 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     };
     planner.name_tables();
     let order = dependency_order(&input.source.tables);
-    let mut tables: Vec<TablePlan> = order.iter().map(|at| planner.table(*at)).collect();
-    for (at, planned) in order.iter().enumerate() {
-        let keys = planner.foreign_keys(&input.source.tables[*planned], &tables, at);
-        tables[at].foreign_keys = keys;
-    }
-    planner.objects();
+    let tables = if input.scope == Scope::DataOnly {
+        order.iter().filter_map(|at| planner.table_of_rows(*at)).collect()
+    } else {
+        planner.tables(&order)
+    };
+    planner.left_out();
     Plan {
         source: input.source.dialect,
         target: input.rules.dialect(),
@@ -92,6 +102,17 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
+    /// Plans everything, in order.
+    fn tables(&mut self, order: &[usize]) -> Vec<TablePlan> {
+        let mut tables: Vec<TablePlan> = order.iter().map(|at| self.table(*at)).collect();
+        for (at, planned) in order.iter().enumerate() {
+            let keys = self.foreign_keys(&self.input.source.tables[*planned], &tables, at);
+            tables[at].foreign_keys = keys;
+        }
+        self.objects();
+        tables
+    }
+
     /// Plans a table without its foreign keys, which need the plans of all tables.
     fn table(&mut self, at: usize) -> TablePlan {
         let table = &self.input.source.tables[at];
@@ -160,26 +181,35 @@ impl Planner<'_> {
 
     /// An expression of the source over the columns of a table in the target's words. The same dialect keeps the
     /// words as they are, unless a column had to be renamed.
-    fn expression(&self, text: &str, table: &Table, columns: &[ColumnPlan]) -> Option<String> {
+    fn expression(
+        &self,
+        text: &str,
+        want: Want<'_>,
+        table: &Table,
+        columns: &[ColumnPlan],
+    ) -> Option<String> {
         let renamed = || columns.iter().any(|c| c.source != c.name);
         if self.input.verbatim() && !renamed() {
             return Some(text.to_owned());
         }
-        let facts = |name: &str| {
-            let planned = columns.iter().find(|c| c.source == name).or_else(|| {
-                // Unquoted names of SQLite and MySQL find their column whatever its case.
-                let same = |c: &&ColumnPlan| c.source.eq_ignore_ascii_case(name);
-                let folds = self.input.source.dialect != Dialect::Postgres;
-                columns.iter().find(same).filter(|_| folds)
-            })?;
-            let collation = table.column(&planned.source).and_then(|c| c.collation.as_ref());
-            Some(ColumnFacts {
-                name: planned.name.clone(),
-                data_type: planned.carries.clone(),
-                comparison: comparison(self.input.source.dialect, collation, planned),
-            })
-        };
-        expression::translate(self.input.source.dialect, text, self.input.rules.dialect(), &facts)
+        let facts = |name: &str| self.facts(name, table, columns);
+        expression::translate(self.input.source.dialect, text, self.input.rules.dialect(), want, &facts)
+    }
+
+    /// What an expression of the source needs to know about a column of its table.
+    fn facts(&self, name: &str, table: &Table, columns: &[ColumnPlan]) -> Option<ColumnFacts> {
+        let source = self.input.source.dialect;
+        let planned = columns.iter().find(|c| c.source == name).or_else(|| {
+            // SQLite and MySQL find a column whatever the case of its name.
+            let same = |c: &&ColumnPlan| c.source.eq_ignore_ascii_case(name);
+            columns.iter().find(same).filter(|_| source != Dialect::Postgres)
+        })?;
+        let collation = table.column(&planned.source).and_then(|c| c.collation.as_ref());
+        Some(ColumnFacts {
+            name: planned.name.clone(),
+            data_type: planned.carries.clone(),
+            comparison: comparison(source, collation, planned),
+        })
     }
 }
 

@@ -27,6 +27,10 @@ impl Planner<'_> {
                 None => note,
             });
         }
+    }
+
+    /// Lists the tables that the user left out.
+    pub(super) fn left_out(&mut self) {
         for table in self.input.left_out {
             let note =
                 Note::new(codes::NOT_SELECTED, "table", FindingAction::NotCarried, "was left out as asked");

@@ -25,11 +25,11 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
             let facts = profile.and_then(|p| p.columns.get(at));
             let needed =
                 facts.map_or_else(|| column.data_type.clone(), |facts| widen(&column.data_type, facts));
-            let known = input.known.and_then(|known| known_type(known, table, column));
+            let known = input.models().and_then(|known| known_type(known, table, column));
             column.data_type = match known {
                 Some(known) => {
-                    let bound = Bound::of(input, profile, facts);
-                    settle(&known, &column.data_type, &needed, bound).unwrap_or(needed)
+                    let known = facts.map_or_else(|| known.clone(), |facts| widen(&known, facts));
+                    settle(&known, &needed, Bound::of(input, profile, facts)).unwrap_or(needed)
                 }
                 None => needed,
             };
@@ -43,18 +43,34 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
             }
         }
     }
+    for (table, columns) in tables.iter().zip(&mut columns) {
+        for column in columns {
+            let name = enum_name(input, &table.name, &column.name);
+            if let DataType::Enum { name: none @ None, .. } = &mut column.data_type {
+                *none = Some(name);
+            }
+        }
+    }
     columns
+}
+
+/// A name for an enum that has none in the source, for targets where a type needs one. A table is a type as well.
+fn enum_name(input: &PlanInput<'_>, table: &str, column: &str) -> String {
+    let mut name = format!("{table}_{column}");
+    while input.source.table(&name).is_some() {
+        name.push_str("_type");
+    }
+    super::names::fit(input.rules, &name)
 }
 
 /// A declared type that also holds what the data has.
 pub(super) fn widen(declared: &DataType, facts: &ColumnProfile) -> DataType {
     match declared {
-        DataType::Text { max_chars: Some(most), fixed } => {
+        DataType::Text { max_chars: Some(most), .. } => {
             let needed = facts.max_chars.unwrap_or(0);
             if needed <= *most {
                 return declared.clone();
             }
-            let _ = fixed;
             DataType::Text { max_chars: roomy(needed), fixed: false }
         }
         DataType::Bytes { max_bytes: Some(most), .. } => {
@@ -110,9 +126,7 @@ fn int_range(bits: u8, unsigned: bool) -> (i128, i128) {
 
 /// The type that TechCare's own models give a column.
 fn known_type(known: &Schema, table: &Table, column: &Column) -> Option<DataType> {
-    let known = known.table(&table.name)?.column(&column.name)?;
-    // Where the source hands out values, the width of the key is the application's choice as well.
-    Some(known.data_type.clone())
+    known.table(&table.name)?.column(&column.name).map(|known| known.data_type.clone())
 }
 
 /// How far the declared type of a source says what its values are.
@@ -139,17 +153,11 @@ impl Bound {
 
 /// The known type, or the least type above it that holds what is declared (where that means something) and what
 /// the data needs; `None` where the two are different kinds of things.
-fn settle(known: &DataType, declared: &DataType, needed: &DataType, bound: Bound) -> Option<DataType> {
+fn settle(known: &DataType, needed: &DataType, bound: Bound) -> Option<DataType> {
     match (known, needed) {
-        (DataType::Int { .. }, DataType::Int { .. }) => {
-            // SQLite declares INTEGER for integers of any width: there the data decide, and `needed` says more
-            // than they do only where it was widened from a narrower declaration.
-            if bound == Bound::Data && *needed == *declared {
-                Some(known.clone())
-            } else {
-                wider_int(known, needed)
-            }
-        }
+        // SQLite declares INTEGER for integers of any width: there the data decide, where they were looked at.
+        (DataType::Int { .. }, DataType::Int { .. }) if bound == Bound::Data => Some(known.clone()),
+        (DataType::Int { .. }, DataType::Int { .. }) => wider_int(known, needed),
         (DataType::Text { .. }, DataType::Text { max_chars: None, .. }) => Some(needed.clone()),
         (DataType::Text { max_chars: None, .. }, DataType::Text { .. }) => Some(known.clone()),
         (DataType::Text { max_chars: Some(a), .. }, DataType::Text { max_chars: Some(b), fixed }) => {
@@ -162,6 +170,30 @@ fn settle(known: &DataType, declared: &DataType, needed: &DataType, bound: Bound
         (a, b) if a == b => Some(known.clone()),
         _ => None,
     }
+}
+
+/// Whether a column of type `there` takes every value of type `coming` unchanged, with the same cells.
+pub(super) fn holds(there: &DataType, coming: &DataType) -> bool {
+    match (there, coming) {
+        (DataType::Enum { labels: a, .. }, DataType::Enum { labels: b, .. }) => a == b,
+        (
+            DataType::Decimal { precision: a, scale: s },
+            DataType::Decimal { precision: Some(b), scale: Some(t) },
+        ) => match (a, s) {
+            (None, _) => true,
+            (Some(a), Some(s)) => s >= t && i64::from(*a) - i64::from(*s) >= i64::from(*b) - i64::from(*t),
+            (Some(_), None) => false,
+        },
+        (DataType::Timestamp { precision: a }, DataType::Timestamp { precision: b })
+        | (DataType::Time { precision: a }, DataType::Time { precision: b }) => a >= b,
+        (DataType::Bytes { max_bytes: None, .. }, DataType::Bytes { .. }) => true,
+        _ => settle(there, coming, Bound::Declared).is_some_and(|settled| settled == *there),
+    }
+}
+
+/// Whether `a` takes more values than `b`.
+pub(super) fn is_wider(a: &DataType, b: &DataType) -> bool {
+    a != b && holds(a, b)
 }
 
 /// The least integer type that holds both.

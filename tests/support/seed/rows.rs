@@ -30,7 +30,7 @@ pub fn roles(file: &Connection, older: bool) -> rusqlite::Result<()> {
     }
     let mut insert =
         file.prepare("INSERT INTO roles (id, name, description, permissions) VALUES (?, ?, ?, ?)")?;
-    let rows: [(i64, Option<&str>, Option<&str>, Option<i64>); 9] = [
+    for (id, name, description, permissions) in [
         (0, Some("Sem papel"), Some("Chave zero"), Some(0)),
         (1, Some("Admin Master"), Some("Acesso completo ao sistema"), Some(126)),
         (2, Some("Técnico"), Some("Acesso a funcionalidades técnicas"), Some(14)),
@@ -40,9 +40,8 @@ pub fn roles(file: &Connection, older: bool) -> rusqlite::Result<()> {
         (6, Some("visualizador"), None, Some(2)),
         (8, Some(""), Some("Nome vazio"), None),
         (9, None, Some("Sem nome"), Some(-1)),
-    ];
-    for row in rows {
-        insert.execute(row)?;
+    ] {
+        insert.execute(params![id, name, description, permissions])?;
     }
     Ok(())
 }
@@ -220,7 +219,7 @@ pub fn date(out: &mut String, row: u64, random: &mut Random) {
     let (year, month, day) = (2019 + bits % 7, 1 + (bits >> 8) % 12, 1 + (bits >> 16) % 28);
     let (hour, minute, second) = ((bits >> 24) % 24, (bits >> 32) % 60, (bits >> 40) % 60);
     // Now and then there is nothing behind the point, and the digits are there all the same.
-    let micros = if bits % 10 == 0 { 0 } else { (bits >> 44) % 1_000_000 };
+    let micros = if bits.is_multiple_of(10) { 0 } else { (bits >> 44) % 1_000_000 };
     let _ = write!(out, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}");
 }
 
@@ -289,16 +288,17 @@ pub fn notes(out: &mut String, row: u64, random: &mut Random) {
     }
 }
 
+/// What Python writes and reads, and stricter parsers refuse or read differently.
+const NOT_QUITE_JSON: &str =
+    "{\"nul\": \"\\u0000\", \"meio\": \"\\ud83d\", \"nan\": NaN, \"a\": 1, \"a\": 2}";
+
 /// Results as they are found in the field: cut short, empty, no JSON, JSON that parsers disagree about, and long.
 pub fn spoil(results: &mut [String; super::json::COLUMNS], row: u64) {
     match row {
         1 => grow(&mut results[4], 48_000),
         2 => grow(&mut results[3], 31_000),
         3 => grow(&mut results[6], 22_000),
-        4 => {
-            results[0] =
-                "{\"nul\": \"\\u0000\", \"meio\": \"\\ud83d\", \"nan\": NaN, \"a\": 1, \"a\": 2}".into()
-        }
+        4 => results[0] = NOT_QUITE_JSON.into(),
         5 => results[1] = "null".into(),
         6 => results[2] = "{'aspas': simples}".into(),
         // The largest of all: a full driver list of a real machine, indented.

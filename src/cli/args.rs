@@ -1,0 +1,461 @@
+//! What can be typed: clap's structs, their help, and nothing that acts. [`super::dispatch`] turns them into the
+//! options of a command.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use secrecy::SecretString;
+
+use crate::commands::migrate::Loader;
+use crate::model::plan::Scope;
+
+/// How a database is named, in the help of every option that takes one.
+const NAMING: &str =
+    "an engine (sqlite, postgresql, mysql), a URL, the path of a SQLite file, or @NAME of techcare-db.toml";
+
+const EXAMPLES: &str = "\
+Examples:
+  techcare-db detect
+  techcare-db migrate --source sqlite --target postgresql --dry-run
+  techcare-db migrate --source sqlite --target postgresql --write-env .env.new
+  techcare-db migrate --source instance/techcare.db --target mysql://techcare@db/techcare
+  techcare-db schema status --database postgresql
+
+Naming a database:
+  postgresql                   from DATABASE_URL or DB_HOST, DB_NAME, …, also in .env
+  postgresql://user@host/name  as SQLAlchemy, libpq or Django write it
+  sqlite:///techcare.db        below instance/, as in Flask; sqlite:////abs/path.db
+  backup.db                    an existing SQLite file
+  @production                  [databases.production] of techcare-db.toml
+
+Exit codes: 0 done, 1 done with something to look at, 2 usage, 3 unreachable or login,
+4 refused with nothing changed, 5 failed, 130 interrupted";
+
+const MIGRATE_EXAMPLES: &str = "\
+Examples:
+  techcare-db migrate --source sqlite --target postgresql --dry-run
+  techcare-db migrate --source sqlite --target @production --write-env .env.new
+  techcare-db migrate --source mysql --target copy.db --tables 'user*,roles' --exclude users_old
+  techcare-db migrate --source postgresql --target mysql --format json > report.json";
+
+const DETECT_EXAMPLES: &str = "\
+Examples:
+  techcare-db detect
+  techcare-db detect --database postgresql://techcare@db/techcare --format json";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  techcare-db schema status
+  techcare-db schema up --database postgresql
+  techcare-db schema down --database postgresql --yes";
+
+/// Moves a TechCare database between SQLite, PostgreSQL and MySQL/MariaDB, proven by content
+#[derive(Debug, Parser)]
+#[command(
+    name = "techcare-db",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 110,
+    after_help = EXAMPLES
+)]
+pub struct Arguments {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes, before or after its name.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The TechCare folder: .env, techcare-db.toml, instance/ and backups/ are looked up there
+    /// [default: $TECHCARE_HOME, else .]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub app_dir: Option<PathBuf>,
+    /// Read this file instead of .env in the TechCare folder
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub env_file: Option<PathBuf>,
+    /// Read this file instead of techcare-db.toml in the TechCare folder
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// What stdout carries; json is exactly one document, errors included
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+    /// Progress on stderr: bars on a terminal, else a line every 10 s; json is one event a line
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub progress: ProgressMode,
+    /// Colours; NO_COLOR and CLICOLOR_FORCE are honoured
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: ColorMode,
+    /// More on stderr: -v what is done, -vv SQL as well, never a row's contents
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Nothing on stderr but errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Answer yes where a terminal would be asked
+    #[arg(long, short, global = true)]
+    pub yes: bool,
+}
+
+/// What stdout carries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One document.
+    Json,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProgressMode {
+    /// Bars on a terminal, lines elsewhere.
+    #[default]
+    Auto,
+    /// Bars.
+    Always,
+    /// Nothing.
+    Never,
+    /// One event a line.
+    Json,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorMode {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// What is configured, and is it well?
+    #[command(after_help = DETECT_EXAMPLES)]
+    Detect(DetectArgs),
+    /// Move a whole database, or part of it, and prove by content that it arrived
+    #[command(after_help = MIGRATE_EXAMPLES)]
+    Migrate(Box<MigrateArgs>),
+    /// TechCare's own tables through its migrations
+    #[command(after_help = SCHEMA_EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+    Schema {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: SchemaCommand,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+impl Command {
+    /// Its name, as in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Detect(_) => "detect",
+            Self::Migrate(_) => "migrate",
+            Self::Schema { .. } => "schema",
+            Self::Completions { .. } => "completions",
+        }
+    }
+}
+
+/// `detect`.
+#[derive(Debug, Args)]
+pub struct DetectArgs {
+    /// The database that it is about.
+    #[command(flatten)]
+    pub database: DatabaseArg,
+}
+
+/// A database that need not be named.
+#[derive(Debug, Args)]
+pub struct DatabaseArg {
+    #[doc = "The database:"]
+    #[arg(
+        long,
+        value_name = "DB",
+        help = format!("The database: {NAMING} [default: DATABASE_URL, else DB_TYPE, else instance/techcare.db]")
+    )]
+    pub database: Option<SecretString>,
+}
+
+/// `migrate`.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches, as they are typed")]
+pub struct MigrateArgs {
+    #[doc = "From."]
+    #[arg(long, value_name = "DB", help = format!("Move from here: {NAMING}"))]
+    pub source: SecretString,
+    #[doc = "To."]
+    #[arg(long, value_name = "DB", help = format!("Move to here: {NAMING}; a SQLite file need not exist yet"))]
+    pub target: SecretString,
+    /// Print the plan and touch nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Only these tables; globs, separated by commas
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub tables: Vec<String>,
+    /// Not these tables; globs, separated by commas
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub exclude: Vec<String>,
+    /// Make the tables, leave them empty
+    #[arg(long, conflicts_with = "data_only")]
+    pub schema_only: bool,
+    /// Fill tables that are there already and empty
+    #[arg(long)]
+    pub data_only: bool,
+    /// What to do with a target that has such tables
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub if_exists: IfExists,
+    /// Most rows in a batch [default: as many as fit 512 KiB]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub batch_size: Option<usize>,
+    /// Tables at a time [default: as many as pay on this machine]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub jobs: Option<usize>,
+    /// How rows are moved
+    #[arg(long, value_enum, default_value_t, value_name = "LOADER")]
+    pub loader: LoaderArg,
+    /// Skip asking the target what arrived
+    #[arg(long)]
+    pub no_verify: bool,
+    /// Write the .env lines that point TechCare at the target, password included, mode 0600
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub write_env: Option<PathBuf>,
+}
+
+impl MigrateArgs {
+    /// Which half of the work.
+    pub const fn scope(&self) -> Scope {
+        match (self.schema_only, self.data_only) {
+            (true, _) => Scope::SchemaOnly,
+            (false, true) => Scope::DataOnly,
+            (false, false) => Scope::All,
+        }
+    }
+}
+
+/// What to do with a target that has rows in such tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum IfExists {
+    /// Refuse, touch nothing
+    #[default]
+    Fail,
+}
+
+/// How rows are moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LoaderArg {
+    /// By the engines' bulk paths
+    #[default]
+    Bulk,
+    /// TechCare's tables through SeaORM's entities, slower
+    Seaorm,
+}
+
+impl From<LoaderArg> for Loader {
+    fn from(loader: LoaderArg) -> Self {
+        match loader {
+            LoaderArg::Bulk => Self::Bulk,
+            LoaderArg::Seaorm => Self::SeaOrm,
+        }
+    }
+}
+
+/// `schema`.
+#[derive(Debug, Subcommand)]
+pub enum SchemaCommand {
+    /// Which migrations are applied, which are pending
+    Status(DatabaseArg),
+    /// Make what is missing: apply the pending migrations
+    Up(DatabaseArg),
+    /// Undo the newest migrations: drops their tables
+    Down {
+        /// The database.
+        #[command(flatten)]
+        database: DatabaseArg,
+        /// How many to undo
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        steps: u32,
+    },
+    /// Record the migrations as applied to tables that the application made
+    Init(DatabaseArg),
+}
+
+/// A number from 1.
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) | Err(_) => Err("use a whole number from 1".into()),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// Reads the command line.
+pub fn parse(args: &[OsString]) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(args)
+}
+
+/// The completion script of a shell.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "techcare-db", &mut script);
+    script
+}
+
+/// What a global option says in a command line that cannot be parsed: an error has to be shown in the format and
+/// colour that were asked for.
+pub fn peek<T: ValueEnum + Default>(args: &[OsString], option: &str) -> T {
+    let mut found = None;
+    let mut words = args.iter().skip(1).filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        if word == "--" {
+            break;
+        }
+        let Some(rest) = word.strip_prefix(option) else { continue };
+        let value = match rest.strip_prefix('=') {
+            Some(value) => Some(value),
+            None if rest.is_empty() => words.next(),
+            None => None,
+        };
+        found = value.and_then(|value| T::from_str(value, false).ok()).or(found);
+    }
+    found.unwrap_or_default()
+}
+
+/// The command that a command line which cannot be parsed is about, as far as that can be told.
+pub fn peek_command(args: &[OsString]) -> Option<&str> {
+    let known = |word: &&str| Arguments::command().find_subcommand(word).is_some();
+    args.iter().skip(1).filter_map(|word| word.to_str()).find(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    fn read(line: &str) -> Arguments {
+        parse(&words(line)).unwrap_or_else(|e| panic!("{line}: {e}"))
+    }
+
+    fn migrate(line: &str) -> MigrateArgs {
+        match read(line).command {
+            Command::Migrate(args) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_and_after_the_command() {
+        for line in [
+            "techcare-db --format json -vv --app-dir /srv detect",
+            "techcare-db detect --format json -vv --app-dir /srv",
+            "techcare-db --format=json detect -v -v --app-dir=/srv",
+            "techcare-db schema --format json status -vv --app-dir /srv",
+        ] {
+            let global = read(line).global;
+            assert_eq!((global.format, global.verbose), (Format::Json, 2), "{line}");
+            assert_eq!(global.app_dir, Some("/srv".into()));
+        }
+    }
+
+    #[test]
+    fn migrate_takes_its_options() {
+        let args = migrate(
+            "techcare-db migrate --source sqlite --target pg --dry-run --tables a,b* --tables c --exclude d \
+             --schema-only --if-exists fail --batch-size 500 --jobs 3 --no-verify --write-env f --loader seaorm",
+        );
+        assert_eq!((args.source.expose_secret(), args.target.expose_secret()), ("sqlite", "pg"));
+        assert_eq!(
+            (args.tables.as_slice(), args.exclude.as_slice()),
+            (["a", "b*", "c"].map(String::from).as_slice(), ["d".to_owned()].as_slice())
+        );
+        assert_eq!((args.batch_size, args.jobs, args.scope()), (Some(500), Some(3), Scope::SchemaOnly));
+        assert!(args.dry_run && args.no_verify);
+        assert_eq!((Loader::from(args.loader), args.write_env), (Loader::SeaOrm, Some("f".into())));
+        let plain = migrate("techcare-db migrate --source a --target b");
+        assert_eq!((plain.scope(), Loader::from(plain.loader)), (Scope::All, Loader::Bulk));
+    }
+
+    #[test]
+    fn a_wrong_command_line_ends_with_2() {
+        for line in [
+            "techcare-db",
+            "techcare-db nonsense",
+            "techcare-db migrate --source sqlite",
+            "techcare-db migrate --source a --target b --schema-only --data-only",
+            "techcare-db migrate --source a --target b --batch-size 0",
+            "techcare-db migrate --source a --target b --jobs -1",
+            "techcare-db migrate --source a --target b --if-exists replace",
+            "techcare-db detect --format xml",
+            "techcare-db detect -v -q",
+            "techcare-db schema",
+            // Not there yet.
+            "techcare-db backup",
+            "techcare-db rollback",
+            "techcare-db check",
+            "techcare-db tune",
+        ] {
+            assert_eq!(parse(&words(line)).unwrap_err().exit_code(), 2, "{line}");
+        }
+        for line in ["techcare-db --help", "techcare-db --version", "techcare-db help migrate"] {
+            assert_eq!(parse(&words(line)).unwrap_err().exit_code(), 0, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_format_is_known_before_anything_else_is() {
+        let format = |line: &str| peek::<Format>(&words(line), "--format");
+        assert_eq!(format("techcare-db --format json nonsense"), Format::Json);
+        assert_eq!(format("techcare-db nonsense --format=json"), Format::Json);
+        assert_eq!(format("techcare-db nonsense --format xml"), Format::Text);
+        assert_eq!(format("techcare-db -- --format=json"), Format::Text);
+        assert_eq!(format("techcare-db --formatted json"), Format::Text);
+    }
+
+    #[test]
+    fn the_command_is_known_too() {
+        let line = words("techcare-db --format json migrate --bogus");
+        assert_eq!(peek_command(&line), Some("migrate"));
+        assert_eq!(peek_command(&words("techcare-db nonsense")), None);
+    }
+
+    #[test]
+    fn completions_know_the_commands() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell, Shell::Elvish] {
+            let script = String::from_utf8(completions(shell)).unwrap();
+            assert!(script.contains("migrate") && script.contains("dry-run"), "{shell}");
+        }
+    }
+
+    #[test]
+    fn what_was_typed_shows_no_password() {
+        let line = "techcare-db migrate --source pg://u:canary@h/d --target mysql://u:canary@h/d";
+        assert!(!format!("{:?}", read(line)).contains("canary"));
+    }
+}

@@ -1,0 +1,285 @@
+//! From what was typed to a command's options, and from its report to what is shown and the exit code.
+
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::args::{Command, DetectArgs, Format, Global, MigrateArgs, SchemaCommand};
+use super::config::{Config, Environment};
+use super::progress::Progress;
+use super::render::migration::Advice;
+use super::render::{self, error, exit_code, findings, json, verdict};
+use super::terminal::Terminal;
+use crate::commands::migrate::{Outcome, Password, Planned};
+use crate::commands::{detect, migrate, schema};
+use crate::model::endpoint::Endpoint;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::report::Status;
+
+/// Folder of backups in the TechCare folder.
+const BACKUPS: &str = "backups";
+
+/// What a run leaves: text for stdout, the exit code, and an error for stderr.
+#[derive(Debug)]
+pub struct Answer {
+    /// Text for stdout, complete.
+    pub stdout: String,
+    /// Exit code.
+    pub code: u8,
+    /// Error.
+    pub error: Option<Error>,
+}
+
+impl Answer {
+    fn done(
+        format: Format,
+        text: impl FnOnce() -> String,
+        document: impl FnOnce() -> Value,
+        code: u8,
+    ) -> Self {
+        let stdout = match format {
+            Format::Text => text(),
+            Format::Json => document_text(&document()),
+        };
+        Self { stdout, code, error: None }
+    }
+
+    /// An error, with the databases that it may be about.
+    pub fn failed(
+        format: Format,
+        command: Option<&str>,
+        failure: Error,
+        source: Option<&Endpoint>,
+        target: Option<&Endpoint>,
+    ) -> Self {
+        let failure = [source, target].into_iter().flatten().fold(failure, error::with_origin);
+        let stdout = match format {
+            Format::Text => String::new(),
+            Format::Json => document_text(&json::failed(command, &failure, source, target)),
+        };
+        Self { stdout, code: failure.kind().exit_code(), error: Some(failure) }
+    }
+}
+
+/// A document as stdout carries it.
+pub fn document_text(document: &Value) -> String {
+    format!("{document:#}\n")
+}
+
+/// Everything that a command runs with.
+pub struct Context<'a> {
+    /// Global options.
+    pub global: &'a Global,
+    /// The streams.
+    pub terminal: Terminal,
+    /// The environment of the process.
+    pub environment: &'a Environment,
+    /// Who watches.
+    pub progress: Arc<Progress>,
+    /// Ctrl-C.
+    pub cancel: CancellationToken,
+}
+
+/// Runs a command to its end.
+pub async fn run(command: &Command, context: &Context<'_>) -> Answer {
+    let name = Some(command.name());
+    let config = match context.config() {
+        Ok(config) => config,
+        Err(failure) => return Answer::failed(context.global.format, name, failure, None, None),
+    };
+    match command {
+        Command::Detect(args) => context.detect(&config, args).await,
+        Command::Migrate(args) => context.migrate(&config, args).await,
+        Command::Schema { action } => context.schema(&config, action).await,
+        // Handled before there is anything to run.
+        Command::Completions { .. } => Answer { stdout: String::new(), code: 0, error: None },
+    }
+}
+
+impl Context<'_> {
+    fn config(&self) -> Result<Config> {
+        let home = self.environment.get("TECHCARE_HOME")?;
+        let home = home.map(|setting| PathBuf::from(setting.text()));
+        let app_dir = self.global.app_dir.clone().or(home).unwrap_or_else(|| PathBuf::from("."));
+        let (env_file, config) = (self.global.env_file.as_deref(), self.global.config.as_deref());
+        Config::load(&app_dir, env_file, config, self.environment.clone())
+    }
+
+    fn warn(&self, warnings: &[String]) {
+        for text in warnings {
+            self.progress.warn(text);
+        }
+    }
+
+    async fn detect(&self, config: &Config, args: &DetectArgs) -> Answer {
+        let (format, name) = (self.global.format, Some("detect"));
+        let resolved = match config.database(args.database.database.as_ref()) {
+            Ok(resolved) => resolved,
+            Err(failure) => return Answer::failed(format, name, failure, None, None),
+        };
+        self.warn(&resolved.warnings);
+        let options = detect::Options { endpoint: resolved.endpoint, backups: config.in_app_dir(BACKUPS) };
+        let report = tokio::select! {
+            report = detect::run(&options) => report,
+            () = self.cancel.cancelled() => Err(interrupted()),
+        };
+        match report {
+            Ok(report) => Answer::done(
+                format,
+                || render::detect::render(&report, self.terminal.stdout),
+                || json::detect(&report),
+                0,
+            ),
+            Err(failure) => Answer::failed(format, name, failure, Some(&options.endpoint), None),
+        }
+    }
+
+    async fn migrate(&self, config: &Config, args: &MigrateArgs) -> Answer {
+        let (format, name) = (self.global.format, Some("migrate"));
+        let pair = match config.pair(&args.source, &args.target) {
+            Ok(pair) => pair,
+            Err(failure) => return Answer::failed(format, name, failure, None, None),
+        };
+        self.warn(&pair.warnings);
+        let options = migrate_options(args, pair.source, pair.target);
+        let outcome = migrate::run(&options, self.progress.clone(), self.cancel.clone()).await;
+        let style = self.terminal.stdout;
+        match outcome {
+            Ok(Outcome::Planned(planned)) => self.planned(&planned),
+            Ok(Outcome::Refused(planned)) => self.refused(&planned),
+            Ok(Outcome::Migrated(report)) => {
+                let advice = advice(&options);
+                Answer::done(
+                    format,
+                    || render::migration::render(&report, &advice, style),
+                    || json::migrated(&report),
+                    exit_code(verdict(&report.findings, &report.tables)),
+                )
+            }
+            Err(failure) => {
+                Answer::failed(format, name, failure, Some(&options.source), Some(&options.target))
+            }
+        }
+    }
+
+    /// `--dry-run` ends as the migration would, as far as that is known: a plan with blockers would be refused.
+    fn planned(&self, planned: &Planned) -> Answer {
+        let status = match planned.plan.blockers().next() {
+            Some(_) => Status::Refused,
+            None => verdict(&planned.plan.findings, &[]),
+        };
+        Answer::done(
+            self.global.format,
+            || render::plan::render(planned, self.terminal.stdout),
+            || json::planned(planned, None, status),
+            exit_code(status),
+        )
+    }
+
+    fn refused(&self, planned: &Planned) -> Answer {
+        let plan = &planned.plan;
+        let blockers = plan.blockers().count();
+        let things = if blockers == 1 { "one thing" } else { "several things" };
+        let mut refusal = Error::new(
+            ErrorKind::Refused,
+            format!("the plan has {things} that the target cannot hold exactly; nothing was touched"),
+        )
+        .next("--dry-run shows the whole plan; correct the source or leave the table out with --exclude");
+        if let Some(first) = plan.blockers().next() {
+            refusal = refusal.why(findings::sentence(first));
+        }
+        let mut answer = Answer::done(
+            self.global.format,
+            || findings::render(&plan.findings, self.terminal.stdout).trim_start().to_owned(),
+            || json::planned(planned, Some(&refusal), Status::Refused),
+            refusal.kind().exit_code(),
+        );
+        answer.error = Some(refusal);
+        answer
+    }
+
+    async fn schema(&self, config: &Config, command: &SchemaCommand) -> Answer {
+        let (format, name) = (self.global.format, Some("schema"));
+        let (database, action) = match command {
+            SchemaCommand::Status(database) => (database, schema::Action::Status),
+            SchemaCommand::Up(database) => (database, schema::Action::Up),
+            SchemaCommand::Down { database, steps } => (database, schema::Action::Down { steps: *steps }),
+            SchemaCommand::Init(database) => (database, schema::Action::Init),
+        };
+        let resolved = match config.database(database.database.as_ref()) {
+            Ok(resolved) => resolved,
+            Err(failure) => return Answer::failed(format, name, failure, None, None),
+        };
+        self.warn(&resolved.warnings);
+        let endpoint = resolved.endpoint;
+        let mut yes = self.global.yes;
+        if matches!(action, schema::Action::Down { .. }) && !yes && self.terminal.can_ask {
+            match self.ask(&format!("Drop TechCare's tables of {endpoint} and the rows in them?")) {
+                Ok(()) => yes = true,
+                Err(failure) => return Answer::failed(format, name, failure, None, Some(&endpoint)),
+            }
+        }
+        let options = schema::Options { endpoint, action, yes };
+        match schema::run(&options).await {
+            Ok(report) => Answer::done(
+                format,
+                || render::schema::render(&report, self.terminal.stdout),
+                || json::schema(&report),
+                0,
+            ),
+            Err(failure) => Answer::failed(format, name, failure, None, Some(&options.endpoint)),
+        }
+    }
+
+    /// Asks on the terminal; anything but yes is no.
+    fn ask(&self, question: &str) -> Result<()> {
+        let answer = self.progress.suspend(|| {
+            let mut stderr = io::stderr().lock();
+            // If the question cannot be shown it cannot be answered either.
+            let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+            let mut line = String::new();
+            asked.and_then(|()| io::stdin().lock().read_line(&mut line)).map(|_| line)
+        });
+        let answer = answer.unwrap_or_default().trim().to_lowercase();
+        if matches!(answer.as_str(), "y" | "yes" | "s" | "sim") {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Refused, "not confirmed; nothing was changed")
+            .next("answer y, or use --yes"))
+    }
+}
+
+fn migrate_options(args: &MigrateArgs, source: Endpoint, target: Endpoint) -> migrate::Options {
+    let named = |names: &[String]| -> Vec<String> {
+        names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
+    };
+    migrate::Options {
+        source,
+        target,
+        dry_run: args.dry_run,
+        tables: named(&args.tables),
+        exclude: named(&args.exclude),
+        scope: args.scope(),
+        batch_rows: args.batch_size,
+        jobs: args.jobs,
+        verify: !args.no_verify,
+        write_env: args.write_env.clone(),
+        loader: args.loader.into(),
+    }
+}
+
+fn advice(options: &migrate::Options) -> Advice {
+    let lines = migrate::env_lines(&options.target, Password::Masked);
+    let shown = |line: &&str| line.starts_with("DB_TYPE=") || line.starts_with("DATABASE_URL=");
+    Advice {
+        env_lines: lines.lines().filter(shown).map(render::one_line).collect(),
+        written_to: options.write_env.as_ref().map(|file| file.display().to_string()),
+    }
+}
+
+fn interrupted() -> Error {
+    Error::new(ErrorKind::Interrupted, "interrupted; the database is as it was")
+}

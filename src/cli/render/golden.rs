@@ -1,0 +1,327 @@
+//! What people and programs see, held by snapshots: one of every kind of report, as text and as JSON.
+
+use std::time::Duration;
+
+use super::*;
+use crate::cli::terminal::Style;
+use crate::commands::detect::{
+    DetectReport, DetectedBackup, DetectedTable, DetectedTechCare, RecordedMigration,
+};
+use crate::commands::migrate::Planned;
+use crate::commands::schema::{Action as SchemaAction, SchemaReport};
+use crate::model::digest::Digest;
+use crate::model::endpoint::{Dialect, Endpoint, Flavour, Location};
+use crate::model::error::{Error, ErrorKind};
+use crate::model::plan::{
+    CheckPlan, ColumnPlan, Fidelity, FindingAction, ForeignKeyPlan, IdentityPlan, IndexPartPlan, IndexPlan,
+    KeyPlan, Plan, Scope, TablePlan, TypePlan,
+};
+use crate::model::report::MigrationReport;
+use crate::model::schema::{Action, DataType, Deferrable, IdentityGeneration};
+use crate::techcare::recognition::Variant;
+
+const WIDE: Style = Style { color: false, width: None };
+const NARROW: Style = Style { color: false, width: Some(80) };
+
+fn sqlite() -> DatabaseReport {
+    DatabaseReport {
+        engine: "sqlite".into(),
+        version: Some("SQLite 3.51.3".into()),
+        location: "sqlite:///instance/techcare.db".into(),
+        origin: "from --source".into(),
+    }
+}
+
+fn postgres() -> DatabaseReport {
+    DatabaseReport {
+        engine: "postgresql".into(),
+        version: Some("PostgreSQL 15.18".into()),
+        location: "postgresql://techcare:***@db:5432/techcare".into(),
+        origin: "from DATABASE_URL in .env".into(),
+    }
+}
+
+fn finding(severity: Severity, code: &str, table: Option<&str>, column: Option<&str>) -> Finding {
+    Finding {
+        code: code.into(),
+        severity,
+        table: table.map(Into::into),
+        column: column.map(Into::into),
+        object: None,
+        kind: "column".into(),
+        rows: None,
+        keys: vec![],
+        action: FindingAction::Widened,
+        text: "VARCHAR(128) becomes VARCHAR(255): the longest value has 162 characters".into(),
+    }
+}
+
+fn findings() -> Vec<Finding> {
+    let widened = finding(Severity::Info, "widened", Some("users"), Some("password_hash"));
+    let mut nul = finding(Severity::Blocker, "nul_in_text", Some("diagnostics"), Some("notes"));
+    nul.rows = Some(7);
+    nul.keys = ["id=1", "id=2", "id=5", "id=8", "id=9"].map(String::from).to_vec();
+    nul.action = FindingAction::Refused;
+    nul.text = "holds a NUL character, which PostgreSQL has none of".into();
+    let mut view = finding(Severity::Warning, "object_not_carried", None, None);
+    view.object = Some("active_users".into());
+    view.kind = "view".into();
+    view.action = FindingAction::NotCarried;
+    view.text = "CREATE VIEW active_users AS\nSELECT * FROM users WHERE active".into();
+    vec![widened, nul, view]
+}
+
+fn column(name: &str, from: &str, to: &str, carries: DataType) -> ColumnPlan {
+    ColumnPlan {
+        source: name.into(),
+        source_type: from.into(),
+        name: name.into(),
+        native_type: to.into(),
+        carries,
+        fidelity: Fidelity::Exact,
+        nullable: true,
+        default: None,
+        on_update_now: false,
+        generated: None,
+        identity: None,
+        collation: None,
+        comment: None,
+    }
+}
+
+fn index(name: &str, unique: bool, columns: &[&str]) -> IndexPlan {
+    let part = |column: &&str| IndexPartPlan {
+        column: Some((*column).into()),
+        expression: None,
+        descending: false,
+        nulls_first: None,
+        collation: None,
+        prefix: None,
+        operator_class: None,
+    };
+    IndexPlan {
+        name: Some(name.into()),
+        unique,
+        constraint: false,
+        parts: columns.iter().map(part).collect(),
+        include: vec![],
+        predicate: None,
+        method: None,
+        nulls_not_distinct: false,
+        deferrable: Deferrable::No,
+    }
+}
+
+fn plan() -> Plan {
+    let mut id = column("id", "INTEGER", "integer", DataType::INT32);
+    id.nullable = false;
+    id.identity = Some(IdentityPlan { generation: IdentityGeneration::Serial, next: Some(66), increment: 1 });
+    let mut hash = column("password_hash", "VARCHAR(128)", "character varying(255)", DataType::TEXT);
+    hash.fidelity = Fidelity::Wider;
+    hash.collation = Some("C".into());
+    let mut renamed = column("rôle\u{1b}[2J", "TEXT", "text", DataType::TEXT);
+    renamed.name = "role".into();
+    renamed.default = Some("'user'".into());
+    let mut partial = index("ix_users_role", false, &["role"]);
+    partial.parts[0].descending = true;
+    partial.predicate = Some("active".into());
+    Plan {
+        source: Dialect::Sqlite,
+        target: Dialect::Postgres,
+        target_flavour: Flavour::Postgres,
+        scope: Scope::All,
+        types: vec![TypePlan { name: "userrole".into(), labels: vec!["ADMIN".into(), "USER".into()] }],
+        tables: vec![TablePlan {
+            source: "users".into(),
+            name: "users".into(),
+            columns: vec![id, hash, renamed],
+            primary_key: Some(KeyPlan {
+                name: Some("users_pkey".into()),
+                columns: vec!["id".into()],
+                prefixes: vec![],
+            }),
+            indexes: vec![index("ix_users_email", true, &["email"]), partial],
+            foreign_keys: vec![ForeignKeyPlan {
+                name: None,
+                columns: vec!["role_id".into()],
+                references: "roles".into(),
+                referenced_columns: vec!["id".into()],
+                on_delete: Action::Cascade,
+                on_update: Action::NoAction,
+                deferrable: Deferrable::No,
+                match_full: false,
+            }],
+            checks: vec![CheckPlan { name: None, expression: "active IN (0, 1)".into() }],
+            comment: None,
+            without_rowid: false,
+            strict: false,
+            key: vec!["id".into()],
+            estimated_rows: Some(1234),
+        }],
+        findings: findings(),
+    }
+}
+
+fn planned() -> Planned {
+    Planned { plan: plan(), source: sqlite(), target: postgres() }
+}
+
+fn migrated() -> MigrationReport {
+    let table = |name: &str, rows: u64, bytes: u64, seconds: f64, verified| TableReport {
+        name: name.into(),
+        target_name: name.into(),
+        rows_read: rows,
+        rows_written: rows,
+        rows_rejected: 0,
+        rows_filtered: 0,
+        bytes,
+        seconds,
+        verified,
+        digest: Some(Digest { rows, sum: 0xabc }),
+    };
+    MigrationReport {
+        run_id: "0193".into(),
+        source: sqlite(),
+        target: postgres(),
+        tables: vec![
+            table("diagnostics", 300_000, 1_234_000_000, 12.34, Some(true)),
+            table("users", 65, 20_000, 0.01, Some(true)),
+        ],
+        findings: vec![findings().remove(0), findings().remove(2)],
+        seconds: 13.5,
+        bytes: 1_234_020_000,
+    }
+}
+
+fn detected() -> DetectReport {
+    DetectReport {
+        database: postgres(),
+        latency: Duration::from_micros(1234),
+        size: Some(45_000_000),
+        encoding: "UTF8".into(),
+        collation: "pt_BR.UTF-8".into(),
+        time_zone: Some("America/Sao_Paulo".into()),
+        tables: vec![
+            DetectedTable { name: "diagnostics".into(), rows: 300_000, bytes: Some(44_000_000) },
+            DetectedTable { name: "odd\nname".into(), rows: 1, bytes: None },
+        ],
+        techcare: DetectedTechCare {
+            recognised: true,
+            variant: Some(Variant::Current),
+            faults: vec!["users.password_hash is too short".into()],
+            migrations: vec![RecordedMigration {
+                table: "seaql_migrations".into(),
+                newest: Some("m20260101_000001_roles".into()),
+                count: 4,
+            }],
+        },
+        backup: Some(DetectedBackup {
+            path: "backups/techcare_postgresql_20261120_030000.dump".into(),
+            age: Duration::from_secs(4 * 86_400),
+        }),
+        warnings: vec!["the server's time zone is America/Sao_Paulo, not UTC".into()],
+    }
+}
+
+fn schema_report() -> SchemaReport {
+    SchemaReport {
+        database: postgres(),
+        action: SchemaAction::Up,
+        changed: vec!["m20260101_000001_roles".into()],
+        applied: vec!["m20260101_000001_roles".into()],
+        pending: vec![],
+        tables: vec!["roles".into()],
+        notes: vec!["a note".into()],
+    }
+}
+
+fn advice() -> migration::Advice {
+    migration::Advice {
+        env_lines: vec![
+            "DB_TYPE=postgresql".into(),
+            "DATABASE_URL=postgresql://techcare:***@db:5432/techcare".into(),
+        ],
+        written_to: None,
+    }
+}
+
+fn refusal() -> Error {
+    let mut error = Error::new(ErrorKind::Refused, "the target postgresql://u:canary@h/d is not empty")
+        .why("it already has table \"users\"")
+        .next("choose an empty database");
+    error.push(Error::new(ErrorKind::Lost, "the connection was lost"));
+    error
+}
+
+#[test]
+fn a_plan() {
+    insta::assert_snapshot!("plan", plan::render(&planned(), WIDE));
+    insta::assert_snapshot!("plan_narrow", plan::render(&planned(), NARROW));
+    insta::assert_json_snapshot!("plan_json", json::planned(&planned(), None, Status::Refused));
+}
+
+#[test]
+fn a_migration() {
+    insta::assert_snapshot!("migration", migration::render(&migrated(), &advice(), WIDE));
+    let written = migration::Advice { written_to: Some(".env.new".into()), ..advice() };
+    let mut one = migrated();
+    one.tables.truncate(1);
+    one.findings.clear();
+    insta::assert_snapshot!("migration_of_one", migration::render(&one, &written, NARROW));
+    insta::assert_json_snapshot!("migration_json", json::migrated(&migrated()));
+}
+
+#[test]
+fn a_detected_database() {
+    insta::assert_snapshot!("detect", detect::render(&detected(), WIDE));
+    let mut empty = detected();
+    empty.database = sqlite();
+    empty.tables.clear();
+    empty.techcare =
+        DetectedTechCare { recognised: false, variant: None, faults: vec![], migrations: vec![] };
+    (empty.backup, empty.time_zone, empty.warnings) = (None, None, vec![]);
+    insta::assert_snapshot!("detect_empty", detect::render(&empty, WIDE));
+    insta::assert_json_snapshot!("detect_json", json::detect(&detected()));
+}
+
+#[test]
+fn a_schema() {
+    insta::assert_snapshot!("schema", schema::render(&schema_report(), WIDE));
+    insta::assert_json_snapshot!("schema_json", json::schema(&schema_report()));
+}
+
+#[test]
+fn an_error() {
+    insta::assert_snapshot!("error", error::render(&refusal(), WIDE));
+    let endpoint = Endpoint::new(Location::File("/srv/x.db".into()), "from --source");
+    let document = json::failed(Some("migrate"), &refusal(), Some(&endpoint), None);
+    assert!(!document.to_string().contains("canary"));
+    insta::assert_json_snapshot!("error_json", document);
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let colored = Style { color: true, width: None };
+    let strip = |text: &str| {
+        let mut out = String::new();
+        let mut parts = text.split('\u{1b}');
+        out.push_str(parts.next().unwrap());
+        parts.for_each(|part| out.push_str(part.split_once('m').unwrap().1));
+        out
+    };
+    let text = plan::render(&planned(), colored);
+    assert!(text.contains('\u{1b}'));
+    let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(squeeze(&strip(&text)), squeeze(&plan::render(&planned(), WIDE)));
+}
+
+#[test]
+fn the_verdict_is_about_what_stayed_behind() {
+    let all = findings();
+    assert_eq!(verdict(&all[..1], &[]), Status::Done);
+    assert_eq!(verdict(&all[2..], &[]), Status::Findings);
+    let mut table = migrated().tables.remove(0);
+    assert_eq!(verdict(&[], std::slice::from_ref(&table)), Status::Done);
+    table.rows_rejected = 1;
+    assert_eq!(verdict(&[], &[table]), Status::Findings);
+}

@@ -1,0 +1,161 @@
+//! The one JSON document of `--format json`: the bones of the contract, the same for every command, and what a
+//! command has to add.
+
+use serde_json::{Map, Value, json};
+
+use super::{error, exit_code, verdict};
+use crate::commands::detect::DetectReport;
+use crate::commands::migrate::Planned;
+use crate::commands::schema::SchemaReport;
+use crate::model::endpoint::Endpoint;
+use crate::model::error::{Error, ErrorKind};
+use crate::model::plan::TablePlan;
+use crate::model::report::{MigrationReport, Status};
+
+/// Version of the document.
+const VERSION: u8 = 1;
+
+/// A document under construction; keys stay in the order in which they come.
+struct Document(Map<String, Value>);
+
+impl Document {
+    fn new(command: &str, status: Status, exit_code: u8) -> Self {
+        let mut document = Self(Map::new());
+        document.put("version", json!(VERSION)).put("command", json!(command));
+        document.put("status", json!(status)).put("exit_code", json!(exit_code));
+        document
+    }
+
+    fn put(&mut self, key: &str, value: Value) -> &mut Self {
+        self.0.insert(key.to_owned(), value);
+        self
+    }
+
+    fn finish(self) -> Value {
+        Value::Object(self.0)
+    }
+}
+
+/// `detect`.
+pub fn detect(report: &DetectReport) -> Value {
+    let mut document = Document::new("detect", Status::Done, 0);
+    document
+        .put("source", json!(report.database))
+        .put("tables", json!(report.tables))
+        .put("findings", json!([]));
+    document.put(
+        "database",
+        json!({
+            "reachable": true,
+            "latency_ms": report.latency.as_secs_f64() * 1000.0,
+            "size_bytes": report.size,
+            "encoding": report.encoding,
+            "collation": report.collation,
+            "time_zone": report.time_zone,
+            "techcare": report.techcare,
+            "newest_backup": report.backup.as_ref().map(|backup| json!({
+                "path": backup.path.display().to_string(),
+                "age_seconds": backup.age.as_secs(),
+            })),
+        }),
+    );
+    document.put("warnings", json!(report.warnings));
+    document.finish()
+}
+
+/// `migrate --dry-run`, or a plan that was refused with this error.
+pub fn planned(planned: &Planned, refusal: Option<&Error>, status: Status) -> Value {
+    let code = refusal.map_or(exit_code(status), |error| error.kind().exit_code());
+    let mut document = Document::new("migrate", status, code);
+    document.put("source", json!(planned.source)).put("target", json!(planned.target));
+    document.put("tables", planned.plan.tables.iter().map(planned_table).collect());
+    document.put("findings", json!(planned.plan.findings));
+    let mut plan = json!(planned.plan);
+    if let Some(plan) = plan.as_object_mut() {
+        plan.remove("findings");
+    }
+    document.put("plan", plan);
+    if let Some(error) = refusal {
+        document.put("error", error_bone(error));
+    }
+    document.finish()
+}
+
+fn planned_table(table: &TablePlan) -> Value {
+    json!({ "name": table.source, "target_name": table.name, "estimated_rows": table.estimated_rows })
+}
+
+/// `migrate`.
+pub fn migrated(report: &MigrationReport) -> Value {
+    let status = verdict(&report.findings, &report.tables);
+    let mut document = Document::new("migrate", status, exit_code(status));
+    document.put("run_id", json!(report.run_id));
+    document.put("source", json!(report.source)).put("target", json!(report.target));
+    document.put("tables", json!(report.tables)).put("findings", json!(report.findings));
+    document.put("seconds", json!(report.seconds)).put("bytes", json!(report.bytes));
+    document.finish()
+}
+
+/// `schema`.
+pub fn schema(report: &SchemaReport) -> Value {
+    let mut document = Document::new("schema", Status::Done, 0);
+    document.put("target", json!(report.database));
+    document.put("tables", report.tables.iter().map(|name| json!({ "name": name })).collect());
+    document.put("findings", json!([]));
+    document.put("action", json!(report.action)).put("changed", json!(report.changed));
+    document.put("applied", json!(report.applied)).put("pending", json!(report.pending));
+    document.put("notes", json!(report.notes));
+    document.finish()
+}
+
+/// Anything that prints text: help, the version, completions.
+pub fn text(command: &str, text: &str) -> Value {
+    let mut document = Document::new(command, Status::Done, 0);
+    document.put("text", json!(text));
+    document.finish()
+}
+
+/// An error, with the databases that were named as far as they are known.
+pub fn failed(
+    command: Option<&str>,
+    failure: &Error,
+    source: Option<&Endpoint>,
+    target: Option<&Endpoint>,
+) -> Value {
+    let status = match failure.kind() {
+        ErrorKind::Usage | ErrorKind::Unreachable | ErrorKind::Login => Status::Error,
+        ErrorKind::Refused | ErrorKind::Permission | ErrorKind::Value => Status::Refused,
+        _ => Status::Failed,
+    };
+    let mut document = Document::new(command.unwrap_or("techcare-db"), status, failure.kind().exit_code());
+    for (key, endpoint) in [("source", source), ("target", target)] {
+        if let Some(endpoint) = endpoint {
+            document.put(
+                key,
+                json!({
+                    "engine": endpoint.dialect(),
+                    "version": null,
+                    "location": endpoint.to_string(),
+                    "origin": endpoint.origin,
+                }),
+            );
+        }
+    }
+    document.put("error", error_bone(failure));
+    document.finish()
+}
+
+/// The error bone; errors of other workers follow where there are any.
+pub fn error_bone(failure: &Error) -> Value {
+    let text = |text: Option<&str>| text.map(error::mask);
+    let mut bone = json!({
+        "kind": failure.kind().as_str(),
+        "what": error::mask(failure.what()),
+        "why": text(failure.reason()),
+        "next": text(failure.advice()),
+    });
+    if let (false, Some(bone)) = (failure.others().is_empty(), bone.as_object_mut()) {
+        bone.insert("others".into(), failure.others().iter().map(error_bone).collect());
+    }
+    bone
+}

@@ -1,0 +1,110 @@
+//! The report of a migration for people: one table, what did not arrive as it was, and what to do now.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::findings;
+use super::table::{Column, lay_out};
+use crate::cli::terminal::{Ink, Style};
+use crate::cli::units;
+use crate::model::report::{MigrationReport, TableReport};
+
+const COLUMNS: [Column; 6] = [
+    Column::Left("table"),
+    Column::Right("rows"),
+    Column::Right("bytes"),
+    Column::Right("seconds"),
+    Column::Right("rows/s"),
+    Column::Left("verified"),
+];
+
+/// What to do with the result.
+#[derive(Debug, Clone, Default)]
+pub struct Advice {
+    /// Lines of `.env` that point TechCare at the target, password masked.
+    pub env_lines: Vec<String>,
+    /// File that holds them already, password included.
+    pub written_to: Option<String>,
+}
+
+/// The whole report.
+pub fn render(report: &MigrationReport, advice: &Advice, style: Style) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail, here and below.
+    let _ = writeln!(out, "from  {}", super::database(&report.source, style));
+    let _ = writeln!(out, "to    {}\n", super::database(&report.target, style));
+    let total = (report.tables.len() > 1).then(|| total(report));
+    out.push_str(&lay_out(&COLUMNS, report.tables.iter().map(row).chain(total), style));
+    out.push_str(&findings::render(&report.findings, style));
+    let verified =
+        report.tables.iter().all(|table| table.verified == Some(true)) && !report.tables.is_empty();
+    let proof = if verified { ", every value of every row compared" } else { "" };
+    let end = format!(
+        "{} with {} in {}{proof}; run {}",
+        units::plural(report.tables.len() as u64, "table"),
+        units::plural(report.tables.iter().map(|t| t.rows_written).sum(), "row"),
+        units::duration(Duration::try_from_secs_f64(report.seconds).unwrap_or_default()),
+        report.run_id,
+    );
+    let _ = writeln!(out, "\n{}", style.paint(Ink::Good, &end));
+    out.push_str(&next_steps(report, advice));
+    out
+}
+
+fn next_steps(report: &MigrationReport, advice: &Advice) -> String {
+    let mut out = String::new();
+    match &advice.written_to {
+        Some(file) => {
+            let _ = writeln!(out, "\nTo point TechCare at the target, use the lines in {file}:");
+        }
+        None => {
+            out.push_str(
+                "\nTo point TechCare at the target, put these lines into its .env and restart it:\n",
+            );
+        }
+    }
+    for line in &advice.env_lines {
+        let _ = writeln!(out, "  {line}");
+    }
+    let _ = writeln!(
+        out,
+        "To go back, point it at {} again: it was only read and is as it was.",
+        report.source.location
+    );
+    out
+}
+
+fn row(table: &TableReport) -> Vec<String> {
+    let name = if table.name == table.target_name {
+        table.name.clone()
+    } else {
+        format!("{} → {}", table.name, table.target_name)
+    };
+    let verified = match table.verified {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "-",
+    };
+    let elapsed = Duration::try_from_secs_f64(table.seconds).unwrap_or_default();
+    vec![
+        name,
+        units::count(table.rows_written),
+        units::bytes(table.bytes),
+        format!("{:.1}", table.seconds),
+        units::count(units::per_second(table.rows_written, elapsed)),
+        verified.to_owned(),
+    ]
+}
+
+fn total(report: &MigrationReport) -> Vec<String> {
+    let rows = report.tables.iter().map(|table| table.rows_written).sum();
+    let elapsed = Duration::try_from_secs_f64(report.seconds).unwrap_or_default();
+    vec![
+        "total".to_owned(),
+        units::count(rows),
+        units::bytes(report.bytes),
+        format!("{:.1}", report.seconds),
+        units::count(units::per_second(rows, elapsed)),
+        String::new(),
+    ]
+}

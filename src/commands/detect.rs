@@ -1,0 +1,307 @@
+//! `detect`: what is configured, and is it well? Opens a database read-only, asks it about itself, and looks for
+//! TechCare in it and for its newest backup beside it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, Local, NaiveDateTime, TimeZone};
+use serde::Serialize;
+
+use crate::engine::capability::{Facts, ReadRequest, Snapshot, Source, TableSize};
+use crate::engine::connect;
+use crate::engine::stream;
+use crate::model::batch::{Cell, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeColumn};
+use crate::model::endpoint::{Dialect, Endpoint};
+use crate::model::error::Result;
+use crate::model::report::DatabaseReport;
+use crate::model::schema::{Schema, Table};
+use crate::techcare::recognition::{Variant, recognise};
+
+/// Tables in which migration tools write down what they have done, with the column that names a migration.
+const MIGRATION_TABLES: [(&str, &str); 2] =
+    [("seaql_migrations", "version"), ("alembic_version", "version_num")];
+
+/// What to look at.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The database.
+    pub endpoint: Endpoint,
+    /// Folder of its backups.
+    pub backups: PathBuf,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DetectReport {
+    /// The database.
+    pub database: DatabaseReport,
+    /// Time of one round trip.
+    pub latency: Duration,
+    /// Bytes on disk.
+    pub size: Option<u64>,
+    /// Character encoding.
+    pub encoding: String,
+    /// Default collation.
+    pub collation: String,
+    /// Time zone of sessions that ask for none.
+    pub time_zone: Option<String>,
+    /// Tables with rows and bytes.
+    pub tables: Vec<DetectedTable>,
+    /// Whether it is TechCare's.
+    pub techcare: DetectedTechCare,
+    /// Newest backup of this kind of database.
+    pub backup: Option<DetectedBackup>,
+    /// What is not well, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// A table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DetectedTable {
+    /// Name.
+    pub name: String,
+    /// Rows, counted.
+    pub rows: u64,
+    /// Bytes on disk, with indexes.
+    pub bytes: Option<u64>,
+}
+
+/// Whether a database is TechCare's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DetectedTechCare {
+    /// Whether it is.
+    pub recognised: bool,
+    /// Age of its schema.
+    pub variant: Option<Variant>,
+    /// In what it falls short of the models.
+    pub faults: Vec<String>,
+    /// Migrations that are recorded in it.
+    pub migrations: Vec<RecordedMigration>,
+}
+
+/// The newest migration that a tool has recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecordedMigration {
+    /// Table in which it stands.
+    pub table: String,
+    /// The newest; `None` if none is recorded.
+    pub newest: Option<String>,
+    /// How many are recorded.
+    pub count: usize,
+}
+
+/// A backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DetectedBackup {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How old it is, by its name.
+    pub age: Duration,
+}
+
+/// Looks.
+pub async fn run(options: &Options) -> Result<DetectReport> {
+    let source = connect::source(&options.endpoint).await?;
+    let report = look(options, source.as_ref()).await;
+    source.close().await;
+    report
+}
+
+async fn look(options: &Options, source: &dyn Source) -> Result<DetectReport> {
+    let facts = source.facts();
+    let schema = source.inspect().await?;
+    let sizes = source.sizes().await?;
+    let found = recognise(&schema);
+    let faults = if found.is_techcare() { found.faults() } else { Vec::new() };
+    Ok(DetectReport {
+        database: super::database_report(&options.endpoint, facts),
+        latency: facts.latency,
+        size: facts.size,
+        encoding: facts.encoding.clone(),
+        collation: facts.collation.clone(),
+        time_zone: facts.time_zone.clone(),
+        tables: sizes.into_iter().map(DetectedTable::from).collect(),
+        techcare: DetectedTechCare {
+            recognised: found.is_techcare(),
+            variant: found.variant,
+            faults,
+            migrations: migrations(source, &schema).await?,
+        },
+        backup: newest_backup(&options.backups, options.endpoint.dialect(), Local::now()),
+        warnings: warnings(facts),
+    })
+}
+
+impl From<TableSize> for DetectedTable {
+    fn from(size: TableSize) -> Self {
+        Self { name: size.table, rows: size.rows, bytes: size.bytes }
+    }
+}
+
+/// Reads what migration tools have recorded, as any rows are read.
+async fn migrations(source: &dyn Source, schema: &Schema) -> Result<Vec<RecordedMigration>> {
+    let recorded = MIGRATION_TABLES
+        .into_iter()
+        .filter_map(|(table, column)| Some((schema.table(table)?, column)))
+        .filter(|(table, column)| table.column(column).is_some());
+    let mut out = Vec::new();
+    for (table, column) in recorded {
+        let snapshot = source.snapshot(1).await?;
+        let names = texts(snapshot.as_ref(), table, column).await;
+        snapshot.close().await;
+        let mut names = names?;
+        names.sort();
+        out.push(RecordedMigration { table: table.name.clone(), count: names.len(), newest: names.pop() });
+    }
+    Ok(out)
+}
+
+/// All values of a text column.
+async fn texts(snapshot: &dyn Snapshot, table: &Table, column: &str) -> Result<Vec<String>> {
+    let Some(column) = table.column(column) else { return Ok(Vec::new()) };
+    let shape = Shape {
+        table: table.name.clone(),
+        columns: vec![ShapeColumn { name: column.name.clone(), data_type: column.data_type.clone() }],
+        key: Vec::new(),
+    };
+    let request = ReadRequest {
+        table: table.name.clone(),
+        columns: vec![crate::engine::capability::ReadColumn {
+            name: column.name.clone(),
+            native_type: column.native_type.clone(),
+            carries: column.data_type.clone(),
+        }],
+        key: Vec::new(),
+        batch_rows: DEFAULT_BATCH_ROWS,
+        batch_bytes: DEFAULT_BATCH_BYTES,
+    };
+    let (sender, mut receiver) = stream::channel(std::sync::Arc::new(shape));
+    let collect = async {
+        let mut texts = Vec::new();
+        while let Some(batch) = receiver.recv().await {
+            for row in batch.iter() {
+                if let [Cell::Text(span)] = row {
+                    texts.push(batch.text(*span).to_owned());
+                }
+            }
+            receiver.recycle(batch);
+        }
+        texts
+    };
+    let (read, texts) = tokio::join!(snapshot.read(&request, sender), collect);
+    read.map(|()| texts)
+}
+
+/// What about a server sooner or later hurts an application that writes UTC and any alphabet.
+fn warnings(facts: &Facts) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let dialect = facts.flavour.dialect();
+    if let Some(zone) = facts.time_zone.as_deref().filter(|zone| dialect != Dialect::Sqlite && !is_utc(zone))
+    {
+        warnings.push(format!(
+            "the server's time zone is {zone}, not UTC: times that TechCare writes with an offset are shifted"
+        ));
+    }
+    let encoding = facts.encoding.to_ascii_lowercase().replace(['-', '_'], "");
+    if !encoding.is_empty() && !matches!(encoding.as_str(), "utf8" | "utf8mb4" | "utf16le" | "utf16be") {
+        warnings.push(format!(
+            "the database's character set is {}: tables that the application makes cannot hold every character",
+            facts.encoding
+        ));
+    }
+    warnings
+}
+
+/// `SYSTEM` is MySQL's way of not saying.
+fn is_utc(zone: &str) -> bool {
+    let zone = zone.to_ascii_uppercase();
+    matches!(zone.as_str(), "GMT" | "+00:00" | "ZULU" | "SYSTEM" | "ETC/GMT" | "") || zone.contains("UTC")
+}
+
+/// Newest `techcare_YYYYmmdd_HHMMSS.db`, or `techcare_ENGINE_YYYYmmdd_HHMMSS.…` for servers. A folder that cannot
+/// be read holds none.
+fn newest_backup(folder: &Path, dialect: Dialect, now: DateTime<Local>) -> Option<DetectedBackup> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let (made, path) = entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .filter_map(|entry| Some((backup_time(entry.file_name().to_str()?, dialect)?, entry.path())))
+        .max()?;
+    let made = Local.from_local_datetime(&made).earliest()?;
+    Some(DetectedBackup { path, age: (now - made).to_std().unwrap_or_default() })
+}
+
+/// When a backup was made, by its name; `None` for other files, other engines, manifests and unfinished ones.
+fn backup_time(name: &str, dialect: Dialect) -> Option<NaiveDateTime> {
+    let rest = name.strip_prefix("techcare_")?;
+    let engines: &[&str] = match dialect {
+        Dialect::Sqlite => &[""],
+        Dialect::Postgres => &["postgresql_"],
+        Dialect::Mysql => &["mysql_", "mariadb_"],
+    };
+    let rest = engines.iter().find_map(|engine| rest.strip_prefix(engine))?;
+    let (time, suffix) = rest.split_once('.')?;
+    let unfinished = suffix.ends_with("json") || suffix.contains("partial");
+    (!unfinished).then(|| NaiveDateTime::parse_from_str(time, "%Y%m%d_%H%M%S").ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::endpoint::Flavour;
+
+    fn facts(flavour: Flavour, encoding: &str, time_zone: Option<&str>) -> Facts {
+        Facts {
+            flavour,
+            version: "1".into(),
+            version_number: (1, 0, 0),
+            encoding: encoding.into(),
+            collation: String::new(),
+            time_zone: time_zone.map(Into::into),
+            size: None,
+            identity: String::new(),
+            latency: Duration::ZERO,
+            collations: vec![],
+            max_value_bytes: None,
+            case_sensitive_names: true,
+            namespace: String::new(),
+        }
+    }
+
+    #[test]
+    fn zones_and_character_sets_that_hurt_are_named() {
+        for zone in ["UTC", "Etc/UTC", "+00:00", "SYSTEM", "GMT"] {
+            assert!(warnings(&facts(Flavour::Postgres, "UTF8", Some(zone))).is_empty(), "{zone}");
+        }
+        let found = warnings(&facts(Flavour::Postgres, "LATIN1", Some("America/Sao_Paulo")));
+        assert_eq!(found.len(), 2);
+        assert!(found[0].contains("America/Sao_Paulo") && found[1].contains("LATIN1"));
+        assert_eq!(warnings(&facts(Flavour::Mariadb, "utf8mb3", None)).len(), 1);
+        assert!(warnings(&facts(Flavour::Sqlite, "UTF-8", None)).is_empty());
+    }
+
+    #[test]
+    fn the_newest_backup_of_its_engine_is_found_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "techcare_20260101_120000.db",
+            "techcare_20260102_120000.db",
+            "techcare_20260102_120000.db.json",
+            "techcare_20260103_120000.db.partial-1",
+            "techcare_postgresql_20260104_120000.dump",
+            "techcare_mariadb_20260105_120000.sql.zst",
+            "techcare_20261301_120000.db",
+            "other_20260106_120000.db",
+        ] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let now = Local.with_ymd_and_hms(2026, 1, 4, 12, 0, 0).unwrap();
+        let newest = |dialect| {
+            let backup = newest_backup(folder.path(), dialect, now).unwrap();
+            (backup.path.file_name().unwrap().to_str().unwrap().to_owned(), backup.age.as_secs() / 86_400)
+        };
+        assert_eq!(newest(Dialect::Sqlite), ("techcare_20260102_120000.db".into(), 2));
+        assert_eq!(newest(Dialect::Postgres), ("techcare_postgresql_20260104_120000.dump".into(), 0));
+        assert_eq!(newest(Dialect::Mysql), ("techcare_mariadb_20260105_120000.sql.zst".into(), 0));
+        assert_eq!(newest_backup(Path::new("/nonexistent"), Dialect::Sqlite, now), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! Translation of SQL expressions (defaults, checks, generated columns, index predicates) from one dialect to
+//! another. Only what certainly means the same is translated; everything else is `None`, and the planner lists
+//! the object as not carried. `term` is the common ground, `read` comes in from a dialect (with
+//! `call`, `literal` and `agree`), `print` goes out into one, `default` knows the clocks and constants that defaults are made of.
+//!
+//! Deliberately not translated, because the engines differ: `lower`/`upper` (SQLite folds ASCII only, PostgreSQL
+//! by collation), division of anything but integers by a constant (MySQL divides into decimals), `||` on MySQL
+//! (an OR unless the session says otherwise), LIKE where case could matter, regular expressions, clocks outside
+//! defaults, decimals calculated in SQLite (doubles there), anything by session or locale.
+
+mod agree;
+mod call;
+mod default;
+mod literal;
+mod print;
+mod read;
+mod term;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::default::default;
+use self::read::Reader;
+use crate::model::endpoint::Dialect;
+use crate::model::schema::DataType;
+
+/// What an expression needs to know about a column that it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnFacts {
+    /// Name in the target.
+    pub name: String,
+    /// What the column holds in the target.
+    pub data_type: DataType,
+    /// How its text compares.
+    pub comparison: Comparison,
+}
+
+/// How comparisons of a text column come out, on both sides; the first is the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Comparison {
+    /// Regardless of case, accents or trailing blanks on at least one side.
+    Loose,
+    /// Equal only if the code points are; the order is another matter.
+    Equality,
+    /// By code point.
+    Exact,
+}
+
+/// Finds a column by its name as the text has it (PostgreSQL's unquoted names already in lower case).
+pub type Columns<'a> = dyn Fn(&str) -> Option<ColumnFacts> + 'a;
+
+/// What an expression has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want<'a> {
+    /// Anything (the key of an index).
+    Any,
+    /// True, false or unknown (a check, the predicate of an index).
+    Truth,
+    /// A value of this type, stored as it comes out (a generated column).
+    Value(&'a DataType),
+}
+
+/// An expression of `source` over columns in the words of `target`, without outer parentheses. `None` wherever the
+/// meaning is not certainly the same.
+pub fn translate(
+    source: Dialect,
+    text: &str,
+    target: Dialect,
+    want: Want<'_>,
+    columns: &Columns<'_>,
+) -> Option<String> {
+    let reader = Reader::new(source, target, columns);
+    let node = reader.read(text)?;
+    let node = match want {
+        Want::Any => node,
+        Want::Truth => reader.condition(node)?,
+        Want::Value(data_type) => Some(node).filter(|n| n.class.stored_as(data_type))?,
+    };
+    print::print(&node.term, target)
+}
+
+/// Whether a check says no more than what the target's type of the column enforces by itself: `json_valid(c)`,
+/// also with `OR c IS NULL`, over a column that PostgreSQL keeps as JSON.
+pub fn implied_by_type(source: Dialect, text: &str, target: Dialect, columns: &Columns<'_>) -> bool {
+    target == Dialect::Postgres && read::json_guard(source, text, columns).is_some()
+}

@@ -1,0 +1,253 @@
+//! Terms in the words of a dialect. Operands that are no single word or call stand in parentheses, so that no
+//! dialect's precedence matters.
+
+use std::fmt::Write as _;
+
+use super::term::{Ends, Term};
+use crate::model::endpoint::Dialect;
+
+/// A term in the words of `target`; `None` for what the dialect has no word for.
+pub(super) fn print(term: &Term, target: Dialect) -> Option<String> {
+    let mut printer = Printer { out: String::new(), target };
+    printer.term(term)?;
+    Some(printer.out)
+}
+
+struct Printer {
+    out: String,
+    target: Dialect,
+}
+
+impl Printer {
+    fn term(&mut self, term: &Term) -> Option<()> {
+        match term {
+            Term::Column(name) => self.name(name),
+            Term::Null => self.word("NULL"),
+            Term::Bool(value) => self.bool(*value),
+            Term::Number(text) => self.word(text),
+            Term::Text(text) => self.text(text)?,
+            Term::Compare(op, a, b) => {
+                self.operand(a)?;
+                self.out.push(' ');
+                self.word(op.sql());
+                self.out.push(' ');
+                self.operand(b)?;
+            }
+            Term::And(list) => self.joined(list, " AND ")?,
+            Term::Or(list) => self.joined(list, " OR ")?,
+            Term::Not(term) => {
+                self.word("NOT (");
+                self.term(term)?;
+                self.out.push(')');
+            }
+            Term::IsNull(term, negated) => {
+                self.operand(term)?;
+                self.word(if *negated { " IS NOT NULL" } else { " IS NULL" });
+            }
+            Term::IsBool { term, value, negated } => {
+                self.operand(term)?;
+                self.word(if *negated { " IS NOT " } else { " IS " });
+                self.word(if *value { "TRUE" } else { "FALSE" });
+            }
+            Term::In { term, list, negated } => {
+                self.operand(term)?;
+                self.word(if *negated { " NOT IN (" } else { " IN (" });
+                self.list(list)?;
+                self.out.push(')');
+            }
+            Term::Between { term, low, high, negated } => {
+                self.operand(term)?;
+                self.word(if *negated { " NOT BETWEEN " } else { " BETWEEN " });
+                self.operand(low)?;
+                self.word(" AND ");
+                self.operand(high)?;
+            }
+            Term::Like { term, pattern, negated } => {
+                self.operand(term)?;
+                self.word(if *negated { " NOT LIKE " } else { " LIKE " });
+                self.text(pattern)?;
+            }
+            Term::Arithmetic(op, a, b) => {
+                self.operand(a)?;
+                self.out.push(' ');
+                self.word(op.sql());
+                self.out.push(' ');
+                self.operand(b)?;
+            }
+            Term::Negate(term) => {
+                self.out.push('-');
+                self.operand(term)?;
+            }
+            Term::Concat(list) if self.target == Dialect::Mysql => self.call("concat", list)?,
+            Term::Concat(list) => self.joined(list, " || ")?,
+            Term::Case(branches, otherwise) => {
+                self.word("CASE");
+                for (condition, result) in branches {
+                    self.word(" WHEN ");
+                    self.term(condition)?;
+                    self.word(" THEN ");
+                    self.operand(result)?;
+                }
+                if let Some(otherwise) = otherwise {
+                    self.word(" ELSE ");
+                    self.operand(otherwise)?;
+                }
+                self.word(" END");
+            }
+            _ => self.function(term)?,
+        }
+        Some(())
+    }
+
+    fn function(&mut self, term: &Term) -> Option<()> {
+        match term {
+            Term::Chars(term) => {
+                let name = if self.target == Dialect::Mysql { "char_length" } else { "length" };
+                self.call(name, std::slice::from_ref(&**term))
+            }
+            Term::Bytes { term, of_text } => match self.target {
+                // octet_length is younger than the SQLite of many an application.
+                Dialect::Sqlite if *of_text => {
+                    self.word("length(CAST(");
+                    self.term(term)?;
+                    self.word(" AS BLOB))");
+                    Some(())
+                }
+                Dialect::Postgres if *of_text => self.call("octet_length", std::slice::from_ref(&**term)),
+                _ => self.call("length", std::slice::from_ref(&**term)),
+            },
+            Term::Trim(ends, term) => {
+                let name = match ends {
+                    Ends::Both => "trim",
+                    Ends::Left => "ltrim",
+                    Ends::Right => "rtrim",
+                };
+                self.call(name, std::slice::from_ref(&**term))
+            }
+            Term::Substring(term, from, length) => {
+                self.word("substr(");
+                self.term(term)?;
+                write!(self.out, ", {from}").ok()?;
+                if let Some(length) = length {
+                    write!(self.out, ", {length}").ok()?;
+                }
+                self.out.push(')');
+                Some(())
+            }
+            Term::Coalesce(list) => self.call("coalesce", list),
+            Term::NullIf(a, b) => self.call("nullif", &[(**a).clone(), (**b).clone()]),
+            Term::Abs(term) => self.call("abs", std::slice::from_ref(&**term)),
+            Term::JsonValid(term) if self.target != Dialect::Postgres => {
+                self.call("json_valid", std::slice::from_ref(&**term))
+            }
+            _ => None,
+        }
+    }
+
+    fn call(&mut self, name: &str, arguments: &[Term]) -> Option<()> {
+        self.word(name);
+        self.out.push('(');
+        self.list(arguments)?;
+        self.out.push(')');
+        Some(())
+    }
+
+    fn list(&mut self, list: &[Term]) -> Option<()> {
+        for (at, term) in list.iter().enumerate() {
+            if at > 0 {
+                self.word(", ");
+            }
+            self.term(term)?;
+        }
+        Some(())
+    }
+
+    fn joined(&mut self, list: &[Term], with: &str) -> Option<()> {
+        for (at, term) in list.iter().enumerate() {
+            if at > 0 {
+                self.word(with);
+            }
+            let plain = matches!(
+                term,
+                Term::Compare(..) | Term::IsNull(..) | Term::In { .. } | Term::Like { .. } | Term::Not(_)
+            );
+            if plain && with != " || " {
+                self.term(term)?;
+            } else {
+                self.operand(term)?;
+            }
+        }
+        Some(())
+    }
+
+    /// A term as an operand: bare if it is one word or call, else in parentheses.
+    fn operand(&mut self, term: &Term) -> Option<()> {
+        let bare = match term {
+            Term::Number(text) => !text.starts_with('-'),
+            Term::Column(_)
+            | Term::Null
+            | Term::Bool(_)
+            | Term::Text(_)
+            | Term::Chars(_)
+            | Term::Bytes { .. }
+            | Term::Trim(..)
+            | Term::Substring(..)
+            | Term::Coalesce(_)
+            | Term::NullIf(..)
+            | Term::Abs(_)
+            | Term::Case(..)
+            | Term::JsonValid(_) => true,
+            Term::Concat(_) => self.target == Dialect::Mysql,
+            _ => false,
+        };
+        if bare {
+            return self.term(term);
+        }
+        self.out.push('(');
+        self.term(term)?;
+        self.out.push(')');
+        Some(())
+    }
+
+    fn word(&mut self, word: &str) {
+        self.out.push_str(word);
+    }
+
+    /// SQLite and MySQL keep truth values as 0 and 1, and their schemas say so.
+    fn bool(&mut self, value: bool) {
+        self.word(match (self.target, value) {
+            (Dialect::Postgres, true) => "true",
+            (Dialect::Postgres, false) => "false",
+            (_, true) => "1",
+            (_, false) => "0",
+        });
+    }
+
+    fn name(&mut self, name: &str) {
+        let quote = if self.target == Dialect::Mysql { '`' } else { '"' };
+        self.quoted(name, quote);
+    }
+
+    fn text(&mut self, text: &str) -> Option<()> {
+        if text.contains('\0') {
+            return None;
+        }
+        if self.target == Dialect::Mysql {
+            self.quoted(&text.replace('\\', "\\\\"), '\'');
+        } else {
+            self.quoted(text, '\'');
+        }
+        Some(())
+    }
+
+    fn quoted(&mut self, text: &str, quote: char) {
+        self.out.push(quote);
+        for c in text.chars() {
+            if c == quote {
+                self.out.push(quote);
+            }
+            self.out.push(c);
+        }
+        self.out.push(quote);
+    }
+}

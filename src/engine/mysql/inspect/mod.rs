@@ -1,0 +1,381 @@
+//! The catalogue, read with a handful of queries for the whole database and put together table by table.
+//! What a row about a column means is in `columns` and `defaults`, what is no table in `objects`.
+
+mod columns;
+mod defaults;
+mod objects;
+
+use std::collections::{BTreeMap, HashMap};
+
+use sqlx::MySqlConnection;
+
+use self::columns::RawColumn;
+use self::defaults::Telling;
+use super::connection::{Fields, rows};
+use super::types::{Rules, literal, quote};
+use crate::engine::capability::Rules as _;
+use crate::model::endpoint::{Dialect, Flavour};
+use crate::model::error::Result;
+use crate::model::schema::{
+    Action, Check, Column, DataType, DefaultValue, Deferrable, ForeignKey, Index, IndexKey, IndexPart,
+    Object, ObjectKind, PrimaryKey, Schema, Table, TableOptions,
+};
+
+/// Rows of the catalogue by the table that they are about.
+type ByTable = BTreeMap<String, Vec<Fields>>;
+
+/// Reads the catalogue of the session's database.
+pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &str) -> Result<Schema> {
+    let mariadb = rules.flavour == Flavour::Mariadb;
+    let expressions = mariadb && rules.version >= (10, 2, 7);
+    let telling = if expressions { Telling::Expression } else { Telling::Bare };
+    let tables = rows(connection, "the list of tables", TABLES).await?;
+    let mut columns = by_table(connection, "the list of columns", COLUMNS).await?;
+    let mut indexes = by_table(connection, "the list of indexes", &statistics(rules)).await?;
+    let mut keys = by_table(connection, "the list of foreign keys", KEYS).await?;
+    let mut actions = by_table(connection, "the list of foreign keys", ACTIONS).await?;
+    let mut checks = match check_query(rules) {
+        Some(sql) => by_table(connection, "the list of checks", sql).await?,
+        None => ByTable::new(),
+    };
+    let mut partitions = by_table(connection, "the list of partitions", PARTITIONS).await?;
+
+    let mut objects = objects::all(connection, database, mariadb).await?;
+    let mut out = Vec::with_capacity(tables.len());
+    for row in &tables {
+        let name = row.word(0);
+        let (checks, json) = checks_of(&checks.remove(&name).unwrap_or_default(), telling);
+        let next = row.number::<i128>(4);
+        let columns: Vec<Column> = columns
+            .remove(&name)
+            .unwrap_or_default()
+            .iter()
+            .map(|c| {
+                let raw = raw_column(c);
+                let json = json.contains(&raw.name);
+                columns::column(&raw, telling, next, json)
+            })
+            .collect();
+        let (primary_key, indexes) = keys_of(&indexes.remove(&name).unwrap_or_default());
+        let actions = actions.remove(&name).unwrap_or_default();
+        let (foreign_keys, elsewhere) =
+            foreign_keys(&keys.remove(&name).unwrap_or_default(), &actions, database);
+        objects.extend(elsewhere.into_iter().map(|object| Object { table: Some(name.clone()), ..object }));
+        out.push(Table {
+            columns,
+            primary_key,
+            indexes,
+            foreign_keys,
+            checks,
+            comment: row.text(5).filter(|c| !c.is_empty()),
+            options: TableOptions {
+                storage_engine: row.text(1),
+                partitioned_by: partitions.remove(&name).unwrap_or_default().first().map(partitioning),
+                ..TableOptions::default()
+            },
+            estimated_rows: row.number(2),
+            bytes: row.number(3),
+            name,
+        });
+    }
+    for table in &mut out {
+        find_truth_values(connection, table).await?;
+    }
+    out.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Schema { dialect: Dialect::Mysql, tables: out, objects })
+}
+
+const TABLES: &str = "SELECT table_name, engine, table_rows, data_length + index_length, auto_increment, \
+     table_comment FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', \
+     'SYSTEM VERSIONED') ORDER BY table_name";
+
+const COLUMNS: &str = "SELECT table_name, column_name, column_type, is_nullable, column_default, extra, \
+     generation_expression, collation_name, column_comment FROM information_schema.columns WHERE table_schema = \
+     DATABASE() ORDER BY table_name, ordinal_position";
+
+const KEYS: &str = "SELECT table_name, constraint_name, column_name, referenced_table_schema, \
+     referenced_table_name, referenced_column_name FROM information_schema.key_column_usage WHERE table_schema = \
+     DATABASE() AND referenced_table_name IS NOT NULL ORDER BY table_name, constraint_name, ordinal_position";
+
+const ACTIONS: &str = "SELECT table_name, constraint_name, delete_rule, update_rule FROM \
+     information_schema.referential_constraints WHERE constraint_schema = DATABASE()";
+
+const PARTITIONS: &str = "SELECT DISTINCT table_name, partition_method, partition_expression, \
+     subpartition_method, subpartition_expression FROM information_schema.partitions WHERE table_schema = \
+     DATABASE() AND partition_name IS NOT NULL";
+
+fn statistics(rules: &Rules) -> String {
+    let expression = if rules.capabilities().expression_indexes { "expression" } else { "NULL" };
+    format!(
+        "SELECT table_name, index_name, non_unique, column_name, collation, sub_part, index_type, {expression} FROM \
+         information_schema.statistics WHERE table_schema = DATABASE() ORDER BY table_name, index_name, seq_in_index"
+    )
+}
+
+/// MariaDB says whether a check stands at a column: those have no name of their own.
+fn check_query(rules: &Rules) -> Option<&'static str> {
+    match (rules.flavour, rules.version) {
+        (Flavour::Mariadb, (10, 5, 10..) | (10, 6.., _) | (11.., _, _)) => Some(
+            "SELECT table_name, constraint_name, check_clause, level FROM information_schema.check_constraints \
+             WHERE constraint_schema = DATABASE() ORDER BY table_name, constraint_name",
+        ),
+        (Flavour::Mariadb, version) if version >= (10, 3, 10) => Some(
+            "SELECT table_name, constraint_name, check_clause, 'Table' FROM information_schema.check_constraints \
+             WHERE constraint_schema = DATABASE() ORDER BY table_name, constraint_name",
+        ),
+        (Flavour::Mysql, version) if version >= (8, 0, 16) => Some(
+            "SELECT t.table_name, c.constraint_name, c.check_clause, 'Table' FROM \
+             information_schema.check_constraints c JOIN information_schema.table_constraints t ON \
+             t.constraint_schema = c.constraint_schema AND t.constraint_name = c.constraint_name WHERE \
+             t.constraint_schema = DATABASE() AND t.constraint_type = 'CHECK' AND t.enforced = 'YES' ORDER BY \
+             t.table_name, c.constraint_name",
+        ),
+        _ => None,
+    }
+}
+
+async fn by_table(connection: &mut MySqlConnection, what: &str, sql: &str) -> Result<ByTable> {
+    let mut out = ByTable::new();
+    for row in rows(connection, what, sql).await? {
+        out.entry(row.word(0)).or_default().push(row);
+    }
+    Ok(out)
+}
+
+fn raw_column(row: &Fields) -> RawColumn {
+    RawColumn {
+        name: row.word(1),
+        column_type: row.word(2),
+        nullable: row.word(3) == "YES",
+        default: row.text(4),
+        extra: row.word(5),
+        generation: row.text(6),
+        collation: row.text(7),
+        comment: row.word(8),
+    }
+}
+
+/// Checks, and the columns that a check makes JSON; those checks are part of the type and not listed.
+fn checks_of(rows: &[Fields], telling: Telling) -> (Vec<Check>, Vec<String>) {
+    let mut checks = Vec::new();
+    let mut json = Vec::new();
+    for row in rows {
+        let clause = row.word(2);
+        let of_column = row.word(3) == "Column";
+        match columns::json_column(&clause) {
+            Some(column) if telling == Telling::Expression => json.push(column.to_owned()),
+            _ => checks.push(Check {
+                name: (!of_column).then(|| row.word(1)),
+                expression: if telling == Telling::Bare {
+                    within(&defaults::unescaped(&clause)).to_owned()
+                } else {
+                    clause
+                },
+            }),
+        }
+    }
+    (checks, json)
+}
+
+/// An expression without the parentheses around all of it, which MySQL adds.
+fn within(clause: &str) -> &str {
+    let Some(inside) = clause.strip_prefix('(').and_then(|c| c.strip_suffix(')')) else { return clause };
+    let mut depth = 0_i32;
+    for c in inside.chars() {
+        depth += match c {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        if depth < 0 {
+            return clause;
+        }
+    }
+    inside
+}
+
+fn keys_of(rows: &[Fields]) -> (Option<PrimaryKey>, Vec<Index>) {
+    let mut primary = None;
+    let mut indexes = Vec::new();
+    for parts in rows.chunk_by(|a, b| a.bytes(1) == b.bytes(1)) {
+        let Some(first) = parts.first() else { continue };
+        let name = first.word(1);
+        if name == "PRIMARY" {
+            primary = Some(PrimaryKey {
+                name: None,
+                columns: parts.iter().map(|p| p.word(3)).collect(),
+                prefixes: parts.iter().map(|p| p.number(5)).collect(),
+            });
+            continue;
+        }
+        let method = match first.word(6).as_str() {
+            "FULLTEXT" => Some("fulltext".to_owned()),
+            "SPATIAL" => Some("spatial".to_owned()),
+            _ => None,
+        };
+        let keys: Vec<IndexPart> = parts.iter().map(|p| index_part(p, method.is_some())).collect();
+        let unique = first.word(2) == "0";
+        indexes.push(Index {
+            definition: definition(&name, unique, method.as_deref(), &keys),
+            name: Some(name),
+            unique,
+            constraint: false,
+            parts: keys,
+            include: vec![],
+            predicate: None,
+            method,
+            nulls_not_distinct: false,
+            deferrable: Deferrable::No,
+        });
+    }
+    (primary, indexes)
+}
+
+fn index_part(row: &Fields, special: bool) -> IndexPart {
+    let expression = row.text(7).map(|e| IndexKey::Expression(defaults::unescaped(&e)));
+    IndexPart {
+        key: row.text(3).map(IndexKey::Column).or(expression).unwrap_or(IndexKey::Expression(String::new())),
+        descending: row.word(4) == "D",
+        nulls_first: None,
+        collation: None,
+        // A spatial index tells the length of a bounding box here.
+        prefix: if special { None } else { row.number(5) },
+        operator_class: None,
+    }
+}
+
+fn definition(name: &str, unique: bool, method: Option<&str>, parts: &[IndexPart]) -> String {
+    let kind = match (method, unique) {
+        (Some(method), _) => format!("{} KEY", method.to_uppercase()),
+        (None, true) => "UNIQUE KEY".into(),
+        (None, false) => "KEY".into(),
+    };
+    let part = |p: &IndexPart| {
+        let key = match &p.key {
+            IndexKey::Column(column) => quote(column),
+            IndexKey::Expression(expression) => format!("({expression})"),
+        };
+        let prefix = p.prefix.map(|n| format!("({n})")).unwrap_or_default();
+        format!("{key}{prefix}{}", if p.descending { " DESC" } else { "" })
+    };
+    format!("{kind} {} ({})", quote(name), parts.iter().map(part).collect::<Vec<_>>().join(", "))
+}
+
+/// Foreign keys within the database, and those that lead out of it.
+fn foreign_keys(keys: &[Fields], actions: &[Fields], database: &str) -> (Vec<ForeignKey>, Vec<Object>) {
+    let rules: HashMap<String, (Action, Action)> =
+        actions.iter().map(|a| (a.word(1), (action(&a.word(2)), action(&a.word(3))))).collect();
+    let mut inside = Vec::new();
+    let mut outside = Vec::new();
+    for parts in keys.chunk_by(|a, b| a.bytes(1) == b.bytes(1)) {
+        let Some(first) = parts.first() else { continue };
+        let name = first.word(1);
+        let (schema, references) = (first.word(3), first.word(4));
+        let (on_delete, on_update) = rules.get(&name).copied().unwrap_or_default();
+        let key = ForeignKey {
+            columns: parts.iter().map(|p| p.word(2)).collect(),
+            referenced_columns: parts.iter().map(|p| p.word(5)).collect(),
+            name: Some(name),
+            references,
+            on_delete,
+            on_update,
+            deferrable: Deferrable::No,
+            match_full: false,
+            // InnoDB checks nothing while foreign_key_checks is off, and never looks back.
+            validated: false,
+        };
+        if schema.eq_ignore_ascii_case(database) {
+            inside.push(key);
+        } else {
+            outside.push(leading_out(&key, &schema));
+        }
+    }
+    (inside, outside)
+}
+
+fn leading_out(key: &ForeignKey, schema: &str) -> Object {
+    let list = |names: &[String]| names.iter().map(|n| quote(n)).collect::<Vec<_>>().join(", ");
+    let name = key.name.clone().unwrap_or_default();
+    Object {
+        kind: ObjectKind::Constraint,
+        table: None,
+        definition: format!(
+            "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {}.{} ({}) ON DELETE {} ON UPDATE {}",
+            quote(&name),
+            list(&key.columns),
+            quote(schema),
+            quote(&key.references),
+            list(&key.referenced_columns),
+            key.on_delete.sql(),
+            key.on_update.sql()
+        ),
+        name,
+    }
+}
+
+fn action(rule: &str) -> Action {
+    match rule {
+        "CASCADE" => Action::Cascade,
+        "SET NULL" => Action::SetNull,
+        "RESTRICT" => Action::Restrict,
+        "SET DEFAULT" => Action::SetDefault,
+        _ => Action::NoAction,
+    }
+}
+
+fn partitioning(row: &Fields) -> String {
+    let level = |method: usize, expression: usize| {
+        let method = row.text(method)?;
+        Some(format!("{method} ({})", row.word(expression)))
+    };
+    let first = level(1, 2).unwrap_or_default();
+    level(3, 4).map_or(first.clone(), |second| format!("{first} SUBPARTITION BY {second}"))
+}
+
+/// `tinyint(1)` is how MySQL spells a truth value, and also a number of one digit: the data say which. One query a
+/// table that has such columns; it ends at the first other number.
+async fn find_truth_values(connection: &mut MySqlConnection, table: &mut Table) -> Result<()> {
+    let candidate =
+        |c: &&mut Column| c.native_type.eq_ignore_ascii_case("tinyint(1)") && c.identity.is_none();
+    let found: Vec<&mut Column> = table.columns.iter_mut().filter(candidate).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let name = quote(&table.name);
+    let exists =
+        |c: &&mut Column| format!("EXISTS(SELECT 1 FROM {name} WHERE {} NOT IN (0, 1))", quote(&c.name));
+    let sql = format!("SELECT {}", found.iter().map(exists).collect::<Vec<_>>().join(", "));
+    let answer = rows(connection, &format!("table \"{}\"", table.name), &sql).await?;
+    for (at, column) in found.into_iter().enumerate() {
+        if answer.first().is_some_and(|r| r.word(at) == "0") {
+            column.data_type = DataType::Bool;
+            column.default = match column.default.take() {
+                Some(DefaultValue::Number(n)) if n == "0" => Some(DefaultValue::Bool(false)),
+                Some(DefaultValue::Number(n)) if n == "1" => Some(DefaultValue::Bool(true)),
+                other => other,
+            };
+        }
+    }
+    Ok(())
+}
+
+/// Rows that the catalogue estimates for a table.
+pub async fn estimate(connection: &mut MySqlConnection, table: &str) -> Result<Option<u64>> {
+    let sql = format!(
+        "SELECT table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {}",
+        literal(table)
+    );
+    Ok(rows(connection, "the size of a table", &sql).await?.first().and_then(|r| r.number(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_outermost_parentheses_go() {
+        assert_eq!(within("(`a` > 0)"), "`a` > 0");
+        assert_eq!(within("(`a`) or (`b`)"), "(`a`) or (`b`)");
+        assert_eq!(within("`a` > 0"), "`a` > 0");
+    }
+}

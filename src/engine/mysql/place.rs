@@ -1,0 +1,274 @@
+//! Where a run builds before anybody sees it: a database of its own or, without the right to make one, tables with
+//! a reserved prefix in the target. Names, rights, and what dead runs left behind.
+
+use sqlx::MySqlConnection;
+
+use super::connection::{Link, number, rows, run};
+use super::fault;
+use super::types::{literal, quote};
+use crate::engine::capability::Naming;
+use crate::model::error::{Error, ErrorKind, Result};
+
+/// What every name of ours begins with.
+const OURS: &str = "techcare_db_";
+
+/// Table that says which run a place belongs to, and that shows by moving that the switch happened.
+const MARKER: &str = "techcare_db_marker";
+
+/// A place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    run: String,
+    target: String,
+    /// Staging database; the target itself where tables have a prefix instead.
+    pub database: String,
+    /// How tables are called there.
+    pub naming: Naming,
+}
+
+impl Place {
+    /// A database of its own.
+    pub fn database(run: &str, target: &str) -> Self {
+        let run = word(run);
+        Self {
+            database: format!("{OURS}stage_{run}"),
+            naming: Naming::default(),
+            target: target.to_owned(),
+            run,
+        }
+    }
+
+    /// Tables with a prefix in the target.
+    pub fn prefix(run: &str, target: &str) -> Self {
+        let run = word(run);
+        let naming = Naming { prefix: format!("{OURS}{}_", short(&run)) };
+        Self { database: target.to_owned(), naming, target: target.to_owned(), run }
+    }
+
+    /// Whether it is a database of its own.
+    pub fn is_database(&self) -> bool {
+        self.database != self.target
+    }
+
+    /// Lock that a live run holds.
+    pub fn lock(&self) -> String {
+        lock(&self.run)
+    }
+
+    /// Database that takes empty tables of the target out of the way.
+    pub fn old(&self) -> String {
+        format!("{OURS}old_{}", self.run)
+    }
+
+    /// A staged table, with its database.
+    pub fn staged(&self, table: &str) -> String {
+        qualified(&self.database, &self.naming.table(table))
+    }
+
+    /// The same table once it is visible.
+    pub fn visible(&self, table: &str) -> String {
+        qualified(&self.target, table)
+    }
+
+    /// The marker while it is staged.
+    pub fn marker(&self) -> String {
+        self.staged(MARKER)
+    }
+
+    /// Name of the marker once the switch has happened, in the target.
+    pub fn switched_marker(&self) -> String {
+        format!("{OURS}switch_{}", short(&self.run))
+    }
+
+    /// Makes the place and tries out every right that the switch will need. `Permission` if one is missing; then
+    /// nothing is left.
+    pub async fn make(&self, connection: &mut MySqlConnection) -> Result<()> {
+        if self.is_database() {
+            self.step(
+                connection,
+                &format!("CREATE DATABASE {} CHARACTER SET utf8mb4", quote(&self.database)),
+            )
+            .await?;
+        }
+        let tried = self.try_rights(connection).await;
+        if tried.is_err() {
+            self.remove(connection).await?;
+        }
+        tried
+    }
+
+    async fn try_rights(&self, connection: &mut MySqlConnection) -> Result<()> {
+        let (here, there) = (self.marker(), self.visible(&self.switched_marker()));
+        for sql in [
+            format!(
+                "CREATE TABLE {here} (run VARCHAR(64) NOT NULL, target VARCHAR(64) NOT NULL) ENGINE=InnoDB"
+            ),
+            format!("INSERT INTO {here} VALUES ({}, {})", literal(&self.run), literal(&self.target)),
+            // The switch is a rename into the target, so a rename there and back shows that it may be done.
+            format!("RENAME TABLE {here} TO {there}"),
+            format!("RENAME TABLE {there} TO {here}"),
+        ] {
+            self.step(connection, &sql).await?;
+        }
+        Ok(())
+    }
+
+    async fn step(&self, connection: &mut MySqlConnection, sql: &str) -> Result<()> {
+        let Err(error) = run(connection, sql).await else { return Ok(()) };
+        let failed = fault::writing("making a place to build in", &error);
+        Err(match failed.kind() {
+            ErrorKind::Permission | ErrorKind::Login => failed.with_kind(ErrorKind::Permission),
+            _ => failed,
+        })
+    }
+
+    /// Removes every trace of it that is not visible in the target.
+    pub async fn remove(&self, connection: &mut MySqlConnection) -> Result<()> {
+        let failed = |e: &sqlx::Error| fault::writing("removing what had been staged", e);
+        if self.is_database() {
+            let sql = format!("DROP DATABASE IF EXISTS {}", quote(&self.database));
+            return run(connection, &sql).await.map_err(|e| failed(&e));
+        }
+        let sql = format!(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = {} AND table_name LIKE {}",
+            literal(&self.target),
+            literal(&format!("{}%", self.naming.prefix.replace('_', "\\_")))
+        );
+        run(connection, "SET SESSION foreign_key_checks=0").await.map_err(|e| failed(&e))?;
+        for row in rows(connection, "the list of tables", &sql).await? {
+            let sql = format!("DROP TABLE IF EXISTS {}", qualified(&self.target, &row.word(0)));
+            run(connection, &sql).await.map_err(|e| failed(&e))?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes the lock of a live run for as long as the connection lives.
+pub async fn hold_lock(connection: &mut MySqlConnection, place: &Place) -> Result<()> {
+    let sql = format!("SELECT GET_LOCK({}, 0)", literal(&place.lock()));
+    if number(connection, "the lock of this run", &sql).await? == 1 {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Busy, "another process holds the lock of this run")
+        .next("wait until it is done, or start a new run"))
+}
+
+/// Removes what runs left behind that are dead: nobody holds their lock. Only places that say that they belong to
+/// this target, or hold no table at all, are touched.
+pub async fn sweep(connection: &mut MySqlConnection, target: &str) -> Result<()> {
+    let list = format!(
+        "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE '{}stage\\_%'",
+        OURS.replace('_', "\\_")
+    );
+    for row in rows(connection, "the list of databases", &list).await? {
+        let name = row.word(0);
+        let Some(run) = name.strip_prefix(&format!("{OURS}stage_")) else { continue };
+        if is_alive(connection, run).await? {
+            continue;
+        }
+        let place = Place { database: name.clone(), ..Place::database(run, target) };
+        if belongs(connection, &place, run).await? {
+            tracing::info!(database = name, "removing what a dead run had staged");
+            place.remove(connection).await?;
+        }
+    }
+    let list = format!(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE \
+         '{0}________\\_{1}'",
+        OURS.replace('_', "\\_"),
+        MARKER.replace('_', "\\_")
+    );
+    for row in rows(connection, "the list of tables", &list).await? {
+        let sql = format!("SELECT run FROM {}", quote(&row.word(0)));
+        let Some(run) = rows(connection, "a marker", &sql).await?.first().map(|r| r.word(0)) else {
+            continue;
+        };
+        if !is_alive(connection, &run).await? {
+            Place::prefix(&run, target).remove(connection).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn is_alive(connection: &mut MySqlConnection, run: &str) -> Result<bool> {
+    let sql = format!("SELECT IS_FREE_LOCK({})", literal(&lock(run)));
+    Ok(number(connection, "the lock of an earlier run", &sql).await? != 1)
+}
+
+async fn belongs(connection: &mut MySqlConnection, place: &Place, run: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT COUNT(*), SUM(table_name = '{MARKER}') FROM information_schema.tables WHERE table_schema = {}",
+        literal(&place.database)
+    );
+    let counted = rows(connection, "an earlier run's staging", &sql).await?;
+    let count = |at| counted.first().and_then(|r| r.number::<u64>(at)).unwrap_or(0);
+    match (count(0), count(1)) {
+        (0, _) => Ok(true),
+        (_, 0) => Ok(false),
+        _ => {
+            let sql = format!(
+                "SELECT COUNT(*) FROM {} WHERE target = {} AND run = {}",
+                place.marker(),
+                literal(&place.target),
+                literal(run)
+            );
+            Ok(number(connection, "an earlier run's marker", &sql).await? > 0)
+        }
+    }
+}
+
+/// What to grant so that staging works, for the account that is logged in.
+pub async fn grant(connection: &mut MySqlConnection, link: &Link) -> String {
+    let account = rows(connection, "the account", "SELECT CURRENT_USER()").await;
+    let account =
+        account.ok().and_then(|r| r.first().map(|r| r.word(0))).unwrap_or_else(|| link.user().to_owned());
+    let account = match account.rsplit_once('@') {
+        Some((user, host)) => format!("{}@{}", literal(user), literal(host)),
+        None => literal(&account),
+    };
+    format!(
+        "have an administrator run: GRANT ALL PRIVILEGES ON {}.* TO {account}; GRANT ALL PRIVILEGES ON \
+         `techcare\\_db\\_%`.* TO {account}",
+        quote(link.database())
+    )
+}
+
+fn qualified(database: &str, table: &str) -> String {
+    format!("{}.{}", quote(database), quote(table))
+}
+
+fn lock(run: &str) -> String {
+    format!("{OURS}stage_{run}")
+}
+
+/// A run's id as part of a name: lower case, digits and `_`, so long that 64 characters are enough for the rest.
+fn word(run: &str) -> String {
+    let clean: String =
+        run.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    clean[clean.len().saturating_sub(40)..].to_owned()
+}
+
+/// The last eight letters and digits, which differ most between runs.
+fn short(run: &str) -> String {
+    let letters: Vec<char> = run.chars().filter(char::is_ascii_alphanumeric).collect();
+    let tail = &letters[letters.len().saturating_sub(8)..];
+    format!("{:0>8}", tail.iter().collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_and_say_whose_they_are() {
+        let run = "0193A5C0-7E0D-7B51-9F6E-3C1D2E4F5A6B";
+        let place = Place::database(run, "app");
+        assert_eq!(place.database, "techcare_db_stage_0193a5c0_7e0d_7b51_9f6e_3c1d2e4f5a6b");
+        assert!(place.is_database() && place.database.len() <= 64);
+        assert_eq!(place.staged("t"), "`techcare_db_stage_0193a5c0_7e0d_7b51_9f6e_3c1d2e4f5a6b`.`t`");
+        let place = Place::prefix(run, "app");
+        assert_eq!(place.staged("t"), "`app`.`techcare_db_2e4f5a6b_t`");
+        assert_eq!(place.visible(&place.switched_marker()), "`app`.`techcare_db_switch_2e4f5a6b`");
+        assert_eq!(Place::prefix("r1", "app").naming.prefix, "techcare_db_000000r1_");
+    }
+}

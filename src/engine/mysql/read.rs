@@ -1,0 +1,427 @@
+//! From MySQL's rows to cells, and the consistent view that a source is read through.
+//! The text protocol carries every value exactly but FLOAT, which it shows with six digits: that one is read as a
+//! double. No value becomes an object of its own on the way.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use sqlx::mysql::MySqlRow;
+use sqlx::{Decode, MySql, MySqlConnection, Row, ValueRef};
+use tokio::sync::{Mutex, Semaphore};
+
+use super::connection::{Link, Role, rows, run, statement};
+use super::native::NativeType;
+use super::types::quote;
+use super::{fault, inspect};
+use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot};
+use crate::engine::stream::BatchSender;
+use crate::model::batch::{Batch, Cell};
+use crate::model::endpoint::Dialect;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::TableProfile;
+use crate::model::schema::{DataType, Table};
+use crate::model::value;
+
+/// How the bytes of a column become cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decoder {
+    Bool,
+    Int,
+    Single,
+    Double,
+    Decimal,
+    Text,
+    Bytes,
+    /// Bytes that stand for a value of a type that is no byte string: hexadecimal digits.
+    Hex,
+    Date,
+    Time,
+    DateTime,
+    Uuid,
+    /// So many bits, sent as bytes.
+    Bits(u32),
+}
+
+impl Decoder {
+    fn of(column: &ReadColumn) -> Option<Self> {
+        let native = NativeType::parse(&column.native_type);
+        Some(match &column.carries {
+            DataType::Bool => Self::Bool,
+            DataType::Int { .. } | DataType::Year => Self::Int,
+            DataType::Float32 => Self::Single,
+            DataType::Float64 => Self::Double,
+            DataType::Decimal { .. } => Self::Decimal,
+            DataType::Bytes { .. } => Self::Bytes,
+            DataType::Date => Self::Date,
+            DataType::Time { .. } | DataType::TimeSpan { .. } => Self::Time,
+            DataType::DateTime { .. } | DataType::Timestamp { .. } => Self::DateTime,
+            DataType::Uuid => Self::Uuid,
+            DataType::Bit { length: Some(length), varying: false } if native.base == "bit" => {
+                Self::Bits(*length)
+            }
+            DataType::Native { .. } if native.is_opaque() => Self::Hex,
+            DataType::Text { .. }
+            | DataType::TimeTz
+            | DataType::Interval
+            | DataType::Json { .. }
+            | DataType::Enum { .. }
+            | DataType::Set { .. }
+            | DataType::Bit { .. }
+            | DataType::Native { .. } => Self::Text,
+            DataType::Any => return None,
+        })
+    }
+
+    /// Appends a value; `false` if it is no such thing.
+    fn push(self, column: &ReadColumn, bytes: &[u8], batch: &mut Batch) -> bool {
+        let text = || std::str::from_utf8(bytes).ok();
+        let cell = match self {
+            Self::Text => return batch.try_push_text(bytes),
+            Self::Bytes => {
+                batch.push_bytes(bytes);
+                return true;
+            }
+            Self::Hex => {
+                batch.push_text(&value::format_hex(bytes));
+                return true;
+            }
+            Self::Decimal => {
+                let Some(decimal) = text().filter(|t| value::is_decimal(t)) else { return false };
+                batch.push_decimal(decimal);
+                return true;
+            }
+            Self::Uuid => {
+                let Some(uuid) = text().and_then(value::parse_uuid) else { return false };
+                batch.push_uuid(uuid);
+                return true;
+            }
+            Self::Bits(length) => {
+                let Some(bits) = bits(bytes, length) else { return false };
+                batch.push_text(&bits);
+                return true;
+            }
+            Self::Int => {
+                let Some(text) = text() else { return false };
+                match text.parse::<i64>() {
+                    Ok(number) => Some(Cell::Int(number)),
+                    Err(_) => text.parse::<u64>().ok().map(Cell::UInt),
+                }
+            }
+            Self::Bool => match bytes {
+                b"0" => Some(Cell::Bool(false)),
+                b"1" => Some(Cell::Bool(true)),
+                _ => None,
+            },
+            Self::Single => text().and_then(|t| t.parse::<f32>().ok()).map(|v| Cell::Float(f64::from(v))),
+            Self::Double => text().and_then(|t| t.parse().ok()).map(Cell::Float),
+            Self::Date => text().and_then(value::parse_date).map(Cell::Date),
+            Self::Time => text().and_then(value::parse_time_span).map(Cell::Time),
+            Self::DateTime => text().and_then(value::parse_datetime).map(|micros| {
+                if matches!(column.carries, DataType::Timestamp { .. }) {
+                    Cell::Timestamp(micros)
+                } else {
+                    Cell::DateTime(micros)
+                }
+            }),
+        };
+        if let Some(cell) = cell {
+            batch.push(cell);
+        }
+        cell.is_some()
+    }
+}
+
+fn bits(bytes: &[u8], length: u32) -> Option<String> {
+    let number = bytes.iter().try_fold(0_u64, |n, b| Some(n.checked_mul(256)? | u64::from(*b)))?;
+    Some(format!("{number:0width$b}", width = usize::try_from(length).ok()?))
+}
+
+/// A table's columns, ready to be read.
+struct Reader<'a> {
+    request: &'a ReadRequest,
+    decoders: Vec<Decoder>,
+    /// Columns in front of the table's own.
+    skipped: usize,
+    sql: String,
+}
+
+impl<'a> Reader<'a> {
+    fn new(request: &'a ReadRequest) -> Result<Self> {
+        let mut decoders = Vec::with_capacity(request.columns.len());
+        let mut list = Vec::with_capacity(request.columns.len() + 1);
+        for column in &request.columns {
+            let decoder = Decoder::of(column).ok_or_else(|| {
+                Error::internal(format!(
+                    "column \"{}\" of table \"{}\" has no type",
+                    column.name, request.table
+                ))
+            })?;
+            let name = quote(&column.name);
+            list.push(if decoder == Decoder::Single { format!("{name} + 0e0") } else { name });
+            decoders.push(decoder);
+        }
+        // sqlx takes a row for the end of all rows if its first value has 16 MiB or more.
+        let long = matches!(decoders.first(), None | Some(Decoder::Text | Decoder::Bytes | Decoder::Hex));
+        if long {
+            list.insert(0, "0".into());
+        }
+        let sql = format!("SELECT {} FROM {}", list.join(", "), quote(&request.table));
+        Ok(Self { request, decoders, skipped: usize::from(long), sql })
+    }
+
+    fn push(&self, row: &MySqlRow, batch: &mut Batch) -> Result<()> {
+        for (at, decoder) in self.decoders.iter().enumerate() {
+            let column = &self.request.columns[at];
+            match field(row, at + self.skipped) {
+                None => batch.push(Cell::Null),
+                Some(bytes) => {
+                    if !decoder.push(column, bytes, batch) {
+                        return Err(self.unfit(column, *decoder, bytes, row));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A value that its column should not be able to hold; the message holds everything but the value.
+    fn unfit(&self, column: &ReadColumn, decoder: Decoder, bytes: &[u8], row: &MySqlRow) -> Error {
+        let zero = matches!(decoder, Decoder::Date | Decoder::DateTime) && bytes.get(..4).is_some();
+        let why = match decoder {
+            Decoder::Date | Decoder::DateTime if zero => {
+                "holds a date that no calendar has, such as 0000-00-00: the server takes those unless it is strict"
+            }
+            Decoder::Bool => "holds a number other than 0 and 1 in a column of truth values",
+            Decoder::Text => "holds bytes that are no UTF-8 text",
+            Decoder::Uuid => "holds text that is no UUID",
+            _ => "holds a value that its declared type does not describe",
+        };
+        let key = self.key_of(row).map(|k| format!(" ({k})")).unwrap_or_default();
+        let what = format!("table \"{}\", column \"{}\"{key}: {why}", self.request.table, column.name);
+        Error::new(ErrorKind::Value, what)
+            .next("correct this value in the source, then run the same command again")
+    }
+
+    fn key_of(&self, row: &MySqlRow) -> Option<String> {
+        let part = |name: &String| {
+            let at = self.request.columns.iter().position(|c| c.name == *name)?;
+            let text: String =
+                String::from_utf8_lossy(field(row, at + self.skipped)?).chars().take(60).collect();
+            Some(format!("{name}={text}"))
+        };
+        let parts: Vec<String> = self.request.key.iter().filter_map(part).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+fn field(row: &MySqlRow, at: usize) -> Option<&[u8]> {
+    let value = row.try_get_raw(at).ok()?;
+    // `is_null` also means the zero date of the binary protocol; in text a value is a value.
+    if value.is_null() { None } else { <&[u8] as Decode<MySql>>::decode(value).ok() }
+}
+
+/// Reads a table into batches; the contract is that of [`Snapshot::read`].
+pub async fn read(connection: &mut MySqlConnection, request: &ReadRequest, to: &BatchSender) -> Result<()> {
+    let reader = Reader::new(request)?;
+    let what = format!("table \"{}\"", request.table);
+    let mut batch = to.fresh();
+    let mut stream = statement(&reader.sql).fetch(connection);
+    while let Some(row) = stream.try_next().await.map_err(|e| fault::reading(&what, &e))? {
+        reader.push(&row, &mut batch)?;
+        if batch.rows() >= request.batch_rows || batch.byte_size() >= request.batch_bytes {
+            let full = std::mem::replace(&mut batch, to.fresh());
+            to.send(full).await?;
+        }
+    }
+    if batch.is_empty() { Ok(()) } else { to.send(batch).await }
+}
+
+/// One instant of a source, seen by one or more connections.
+pub struct View {
+    idle: Mutex<Vec<MySqlConnection>>,
+    free: Arc<Semaphore>,
+    readers: usize,
+}
+
+impl View {
+    /// Opens the view. Several connections see the same instant only if all writing rests while they begin, which
+    /// takes the right to say so; without it, or when that takes longer than two seconds, there is one.
+    pub async fn open(link: &Link, readers: usize) -> Result<Self> {
+        let mut first = link.connect(Role::Reader).await?;
+        let mut connections = Vec::new();
+        if readers > 1 && pause_writers(&mut first).await? {
+            let others = begin_others(link, readers - 1).await;
+            let begun = begin(&mut first).await;
+            let resumed =
+                run(&mut first, "UNLOCK TABLES").await.map_err(|e| fault::reading("the source", &e));
+            begun?;
+            resumed?;
+            connections = others?;
+        } else {
+            begin(&mut first).await?;
+        }
+        hold_definitions(&mut first).await?;
+        connections.push(first);
+        let readers = connections.len();
+        Ok(Self { idle: Mutex::new(connections), free: Arc::new(Semaphore::new(readers)), readers })
+    }
+}
+
+async fn begin(connection: &mut MySqlConnection) -> Result<()> {
+    for sql in [
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+    ] {
+        run(connection, sql).await.map_err(|e| fault::reading("the source", &e))?;
+    }
+    Ok(())
+}
+
+async fn begin_others(link: &Link, count: usize) -> Result<Vec<MySqlConnection>> {
+    let mut out = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut connection = link.connect(Role::Reader).await?;
+        begin(&mut connection).await?;
+        out.push(connection);
+    }
+    Ok(out)
+}
+
+/// Asks that nobody writes for a moment; `false` if that may not be had.
+async fn pause_writers(connection: &mut MySqlConnection) -> Result<bool> {
+    let paused = async {
+        run(connection, "SET SESSION lock_wait_timeout=2").await?;
+        run(connection, "FLUSH TABLES WITH READ LOCK").await
+    };
+    match paused.await {
+        Ok(()) => Ok(true),
+        Err(error) if fault::number(&error).is_some() => Ok(false),
+        Err(error) => Err(fault::reading("the source", &error)),
+    }
+}
+
+/// Touches every table, so that nobody can change its definition while the view lasts; a table that was not touched
+/// could be dropped or renamed under it.
+async fn hold_definitions(connection: &mut MySqlConnection) -> Result<()> {
+    let list = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type IN \
+                ('BASE TABLE', 'SYSTEM VERSIONED')";
+    let tables: Vec<String> =
+        rows(connection, "the list of tables", list).await?.iter().map(|r| r.word(0)).collect();
+    for some in tables.chunks(100) {
+        let touch: Vec<String> = some.iter().map(|t| format!("SELECT 1 FROM {} LIMIT 0", quote(t))).collect();
+        rows(connection, "the source's tables", &touch.join("; ")).await?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Snapshot for View {
+    fn readers(&self) -> usize {
+        self.readers
+    }
+
+    async fn estimate(&self, table: &str) -> Result<Option<u64>> {
+        self.with(async |connection| inspect::estimate(connection, table).await).await
+    }
+
+    /// Declared types say everything here; what only values can tell (`tinyint(1)`) the catalogue reader asks.
+    async fn profile(&self, _table: &Table, _target: Dialect) -> Result<TableProfile> {
+        Ok(TableProfile::default())
+    }
+
+    async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
+        self.with(async |connection| read(connection, request, &to).await).await
+    }
+
+    async fn close(self: Box<Self>) {
+        for connection in self.idle.into_inner() {
+            // The view is over either way, and the server notices a closed connection by itself.
+            let _ = sqlx::Connection::close(connection).await;
+        }
+    }
+}
+
+impl View {
+    /// Lends a connection that nobody else uses.
+    async fn with<T>(&self, work: impl AsyncFnOnce(&mut MySqlConnection) -> Result<T>) -> Result<T> {
+        let _permit = self.free.acquire().await.map_err(|e| Error::internal("the view is closed").why(e))?;
+        let lent = self.idle.lock().await.pop();
+        let mut connection = lent.ok_or_else(|| Error::internal("the view has no connection left"))?;
+        let done = work(&mut connection).await;
+        self.idle.lock().await.push(connection);
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::batch::{Shape, ShapeColumn};
+
+    fn column(carries: DataType, native_type: &str) -> ReadColumn {
+        ReadColumn { name: "c".into(), native_type: native_type.into(), carries }
+    }
+
+    fn decoded(column: &ReadColumn, bytes: &[u8]) -> Option<Cell> {
+        let shape = Shape {
+            table: "t".into(),
+            columns: vec![ShapeColumn { name: "c".into(), data_type: column.carries.clone() }],
+            key: vec![],
+        };
+        let mut batch = Batch::new(Arc::new(shape));
+        Decoder::of(column)?.push(column, bytes, &mut batch).then(|| batch.row(0)[0])
+    }
+
+    #[test]
+    fn values_become_the_cells_of_their_type() {
+        let cell = |carries, native: &str, bytes: &str| decoded(&column(carries, native), bytes.as_bytes());
+        let unsigned = DataType::Int { bits: 64, unsigned: true };
+        assert_eq!(
+            cell(unsigned.clone(), "bigint unsigned", "18446744073709551615"),
+            Some(Cell::UInt(u64::MAX))
+        );
+        assert_eq!(cell(unsigned, "bigint unsigned", "5"), Some(Cell::Int(5)));
+        assert_eq!(cell(DataType::INT32, "int(5) unsigned zerofill", "00042"), Some(Cell::Int(42)));
+        assert_eq!(cell(DataType::Bool, "tinyint(1)", "1"), Some(Cell::Bool(true)));
+        assert_eq!(cell(DataType::Bool, "tinyint(1)", "2"), None);
+        assert_eq!(cell(DataType::Float32, "float", "16777216"), Some(Cell::Float(16_777_216.0)));
+        assert_eq!(
+            cell(DataType::TimeSpan { precision: 6 }, "time(6)", "-838:59:59.000001"),
+            Some(Cell::Time(-3_020_399_000_001))
+        );
+        assert_eq!(cell(DataType::Date, "date", "1970-01-02"), Some(Cell::Date(1)));
+        assert_eq!(
+            cell(DataType::Timestamp { precision: 0 }, "timestamp", "1970-01-01 00:00:01"),
+            Some(Cell::Timestamp(1_000_000))
+        );
+    }
+
+    #[test]
+    fn dates_of_no_calendar_are_refused() {
+        for text in ["0000-00-00", "2024-00-10"] {
+            assert_eq!(decoded(&column(DataType::Date, "date"), text.as_bytes()), None);
+        }
+        let zero = decoded(&column(DataType::DateTime { precision: 0 }, "datetime"), b"0000-00-00 00:00:00");
+        assert_eq!(zero, None);
+    }
+
+    #[test]
+    fn bits_are_digits() {
+        assert_eq!(bits(&[0b10, 0b1], 10).as_deref(), Some("1000000001"));
+        assert_eq!(bits(&[0xff; 8], 64).as_deref(), Some("1".repeat(64).as_str()));
+        assert_eq!(bits(&[1; 9], 72), None);
+    }
+
+    #[test]
+    fn a_long_first_value_does_not_end_the_rows() {
+        let request = ReadRequest {
+            table: "t".into(),
+            columns: vec![column(DataType::TEXT, "longtext"), column(DataType::Float32, "float")],
+            key: vec![],
+            batch_rows: 1,
+            batch_bytes: 1,
+        };
+        assert_eq!(Reader::new(&request).unwrap().sql, "SELECT 0, `c`, `c` + 0e0 FROM `t`");
+    }
+}

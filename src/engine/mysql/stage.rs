@@ -1,0 +1,389 @@
+//! Building unseen and switching at once: tables are made, filled and proved in a [`Place`], then one RENAME TABLE
+//! moves all of them and a marker into the target. A lost reply to it is settled by looking for the marker.
+
+use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, MySql, MySqlConnection, MySqlPool};
+use tokio::sync::Mutex;
+
+use super::connection::{Link, Role, number, rows, run};
+use super::place::{self, Place};
+use super::types::{literal, quote};
+use super::write::{self, Commit};
+use super::{Database, data, ddl, fault, read};
+use crate::engine::capability::{
+    Naming, Occupied, OnStatement, Orphans, ReadRequest, Rules as _, Staging, Target,
+};
+use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::endpoint::Flavour;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::{Plan, Scope, Script, Statement, TablePlan};
+
+/// How often the switch is tried while another session holds a lock.
+const TRIES: u32 = 3;
+
+#[async_trait]
+impl Target for Database {
+    async fn occupied(&self, plan: &Plan) -> Result<Vec<Occupied>> {
+        let mut connection = self.connection().await?;
+        let there = objects(&mut connection, &plan_names(plan), self.facts.case_sensitive_names).await?;
+        let mut out = Vec::with_capacity(there.len());
+        for (name, kind) in there {
+            let empty = kind == "table" && is_empty(&mut connection, &quote(&name)).await?;
+            out.push(Occupied { name, kind, empty });
+        }
+        Ok(out)
+    }
+
+    async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
+        if plan.scope == Scope::DataOnly {
+            let connection = self.link.connect(Role::Loader).await?;
+            return data::stage(connection, &self.link, &self.facts, &self.rules, plan).await;
+        }
+        let mut guard = self.link.connect(Role::Loader).await?;
+        let target = &self.facts.namespace;
+        let place = Place::database(run, target);
+        place::hold_lock(&mut guard, &place).await?;
+        place::sweep(&mut guard, target).await?;
+        refuse_references_from_outside(&mut guard, plan, self.facts.case_sensitive_names).await?;
+        let place = self.make_place(&mut guard, place, run, plan).await?;
+        let script = self.rules.script(plan, &place.naming);
+        Ok(Box::new(Stage {
+            pool: self.link.in_database(&place.database).pool(Role::Loader),
+            link: self.link.clone(),
+            guard: Mutex::new(guard),
+            max_packet: self.facts.max_value_bytes,
+            mariadb: self.facts.flavour == Flavour::Mariadb,
+            case_sensitive: self.facts.case_sensitive_names,
+            plan: plan.clone(),
+            place,
+            script,
+        }))
+    }
+}
+
+impl Database {
+    /// A database where that may be made, else a prefix where nothing is in the way, else the right to ask for.
+    async fn make_place(
+        &self,
+        guard: &mut MySqlConnection,
+        place: Place,
+        run: &str,
+        plan: &Plan,
+    ) -> Result<Place> {
+        let refused = match place.make(guard).await {
+            Ok(()) => return Ok(place),
+            Err(error) if error.kind() == ErrorKind::Permission => error,
+            Err(error) => return Err(error),
+        };
+        let there = objects(guard, &plan_names(plan), self.facts.case_sensitive_names).await?;
+        if there.is_empty() {
+            let prefixed = Place::prefix(run, &self.facts.namespace);
+            match prefixed.make(guard).await {
+                Ok(()) => return Ok(prefixed),
+                Err(error) if error.kind() == ErrorKind::Permission => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut error =
+            Error::new(ErrorKind::Permission, "no right to build the tables before they are switched on");
+        if let Some(why) = refused.reason() {
+            error = error.why(why);
+        }
+        Err(error.next(place::grant(guard, &self.link).await))
+    }
+}
+
+fn plan_names(plan: &Plan) -> Vec<String> {
+    plan.tables.iter().map(|t| t.name.clone()).collect()
+}
+
+/// Objects of the session's database that have one of these names, each with its kind.
+async fn objects(
+    connection: &mut MySqlConnection,
+    names: &[String],
+    case_sensitive: bool,
+) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY \
+               table_name";
+    let same = |a: &str, b: &str| if case_sensitive { a == b } else { a.to_lowercase() == b.to_lowercase() };
+    Ok(rows(connection, "the list of tables", sql)
+        .await?
+        .iter()
+        .map(|row| (row.word(0), row.word(1)))
+        .filter(|(name, _)| names.iter().any(|n| same(n, name)))
+        .map(|(name, kind)| {
+            let kind = match kind.as_str() {
+                "BASE TABLE" | "SYSTEM VERSIONED" => "table".to_owned(),
+                other => other.to_lowercase(),
+            };
+            (name, kind)
+        })
+        .collect())
+}
+
+async fn is_empty(connection: &mut MySqlConnection, table: &str) -> Result<bool> {
+    let sql = format!("SELECT EXISTS(SELECT 1 FROM {table})");
+    Ok(number(connection, "a table of the target", &sql).await? == 0)
+}
+
+/// A foreign key of a table that stays would follow the table that is taken out of the way.
+async fn refuse_references_from_outside(
+    connection: &mut MySqlConnection,
+    plan: &Plan,
+    case_sensitive: bool,
+) -> Result<()> {
+    let sql = "SELECT constraint_schema, table_name, constraint_name, referenced_table_name FROM \
+               information_schema.referential_constraints WHERE unique_constraint_schema = DATABASE()";
+    let database = rows(connection, "the target", "SELECT DATABASE()").await?;
+    let database = database.first().map(|r| r.word(0)).unwrap_or_default();
+    let same = |a: &str, b: &str| if case_sensitive { a == b } else { a.to_lowercase() == b.to_lowercase() };
+    let planned = |name: &str| plan.tables.iter().any(|t| same(&t.name, name));
+    for row in rows(connection, "the list of foreign keys", sql).await? {
+        let (schema, table, name, references) = (row.word(0), row.word(1), row.word(2), row.word(3));
+        if planned(&references) && !(schema == database && planned(&table)) {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                format!("table \"{references}\" would be replaced, but \"{schema}.{table}\" refers to it"),
+            )
+            .why(format!("foreign key \"{name}\""))
+            .next("drop that foreign key, or leave the table out with --exclude"));
+        }
+    }
+    Ok(())
+}
+
+/// A migration that is being built.
+struct Stage {
+    link: Link,
+    pool: MySqlPool,
+    /// Holds the lock of the run and does the switch; its database is the target.
+    guard: Mutex<MySqlConnection>,
+    place: Place,
+    plan: Plan,
+    script: Script,
+    max_packet: Option<u64>,
+    mariadb: bool,
+    case_sensitive: bool,
+}
+
+impl Stage {
+    async fn connection(&self) -> Result<PoolConnection<MySql>> {
+        self.pool.acquire().await.map_err(|e| fault::writing("reaching the server", &e))
+    }
+
+    async fn run_all(&self, statements: &[Statement], tell: OnStatement<'_>) -> Result<()> {
+        let mut connection = self.connection().await?;
+        for statement in statements {
+            tell(&statement.what);
+            run(&mut connection, &statement.sql)
+                .await
+                .map_err(|e| fault::writing(&format!("making {}", statement.what), &e))?;
+        }
+        Ok(())
+    }
+
+    /// Renames everything at once; `old` is where empty tables of the target go.
+    fn renames(&self, in_the_way: &[String], back: bool) -> String {
+        let old = self.place.old();
+        let mut pairs = Vec::new();
+        for name in in_the_way {
+            pairs.push((self.place.visible(name), format!("{}.{}", quote(&old), quote(name))));
+        }
+        for table in &self.plan.tables {
+            pairs.push((self.place.staged(&table.name), self.place.visible(&table.name)));
+        }
+        pairs.push((self.place.marker(), self.place.visible(&self.place.switched_marker())));
+        if back {
+            pairs = pairs.into_iter().rev().map(|(from, to)| (to, from)).collect();
+        }
+        let list: Vec<String> = pairs.into_iter().map(|(from, to)| format!("{from} TO {to}")).collect();
+        format!("RENAME TABLE {}", list.join(", "))
+    }
+
+    async fn has_switched(&self, connection: &mut MySqlConnection) -> Result<bool> {
+        let sql = format!(
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {}",
+            literal(&self.place.switched_marker())
+        );
+        Ok(number(connection, "the marker of the switch", &sql).await? > 0)
+    }
+
+    /// One RENAME, tried again while somebody holds a lock; a lost reply is settled by looking.
+    async fn rename(&self, guard: &mut MySqlConnection, sql: &str) -> Result<()> {
+        for attempt in 1.. {
+            let error = match run(guard, sql).await {
+                Ok(()) => return Ok(()),
+                Err(error) => fault::writing("switching the tables on", &error),
+            };
+            match error.kind() {
+                ErrorKind::Busy if attempt < TRIES => {}
+                ErrorKind::Lost => {
+                    *guard = self.link.connect(Role::Loader).await.map_err(|mut unreachable| {
+                        unreachable.push(Error::new(
+                            ErrorKind::Lost,
+                            "the server went away during the switch: whether it happened shows in the target",
+                        ));
+                        unreachable
+                    })?;
+                    return if self.has_switched(guard).await? { Ok(()) } else { Err(error) };
+                }
+                _ => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn switch_over(&self, guard: &mut MySqlConnection) -> Result<()> {
+        if self.mariadb {
+            // Less log to go through if the server dies right now; without the right it does as well.
+            let _ = run(guard, "SET GLOBAL innodb_log_checkpoint_now=ON").await;
+        }
+        run(guard, "SET SESSION lock_wait_timeout=10").await.map_err(|e| fault::writing("the switch", &e))?;
+        let in_the_way = self.make_way(guard).await?;
+        self.rename(guard, &self.renames(&in_the_way, false)).await?;
+        for name in &in_the_way {
+            let moved = format!("{}.{}", quote(&self.place.old()), quote(name));
+            if !is_empty(guard, &moved).await? {
+                self.rename(guard, &self.renames(&in_the_way, true)).await?;
+                return Err(Error::new(
+                    ErrorKind::Refused,
+                    format!("table \"{name}\" was empty and got rows while the migration ran"),
+                )
+                .next("stop the application that writes to the target, then run the same command again"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Names of the target's empty tables that are where the plan's go, and a database to put them.
+    async fn make_way(&self, guard: &mut MySqlConnection) -> Result<Vec<String>> {
+        let there = objects(guard, &plan_names(&self.plan), self.case_sensitive).await?;
+        if there.is_empty() {
+            return Ok(Vec::new());
+        }
+        for (name, kind) in &there {
+            if kind != "table" || !is_empty(guard, &quote(name)).await? {
+                return Err(Error::new(
+                    ErrorKind::Refused,
+                    format!("{kind} \"{name}\" of the target is in the way and is no empty table"),
+                )
+                .next("nothing was changed; empty the target or choose another"));
+            }
+        }
+        let sql = format!("CREATE DATABASE IF NOT EXISTS {}", quote(&self.place.old()));
+        run(guard, &sql)
+            .await
+            .map_err(|e| fault::writing("making room for the target's empty tables", &e))?;
+        Ok(there.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// Removes what the switch leaves behind. It has happened: what fails here is found by the next run.
+    async fn clean_up(&self, guard: &mut MySqlConnection) {
+        let marker = self.place.visible(&self.place.switched_marker());
+        for sql in [
+            format!("DROP TABLE IF EXISTS {marker}"),
+            format!("DROP DATABASE IF EXISTS {}", quote(&self.place.old())),
+        ] {
+            if let Err(error) = run(guard, &sql).await {
+                tracing::warn!(error = fault::words(&error), "cleaning up after the switch");
+            }
+        }
+        if let Err(error) = self.place.remove(guard).await {
+            tracing::warn!(error = %error, "cleaning up after the switch");
+        }
+    }
+}
+
+#[async_trait]
+impl Staging for Stage {
+    async fn create(&self) -> Result<()> {
+        self.run_all(&self.script.before, &|_| {}).await
+    }
+
+    async fn write(&self, table: &TablePlan, rows: BatchReceiver) -> Result<u64> {
+        let mut connection = self.connection().await?;
+        let name = self.place.naming.table(&table.name);
+        let written =
+            write::write(&mut connection, table, &name, self.max_packet, Commit::Writer, rows).await;
+        if written.is_ok() {
+            // The next table needs other statements.
+            connection.clear_cached_statements().await.map_err(|e| fault::writing("the server", &e))?;
+        } else {
+            // What is not committed goes with the connection.
+            let _ = connection.close().await;
+        }
+        written
+    }
+
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {
+        for statements in [&self.script.indexes, &self.script.constraints, &self.script.last] {
+            self.run_all(statements, on_statement).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
+        let mut connection = self.connection().await?;
+        let request = ReadRequest { table: self.place.naming.table(&request.table), ..request.clone() };
+        read::read(&mut connection, &request, &to).await
+    }
+
+    async fn orphans(&self) -> Result<Vec<Orphans>> {
+        let mut connection = self.connection().await?;
+        orphans(&mut connection, &self.plan, &self.place.naming).await
+    }
+
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>> {
+        if !self.place.is_database() {
+            return Ok(None);
+        }
+        let pool = self.link.in_database(&self.place.database).pool(Role::Loader);
+        Ok(Some(sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool)))
+    }
+
+    async fn switch(self: Box<Self>) -> Result<()> {
+        self.pool.close().await;
+        let mut guard = self.guard.lock().await;
+        self.switch_over(&mut guard).await?;
+        self.clean_up(&mut guard).await;
+        Ok(())
+    }
+
+    async fn discard(self: Box<Self>) -> Result<()> {
+        // Connections that are still at work keep their tables locked.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(10), self.pool.close()).await;
+        let mut connection = self.link.connect(Role::Loader).await?;
+        self.place.remove(&mut connection).await
+    }
+}
+
+/// Rows whose parent is missing, of all foreign keys of a plan.
+pub async fn orphans(connection: &mut MySqlConnection, plan: &Plan, naming: &Naming) -> Result<Vec<Orphans>> {
+    let mut out = Vec::new();
+    for table in &plan.tables {
+        for key in &table.foreign_keys {
+            let (count, list) = ddl::orphans(table, key, naming);
+            let what = format!("the foreign keys of table \"{}\"", table.name);
+            let count = number(connection, &what, &count).await?;
+            if count == 0 {
+                continue;
+            }
+            let keys = rows(connection, &what, &list).await?;
+            let name = |at: usize, k: &String, row: &super::connection::Fields| {
+                format!("{k}={}", row.text(at).unwrap_or_else(|| "NULL".into()))
+            };
+            let shown = |row: &super::connection::Fields| {
+                table.key.iter().enumerate().map(|(at, k)| name(at, k, row)).collect::<Vec<_>>().join(", ")
+            };
+            out.push(Orphans {
+                table: table.name.clone(),
+                columns: key.columns.clone(),
+                references: key.references.clone(),
+                rows: count,
+                keys: keys.iter().map(shown).filter(|k| !k.is_empty()).collect(),
+            });
+        }
+    }
+    Ok(out)
+}

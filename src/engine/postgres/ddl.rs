@@ -1,0 +1,353 @@
+//! Statements: from a plan to the text that makes it. Pure, unqualified (the session's `search_path` decides where
+//! things go), every name through [`quote`].
+
+use std::fmt::Write as _;
+
+use super::types::{quote, split_type};
+use crate::engine::capability::Naming;
+use crate::model::plan::{
+    ColumnPlan, ForeignKeyPlan, IdentityPlan, IndexPartPlan, IndexPlan, KeyPlan, Plan, Scope, Script,
+    Statement, TablePlan,
+};
+use crate::model::schema::{Action, Deferrable, IdentityGeneration};
+
+/// A character string literal, the same whatever `standard_conforming_strings` says.
+pub(super) fn literal(text: &str) -> String {
+    let escaped = text.replace('\'', "''");
+    if escaped.contains('\\') {
+        format!("E'{}'", escaped.replace('\\', "\\\\"))
+    } else {
+        format!("'{escaped}'")
+    }
+}
+
+/// All statements of a plan, in the order of [`Script`].
+pub(super) fn script(plan: &Plan, naming: &Naming) -> Script {
+    let mut script = Script::default();
+    let makes = plan.scope != Scope::DataOnly;
+    if makes {
+        for kind in &plan.types {
+            let labels = kind.labels.iter().map(|l| literal(l)).collect::<Vec<_>>().join(", ");
+            script.before.push(Statement {
+                table: None,
+                what: format!("type {}", quote(&kind.name)),
+                sql: format!("CREATE TYPE {} AS ENUM ({labels})", quote(&kind.name)),
+            });
+        }
+    }
+    for table in &plan.tables {
+        let writer = Writer { table, name: naming.table(&table.name), naming };
+        if makes {
+            script.before.extend(writer.create());
+            script.indexes.extend(writer.keys());
+            script.constraints.extend(writer.checks());
+            script.last.extend(writer.comments());
+        }
+        script.last.extend(writer.identities(plan.scope));
+        script.last.push(writer.say("statistics of", "", format!("ANALYZE {}", writer.quoted())));
+    }
+    // Every key must be there before the first foreign key looks for it.
+    if makes {
+        for table in &plan.tables {
+            let writer = Writer { table, name: naming.table(&table.name), naming };
+            script.constraints.extend(writer.foreign_keys());
+        }
+    }
+    script
+}
+
+/// Statements of one table.
+struct Writer<'a> {
+    table: &'a TablePlan,
+    name: String,
+    naming: &'a Naming,
+}
+
+impl Writer<'_> {
+    fn quoted(&self) -> String {
+        quote(&self.name)
+    }
+
+    /// A statement with its message: `index "ix" on table "users"`.
+    fn say(&self, kind: &str, object: &str, sql: String) -> Statement {
+        let table = quote(&self.table.name);
+        let what = if object.is_empty() {
+            format!("{kind} table {table}")
+        } else {
+            format!("{kind} {object} of table {table}")
+        };
+        Statement { table: Some(self.table.source.clone()), what, sql }
+    }
+
+    fn create(&self) -> Vec<Statement> {
+        let columns = self.table.columns.iter().map(Self::column).collect::<Vec<_>>().join(",\n  ");
+        let body = if columns.is_empty() { String::new() } else { format!("\n  {columns}\n") };
+        let mut statements = vec![Statement {
+            table: Some(self.table.source.clone()),
+            what: format!("table {}", quote(&self.table.name)),
+            sql: format!("CREATE TABLE {} ({body})", self.quoted()),
+        }];
+        for column in &self.table.columns {
+            let Some(identity) = &column.identity else { continue };
+            if identity.generation == IdentityGeneration::Serial && identity.increment != 1 {
+                let sql = self.on_sequence(column, &format!("INCREMENT BY {}", identity.increment));
+                statements.push(self.say("sequence of column", &quote(&column.name), sql));
+            }
+        }
+        statements
+    }
+
+    fn column(column: &ColumnPlan) -> String {
+        let mut out = quote(&column.name);
+        let serial = column.identity.as_ref().is_some_and(|i| i.generation == IdentityGeneration::Serial);
+        let native = match column.native_type.as_str() {
+            "smallint" if serial => "smallserial",
+            "integer" if serial => "serial",
+            "bigint" if serial => "bigserial",
+            other => other,
+        };
+        let _ = write!(out, " {native}");
+        if let Some(collation) = &column.collation {
+            let _ = write!(out, " COLLATE {}", quote(collation));
+        }
+        if let Some(generated) = &column.generated {
+            let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
+            let _ = write!(out, " GENERATED ALWAYS AS ({}) {kind}", generated.expression);
+        } else if let Some(identity) = column.identity.as_ref().filter(|_| !serial) {
+            let how = if identity.generation == IdentityGeneration::Always { "ALWAYS" } else { "BY DEFAULT" };
+            let _ = write!(out, " GENERATED {how} AS IDENTITY");
+            if identity.increment != 1 {
+                let _ = write!(out, " (INCREMENT BY {})", identity.increment);
+            }
+        } else if let Some(default) = column.default.as_ref().filter(|_| !serial) {
+            let _ = write!(out, " DEFAULT {default}");
+        }
+        if !column.nullable {
+            out.push_str(" NOT NULL");
+        }
+        out
+    }
+
+    fn keys(&self) -> Vec<Statement> {
+        let key = self.table.primary_key.iter().map(|k| self.primary_key(k));
+        let indexes =
+            self.table.indexes.iter().map(|i| if i.constraint { self.unique(i) } else { self.index(i) });
+        key.chain(indexes).collect()
+    }
+
+    fn primary_key(&self, key: &KeyPlan) -> Statement {
+        let sql = format!(
+            "ALTER TABLE {} ADD {}PRIMARY KEY ({})",
+            self.quoted(),
+            constraint_name(key.name.as_deref()),
+            list(&key.columns)
+        );
+        self.say("primary key", &label(key.name.as_deref()), sql)
+    }
+
+    fn unique(&self, index: &IndexPlan) -> Statement {
+        let columns = index.parts.iter().filter_map(|p| p.column.clone()).collect::<Vec<_>>();
+        let mut sql =
+            format!("ALTER TABLE {} ADD {}UNIQUE", self.quoted(), constraint_name(index.name.as_deref()));
+        if index.nulls_not_distinct {
+            sql.push_str(" NULLS NOT DISTINCT");
+        }
+        let _ = write!(sql, " ({})", list(&columns));
+        if !index.include.is_empty() {
+            let _ = write!(sql, " INCLUDE ({})", list(&index.include));
+        }
+        sql.push_str(deferrable(index.deferrable));
+        self.say("unique constraint", &label(index.name.as_deref()), sql)
+    }
+
+    fn index(&self, index: &IndexPlan) -> Statement {
+        let mut sql = format!("CREATE {}INDEX ", if index.unique { "UNIQUE " } else { "" });
+        if let Some(name) = &index.name {
+            let _ = write!(sql, "{} ", quote(name));
+        }
+        let _ = write!(sql, "ON {}", self.quoted());
+        if let Some(method) = &index.method {
+            let _ = write!(sql, " USING {method}");
+        }
+        let parts = index.parts.iter().map(index_part).collect::<Vec<_>>().join(", ");
+        let _ = write!(sql, " ({parts})");
+        if !index.include.is_empty() {
+            let _ = write!(sql, " INCLUDE ({})", list(&index.include));
+        }
+        if index.nulls_not_distinct {
+            sql.push_str(" NULLS NOT DISTINCT");
+        }
+        if let Some(predicate) = &index.predicate {
+            let _ = write!(sql, " WHERE {predicate}");
+        }
+        self.say("index", &label(index.name.as_deref()), sql)
+    }
+
+    fn checks(&self) -> Vec<Statement> {
+        let check = |check: &crate::model::plan::CheckPlan| {
+            let sql = format!(
+                "ALTER TABLE {} ADD {}CHECK ({})",
+                self.quoted(),
+                constraint_name(check.name.as_deref()),
+                check.expression
+            );
+            self.say("check", &label(check.name.as_deref()), sql)
+        };
+        self.table.checks.iter().map(check).collect()
+    }
+
+    fn foreign_keys(&self) -> Vec<Statement> {
+        self.table.foreign_keys.iter().map(|key| self.foreign_key(key)).collect()
+    }
+
+    fn foreign_key(&self, key: &ForeignKeyPlan) -> Statement {
+        let mut sql = format!(
+            "ALTER TABLE {} ADD {}FOREIGN KEY ({}) REFERENCES {} ({})",
+            self.quoted(),
+            constraint_name(key.name.as_deref()),
+            list(&key.columns),
+            quote(&self.naming.table(&key.references)),
+            list(&key.referenced_columns)
+        );
+        if key.match_full {
+            sql.push_str(" MATCH FULL");
+        }
+        for (event, action) in [("UPDATE", key.on_update), ("DELETE", key.on_delete)] {
+            if action != Action::NoAction {
+                let _ = write!(sql, " ON {event} {}", action.sql());
+            }
+        }
+        sql.push_str(deferrable(key.deferrable));
+        self.say("foreign key", &label(key.name.as_deref()), sql)
+    }
+
+    fn comments(&self) -> Vec<Statement> {
+        let of_table = self.table.comment.iter().map(|text| {
+            let sql = format!("COMMENT ON TABLE {} IS {}", self.quoted(), literal(text));
+            self.say("comment on", "", sql)
+        });
+        let of_columns = self.table.columns.iter().filter_map(|column| {
+            let text = literal(column.comment.as_ref()?);
+            let sql = format!("COMMENT ON COLUMN {}.{} IS {text}", self.quoted(), quote(&column.name));
+            Some(self.say("comment on column", &quote(&column.name), sql))
+        });
+        of_table.chain(of_columns).collect()
+    }
+
+    fn identities(&self, scope: Scope) -> Vec<Statement> {
+        let identity = |column: &ColumnPlan| {
+            let identity = column.identity.as_ref()?;
+            let sql = if scope == Scope::DataOnly {
+                self.restart(column, identity)
+            } else {
+                self.set_value(column, identity)
+            };
+            Some(self.say("next value of column", &quote(&column.name), sql))
+        };
+        self.table.columns.iter().filter_map(identity).collect()
+    }
+
+    /// The greater of the source's next value and max + 1. A sequence at its end is left used up, not out of bounds.
+    fn set_value(&self, column: &ColumnPlan, identity: &IdentityPlan) -> String {
+        let (next, limit) = self.next_value(column, identity);
+        let beyond = if identity.increment < 0 { "<" } else { ">" };
+        let nearer = if identity.increment < 0 { "greatest" } else { "least" };
+        format!(
+            "SELECT setval({}, {nearer}(high.next, {limit})::bigint, high.next {beyond} {limit}) \
+             FROM ({next}) AS high",
+            self.sequence(column)
+        )
+    }
+
+    /// The same for a table that is in use already: in contrast to `setval`, RESTART is undone with its transaction.
+    fn restart(&self, column: &ColumnPlan, identity: &IdentityPlan) -> String {
+        let (next, limit) = self.next_value(column, identity);
+        let nearer = if identity.increment < 0 { "greatest" } else { "least" };
+        let body = format!(
+            "DECLARE s text := {}; n numeric; BEGIN SELECT {nearer}(high.next, {limit}) INTO n FROM ({next}) AS high; \
+             IF s IS NOT NULL THEN EXECUTE 'ALTER SEQUENCE ' || s || ' RESTART WITH ' || n; END IF; END",
+            self.sequence(column)
+        );
+        do_block(&body)
+    }
+
+    /// `ALTER SEQUENCE` for a sequence whose name only the server knows.
+    fn on_sequence(&self, column: &ColumnPlan, change: &str) -> String {
+        do_block(&format!("BEGIN EXECUTE 'ALTER SEQUENCE ' || {} || ' {change}'; END", self.sequence(column)))
+    }
+
+    fn sequence(&self, column: &ColumnPlan) -> String {
+        format!("pg_get_serial_sequence({}, {})", literal(&self.quoted()), literal(&column.name))
+    }
+
+    /// A query for the next value (`next`, numeric: max + 1 may lie beyond bigint), and the sequence's limit.
+    fn next_value(&self, column: &ColumnPlan, identity: &IdentityPlan) -> (String, i64) {
+        let (name, table) = (quote(&column.name), self.quoted());
+        let step = identity.increment;
+        let (most, least) = match split_type(&column.native_type).0.as_str() {
+            "smallint" => (i64::from(i16::MAX), i64::from(i16::MIN)),
+            "integer" => (i64::from(i32::MAX), i64::from(i32::MIN)),
+            _ => (i64::MAX, i64::MIN),
+        };
+        let (aggregate, pick, first, limit) =
+            if step < 0 { ("min", "least", -1, least) } else { ("max", "greatest", 1, most) };
+        let known = identity.next.map_or_else(|| first.to_string(), |n| n.to_string());
+        let next = format!(
+            "SELECT {pick}({first}, {known}, coalesce({aggregate}({name})::numeric + ({step}), {first})) AS next \
+             FROM {table}"
+        );
+        (next, limit)
+    }
+}
+
+/// A DO statement with a quoting tag that its body does not contain.
+fn do_block(body: &str) -> String {
+    let mut tag = "$do$".to_owned();
+    while body.contains(&tag) {
+        tag.insert(1, 'x');
+    }
+    format!("DO {tag}{body}{tag}")
+}
+
+fn index_part(part: &IndexPartPlan) -> String {
+    let mut out = match (&part.column, &part.expression) {
+        (Some(column), _) => quote(column),
+        (None, Some(expression)) => format!("({expression})"),
+        (None, None) => String::new(),
+    };
+    if let Some(collation) = &part.collation {
+        let _ = write!(out, " COLLATE {}", quote(collation));
+    }
+    if let Some(class) = &part.operator_class {
+        let _ = write!(out, " {class}");
+    }
+    if part.descending {
+        out.push_str(" DESC");
+    }
+    match part.nulls_first {
+        Some(true) => out.push_str(" NULLS FIRST"),
+        Some(false) => out.push_str(" NULLS LAST"),
+        None => {}
+    }
+    out
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|n| quote(n)).collect::<Vec<_>>().join(", ")
+}
+
+fn constraint_name(name: Option<&str>) -> String {
+    name.map(|n| format!("CONSTRAINT {} ", quote(n))).unwrap_or_default()
+}
+
+fn label(name: Option<&str>) -> String {
+    name.map(quote).unwrap_or_default()
+}
+
+fn deferrable(deferrable: Deferrable) -> &'static str {
+    match deferrable {
+        Deferrable::No => "",
+        Deferrable::Immediate => " DEFERRABLE INITIALLY IMMEDIATE",
+        Deferrable::Deferred => " DEFERRABLE INITIALLY DEFERRED",
+    }
+}

@@ -1,0 +1,544 @@
+//! From the catalogue's rows to the neutral schema. Pure: the same rows make the same schema.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::expression::{domain_check, parse_default, without_parentheses};
+use super::query::{Catalogue, ColumnRow, ConstraintRow, IndexRow, ObjectRow, Relation, SequenceRow};
+use crate::engine::postgres::types::{parse_type, quote};
+use crate::model::endpoint::Dialect;
+use crate::model::schema::{
+    Action, Check, Collation, Column, DataType, Deferrable, ForeignKey, Generated, Identity,
+    IdentityGeneration, Index, IndexKey, IndexPart, Object, ObjectKind, PrimaryKey, Schema, Table,
+    TableOptions,
+};
+
+/// The whole schema.
+pub(super) fn schema(catalogue: &Catalogue) -> Schema {
+    let reader = Reader::new(catalogue);
+    let tops = catalogue.relations.iter().filter(|r| r.root.is_none());
+    let mut tables: Vec<Table> = tops.map(|relation| reader.table(relation)).collect();
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut objects: Vec<Object> = catalogue.objects.iter().filter_map(object).collect();
+    objects.extend(reader.free_sequences());
+    objects.extend(reader.guards());
+    Schema { dialect: Dialect::Postgres, tables, objects }
+}
+
+/// The rows, found by what they belong to.
+struct Reader<'a> {
+    catalogue: &'a Catalogue,
+    relations: HashMap<i64, &'a Relation>,
+    columns: HashMap<i64, Vec<&'a ColumnRow>>,
+    constraints: HashMap<i64, Vec<&'a ConstraintRow>>,
+    indexes: HashMap<i64, Vec<&'a IndexRow>>,
+    sequences: HashMap<i64, &'a SequenceRow>,
+    labels: HashMap<i64, &'a [String]>,
+    partitions: HashMap<i64, Vec<&'a Relation>>,
+}
+
+fn grouped<T>(rows: &[T], key: impl Fn(&T) -> i64) -> HashMap<i64, Vec<&T>> {
+    let mut groups: HashMap<i64, Vec<&T>> = HashMap::new();
+    for row in rows {
+        groups.entry(key(row)).or_default().push(row);
+    }
+    groups
+}
+
+impl<'a> Reader<'a> {
+    fn new(catalogue: &'a Catalogue) -> Self {
+        let mut partitions: HashMap<i64, Vec<&Relation>> = HashMap::new();
+        for relation in &catalogue.relations {
+            if let Some(root) = relation.root {
+                partitions.entry(root).or_default().push(relation);
+            }
+        }
+        Self {
+            catalogue,
+            relations: catalogue.relations.iter().map(|r| (r.oid, r)).collect(),
+            columns: grouped(&catalogue.columns, |c| c.table),
+            constraints: grouped(&catalogue.constraints, |c| c.table),
+            indexes: grouped(&catalogue.indexes, |i| i.table),
+            sequences: catalogue.sequences.iter().map(|s| (s.oid, s)).collect(),
+            labels: catalogue.enums.iter().map(|e| (e.oid, e.labels.as_slice())).collect(),
+            partitions,
+        }
+    }
+
+    fn constraints_of(&self, table: i64) -> impl Iterator<Item = &'a ConstraintRow> {
+        self.constraints.get(&table).into_iter().flatten().copied()
+    }
+
+    fn table(&self, relation: &Relation) -> Table {
+        let columns = self.columns.get(&relation.oid).map(Vec::as_slice).unwrap_or_default();
+        let constraints = || self.constraints_of(relation.oid);
+        let key = constraints().find(|c| c.kind == "p").map(|c| PrimaryKey {
+            name: Some(c.name.clone()),
+            columns: c.columns.clone(),
+            prefixes: vec![None; c.columns.len()],
+        });
+        let everywhere = self.on_every_partition(relation.oid);
+        let foreign_keys = constraints()
+            .filter(|c| self.is_foreign_key(c))
+            .map(|c| foreign_key(c, Some(c.name.clone())))
+            .chain(everywhere.iter().filter(|c| self.is_foreign_key(c)).map(|c| foreign_key(c, None)))
+            .collect();
+        let checks = constraints()
+            .filter(|c| c.kind == "c")
+            .filter_map(|c| check(c, Some(c.name.clone())))
+            .chain(everywhere.iter().filter(|c| c.kind == "c").filter_map(|c| check(c, None)))
+            .chain(columns.iter().flat_map(|c| self.domain_checks(c)))
+            .collect();
+        Table {
+            name: relation.name.clone(),
+            columns: columns.iter().map(|c| self.column(c)).collect(),
+            primary_key: key,
+            indexes: self.table_indexes(relation.oid),
+            foreign_keys,
+            checks,
+            comment: relation.comment.clone(),
+            options: TableOptions {
+                partitioned_by: relation.partitioned_by.clone(),
+                ..TableOptions::default()
+            },
+            estimated_rows: relation.estimated_rows.and_then(|n| u64::try_from(n).ok()),
+            bytes: relation.bytes.and_then(|n| u64::try_from(n).ok()),
+        }
+    }
+
+    /// Foreign keys into another schema or into one partition only have no neutral form.
+    fn is_foreign_key(&self, constraint: &ConstraintRow) -> bool {
+        let into_partition = || {
+            let named = |r: &&Relation| Some(&r.name) == constraint.references.as_ref();
+            self.catalogue.relations.iter().find(named).is_some_and(|r| r.root.is_some())
+        };
+        constraint.kind == "f" && constraint.references_schema_is_ours && !into_partition()
+    }
+
+    fn column(&self, row: &ColumnRow) -> Column {
+        let data_type = self.data_type(row);
+        let native_type = match &data_type {
+            DataType::Enum { name: Some(name), .. } => quote(name),
+            _ => row.native.clone(),
+        };
+        let identity = identity(row, &self.sequences, &data_type);
+        let text = row.default.as_deref();
+        let generated = text.filter(|_| !row.generated.is_empty()).map(|text| Generated {
+            expression: without_parentheses(text).to_owned(),
+            stored: row.generated == "s",
+        });
+        let default = text
+            .filter(|_| identity.is_none() && generated.is_none())
+            .map(|text| parse_default(text, &data_type));
+        Column {
+            name: row.name.clone(),
+            native_type,
+            nullable: !row.not_null,
+            default,
+            generated,
+            identity,
+            on_update_now: false,
+            collation: collation(row),
+            comment: row.comment.clone(),
+            data_type,
+        }
+    }
+
+    fn data_type(&self, row: &ColumnRow) -> DataType {
+        let native = || DataType::Native { dialect: Dialect::Postgres, name: row.native.clone() };
+        match row.type_kind.as_str() {
+            "e" => match self.labels.get(&row.type_oid) {
+                Some(labels) => DataType::Enum { name: Some(row.type_name.clone()), labels: labels.to_vec() },
+                None => native(),
+            },
+            _ if row.type_is_built_in => parse_type(&row.native),
+            _ if row.type_name == "citext" => DataType::TEXT,
+            _ => native(),
+        }
+    }
+
+    /// A domain's checks guard the columns that have it; the domain itself is listed, its columns have its base type.
+    fn domain_checks(&self, row: &ColumnRow) -> Vec<Check> {
+        let of_column = |domain| self.catalogue.domain_checks.iter().filter(move |d| d.domain == domain);
+        let quoted = quote(&row.name);
+        row.domain
+            .into_iter()
+            .flat_map(of_column)
+            .filter_map(|d| domain_check(&d.definition, &quoted))
+            .map(|expression| Check { name: None, expression })
+            .collect()
+    }
+
+    fn table_indexes(&self, table: i64) -> Vec<Index> {
+        let rows = || self.indexes.get(&table).into_iter().flatten();
+        let excluded =
+            |row: &IndexRow| self.constraints_of(table).any(|c| c.kind == "x" && c.index == row.oid);
+        let mut indexes: Vec<Index> = rows()
+            .filter(|row| !excluded(row))
+            .map(|row| {
+                let constraint = self.constraints_of(table).find(|c| c.kind == "u" && c.index == row.oid);
+                index(row, constraint)
+            })
+            .collect();
+        // An index that partitions have on their own serves the rows of those; over all rows it does no harm.
+        let own = self.partitions.get(&table).into_iter().flatten().filter_map(|p| self.indexes.get(&p.oid));
+        for row in own.flatten().filter(|r| !r.unique && r.valid) {
+            let hoisted = Index { name: None, ..index(row, None) };
+            let same = |other: &Index| {
+                (&other.parts, &other.predicate, &other.method, &other.include)
+                    == (&hoisted.parts, &hoisted.predicate, &hoisted.method, &hoisted.include)
+            };
+            if !indexes.iter().any(same) {
+                indexes.push(hoisted);
+            }
+        }
+        indexes
+    }
+
+    /// Foreign keys and checks that every partition of a table declares for itself hold for the table.
+    fn on_every_partition(&self, root: i64) -> Vec<&'a ConstraintRow> {
+        let leaves: Vec<i64> =
+            self.partitions.get(&root).into_iter().flatten().filter(|p| p.is_leaf).map(|p| p.oid).collect();
+        let Some(first) = leaves.first() else { return Vec::new() };
+        let on_all = |c: &&ConstraintRow| {
+            matches!(c.kind.as_str(), "f" | "c")
+                && leaves.iter().all(|leaf| self.constraints_of(*leaf).any(|o| o.definition == c.definition))
+        };
+        self.constraints_of(*first).filter(on_all).collect()
+    }
+
+    fn free_sequences(&self) -> Vec<Object> {
+        let used = |oid: i64| self.catalogue.columns.iter().any(|c| c.default_sequence == Some(oid));
+        let free = self.catalogue.sequences.iter().filter(|s| s.is_in_schema && !s.owned && !used(s.oid));
+        free.map(|s| {
+            let last = s.last_value.unwrap_or(s.start);
+            let definition =
+                format!("{}; SELECT setval('{}', {last}, {})", s.definition, quote(&s.name), s.is_called);
+            Object { kind: ObjectKind::Sequence, name: s.name.clone(), table: None, definition }
+        })
+        .collect()
+    }
+
+    /// Constraints without a neutral form; those of partitions that read alike are one entry.
+    fn guards(&self) -> Vec<Object> {
+        let mut guards: BTreeMap<(String, String), (String, Vec<String>)> = BTreeMap::new();
+        let mut add = |table: &Relation, name: &str, definition: &str| {
+            let top = table.root.and_then(|root| self.relations.get(&root)).map_or(&table.name, |r| &r.name);
+            let entry = guards.entry((top.clone(), definition.to_owned()));
+            entry.or_insert_with(|| (name.to_owned(), Vec::new())).1.push(table.name.clone());
+        };
+        for relation in &self.catalogue.relations {
+            let everywhere = relation.root.map(|root| self.on_every_partition(root)).unwrap_or_default();
+            for c in self.constraints_of(relation.oid) {
+                let carried = match relation.root {
+                    None => matches!(c.kind.as_str(), "p" | "u" | "c") || self.is_foreign_key(c),
+                    Some(_) => {
+                        everywhere.iter().any(|e| e.definition == c.definition)
+                            && (c.kind == "c" || self.is_foreign_key(c))
+                    }
+                };
+                if !carried {
+                    add(relation, &c.name, &c.definition);
+                }
+            }
+            let of_partition = self.indexes.get(&relation.oid).filter(|_| relation.root.is_some());
+            for row in of_partition.into_iter().flatten().filter(|r| r.unique && r.valid) {
+                if !self.constraints_of(relation.oid).any(|c| c.index == row.oid) {
+                    add(relation, &row.name, &row.definition);
+                }
+            }
+        }
+        let object = |((top, definition), (name, tables)): ((String, String), (String, Vec<String>))| {
+            let on = tables.iter().map(|t| quote(t)).collect::<Vec<_>>().join(", ");
+            let definition =
+                if definition.starts_with("CREATE ") { definition } else { format!("{definition} ON {on}") };
+            Object { kind: ObjectKind::Constraint, name, table: Some(top), definition }
+        };
+        guards.into_iter().map(object).collect()
+    }
+}
+
+fn collation(row: &ColumnRow) -> Option<Collation> {
+    if row.type_name == "citext" {
+        return Some(Collation {
+            name: "citext".into(),
+            case_insensitive: true,
+            accent_insensitive: false,
+            pads: false,
+        });
+    }
+    let name = row.collation.clone()?;
+    let locale = row.collation_locale.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let lower = name.to_ascii_lowercase();
+    let loose = !row.collation_is_deterministic;
+    let base_letters = locale.contains("level1") && !locale.contains("kc-true");
+    let named = ["ci", "nocase", "case_insensitive", "insensitive"].iter().any(|part| lower.contains(part));
+    Some(Collation {
+        case_insensitive: loose && (base_letters || locale.contains("level2") || named),
+        accent_insensitive: loose && (locale.contains("level1") || lower.contains("accent")),
+        pads: false,
+        name,
+    })
+}
+
+fn identity(
+    row: &ColumnRow,
+    sequences: &HashMap<i64, &SequenceRow>,
+    data_type: &DataType,
+) -> Option<Identity> {
+    let (generation, sequence) = match row.identity.as_str() {
+        "a" => (IdentityGeneration::Always, row.identity_sequence?),
+        "d" => (IdentityGeneration::ByDefault, row.identity_sequence?),
+        _ => {
+            let text = row.default.as_deref()?;
+            let is_nextval = text.starts_with("nextval('") && text.ends_with("'::regclass)");
+            if !is_nextval || !matches!(data_type, DataType::Int { unsigned: false, .. }) {
+                return None;
+            }
+            (IdentityGeneration::Serial, row.default_sequence?)
+        }
+    };
+    let sequence = sequences.get(&sequence)?;
+    let last = i128::from(sequence.last_value.unwrap_or(sequence.start));
+    let next = if sequence.is_called { last + i128::from(sequence.increment) } else { last };
+    Some(Identity {
+        generation,
+        next: Some(next),
+        increment: sequence.increment,
+        sequence: Some(sequence.name.clone()),
+    })
+}
+
+fn foreign_key(row: &ConstraintRow, name: Option<String>) -> ForeignKey {
+    ForeignKey {
+        name,
+        columns: row.columns.clone(),
+        references: row.references.clone().unwrap_or_default(),
+        referenced_columns: row.referenced_columns.clone(),
+        on_delete: action(&row.on_delete),
+        on_update: action(&row.on_update),
+        deferrable: deferrable(row),
+        match_full: row.match_type == "f",
+        validated: row.validated,
+    }
+}
+
+fn action(code: &str) -> Action {
+    match code {
+        "r" => Action::Restrict,
+        "c" => Action::Cascade,
+        "n" => Action::SetNull,
+        "d" => Action::SetDefault,
+        _ => Action::NoAction,
+    }
+}
+
+fn deferrable(row: &ConstraintRow) -> Deferrable {
+    match (row.deferrable, row.deferred) {
+        (false, _) => Deferrable::No,
+        (true, false) => Deferrable::Immediate,
+        (true, true) => Deferrable::Deferred,
+    }
+}
+
+fn check(row: &ConstraintRow, name: Option<String>) -> Option<Check> {
+    let expression = without_parentheses(row.expression.as_deref()?).to_owned();
+    Some(Check { name, expression })
+}
+
+fn index(row: &IndexRow, constraint: Option<&ConstraintRow>) -> Index {
+    let parts = (0..row.keys).map(|at| index_part(row, at)).collect();
+    let include = row.columns.iter().skip(row.keys).flatten().cloned().collect();
+    Index {
+        name: Some(row.name.clone()),
+        // An index that could not be built does not forbid anything.
+        unique: row.unique && row.valid,
+        constraint: constraint.is_some(),
+        parts,
+        include,
+        predicate: row.predicate.as_deref().map(|p| without_parentheses(p).to_owned()),
+        method: Some(row.method.clone()).filter(|m| m != "btree"),
+        nulls_not_distinct: row.nulls_not_distinct,
+        deferrable: constraint.map_or(Deferrable::No, deferrable),
+        definition: row.definition.clone(),
+    }
+}
+
+fn index_part(row: &IndexRow, at: usize) -> IndexPart {
+    let text = row.texts.get(at).map(String::as_str).unwrap_or_default();
+    let column = row.columns.get(at).cloned().flatten();
+    let key =
+        column.map_or_else(|| IndexKey::Expression(without_parentheses(text).to_owned()), IndexKey::Column);
+    let option = row.options.get(at).copied().unwrap_or(0);
+    let (descending, first) = (option & 1 != 0, option & 2 != 0);
+    let named = |names: &[Option<String>]| names.get(at).cloned().flatten();
+    IndexPart {
+        key,
+        descending,
+        nulls_first: (first != descending).then_some(first),
+        collation: named(&row.collations).map(|name| Collation {
+            name,
+            case_insensitive: false,
+            accent_insensitive: false,
+            pads: false,
+        }),
+        prefix: None,
+        operator_class: named(&row.classes),
+    }
+}
+
+fn object(row: &ObjectRow) -> Option<Object> {
+    let kind = match row.kind.as_str() {
+        "view" => ObjectKind::View,
+        "materialized_view" => ObjectKind::MaterializedView,
+        "virtual_table" => ObjectKind::VirtualTable,
+        "trigger" => ObjectKind::Trigger,
+        "routine" => ObjectKind::Routine,
+        "type" => ObjectKind::Type,
+        "policy" => ObjectKind::Policy,
+        "extension" => ObjectKind::Extension,
+        _ => return None,
+    };
+    Some(Object {
+        kind,
+        name: row.name.clone(),
+        table: row.table.clone(),
+        definition: row.definition.trim().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::postgres::inspect::query::EnumRow;
+
+    fn relation(oid: i64, name: &str, root: Option<i64>) -> Relation {
+        Relation { oid, name: name.into(), root, is_leaf: true, ..Relation::default() }
+    }
+
+    fn column(name: &str, native: &str) -> ColumnRow {
+        ColumnRow {
+            table: 1,
+            name: name.into(),
+            native: native.into(),
+            type_kind: "b".into(),
+            type_is_built_in: true,
+            collation_is_deterministic: true,
+            ..ColumnRow::default()
+        }
+    }
+
+    fn foreign(table: i64, name: &str) -> ConstraintRow {
+        ConstraintRow {
+            table,
+            name: name.into(),
+            kind: "f".into(),
+            columns: vec!["a".into()],
+            references: Some("parent".into()),
+            references_schema_is_ours: true,
+            referenced_columns: vec!["id".into()],
+            on_delete: "c".into(),
+            definition: "FOREIGN KEY (a) REFERENCES parent(id) ON DELETE CASCADE".into(),
+            ..ConstraintRow::default()
+        }
+    }
+
+    #[test]
+    fn a_serial_knows_its_next_value() {
+        let sequence = |is_called| SequenceRow {
+            oid: 9,
+            name: "t_id_seq".into(),
+            increment: 5,
+            last_value: Some(10),
+            is_called,
+            start: 1,
+            ..SequenceRow::default()
+        };
+        for (is_called, next) in [(true, 15), (false, 10)] {
+            let id = ColumnRow {
+                default: Some("nextval('t_id_seq'::regclass)".into()),
+                default_sequence: Some(9),
+                ..column("id", "integer")
+            };
+            let catalogue = Catalogue {
+                relations: vec![relation(1, "t", None)],
+                columns: vec![id],
+                sequences: vec![sequence(is_called)],
+                ..Catalogue::default()
+            };
+            let identity = schema(&catalogue).tables[0].columns[0].identity.clone().unwrap();
+            assert_eq!((identity.generation, identity.next), (IdentityGeneration::Serial, Some(next)));
+        }
+    }
+
+    #[test]
+    fn enums_have_their_labels_and_domains_their_checks() {
+        let mood = ColumnRow {
+            type_oid: 5,
+            type_name: "mood".into(),
+            type_kind: "e".into(),
+            type_is_built_in: false,
+            default: Some("'ok'::mood".into()),
+            ..column("m", "mood")
+        };
+        let year = ColumnRow { domain: Some(7), ..column("y", "integer") };
+        let catalogue = Catalogue {
+            relations: vec![relation(1, "t", None)],
+            columns: vec![mood, year],
+            enums: vec![EnumRow { oid: 5, labels: vec!["ok".into(), "sad".into()] }],
+            domain_checks: vec![super::super::query::DomainCheck {
+                domain: 7,
+                definition: "CHECK ((VALUE > 1900))".into(),
+            }],
+            ..Catalogue::default()
+        };
+        let table = schema(&catalogue).tables.remove(0);
+        let labels = vec!["ok".to_owned(), "sad".to_owned()];
+        assert_eq!(table.columns[0].data_type, DataType::Enum { name: Some("mood".into()), labels });
+        assert_eq!(table.columns[0].native_type, "\"mood\"");
+        assert_eq!(table.columns[0].default, Some(crate::model::schema::DefaultValue::Text("ok".into())));
+        assert_eq!(table.checks[0].expression, "\"y\" > 1900");
+    }
+
+    #[test]
+    fn what_all_partitions_guard_the_table_guards() {
+        let mut parent = relation(1, "payment", None);
+        parent.is_leaf = false;
+        let relations = vec![parent, relation(2, "p1", Some(1)), relation(3, "p2", Some(1))];
+        let whole = Catalogue {
+            relations: relations.clone(),
+            constraints: vec![foreign(2, "p1_fk"), foreign(3, "p2_fk")],
+            ..Catalogue::default()
+        };
+        let all = schema(&whole);
+        assert_eq!(all.tables.len(), 1);
+        assert_eq!(all.tables[0].foreign_keys.len(), 1);
+        assert_eq!(all.tables[0].foreign_keys[0].on_delete, Action::Cascade);
+        assert!(all.objects.is_empty());
+        let partly =
+            schema(&Catalogue { relations, constraints: vec![foreign(2, "p1_fk")], ..Catalogue::default() });
+        assert!(partly.tables[0].foreign_keys.is_empty());
+        assert_eq!(partly.objects[0].kind, ObjectKind::Constraint);
+        assert!(partly.objects[0].definition.ends_with("ON \"p1\""));
+    }
+
+    #[test]
+    fn order_of_index_keys_is_read_from_their_options() {
+        let row = IndexRow {
+            keys: 2,
+            columns: vec![Some("a".into()), None, Some("c".into())],
+            texts: vec!["a".into(), "lower(b)".into(), "c".into()],
+            options: vec![1, 2, 0],
+            classes: vec![Some("text_pattern_ops".into()), None, None],
+            collations: vec![None, None, None],
+            method: "btree".into(),
+            valid: true,
+            ..IndexRow::default()
+        };
+        let index = index(&row, None);
+        assert_eq!((index.parts[0].descending, index.parts[0].nulls_first), (true, Some(false)));
+        assert_eq!((index.parts[1].descending, index.parts[1].nulls_first), (false, Some(true)));
+        assert_eq!(index.parts[1].key, IndexKey::Expression("lower(b)".into()));
+        assert_eq!(index.include, ["c"]);
+        assert_eq!(index.parts[0].operator_class.as_deref(), Some("text_pattern_ops"));
+    }
+}

@@ -1,0 +1,232 @@
+//! One consistent view of a database: a transaction that exports its snapshot and stays open, and up to as many
+//! readers that import it. Rows themselves are read by `read`.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+use tokio::sync::{Mutex, Semaphore};
+
+use super::connect::Connector;
+use super::fault::fault;
+use super::read;
+use super::types::quote;
+use crate::engine::capability::{ReadRequest, Snapshot};
+use crate::engine::stream::BatchSender;
+use crate::model::endpoint::Dialect;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::{ColumnProfile, TableProfile};
+use crate::model::schema::{Column, DataType, IndexKey, Table};
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+/// Tables, with whether they are partitioned and how many rows the statistics know of.
+const TABLES: &str = "
+SELECT c.relname::text AS name, c.relkind = 'p' AS partitioned,
+       CASE WHEN c.relkind = 'p'
+            THEN (SELECT sum(greatest(l.reltuples, 0))::int8 FROM pg_partition_tree(c.oid) t
+                  JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf)
+            WHEN c.reltuples >= 0 THEN c.reltuples::int8 END AS estimate
+FROM pg_class c
+WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.relkind IN ('r', 'p')";
+
+/// Indexed text of more characters than this is measured: MySQL cannot index all of it.
+const SHORT_KEY: u64 = 255;
+
+#[derive(Debug)]
+struct Known {
+    partitioned: bool,
+    estimate: Option<i64>,
+}
+
+/// The view.
+pub(super) struct PostgresSnapshot {
+    connector: Connector,
+    namespace: String,
+    id: String,
+    tables: HashMap<String, Known>,
+    /// Keeps the snapshot alive and answers small questions.
+    exporter: Mutex<PgConnection>,
+    /// Readers that are not reading.
+    idle: Mutex<Vec<PgConnection>>,
+    permits: Semaphore,
+    readers: usize,
+}
+
+impl PostgresSnapshot {
+    /// Opens the view with up to `readers` readers, as many as the pool settings allow.
+    pub(super) async fn open(connector: &Connector, namespace: &str, readers: usize) -> Result<Self> {
+        let mut exporter = connector.session().await?;
+        let opened = async {
+            sqlx::raw_sql(BEGIN).execute(&mut exporter).await?;
+            let id: String =
+                sqlx::query_scalar("SELECT pg_export_snapshot()").fetch_one(&mut exporter).await?;
+            let rows = sqlx::query(TABLES).bind(namespace).fetch_all(&mut exporter).await?;
+            let table = |row: &sqlx::postgres::PgRow| {
+                let known =
+                    Known { partitioned: row.try_get("partitioned")?, estimate: row.try_get("estimate")? };
+                Ok((row.try_get("name")?, known))
+            };
+            let tables = rows.iter().map(table).collect::<Result<HashMap<_, _>, sqlx::Error>>()?;
+            Ok::<_, sqlx::Error>((id, tables))
+        };
+        let (id, tables) =
+            opened.await.map_err(|e| fault(ErrorKind::Read, "cannot open a snapshot of the source", &e))?;
+        let most = usize::try_from(connector.most_connections()).unwrap_or(1).saturating_sub(1).max(1);
+        let readers = readers.clamp(1, most);
+        Ok(Self {
+            connector: connector.clone(),
+            namespace: namespace.to_owned(),
+            id,
+            tables,
+            exporter: Mutex::new(exporter),
+            idle: Mutex::default(),
+            permits: Semaphore::new(readers),
+            readers,
+        })
+    }
+
+    /// A session that sees the snapshot.
+    async fn reader(&self) -> Result<PgConnection> {
+        if let Some(idle) = self.idle.lock().await.pop() {
+            return Ok(idle);
+        }
+        let mut session = self.connector.session().await?;
+        // The identifier is the server's own word, hexadecimal digits and hyphens.
+        let import = format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{}'", self.id.replace('\'', ""));
+        sqlx::raw_sql(AssertSqlSafe(import))
+            .execute(&mut session)
+            .await
+            .map_err(|e| fault(ErrorKind::Read, "cannot join the snapshot of the source", &e))?;
+        Ok(session)
+    }
+
+    /// Quoted name; ONLY keeps the rows of inheriting tables out, which are tables of their own.
+    fn from(&self, table: &str) -> String {
+        let only = if self.tables.get(table).is_some_and(|t| t.partitioned) { "" } else { "ONLY " };
+        format!("{only}{}.{}", quote(&self.namespace), quote(table))
+    }
+}
+
+#[async_trait]
+impl Snapshot for PostgresSnapshot {
+    fn readers(&self) -> usize {
+        self.readers
+    }
+
+    async fn estimate(&self, table: &str) -> Result<Option<u64>> {
+        Ok(self.tables.get(table).and_then(|t| t.estimate).and_then(|n| u64::try_from(n).ok()))
+    }
+
+    async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile> {
+        let questions: Vec<Vec<Measure>> =
+            table.columns.iter().map(|column| measures(table, column, target)).collect();
+        let mut selected = vec!["count(*)".to_owned()];
+        for (column, measures) in table.columns.iter().zip(&questions) {
+            selected.extend(measures.iter().map(|m| m.sql(&quote(&column.name))));
+        }
+        if selected.len() == 1 {
+            return Ok(TableProfile::default());
+        }
+        let sql = format!("SELECT {} FROM {}", selected.join(", "), self.from(&table.name));
+        let failed = |e: &sqlx::Error| {
+            fault(ErrorKind::Read, format!("cannot look at table {}", quote(&table.name)), e)
+        };
+        let mut exporter = self.exporter.lock().await;
+        let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *exporter).await.map_err(|e| failed(&e))?;
+        let mut answers = (1..).map(|at| row.try_get::<Option<i64>, _>(at));
+        let mut columns = Vec::with_capacity(questions.len());
+        for measures in &questions {
+            let mut profile = ColumnProfile::default();
+            for measure in measures {
+                let answer = answers.next().transpose().map_err(|e| failed(&e))?.flatten();
+                measure.take(answer, &mut profile);
+            }
+            columns.push(profile);
+        }
+        let rows: i64 = row.try_get(0).map_err(|e| failed(&e))?;
+        Ok(TableProfile { rows: u64::try_from(rows).ok(), columns })
+    }
+
+    async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
+        let _permit = self.permits.acquire().await.map_err(|_| Error::internal("the snapshot is closed"))?;
+        let mut session = self.reader().await?;
+        // On an error the session is dropped: its stream was not read to the end.
+        read::copy_out(&mut session, &self.from(&request.table), request, &to).await?;
+        self.idle.lock().await.push(session);
+        Ok(())
+    }
+
+    async fn close(self: Box<Self>) {
+        for session in self.idle.into_inner() {
+            let _ = session.close().await;
+        }
+        let _ = self.exporter.into_inner().close().await;
+    }
+}
+
+/// One thing to learn about a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    Chars,
+    Bytes,
+    WholeDigits,
+    FractionDigits,
+}
+
+impl Measure {
+    fn sql(self, column: &str) -> String {
+        match self {
+            Self::Chars => format!("max(char_length({column}::text))::int8"),
+            Self::Bytes => format!("max(octet_length({column}::text))::int8"),
+            // NaN and the infinities have no digits; numeric has them in any version, or not at all.
+            Self::WholeDigits => {
+                format!(
+                    "max(length(trunc(abs({column}))::text)) FILTER (WHERE {column}::text !~ '[NI]')::int8"
+                )
+            }
+            Self::FractionDigits => format!("max(scale({column}))::int8"),
+        }
+    }
+
+    fn take(self, answer: Option<i64>, profile: &mut ColumnProfile) {
+        let length = answer.map_or(0, |n| u64::try_from(n).unwrap_or(0));
+        let digits = u32::try_from(length).unwrap_or(u32::MAX);
+        match self {
+            Self::Chars => profile.max_chars = Some(length),
+            Self::Bytes => profile.max_bytes = Some(length),
+            Self::WholeDigits => profile.whole_digits = Some(digits),
+            Self::FractionDigits => profile.fraction_digits = Some(digits),
+        }
+    }
+}
+
+/// What the declared type of a column leaves open towards an engine.
+fn measures(table: &Table, column: &Column, target: Dialect) -> Vec<Measure> {
+    if target == Dialect::Postgres || column.generated.is_some() {
+        return Vec::new();
+    }
+    match &column.data_type {
+        DataType::Decimal { precision: None, .. } => vec![Measure::WholeDigits, Measure::FractionDigits],
+        DataType::Text { max_chars, .. }
+            if max_chars.is_none_or(|n| n > SHORT_KEY) && is_indexed(table, column) =>
+        {
+            vec![Measure::Chars, Measure::Bytes]
+        }
+        DataType::TimeTz | DataType::Interval | DataType::Native { .. } if is_indexed(table, column) => {
+            vec![Measure::Chars, Measure::Bytes]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn is_indexed(table: &Table, column: &Column) -> bool {
+    let name = &column.name;
+    let in_key = table.primary_key.as_ref().is_some_and(|k| k.columns.contains(name));
+    let in_index = table
+        .indexes
+        .iter()
+        .any(|i| i.parts.iter().any(|p| matches!(&p.key, IndexKey::Column(c) if c == name)));
+    in_key || in_index || table.foreign_keys.iter().any(|f| f.columns.contains(name))
+}

@@ -1,0 +1,207 @@
+//! Staging in a schema of its own. Until the switch, which is one transaction of `SET SCHEMA` that ends with dropping
+//! the empty schema, nothing in the target's schema has been touched.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::{Connection as _, Postgres, pool::PoolConnection};
+use tokio::sync::Mutex;
+
+use super::{
+    COMMENT, check_rights, clear_stale, commit, drop_schema, execute, run, schema_name, session_again,
+};
+use super::{transaction, try_lock};
+use crate::engine::capability::{OnStatement, Orphans, ReadRequest, Staging};
+use crate::engine::postgres::connect::Connector;
+use crate::engine::postgres::ddl::literal;
+use crate::engine::postgres::fault::fault;
+use crate::engine::postgres::types::quote;
+use crate::engine::postgres::{read, write};
+use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::{Plan, Script, TablePlan};
+
+/// A schema that only this run knows of.
+pub(super) struct ApartStaging {
+    connector: Connector,
+    /// The same with the staging schema first in its `search_path`.
+    staged: Connector,
+    pool: PgPool,
+    namespace: String,
+    schema: String,
+    plan: Plan,
+    script: Script,
+    /// Holds the lock that says that this run lives.
+    guard: Mutex<PgConnection>,
+}
+
+impl ApartStaging {
+    /// Checks the rights, clears what dead runs left, makes the schema.
+    pub(super) async fn open(
+        connector: &Connector,
+        namespace: &str,
+        run: &str,
+        plan: &Plan,
+        script: Script,
+    ) -> Result<Self> {
+        let schema = schema_name(run);
+        let mut guard = connector.session().await?;
+        check_rights(&mut guard, connector, namespace).await?;
+        let failed =
+            |e: &sqlx::Error| fault(ErrorKind::Write, "cannot make a staging schema in the target", e);
+        clear_stale(&mut guard).await.map_err(|e| failed(&e))?;
+        if !try_lock(&mut guard, &schema).await.map_err(|e| failed(&e))? {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                format!("run {run:?} is already at work in the target"),
+            )
+            .next("wait until it is done"));
+        }
+        let name = quote(&schema);
+        let make = format!("CREATE SCHEMA {name}; COMMENT ON SCHEMA {name} IS {}", literal(COMMENT));
+        execute(&mut guard, make).await.map_err(|e| failed(&e))?;
+        // The target's own schema comes second: types and functions of extensions usually live there.
+        let path: Option<String> = sqlx::query_scalar("SELECT current_setting('search_path')")
+            .fetch_one(&mut guard)
+            .await
+            .map_err(|e| failed(&e))?;
+        let rest = path.filter(|p| !p.trim().is_empty()).map(|p| format!(", {p}")).unwrap_or_default();
+        let staged = connector.with_search_path(format!("{name}, {}{rest}", quote(namespace)));
+        Ok(Self {
+            connector: connector.clone(),
+            pool: staged.pool(connector.most_connections()),
+            staged,
+            namespace: namespace.to_owned(),
+            schema,
+            plan: plan.clone(),
+            script,
+            guard: Mutex::new(guard),
+        })
+    }
+
+    async fn session(&self) -> Result<PoolConnection<Postgres>> {
+        self.pool
+            .acquire()
+            .await
+            .map_err(|e| fault(ErrorKind::Unreachable, "cannot open a session in the target", &e))
+    }
+
+    fn place(&self, table: &str) -> String {
+        format!("{}.{}", quote(&self.schema), quote(table))
+    }
+
+    /// Moves everything into the target's schema; ends with an empty staging schema, which is the proof that nothing
+    /// was left behind.
+    async fn move_all(&self, session: &mut PgConnection) -> Result<()> {
+        let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot make the migrated tables visible", e);
+        execute(session, "BEGIN".into()).await.map_err(|e| failed(&e))?;
+        let to = quote(&self.namespace);
+        let types = self.plan.types.iter().map(|t| ("TYPE", &t.name));
+        let tables = self.plan.tables.iter().map(|t| ("TABLE", &t.name));
+        for (kind, name) in types.chain(tables) {
+            let sql = format!("ALTER {kind} {} SET SCHEMA {to}", self.place(name));
+            execute(session, sql).await.map_err(|e| failed(&e))?;
+        }
+        execute(session, format!("DROP SCHEMA {}", quote(&self.schema))).await.map_err(|e| failed(&e))?;
+        let id = transaction(session).await.map_err(|e| failed(&e))?;
+        commit(session, &self.connector, id, "the migrated tables").await
+    }
+
+    /// Drops the schema through a new session; sessions of this run that still work in it are ended first.
+    async fn remove(&self) -> Result<()> {
+        // A session that is in the middle of something is not waited for: ending it is what comes next.
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.pool.close()).await;
+        let mut session = session_again(&self.connector).await?;
+        // Not having the right to end a session means that it is not one of ours; dropping waits for it then.
+        let _ = sqlx::query(
+            "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+             JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_stat_activity a ON a.pid = l.pid \
+             WHERE n.nspname = $1 AND l.pid <> pg_backend_pid() AND a.usename = current_user \
+               AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+        .bind(&self.schema)
+        .execute(&mut session)
+        .await;
+        drop_schema(&mut session, &self.schema).await.map_err(|e| {
+            fault(ErrorKind::Write, format!("cannot remove the staging schema {}", quote(&self.schema)), &e)
+                .next(format!("DROP SCHEMA {} CASCADE; the next run does it too", quote(&self.schema)))
+        })?;
+        let _ = session.close().await;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Staging for ApartStaging {
+    async fn create(&self) -> Result<()> {
+        let mut session = self.session().await?;
+        for statement in &self.script.before {
+            run(&mut session, statement).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, table: &TablePlan, mut rows: BatchReceiver) -> Result<u64> {
+        let mut session = self.session().await?;
+        let written = write::copy_in(&mut session, &self.place(&table.name), table, &mut rows).await;
+        if written.is_err() {
+            session.close_on_drop();
+        }
+        written
+    }
+
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {
+        let mut session = self.session().await?;
+        let script = &self.script;
+        for statement in script.indexes.iter().chain(&script.constraints).chain(&script.last) {
+            on_statement(&statement.what);
+            run(&mut session, statement).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
+        let mut session = self.session().await?;
+        let from = format!("ONLY {}", self.place(&request.table));
+        let read = read::copy_out(&mut session, &from, request, &to).await;
+        if read.is_err() {
+            session.close_on_drop();
+        }
+        read
+    }
+
+    /// The server has validated every foreign key itself when it was added.
+    async fn orphans(&self) -> Result<Vec<Orphans>> {
+        Ok(Vec::new())
+    }
+
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>> {
+        let pool = self.staged.pool(self.connector.most_connections());
+        Ok(Some(sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)))
+    }
+
+    async fn switch(self: Box<Self>) -> Result<()> {
+        self.pool.close().await;
+        let mut session = self.connector.session().await?;
+        let moved = self.move_all(&mut session).await;
+        if let Err(error) = moved {
+            let _ = session.close_hard().await;
+            // Whoever hears of a failed switch has nothing left to discard. If the switch did happen after all,
+            // the schema is gone already.
+            if error.kind() != ErrorKind::Lost {
+                self.remove().await?;
+            }
+            return Err(error);
+        }
+        let _ = session.close().await;
+        let _ = self.guard.into_inner().close().await;
+        Ok(())
+    }
+
+    async fn discard(self: Box<Self>) -> Result<()> {
+        self.remove().await?;
+        let _ = self.guard.into_inner().close().await;
+        Ok(())
+    }
+}

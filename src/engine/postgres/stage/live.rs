@@ -1,0 +1,175 @@
+//! Staging for tables that are there already: one transaction that loads them. Nobody sees a row before COMMIT;
+//! triggers stand still meanwhile, and foreign keys wait for the end, because tables arrive in any order.
+
+use async_trait::async_trait;
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection as _, Row as _};
+use tokio::sync::Mutex;
+
+use super::{commit, execute, run, transaction};
+use crate::engine::capability::{OnStatement, Orphans, ReadRequest, Staging};
+use crate::engine::postgres::connect::Connector;
+use crate::engine::postgres::fault::fault;
+use crate::engine::postgres::types::quote;
+use crate::engine::postgres::{read, write};
+use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::{Plan, Script, TablePlan};
+
+/// Triggers that fire and foreign keys that cannot wait, of the tables that are filled. What is found here is put
+/// back by the second statement of each pair.
+const GUARDS: &str = "
+SELECT format('ALTER TABLE %I.%I DISABLE TRIGGER %I', n.nspname, c.relname, t.tgname) AS loosen,
+       format('ALTER TABLE %I.%I ENABLE %s TRIGGER %I', n.nspname, c.relname,
+              CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE '' END, t.tgname) AS tighten
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = ANY($2) AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
+UNION ALL
+SELECT format('ALTER TABLE %I.%I ALTER CONSTRAINT %I DEFERRABLE INITIALLY DEFERRED', n.nspname, c.relname, k.conname),
+       format('ALTER TABLE %I.%I ALTER CONSTRAINT %I NOT DEFERRABLE', n.nspname, c.relname, k.conname)
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = ANY($2) AND k.contype = 'f' AND NOT k.condeferrable AND k.conparentid = 0";
+
+/// One transaction over the tables that are there.
+pub(super) struct LiveStaging {
+    connector: Connector,
+    namespace: String,
+    plan: Plan,
+    script: Script,
+    state: Mutex<State>,
+}
+
+struct State {
+    session: PgConnection,
+    transaction: i64,
+    tighten: Vec<String>,
+}
+
+impl LiveStaging {
+    /// Begins the transaction and locks the tables against other writers.
+    pub(super) async fn open(
+        connector: &Connector,
+        namespace: &str,
+        plan: &Plan,
+        script: Script,
+    ) -> Result<Self> {
+        let mut session = connector.session().await?;
+        let names: Vec<String> = plan.tables.iter().map(|t| t.name.clone()).collect();
+        let opened = async {
+            execute(&mut session, "BEGIN".into()).await?;
+            if !names.is_empty() {
+                let list =
+                    names.iter().map(|n| format!("{}.{}", quote(namespace), quote(n))).collect::<Vec<_>>();
+                execute(&mut session, format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", list.join(", ")))
+                    .await?;
+            }
+            transaction(&mut session).await
+        };
+        let transaction = opened.await.map_err(|e| {
+            let error = fault(ErrorKind::Write, "cannot lock the tables that are to be filled", &e);
+            if error.kind() == ErrorKind::Permission {
+                error.next(format!("log in as the owner of the tables in schema {namespace:?}"))
+            } else {
+                error
+            }
+        })?;
+        Ok(Self {
+            connector: connector.clone(),
+            namespace: namespace.to_owned(),
+            plan: plan.clone(),
+            script,
+            state: Mutex::new(State { session, transaction, tighten: Vec::new() }),
+        })
+    }
+
+    fn table(&self, name: &str) -> String {
+        format!("{}.{}", quote(&self.namespace), quote(name))
+    }
+}
+
+#[async_trait]
+impl Staging for LiveStaging {
+    async fn create(&self) -> Result<()> {
+        let names: Vec<String> = self.plan.tables.iter().map(|t| t.name.clone()).collect();
+        let mut state = self.state.lock().await;
+        let failed = |e: &sqlx::Error| {
+            let error =
+                fault(ErrorKind::Write, "cannot hold triggers and foreign keys of the tables back", e);
+            if error.kind() == ErrorKind::Permission {
+                error.next("log in as the owner of the tables")
+            } else {
+                error
+            }
+        };
+        let rows = sqlx::query(GUARDS)
+            .bind(&self.namespace)
+            .bind(&names)
+            .fetch_all(&mut state.session)
+            .await
+            .map_err(|e| failed(&e))?;
+        for row in rows {
+            let loosen: String = row.try_get("loosen").map_err(|e| failed(&e))?;
+            state.tighten.push(row.try_get("tighten").map_err(|e| failed(&e))?);
+            execute(&mut state.session, loosen).await.map_err(|e| failed(&e))?;
+        }
+        execute(&mut state.session, "SET CONSTRAINTS ALL DEFERRED".into()).await.map_err(|e| failed(&e))
+    }
+
+    async fn write(&self, table: &TablePlan, mut rows: BatchReceiver) -> Result<u64> {
+        let mut state = self.state.lock().await;
+        write::copy_in(&mut state.session, &self.table(&table.name), table, &mut rows).await
+    }
+
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {
+        let mut state = self.state.lock().await;
+        on_statement("foreign keys");
+        execute(&mut state.session, "SET CONSTRAINTS ALL IMMEDIATE".into())
+            .await
+            .map_err(|e| fault(ErrorKind::Write, "a foreign key of the target does not hold", &e))?;
+        for tighten in std::mem::take(&mut state.tighten) {
+            execute(&mut state.session, tighten)
+                .await
+                .map_err(|e| fault(ErrorKind::Write, "cannot put triggers and foreign keys back", &e))?;
+        }
+        for statement in &self.script.last {
+            on_statement(&statement.what);
+            run(&mut state.session, statement).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
+        let mut state = self.state.lock().await;
+        read::copy_out(&mut state.session, &self.table(&request.table), request, &to).await
+    }
+
+    async fn orphans(&self) -> Result<Vec<Orphans>> {
+        Ok(Vec::new())
+    }
+
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>> {
+        Ok(None)
+    }
+
+    async fn switch(self: Box<Self>) -> Result<()> {
+        let mut state = self.state.into_inner();
+        if !state.tighten.is_empty() {
+            return Err(Error::internal("the load was not finished before the switch"));
+        }
+        commit(&mut state.session, &self.connector, state.transaction, "the loaded rows").await?;
+        let _ = state.session.close().await;
+        Ok(())
+    }
+
+    /// The end of the session is the end of its transaction; ROLLBACK only makes it sooner.
+    async fn discard(self: Box<Self>) -> Result<()> {
+        let mut state = self.state.into_inner();
+        let _ = tokio::time::timeout(
+            std::time::Duration::from_secs(5),
+            execute(&mut state.session, "ROLLBACK".into()),
+        )
+        .await;
+        let _ = state.session.close_hard().await;
+        Ok(())
+    }
+}

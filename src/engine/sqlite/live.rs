@@ -1,0 +1,211 @@
+//! Changing a live file: the switch of a staged file into it, and filling tables that it has already. Either is one
+//! transaction of SQLite, as durable as SQLite can make it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+
+use super::ddl::{SqliteRules, column_list, quote};
+use super::file::{self, Access, failure, with_free_space};
+use super::read::{self, Pool};
+use super::{stage, write};
+use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
+use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::error::{ErrorKind, Result};
+use crate::model::plan::{Plan, Statement, TablePlan};
+
+/// Takes everything of a staged file into a live one that has none of it.
+pub fn take_in(connection: &mut Connection, staged: &Path) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "EXTRA")?;
+    if is_empty(connection)? && copy_pages(connection, staged)? {
+        return Ok(());
+    }
+    connection.execute("ATTACH ?1 AS staged", [staged.to_string_lossy()])?;
+    let done = copy_tables(connection);
+    connection.execute_batch("DETACH staged")?;
+    done
+}
+
+/// Whether there is no object yet; SQLite's own tables do not count.
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\')",
+        [],
+        |r| r.get(0),
+    )
+}
+
+/// Copies page by page into a file without objects; `false` if it is not empty any more. The lock is taken before
+/// the last look and kept until the copy is done, so nobody can put a table there in between.
+fn copy_pages(connection: &mut Connection, staged: &Path) -> rusqlite::Result<bool> {
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |r| r.get(0))?;
+    if mode.eq_ignore_ascii_case("wal") {
+        // Readers of a WAL file do not mind an exclusive writer; rows go there by INSERT.
+        return Ok(false);
+    }
+    connection.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(()))?;
+    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
+    if !is_empty(connection)? {
+        connection.query_row("PRAGMA locking_mode = NORMAL", [], |_| Ok(()))?;
+        return Ok(false);
+    }
+    let source = Connection::open_with_flags(staged, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let step = Backup::new(&source, connection)?.step(-1)?;
+    match step {
+        StepResult::Done => Ok(true),
+        _ => Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+            Some("the file is in use".into()),
+        )),
+    }
+}
+
+/// Copies table by table from the attached file.
+fn copy_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let texts = |kind: &str| -> rusqlite::Result<Vec<(String, String)>> {
+        let mut statement = transaction.prepare(
+            "SELECT name, sql FROM staged.sqlite_schema WHERE type = ?1 AND sql IS NOT NULL \
+             AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid",
+        )?;
+        let rows = statement.query_map([kind], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        rows.collect()
+    };
+    for (name, sql) in texts("table")? {
+        transaction.execute_batch(&sql)?;
+        let (into, from) = copied_columns(&transaction, &name)?;
+        let table = quote(&name);
+        transaction
+            .execute_batch(&format!("INSERT INTO main.{table}{into} SELECT {from} FROM staged.{table}"))?;
+    }
+    let has_marks: bool = transaction.query_row(
+        "SELECT EXISTS (SELECT 1 FROM staged.sqlite_schema WHERE name = 'sqlite_sequence')",
+        [],
+        |r| r.get(0),
+    )?;
+    if has_marks {
+        transaction.execute_batch(
+            "DELETE FROM main.sqlite_sequence WHERE name IN (SELECT name FROM staged.sqlite_sequence); \
+             INSERT INTO main.sqlite_sequence SELECT name, seq FROM staged.sqlite_sequence",
+        )?;
+    }
+    for (_, sql) in texts("index")? {
+        transaction.execute_batch(&sql)?;
+    }
+    transaction.commit()
+}
+
+/// What to name in INSERT and SELECT. Without names SQLite copies whole records, which is several times faster, but
+/// generated columns must not be named.
+fn copied_columns(connection: &Connection, table: &str) -> rusqlite::Result<(String, String)> {
+    let mut statement =
+        connection.prepare("SELECT name, hidden FROM pragma_table_xinfo(?1, 'staged') ORDER BY cid")?;
+    let columns = statement.query_map([table], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let columns: Vec<(String, i64)> = columns.collect::<rusqlite::Result<_>>()?;
+    if columns.iter().all(|(_, hidden)| *hidden == 0) {
+        return Ok((String::new(), "*".into()));
+    }
+    let plain: Vec<String> =
+        columns.into_iter().filter(|(_, hidden)| *hidden == 0).map(|(name, _)| name).collect();
+    let list = column_list(&plain);
+    Ok((format!(" ({list})"), list))
+}
+
+/// Tables that are there are filled within one transaction that nobody sees before the switch.
+pub struct TransactionStaging {
+    plan: Arc<Plan>,
+    last: Vec<Statement>,
+    pool: Pool,
+    target: std::path::PathBuf,
+}
+
+impl TransactionStaging {
+    /// Takes the write lock of the file and keeps it until the end.
+    pub fn begin(real: &Path, plan: &Plan) -> Result<Self> {
+        let connection = file::open(real, Access::Write)?;
+        let started = connection
+            .pragma_update(None, "synchronous", "EXTRA")
+            .and_then(|()| connection.execute_batch("BEGIN IMMEDIATE"))
+            .and_then(|()| {
+                // Only a table declared AUTOINCREMENT has a high-water mark to set, and only it makes this table.
+                connection.query_row(
+                    "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence')",
+                    [],
+                    |r| r.get::<_, bool>(0),
+                )
+            });
+        let has_marks = started.map_err(|e| {
+            failure(ErrorKind::Write, format!("cannot begin to write {}", real.display()), &e)
+        })?;
+        let script = SqliteRules.script(plan, &Naming::default());
+        Ok(Self {
+            plan: Arc::new(plan.clone()),
+            last: if has_marks { script.last } else { Vec::new() },
+            pool: Pool::new(vec![connection]),
+            target: real.to_owned(),
+        })
+    }
+
+    async fn end(&self, sql: &'static str) -> Result<()> {
+        let target = self.target.clone();
+        let ended = self.pool.run(move |connection| {
+            // An error may have ended the transaction already, and then there is nothing to take back.
+            if sql == "ROLLBACK" && connection.is_autocommit() {
+                return Ok(());
+            }
+            connection.execute_batch(sql).map_err(|e| {
+                failure(ErrorKind::Write, format!("cannot end the work on {}", target.display()), &e)
+            })
+        });
+        let ended = ended.await.map_err(|e| with_free_space(e, &self.target));
+        self.pool.close().await;
+        ended
+    }
+}
+
+#[async_trait]
+impl Staging for TransactionStaging {
+    async fn create(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn write(&self, table: &TablePlan, mut rows: BatchReceiver) -> Result<u64> {
+        let table = table.clone();
+        let written = self.pool.run(move |connection| write::rows(connection, &table, &mut rows)).await;
+        written.map_err(|e| with_free_space(e, &self.target))
+    }
+
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {
+        for statement in &self.last {
+            on_statement(&statement.what);
+            let statement = statement.clone();
+            self.pool.run(move |connection| stage::execute(connection, &statement)).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
+        let request = request.clone();
+        self.pool.run(move |connection| read::table(connection, &request, &to)).await
+    }
+
+    async fn orphans(&self) -> Result<Vec<Orphans>> {
+        let plan = self.plan.clone();
+        self.pool.run(move |connection| stage::find_orphans(connection, &plan)).await
+    }
+
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>> {
+        Ok(None)
+    }
+
+    async fn switch(self: Box<Self>) -> Result<()> {
+        self.end("COMMIT").await
+    }
+
+    async fn discard(self: Box<Self>) -> Result<()> {
+        self.end("ROLLBACK").await
+    }
+}

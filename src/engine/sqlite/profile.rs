@@ -1,0 +1,223 @@
+//! A look at the values of a table before it goes to another engine: how long, how large, and which of them are
+//! not what their column declares. One pass over the rows, with the same eyes as the reader (`cell`).
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::cell::{self, Misfit as CellMisfit, Value};
+use super::ddl::quote;
+use super::file::failure;
+use super::read::Key;
+use crate::model::batch::Cell;
+use crate::model::endpoint::Dialect;
+use crate::model::error::{ErrorKind, Result};
+use crate::model::plan::{ColumnProfile, Misfit, StorageClasses, TableProfile};
+use crate::model::schema::{Column, DataType, Table};
+
+/// Keys that a misfit names.
+const KEYS: usize = 5;
+
+const NUL: CellMisfit =
+    CellMisfit { code: "nul_in_text", text: "is text with a NUL, which PostgreSQL cannot hold" };
+const NOT_UTF8: CellMisfit = CellMisfit { code: "invalid_utf8", text: "is text that is not valid UTF-8" };
+const NOT_BYTES: CellMisfit =
+    CellMisfit { code: "wrong_storage_class", text: "is no blob in a column of byte strings" };
+const NOT_FINITE: CellMisfit =
+    CellMisfit { code: "not_finite", text: "is infinite, which MySQL and MariaDB cannot hold" };
+const TOO_PRECISE: CellMisfit =
+    CellMisfit { code: "scale", text: "has more fractional digits than the column declares" };
+
+/// Looks at the whole table.
+pub fn table(connection: &Connection, table: &Table, target: Dialect) -> Result<TableProfile> {
+    let what = || format!("cannot read table {}", quote(&table.name));
+    let failed = |e: rusqlite::Error| failure(ErrorKind::Read, what(), &e);
+    let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+    let key_columns = table.key_columns();
+    let key = Key::among(connection, &table.name, &names, &key_columns);
+    let mut looks: Vec<Look> =
+        table.columns.iter().map(|c| Look::at(c, target, key_columns.contains(&c.name))).collect();
+    let mut parts: Vec<String> = looks.iter().map(Look::selected).collect();
+    parts.extend(key.rowid.map(|name| format!("t.{name}")));
+    let sql = format!("SELECT {} FROM main.{} AS t", parts.join(", "), quote(&table.name));
+    let mut statement = connection.prepare(&sql).map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    let mut count = 0;
+    let mut scratch = String::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        count += 1;
+        for (at, look) in looks.iter_mut().enumerate() {
+            let stored = row.get_ref(at).map_err(failed)?;
+            if let Some(misfit) = look.value(stored, &mut scratch) {
+                look.record(misfit, || key.text(row));
+            }
+        }
+    }
+    let columns = looks.into_iter().map(Look::finish).collect();
+    Ok(TableProfile { rows: Some(count), columns })
+}
+
+/// What is seen of one column.
+struct Look<'a> {
+    column: &'a Column,
+    target: Dialect,
+    /// Whether only sizes and classes are selected.
+    sizes_only: bool,
+    classes: StorageClasses,
+    profile: ColumnProfile,
+}
+
+impl<'a> Look<'a> {
+    fn at(column: &'a Column, target: Dialect, is_key: bool) -> Self {
+        let sizes_only = matches!(column.data_type, DataType::Bytes { .. }) && !is_key;
+        Self {
+            column,
+            target,
+            sizes_only,
+            classes: StorageClasses::default(),
+            profile: ColumnProfile::default(),
+        }
+    }
+
+    /// What to select. Of a byte string only its size counts, which SQLite knows without reading it; a value of
+    /// another class is represented by the name of the class.
+    fn selected(&self) -> String {
+        let name = format!("t.{}", quote(&self.column.name));
+        if self.column.generated.is_some() {
+            return "NULL".into();
+        }
+        if self.sizes_only {
+            return format!(
+                "CASE typeof({name}) WHEN 'blob' THEN octet_length({name}) WHEN 'null' THEN NULL ELSE typeof({name}) END"
+            );
+        }
+        name
+    }
+
+    fn value(&mut self, stored: ValueRef<'_>, scratch: &mut String) -> Option<CellMisfit> {
+        if self.sizes_only {
+            return self.size(stored);
+        }
+        match stored {
+            ValueRef::Null => self.classes.null += 1,
+            ValueRef::Integer(_) => self.classes.integer += 1,
+            ValueRef::Real(_) => self.classes.real += 1,
+            ValueRef::Text(_) => self.classes.text += 1,
+            ValueRef::Blob(_) => self.classes.blob += 1,
+        }
+        let untyped = self.column.native_type.is_empty();
+        match cell::interpret(stored, &self.column.data_type, untyped, scratch) {
+            Ok(value) => self.fits(value),
+            Err(misfit) => Some(misfit),
+        }
+    }
+
+    fn size(&mut self, stored: ValueRef<'_>) -> Option<CellMisfit> {
+        let class = match stored {
+            ValueRef::Integer(bytes) => {
+                grow(&mut self.profile.max_bytes, u64::try_from(bytes).unwrap_or(0));
+                self.classes.blob += 1;
+                return None;
+            }
+            ValueRef::Text(b"integer") => &mut self.classes.integer,
+            ValueRef::Text(b"real") => &mut self.classes.real,
+            ValueRef::Text(_) => &mut self.classes.text,
+            _ => {
+                self.classes.null += 1;
+                return None;
+            }
+        };
+        *class += 1;
+        Some(NOT_BYTES)
+    }
+
+    /// Takes the measure of a value of the right type; some are right here and impossible in the target.
+    fn fits(&mut self, value: Value<'_>) -> Option<CellMisfit> {
+        match value {
+            Value::Text(text) => self.text(text),
+            Value::RawText(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => self.text(text),
+                Err(_) => Some(NOT_UTF8),
+            },
+            Value::Bytes(bytes) => {
+                grow(&mut self.profile.max_bytes, length(bytes.len()));
+                None
+            }
+            Value::Decimal(digits) => {
+                self.decimal(digits);
+                None
+            }
+            Value::Plain(Cell::Int(v)) => {
+                self.profile.min_int = Some(self.profile.min_int.map_or(v, |least| least.min(v)));
+                self.profile.max_int = Some(self.profile.max_int.map_or(v, |most| most.max(v)));
+                None
+            }
+            Value::Plain(Cell::Float(v)) => {
+                (self.target == Dialect::Mysql && !v.is_finite()).then_some(NOT_FINITE)
+            }
+            Value::Plain(Cell::DateTime(v) | Cell::Timestamp(v) | Cell::Time(v)) => {
+                (v.rem_euclid(self.smallest_step()) != 0).then_some(TOO_PRECISE)
+            }
+            Value::Plain(_) | Value::Null | Value::Uuid(_) => None,
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Option<CellMisfit> {
+        grow(&mut self.profile.max_chars, length(text.chars().count()));
+        grow(&mut self.profile.max_bytes, length(text.len()));
+        (self.target == Dialect::Postgres && text.as_bytes().contains(&0)).then_some(NUL)
+    }
+
+    fn decimal(&mut self, digits: &str) {
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let whole = whole.trim_start_matches(['-', '0']);
+        if whole.ends_with(|c: char| c.is_ascii_alphabetic()) {
+            return;
+        }
+        let count = |digits: &str| u32::try_from(digits.len()).unwrap_or(u32::MAX);
+        grow(&mut self.profile.whole_digits, count(whole));
+        grow(&mut self.profile.fraction_digits, count(fraction.trim_end_matches('0')));
+    }
+
+    /// Microseconds of the last digit that the column declares.
+    fn smallest_step(&self) -> i64 {
+        match self.column.data_type {
+            DataType::DateTime { precision }
+            | DataType::Timestamp { precision }
+            | DataType::Time { precision }
+            | DataType::TimeSpan { precision } => 10_i64.pow(u32::from(6 - precision.min(6))),
+            _ => 1,
+        }
+    }
+
+    fn record(&mut self, misfit: CellMisfit, key: impl FnOnce() -> String) {
+        let misfits = &mut self.profile.misfits;
+        let at = misfits.iter().position(|m| m.code == misfit.code && m.text == misfit.text).unwrap_or_else(
+            || {
+                misfits.push(Misfit {
+                    code: misfit.code.to_owned(),
+                    rows: 0,
+                    keys: Vec::new(),
+                    text: misfit.text.to_owned(),
+                });
+                misfits.len() - 1
+            },
+        );
+        misfits[at].rows += 1;
+        if misfits[at].keys.len() < KEYS {
+            misfits[at].keys.push(key());
+        }
+    }
+
+    fn finish(self) -> ColumnProfile {
+        let looked = self.column.generated.is_none();
+        ColumnProfile { classes: looked.then_some(self.classes), ..self.profile }
+    }
+}
+
+fn grow<T: Ord + Copy>(most: &mut Option<T>, value: T) {
+    *most = Some(most.map_or(value, |m| m.max(value)));
+}
+
+fn length(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

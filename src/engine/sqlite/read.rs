@@ -1,0 +1,296 @@
+//! Reading rows: one prepared SELECT a table, each value straight from SQLite's page into the batch; and the
+//! snapshot, a handful of connections that hold read transactions of one instant.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row};
+use tokio::sync::Semaphore;
+
+use super::cell::{self, Misfit};
+use super::ddl::quote;
+use super::file::{self, Access, failure};
+use super::{inspect, profile};
+use crate::engine::blocking;
+use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot};
+use crate::engine::stream::BatchSender;
+use crate::model::batch::{Batch, Cell, Shape, ShapeColumn};
+use crate::model::endpoint::Dialect;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::TableProfile;
+use crate::model::schema::{DataType, Table};
+
+/// How often several readers try to begin at the same instant before one has to do.
+const BEGIN_TRIES: u32 = 20;
+
+/// Reads a table from beginning to end.
+pub fn table(connection: &Connection, request: &ReadRequest, to: &BatchSender) -> Result<()> {
+    let what = || format!("cannot read table {}", quote(&request.table));
+    let failed = |e: rusqlite::Error| failure(ErrorKind::Read, what(), &e);
+    let key = Key::of(connection, request);
+    let columns: Vec<Column> = request.columns.iter().map(Column::of).collect();
+    let mut statement = connection.prepare(&select(request, key.rowid)).map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    let mut scratch = String::new();
+    let mut batch = to.fresh();
+    let mut filled = 0;
+    while let Some(row) = rows.next().map_err(failed)? {
+        for (at, column) in columns.iter().enumerate() {
+            let stored = row.get_ref(at).map_err(failed)?;
+            match cell::interpret(stored, column.carries, column.untyped, &mut scratch) {
+                Ok(value) => value.push(&mut batch),
+                Err(misfit) => return Err(refuse(request, &request.columns[at], &key.text(row), misfit)),
+            }
+        }
+        filled += 1;
+        if filled >= request.batch_rows || batch.byte_size() >= request.batch_bytes {
+            to.blocking_send(std::mem::replace(&mut batch, to.fresh()))?;
+            filled = 0;
+        }
+    }
+    if filled > 0 {
+        to.blocking_send(batch)?;
+    }
+    Ok(())
+}
+
+/// A column of the SELECT, with what the loop over its values needs at hand.
+struct Column<'a> {
+    carries: &'a DataType,
+    untyped: bool,
+}
+
+impl<'a> Column<'a> {
+    fn of(column: &'a ReadColumn) -> Self {
+        Self { carries: &column.carries, untyped: column.native_type.is_empty() }
+    }
+}
+
+/// Names are qualified, because SQLite takes a quoted name of no column for a string.
+fn select(request: &ReadRequest, rowid: Option<&str>) -> String {
+    let mut names: Vec<String> = request.columns.iter().map(|c| format!("t.{}", quote(&c.name))).collect();
+    names.extend(rowid.map(|name| format!("t.{name}")));
+    format!("SELECT {} FROM main.{} AS t", names.join(", "), quote(&request.table))
+}
+
+fn refuse(request: &ReadRequest, column: &ReadColumn, key: &str, misfit: Misfit) -> Error {
+    let table = quote(&request.table);
+    Error::new(
+        ErrorKind::Value,
+        format!("the value of {} in table {table}, row {key}, {}", quote(&column.name), misfit.text),
+    )
+    .why(format!("the column is declared {} and is carried as such", declared(&column.native_type)))
+    .next("correct the row in the source and run again")
+}
+
+fn declared(native_type: &str) -> &str {
+    if native_type.is_empty() { "without a type" } else { native_type }
+}
+
+/// How a row is called in messages: by its key columns, else by its rowid.
+pub struct Key {
+    columns: Vec<(usize, String)>,
+    /// Name under which the rowid can be asked for, where it is needed.
+    pub rowid: Option<&'static str>,
+    width: usize,
+}
+
+impl Key {
+    /// The key of a request.
+    pub fn of(connection: &Connection, request: &ReadRequest) -> Self {
+        let names: Vec<&str> = request.columns.iter().map(|c| c.name.as_str()).collect();
+        Self::among(connection, &request.table, &names, &request.key)
+    }
+
+    /// The key of a SELECT of those columns; the rowid, if need be, stands behind them.
+    pub fn among(connection: &Connection, table: &str, columns: &[&str], key: &[String]) -> Self {
+        let place = |name: &String| columns.iter().position(|c| c == name).map(|at| (at, name.clone()));
+        let places: Option<Vec<(usize, String)>> = key.iter().map(place).collect();
+        let places = places.unwrap_or_default();
+        let free = |name: &&str| !columns.iter().any(|c| c.eq_ignore_ascii_case(name));
+        let works = |name: &&str| {
+            let sql = format!("SELECT t.{name} FROM main.{} AS t", quote(table));
+            connection.prepare(&sql).is_ok()
+        };
+        let rowid = match places.as_slice() {
+            [] => ["rowid", "_rowid_", "oid"].into_iter().filter(free).find(works),
+            _ => None,
+        };
+        Self { columns: places, rowid, width: columns.len() }
+    }
+
+    /// The key of a row, as batches show keys.
+    pub fn text(&self, row: &Row<'_>) -> String {
+        let mut places = self.columns.clone();
+        places.extend(self.rowid.map(|name| (self.width, name.to_owned())));
+        if places.is_empty() {
+            return "without a key".into();
+        }
+        let column =
+            |(_, name): &(usize, String)| ShapeColumn { name: name.clone(), data_type: DataType::Any };
+        let shape = Shape {
+            table: String::new(),
+            columns: places.iter().map(column).collect(),
+            key: (0..places.len()).collect(),
+        };
+        let mut batch = Batch::new(Arc::new(shape));
+        for (at, _) in &places {
+            let mut scratch = String::new();
+            match row.get_ref(*at).map(|stored| cell::interpret(stored, &DataType::Any, false, &mut scratch))
+            {
+                Ok(Ok(value)) => value.push(&mut batch),
+                _ => batch.push(Cell::Null),
+            }
+        }
+        batch.key_of(0).unwrap_or_default()
+    }
+}
+
+/// A few connections of one kind, each for one caller at a time.
+pub struct Pool {
+    connections: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+    size: usize,
+}
+
+impl Pool {
+    /// A pool of these.
+    pub fn new(connections: Vec<Connection>) -> Self {
+        let size = connections.len();
+        Self { connections: Arc::new(Mutex::new(connections)), permits: Arc::new(Semaphore::new(size)), size }
+    }
+
+    /// Lends a connection to work on a thread that may block. The connection comes back when the work is done,
+    /// also if nobody waits for it any more.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| Error::internal("a database was used after it was closed"))?;
+        let connections = self.connections.clone();
+        blocking::run(move || {
+            let lent = connections.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut lent =
+                lent.ok_or_else(|| Error::internal("a connection was lost by a worker that failed"))?;
+            let done = work(&mut lent);
+            connections.lock().unwrap_or_else(PoisonError::into_inner).push(lent);
+            drop(permit);
+            done
+        })
+        .await
+    }
+
+    /// Waits for all work and closes the connections.
+    pub async fn close(&self) {
+        let all = u32::try_from(self.size).unwrap_or(u32::MAX);
+        let _ = self.permits.acquire_many(all).await;
+        self.permits.close();
+        let connections =
+            std::mem::take(&mut *self.connections.lock().unwrap_or_else(PoisonError::into_inner));
+        // Closing may checkpoint, which is work for a thread that may block.
+        let _ = blocking::run(move || {
+            drop(connections);
+            Ok(())
+        })
+        .await;
+    }
+}
+
+/// One instant of a file.
+pub struct SqliteSnapshot {
+    pool: Pool,
+}
+
+impl SqliteSnapshot {
+    /// Begins; blocks while another program commits.
+    pub fn begin(real: &Path, readers: usize) -> Result<Self> {
+        let readers = readers.max(1);
+        for _ in 0..BEGIN_TRIES {
+            match begin_together(real, readers)? {
+                Some(connections) => return Ok(Self { pool: Pool::new(connections) }),
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+        // Somebody commits all the time: one reader is one instant whatever happens.
+        let connection = file::open(real, Access::Read)?;
+        begin(&connection, real)?;
+        Ok(Self { pool: Pool::new(vec![connection]) })
+    }
+}
+
+/// As many read transactions, or `None` if another program committed between the first and the last of them.
+/// With a rollback journal that cannot happen, since the first holds its lock; in WAL mode a connection that holds
+/// none sees by `data_version` whether it did.
+fn begin_together(real: &Path, readers: usize) -> Result<Option<Vec<Connection>>> {
+    let watcher = file::open(real, Access::Read)?;
+    let version = || -> Result<i64> {
+        let version = watcher.query_row("PRAGMA data_version", [], |r| r.get(0));
+        version.map_err(|e| failure(ErrorKind::Read, format!("cannot read {}", real.display()), &e))
+    };
+    let before = version()?;
+    let mut connections = Vec::with_capacity(readers);
+    for _ in 0..readers {
+        let connection = file::open(real, Access::Read)?;
+        match begin(&connection, real) {
+            Ok(()) => connections.push(connection),
+            // A writer that waits for the first reader lets no other one in: fewer will do.
+            Err(e) if e.kind() == ErrorKind::Busy && !connections.is_empty() => break,
+            Err(e) => return Err(e),
+        }
+    }
+    Ok((readers == 1 || version()? == before).then_some(connections))
+}
+
+/// A read transaction begins with its first read.
+fn begin(connection: &Connection, real: &Path) -> Result<()> {
+    connection
+        .execute_batch("BEGIN")
+        .and_then(|()| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())))
+        .map_err(|e| failure(ErrorKind::Read, format!("cannot begin to read {}", real.display()), &e))
+}
+
+#[async_trait]
+impl Snapshot for SqliteSnapshot {
+    fn readers(&self) -> usize {
+        self.pool.size
+    }
+
+    async fn estimate(&self, table: &str) -> Result<Option<u64>> {
+        let table = table.to_owned();
+        self.pool
+            .run(move |connection| {
+                inspect::estimated_rows(connection, &table)
+                    .map_err(|e| failure(ErrorKind::Read, format!("cannot read table {}", quote(&table)), &e))
+            })
+            .await
+    }
+
+    async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile> {
+        if target == Dialect::Sqlite {
+            return Ok(TableProfile::default());
+        }
+        let table = table.clone();
+        self.pool.run(move |connection| profile::table(connection, &table, target)).await
+    }
+
+    async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
+        let request = request.clone();
+        self.pool.run(move |connection| self::table(connection, &request, &to)).await
+    }
+
+    async fn close(self: Box<Self>) {
+        self.pool.close().await;
+    }
+}
+
+/// Reads through a connection of its own, for a file that nobody writes to (a staged one).
+pub async fn apart(real: PathBuf, request: ReadRequest, to: BatchSender) -> Result<()> {
+    blocking::run(move || {
+        let connection = file::open(&real, Access::Read)?;
+        table(&connection, &request, &to)
+    })
+    .await
+}

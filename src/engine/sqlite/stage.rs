@@ -1,0 +1,312 @@
+//! Staging in a file of its own beside the target, and the switch: a rename where there is no target yet, else one
+//! transaction of the live file (never a rename over it: an old journal beside it would bring old rows back).
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use rustix::fs::{CWD, FlockOperation, RenameFlags};
+
+use super::ddl::{SqliteRules, quote};
+use super::file::{self, Access, failure, with_free_space};
+use super::read::{self, Pool};
+use super::{live, orphans, write};
+use crate::engine::blocking;
+use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
+use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::endpoint::PoolSettings;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::{Plan, Script, Statement, TablePlan};
+
+/// A new file that becomes the target, or whose tables become tables of the target.
+pub struct FileStaging {
+    plan: Arc<Plan>,
+    script: Script,
+    pool: Pool,
+    place: Place,
+}
+
+/// Where things are.
+#[derive(Debug)]
+struct Place {
+    /// The staging file.
+    staged: PathBuf,
+    /// The target, which exists only if `live`.
+    target: PathBuf,
+    live: bool,
+    /// Held as long as this run lives, so that others leave the file alone.
+    lock: File,
+}
+
+impl FileStaging {
+    /// Makes the empty file. `live` is the real path of the target if it exists.
+    pub fn make(path: &Path, live: Option<&Path>, run: &str, plan: &Plan) -> Result<Self> {
+        let (folder, name) = match live {
+            Some(real) => file::place(real)?,
+            None => file::place(path)?,
+        };
+        remove_leftovers(&folder, &name);
+        let staged = folder.join(format!(".{name}.partial-{run}"));
+        let layout = live.map(Layout::of).transpose()?.unwrap_or_default();
+        let lock = create(&staged)?;
+        let place = Place { staged, target: folder.join(&name), live: live.is_some(), lock };
+        match prepare(&place.staged, &layout) {
+            Ok(connection) => Ok(Self {
+                plan: Arc::new(plan.clone()),
+                script: SqliteRules.script(plan, &Naming::default()),
+                pool: Pool::new(vec![connection]),
+                place,
+            }),
+            Err(error) => {
+                remove(&place.staged);
+                Err(with_free_space(error, &place.staged))
+            }
+        }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.pool.run(work).await.map_err(|e| with_free_space(e, &self.place.staged))
+    }
+}
+
+#[async_trait]
+impl Staging for FileStaging {
+    async fn create(&self) -> Result<()> {
+        let statements = self.script.before.clone();
+        self.run(move |connection| execute_all(connection, &statements)).await
+    }
+
+    async fn write(&self, table: &TablePlan, mut rows: BatchReceiver) -> Result<u64> {
+        let table = table.clone();
+        self.run(move |connection| write::rows(connection, &table, &mut rows)).await
+    }
+
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {
+        let script = &self.script;
+        for statement in script.indexes.iter().chain(&script.constraints).chain(&script.last) {
+            on_statement(&statement.what);
+            let statement = statement.clone();
+            self.run(move |connection| execute(connection, &statement)).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
+        read::apart(self.place.staged.clone(), request.clone(), to).await
+    }
+
+    async fn orphans(&self) -> Result<Vec<Orphans>> {
+        let plan = self.plan.clone();
+        self.run(move |connection| find_orphans(connection, &plan)).await
+    }
+
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>> {
+        super::connect_orm(
+            &self.place.staged,
+            |options| options.synchronous(sqlx::sqlite::SqliteSynchronous::Off),
+            &PoolSettings { max_connections: 1, ..PoolSettings::default() },
+        )
+        .await
+        .map(Some)
+    }
+
+    async fn switch(self: Box<Self>) -> Result<()> {
+        let Self { pool, place, .. } = *self;
+        let checked = pool.run(|connection| complete(connection)).await;
+        pool.close().await;
+        blocking::run(move || {
+            let done = checked.and_then(|()| if place.live { into_live(&place) } else { publish(&place) });
+            // Whatever happened, there is no use for the file any more; after a rename there is none.
+            remove(&place.staged);
+            done.map_err(|e| with_free_space(e, &place.target))
+        })
+        .await
+    }
+
+    async fn discard(self: Box<Self>) -> Result<()> {
+        self.pool.close().await;
+        let Self { place, .. } = *self;
+        blocking::run(move || {
+            remove(&place.staged);
+            if place.staged.exists() {
+                return Err(Error::new(
+                    ErrorKind::Write,
+                    format!("cannot remove {}", place.staged.display()),
+                )
+                .next("remove it by hand"));
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What a new file has to have in common with the live one for its pages or rows to go there.
+struct Layout {
+    page_size: i64,
+    encoding: String,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self { page_size: 4096, encoding: "UTF-8".into() }
+    }
+}
+
+impl Layout {
+    fn of(live: &Path) -> Result<Self> {
+        let connection = file::open(live, Access::Read)?;
+        let ask =
+            |e: rusqlite::Error| failure(ErrorKind::Read, format!("cannot read {}", live.display()), &e);
+        Ok(Self {
+            page_size: connection.query_row("PRAGMA page_size", [], |r| r.get(0)).map_err(ask)?,
+            encoding: connection.query_row("PRAGMA encoding", [], |r| r.get(0)).map_err(ask)?,
+        })
+    }
+}
+
+/// Files that runs left behind which are gone: whoever lives holds a lock on its own.
+fn remove_leftovers(folder: &Path, name: &str) {
+    let prefix = format!(".{name}.partial-");
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(|n| n.starts_with(&prefix));
+        if !is_ours || !entry.file_type().is_ok_and(|t| t.is_file()) {
+            continue;
+        }
+        if let Ok(file) = File::open(entry.path())
+            && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            tracing::info!(file = %entry.path().display(), "removing what an interrupted run left behind");
+            remove(&entry.path());
+        }
+    }
+}
+
+/// A new, private, locked file.
+fn create(staged: &Path) -> Result<File> {
+    let failed = |e: &dyn std::fmt::Display, kind: ErrorKind| {
+        Error::new(kind, format!("cannot make the file {}", staged.display()))
+            .why(e)
+            .next("the folder of the target has to be writable: the new database is built beside it")
+    };
+    let made = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(staged);
+    let file = made.map_err(|e| {
+        let kind = match e.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Permission,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Space,
+            _ => ErrorKind::Write,
+        };
+        with_free_space(failed(&e, kind), staged)
+    })?;
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|e| failed(&e, ErrorKind::Write))?;
+    Ok(file)
+}
+
+/// Opens the new file for the load. Nothing has to survive a crash before the switch, so nothing waits for the
+/// disk; the journal stays in memory, so that a refused statement is taken back and the row at fault can be named.
+fn prepare(staged: &Path, layout: &Layout) -> Result<Connection> {
+    let connection = file::open(staged, Access::Write)?;
+    let set = || -> rusqlite::Result<()> {
+        connection.pragma_update(None, "page_size", layout.page_size)?;
+        connection.pragma_update(None, "encoding", &layout.encoding)?;
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.pragma_update(None, "cache_size", -16_384)?;
+        connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))
+    };
+    set().map_err(|e| failure(ErrorKind::Write, format!("cannot prepare {}", staged.display()), &e))?;
+    Ok(connection)
+}
+
+/// Runs statements in one transaction.
+fn execute_all(connection: &mut Connection, statements: &[Statement]) -> Result<()> {
+    let failed = |e: rusqlite::Error| failure(ErrorKind::Write, "cannot make the tables", &e);
+    let transaction = connection.transaction().map_err(failed)?;
+    for statement in statements {
+        execute(&transaction, statement)?;
+    }
+    transaction.commit().map_err(failed)
+}
+
+/// Runs one statement.
+pub fn execute(connection: &Connection, statement: &Statement) -> Result<()> {
+    let made = connection.execute_batch(&statement.sql);
+    made.map_err(|e| failure(ErrorKind::Write, format!("cannot make {}", statement.what), &e))
+}
+
+/// Foreign keys with orphans.
+pub fn find_orphans(connection: &Connection, plan: &Plan) -> Result<Vec<Orphans>> {
+    let found = orphans::find(connection, plan);
+    found.map_err(|e| failure(ErrorKind::Read, "cannot check the foreign keys", &e))
+}
+
+/// The last look before the switch.
+fn complete(connection: &Connection) -> Result<()> {
+    let failed = |e: rusqlite::Error| failure(ErrorKind::Verify, "cannot check the new file", &e);
+    // A file without tables has no bytes yet, and would be no database.
+    let pages: i64 = connection.query_row("PRAGMA page_count", [], |r| r.get(0)).map_err(failed)?;
+    if pages == 0 {
+        connection.execute_batch("CREATE TABLE t (a); DROP TABLE t").map_err(failed)?;
+    }
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(failed)?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Verify, "the new file is damaged")
+        .why(verdict)
+        .next("check the disk, and run again"))
+}
+
+/// Gives the file its name, which nobody may have taken meanwhile.
+fn publish(place: &Place) -> Result<()> {
+    let failed = |e: &dyn std::fmt::Display| {
+        Error::new(ErrorKind::Write, format!("cannot put {} in place", place.target.display())).why(e)
+    };
+    place.lock.sync_all().map_err(|e| failed(&e))?;
+    let renamed = rustix::fs::renameat_with(CWD, &place.staged, CWD, &place.target, RenameFlags::NOREPLACE);
+    match renamed {
+        Ok(()) => {}
+        // Some file systems cannot rename without replacing; none replaces by a link.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            fs::hard_link(&place.staged, &place.target).map_err(|e| failed(&e))?;
+        }
+        Err(rustix::io::Errno::EXIST) => {
+            return Err(Error::new(ErrorKind::Refused, format!("{} exists by now", place.target.display()))
+                .why("another program made it while the rows were being copied")
+                .next("stop the application, look at that file, and run again"));
+        }
+        Err(e) => return Err(failed(&e)),
+    }
+    let folder = place.target.parent().unwrap_or(Path::new("/"));
+    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| failed(&e))
+}
+
+/// Brings the staged tables into the live file in one transaction of SQLite.
+fn into_live(place: &Place) -> Result<()> {
+    let mut connection = file::open(&place.target, Access::Write)?;
+    let done = live::take_in(&mut connection, &place.staged);
+    done.map_err(|e| {
+        failure(
+            ErrorKind::Write,
+            format!("cannot bring the tables into {}", quote(&place.target.display().to_string())),
+            &e,
+        )
+    })
+}
+
+/// Removes a staging file and its journals; what is not there is no matter.
+fn remove(staged: &Path) {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        let mut name = staged.as_os_str().to_owned();
+        name.push(suffix);
+        let _ = fs::remove_file(name);
+    }
+}

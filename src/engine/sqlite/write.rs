@@ -1,0 +1,149 @@
+//! Writing rows: one prepared INSERT of many rows, bound from the batch's bytes. Knows nothing of where the file
+//! is or when its rows become visible (see `stage`).
+
+use rusqlite::limits::Limit;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Statement, ToSql};
+
+use super::cell;
+use super::ddl::{column_list, quote};
+use super::file::failure;
+use super::types::{self, Affinity};
+use crate::engine::stream::BatchReceiver;
+use crate::model::batch::Batch;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::{ColumnPlan, TablePlan};
+use crate::model::schema::DataType;
+
+/// Rows of one statement; more saves nothing (`design/reference/stack.md`).
+const ROWS: usize = 64;
+
+/// Writes all rows that arrive; in a transaction of its own unless one is open.
+pub fn rows(connection: &Connection, table: &TablePlan, receiver: &mut BatchReceiver) -> Result<u64> {
+    let begin = |sql: &str| {
+        let what = || format!("cannot write table {}", quote(&table.name));
+        connection.execute_batch(sql).map_err(|e| failure(ErrorKind::Write, what(), &e))
+    };
+    if !connection.is_autocommit() {
+        return Writer::new(connection, table)?.all(receiver);
+    }
+    begin("BEGIN IMMEDIATE")?;
+    let done = Writer::new(connection, table).and_then(|mut w| w.all(receiver));
+    match done {
+        Ok(rows) => begin("COMMIT").map(|()| rows),
+        Err(error) => {
+            // The error that matters is the first one.
+            let _ = connection.execute_batch("ROLLBACK");
+            Err(error)
+        }
+    }
+}
+
+struct Writer<'a> {
+    table: &'a TablePlan,
+    columns: Vec<Column<'a>>,
+    many: Statement<'a>,
+    one: Statement<'a>,
+    rows_of_many: usize,
+    scratch: String,
+}
+
+struct Column<'a> {
+    name: &'a str,
+    carries: &'a DataType,
+    affinity: Affinity,
+}
+
+impl<'a> Column<'a> {
+    fn of(column: &'a ColumnPlan) -> Self {
+        Self { name: &column.name, carries: &column.carries, affinity: types::affinity(&column.native_type) }
+    }
+}
+
+impl<'a> Writer<'a> {
+    fn new(connection: &'a Connection, table: &'a TablePlan) -> Result<Self> {
+        let failed = |e: rusqlite::Error| {
+            failure(ErrorKind::Write, format!("cannot write table {}", quote(&table.name)), &e)
+        };
+        let columns: Vec<Column<'a>> = table.copied().map(Column::of).collect();
+        let variables = connection.limit(Limit::SQLITE_LIMIT_VARIABLE_NUMBER).map_err(failed)?;
+        let variables = usize::try_from(variables).unwrap_or(1);
+        let rows_of_many = (variables / columns.len().max(1)).clamp(1, ROWS);
+        let prepare = |rows: usize| connection.prepare(&insert(table, rows)).map_err(failed);
+        let (many, one) = (prepare(rows_of_many)?, prepare(1)?);
+        Ok(Self { table, columns, many, one, rows_of_many, scratch: String::new() })
+    }
+
+    fn all(&mut self, receiver: &mut BatchReceiver) -> Result<u64> {
+        let mut written = 0;
+        while let Some(batch) = receiver.blocking_recv() {
+            let rows = batch.rows();
+            let mut at = 0;
+            while at < rows {
+                let take = if rows - at >= self.rows_of_many { self.rows_of_many } else { 1 };
+                self.chunk(&batch, at, take)?;
+                at += take;
+            }
+            written += u64::try_from(rows).unwrap_or(0);
+            receiver.recycle(batch);
+        }
+        Ok(written)
+    }
+
+    fn chunk(&mut self, batch: &Batch, first: usize, rows: usize) -> Result<()> {
+        let statement = if rows == 1 { &mut self.one } else { &mut self.many };
+        let mut parameter = 0;
+        for row in first..first + rows {
+            for (column, cell) in self.columns.iter().zip(batch.row(row)) {
+                let stored = cell::store(batch, *cell, column.carries, column.affinity, &mut self.scratch)
+                    .map_err(|why| unfit(self.table, column.name, batch, row, why))?;
+                parameter += 1;
+                statement
+                    .raw_bind_parameter(parameter, Bound(stored))
+                    .map_err(|e| refused(self.table, batch, row, &e))?;
+            }
+        }
+        match statement.raw_execute() {
+            Ok(_) => Ok(()),
+            Err(e) if rows == 1 => Err(refused(self.table, batch, first, &e)),
+            // SQLite has taken the whole statement back: row by row it says which one it was.
+            Err(e) => {
+                for row in first..first + rows {
+                    self.chunk(batch, row, 1)?;
+                }
+                Err(failure(ErrorKind::Write, format!("cannot write table {}", quote(&self.table.name)), &e))
+            }
+        }
+    }
+}
+
+fn insert(table: &TablePlan, rows: usize) -> String {
+    let names: Vec<String> = table.copied().map(|c| c.name.clone()).collect();
+    let row = format!("({})", vec!["?"; names.len()].join(", "));
+    let values = vec![row; rows].join(", ");
+    format!("INSERT INTO main.{} ({}) VALUES {values}", quote(&table.name), column_list(&names))
+}
+
+fn unfit(table: &TablePlan, column: &str, batch: &Batch, row: usize, why: &str) -> Error {
+    let place = place(table, batch, row);
+    Error::new(ErrorKind::Value, format!("the value of {} in {place} {why}", quote(column)))
+        .next("correct the row in the source, or leave the table out with --exclude")
+}
+
+fn refused(table: &TablePlan, batch: &Batch, row: usize, error: &rusqlite::Error) -> Error {
+    failure(ErrorKind::Write, format!("cannot write {}", place(table, batch, row)), error)
+}
+
+fn place(table: &TablePlan, batch: &Batch, row: usize) -> String {
+    let key = batch.key_of(row).map(|key| format!(", row {key}")).unwrap_or_default();
+    format!("table {}{key}", quote(&table.name))
+}
+
+/// A value on its way into a parameter; bytes are bound as they are, whether valid UTF-8 or not.
+struct Bound<'a>(ValueRef<'a>);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.0))
+    }
+}

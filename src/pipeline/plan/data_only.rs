@@ -1,0 +1,112 @@
+//! `--data-only`: rows into tables that are there. Columns are matched by name, and the types of the target rule;
+//! where they cannot hold the source's values, the plan is blocked. Nothing is made, so nothing else is planned.
+
+use super::Planner;
+use super::codes;
+use super::findings::Note;
+use super::types::holds;
+use crate::model::endpoint::Dialect;
+use crate::model::plan::{ColumnPlan, FindingAction, GeneratedPlan, TablePlan};
+use crate::model::schema::{Column, DataType, Table};
+
+impl Planner<'_> {
+    /// Plans the rows of a table; `None`, with a finding, if the target lacks the table.
+    pub(super) fn table_of_rows(&mut self, at: usize) -> Option<TablePlan> {
+        let table = &self.input.source.tables[at];
+        let wanted = self.names.table(&table.name);
+        let tables = self.input.existing.map(|s| s.tables.as_slice()).unwrap_or_default();
+        let Some(there) = named(tables, &wanted, |t| &t.name) else {
+            self.mismatch(table, None, "the target has no such table");
+            return None;
+        };
+        let mark = self.findings.len();
+        let columns = self.columns(at);
+        self.findings.keep_blockers_since(mark);
+        let mut planned = Vec::with_capacity(columns.len());
+        for column in columns {
+            match named(&there.columns, &column.name, |c| &c.name) {
+                Some(target) => planned.push(self.column_of_rows(table, column, target)),
+                None if column.generated.is_some() => {}
+                None => self.mismatch(table, Some(&column.source), "the target has no such column"),
+            }
+        }
+        let filled = |column: &Column| {
+            column.nullable
+                || column.default.is_some()
+                || column.identity.is_some()
+                || column.generated.is_some()
+                || planned.iter().any(|c| c.name == column.name)
+        };
+        for column in there.columns.iter().filter(|c| !filled(c)) {
+            let text = format!(
+                "column {:?} of the target takes no NULL, and the source has no values for it",
+                column.name
+            );
+            self.mismatch(table, None, &text);
+        }
+        let names = |source: &String| planned.iter().find(|c| c.source == *source).map(|c| c.name.clone());
+        let key = table.key_columns().iter().map(names).collect::<Option<Vec<String>>>().unwrap_or_default();
+        Some(TablePlan {
+            source: table.name.clone(),
+            name: there.name.clone(),
+            columns: planned,
+            primary_key: None,
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+            checks: Vec::new(),
+            comment: None,
+            without_rowid: false,
+            strict: false,
+            key,
+            estimated_rows: self.profile(table).and_then(|p| p.rows).or(table.estimated_rows),
+        })
+    }
+
+    fn column_of_rows(&mut self, table: &Table, planned: ColumnPlan, there: &Column) -> ColumnPlan {
+        let same = planned.native_type.eq_ignore_ascii_case(&there.native_type);
+        // Any column of SQLite takes what another column of SQLite holds.
+        let takes = same
+            || holds(&there.data_type, &planned.carries)
+            || (planned.carries == DataType::Any && self.input.rules.dialect() == Dialect::Sqlite);
+        let generated = there.generated.as_ref();
+        if !takes && generated.is_none() {
+            let text = format!(
+                "{} of the target cannot hold every value of {}",
+                there.native_type, planned.source_type
+            );
+            self.mismatch(table, Some(&planned.source), &text);
+        }
+        ColumnPlan {
+            name: there.name.clone(),
+            native_type: there.native_type.clone(),
+            nullable: there.nullable,
+            default: None,
+            on_update_now: false,
+            generated: generated
+                .map(|g| GeneratedPlan { expression: g.expression.clone(), stored: g.stored }),
+            identity: planned.identity.filter(|_| there.identity.is_some()),
+            collation: None,
+            comment: None,
+            ..planned
+        }
+    }
+
+    fn mismatch(&mut self, table: &Table, column: Option<&str>, text: &str) {
+        let kind = if column.is_some() { "column" } else { "table" };
+        let note = Note::new(codes::TARGET_MISMATCH, kind, FindingAction::Refused, text).table(&table.name);
+        self.findings.push(match column {
+            Some(column) => note.column(column),
+            None => note,
+        });
+    }
+}
+
+/// The one of that name, else the only one whose name differs in case alone.
+fn named<'a, T>(all: &'a [T], name: &str, of: impl Fn(&T) -> &String) -> Option<&'a T> {
+    if let Some(exact) = all.iter().find(|t| of(t) == name) {
+        return Some(exact);
+    }
+    let mut same = all.iter().filter(|t| of(t).eq_ignore_ascii_case(name));
+    let first = same.next()?;
+    same.next().is_none().then_some(first)
+}

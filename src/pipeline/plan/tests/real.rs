@@ -1,0 +1,1 @@
+//! TechCare's schema, as its application declares it, towards the real rules.
