@@ -109,7 +109,9 @@ impl Context<'_> {
     }
 
     fn warn(&self, warnings: &[String]) {
-        warnings.iter().for_each(|text| self.progress.warn(text));
+        for text in warnings {
+            self.progress.warn(text);
+        }
     }
 
     async fn detect(&self, config: &Config, args: &DetectArgs) -> Answer {

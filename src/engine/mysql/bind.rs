@@ -297,7 +297,7 @@ mod tests {
         push(&mut batch);
         let parameter = encoder.bind(&batch, batch.row(0)[0])?;
         let mut out = Vec::new();
-        parameter.encode_by_ref(&mut out).unwrap();
+        let _ = parameter.encode_by_ref(&mut out).unwrap();
         assert!(out.len() <= size(&batch, batch.row(0)[0]));
         Ok(out)
     }

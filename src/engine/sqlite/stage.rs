@@ -44,14 +44,14 @@ struct Place {
 
 impl FileStaging {
     /// Makes the empty file. `live` is the real path of the target if it exists.
-    pub fn make(path: &Path, live: Option<PathBuf>, run: &str, plan: &Plan) -> Result<Self> {
-        let (folder, name) = match &live {
+    pub fn make(path: &Path, live: Option<&Path>, run: &str, plan: &Plan) -> Result<Self> {
+        let (folder, name) = match live {
             Some(real) => file::place(real)?,
             None => file::place(path)?,
         };
         remove_leftovers(&folder, &name);
         let staged = folder.join(format!(".{name}.partial-{run}"));
-        let layout = live.as_deref().map(Layout::of).transpose()?.unwrap_or_default();
+        let layout = live.map(Layout::of).transpose()?.unwrap_or_default();
         let lock = create(&staged)?;
         let place = Place { staged, target: folder.join(&name), live: live.is_some(), lock };
         match prepare(&place.staged, &layout) {

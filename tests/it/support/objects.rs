@@ -193,10 +193,11 @@ fn postgres(db: &Db) -> Vec<Fact> {
             facts.push(number(&table, Kind::NotNull, &column, String::new()));
         }
         let expression = text(row, 3);
-        let sequence = match expression.strip_prefix("nextval('").and_then(|rest| rest.split('\'').next()) {
-            Some(name) => name.to_owned(),
-            None => text(row, 5),
-        };
+        let sequence =
+            match expression.strip_prefix("nextval('").and_then(|rest| rest.split_once("'::regclass)")) {
+                Some((name, _)) => name.replace("''", "'"),
+                None => text(row, 5),
+            };
         if sequence.is_empty() {
             if let Some(default) = default(&expression).filter(|_| text(row, 6).is_empty()) {
                 facts.push(number(&table, Kind::Default, &column, default));
