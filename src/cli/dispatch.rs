@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Command, DetectArgs, Format, Global, MigrateArgs, SchemaCommand};
 use super::config::{Config, Environment};
 use super::progress::Progress;
-use super::render::migration::Advice;
+use super::render::report::Advice;
 use super::render::{self, error, exit_code, findings, json, verdict};
 use super::terminal::Terminal;
 use crate::commands::migrate::{Outcome, Password, Planned};
@@ -109,7 +109,9 @@ impl Context<'_> {
     }
 
     fn warn(&self, warnings: &[String]) {
-        warnings.iter().for_each(|text| self.progress.warn(text));
+        for text in warnings {
+            self.progress.warn(text);
+        }
     }
 
     async fn detect(&self, config: &Config, args: &DetectArgs) -> Answer {
@@ -152,7 +154,7 @@ impl Context<'_> {
                 let advice = advice(&options);
                 Answer::done(
                     format,
-                    || render::migration::render(&report, &advice, style),
+                    || render::report::render(&report, &advice, style),
                     || json::migrated(&report),
                     exit_code(verdict(&report.findings, &report.tables)),
                 )

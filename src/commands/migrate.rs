@@ -357,8 +357,11 @@ fn quoted(value: &str) -> String {
 }
 
 fn server_url(scheme: &str, socket_option: &str, server: &Server, show: Password) -> String {
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+    const CREDENTIAL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    // SQLAlchemy takes the database's name as it stands: nothing is encoded that can stand there.
+    const DATABASE: &AsciiSet = &CONTROLS.add(b' ').add(b'#').add(b'%').add(b'/').add(b'?');
+    let encoded = |text: &str| utf8_percent_encode(text, CREDENTIAL).to_string();
     let password = server
         .password
         .as_ref()
@@ -368,7 +371,7 @@ fn server_url(scheme: &str, socket_option: &str, server: &Server, show: Password
         })
         .unwrap_or_default();
     let user = encoded(&server.user);
-    let database = encoded(&server.database);
+    let database = utf8_percent_encode(&server.database, DATABASE);
     let host = if server.host.contains(':') && !server.host.starts_with('[') {
         format!("[{}]", server.host)
     } else {
@@ -407,7 +410,7 @@ mod tests {
             env_lines(&Endpoint::new(Location::Postgres(server(None)), "from --target"), Password::Shown);
         assert!(lines.starts_with("DB_TYPE=postgresql\n"), "{lines}");
         assert!(
-            lines.contains("postgresql://tech%20care:p%40ss%3A%2F%C3%A7@db.example:5433/user%24techcare\n"),
+            lines.contains("postgresql://tech%20care:p%40ss%3A%2F%C3%A7@db.example:5433/user$techcare\n"),
             "{lines}"
         );
         let lines = env_lines(

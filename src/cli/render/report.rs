@@ -58,7 +58,9 @@ fn next_steps(report: &MigrationReport, advice: &Advice) -> String {
             let _ = writeln!(out, "\nTo point TechCare at the target, use the lines in {file}:");
         }
         None => {
-            out.push_str("\nTo point TechCare at the target, put these lines into its .env and restart it:\n")
+            out.push_str(
+                "\nTo point TechCare at the target, put these lines into its .env and restart it:\n",
+            );
         }
     }
     for line in &advice.env_lines {
