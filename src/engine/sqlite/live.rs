@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, InterruptHandle};
 
 use super::ddl::{SqliteRules, column_list, quote};
 use super::file::{self, Access, failure, with_free_space};
@@ -119,6 +119,8 @@ pub struct TransactionStaging {
     plan: Arc<Plan>,
     last: Vec<Statement>,
     pool: Pool,
+    /// Stops a statement that nobody waits for any more.
+    interrupt: InterruptHandle,
     target: std::path::PathBuf,
 }
 
@@ -144,6 +146,7 @@ impl TransactionStaging {
         Ok(Self {
             plan: Arc::new(plan.clone()),
             last: if has_marks { script.last } else { Vec::new() },
+            interrupt: connection.get_interrupt_handle(),
             pool: Pool::new(vec![connection]),
             target: real.to_owned(),
         })
@@ -206,6 +209,7 @@ impl Staging for TransactionStaging {
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {
+        self.interrupt.interrupt();
         self.end("ROLLBACK").await
     }
 }
