@@ -28,13 +28,18 @@ impl Dialect {
                  WHERE COLLATION_NAME LIKE 'utf8mb4%'",
                 &["utf8mb4_nopad_bin", "utf8mb4_0900_bin", "utf8mb4_bin"],
             ),
-            _ => return Ok(Self { backend, collation: None }),
+            _ => return Ok(Self::new(backend, None)),
         };
         let rows = manager.get_connection().query_all_raw(Statement::from_string(backend, query)).await?;
         let known =
             rows.iter().map(|row| row.try_get::<String>("", "name")).collect::<Result<Vec<_>, _>>()?;
         let collation = preferred.iter().find(|name| known.iter().any(|k| k == *name));
-        Ok(Self { backend, collation: collation.map(|name| (*name).to_owned()) })
+        Ok(Self::new(backend, collation.copied()))
+    }
+
+    /// An engine with that collation for text.
+    pub(crate) fn new(backend: DbBackend, collation: Option<&str>) -> Self {
+        Self { backend, collation: collation.map(str::to_owned) }
     }
 
     /// An empty CREATE TABLE with its primary key `id`.

@@ -87,3 +87,41 @@ fn maintenance_plans(d: &Dialect) -> TableCreateStatement {
         .foreign_key(&mut d.foreign_key("maintenance_plans", "user_id", "users"))
         .take()
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm_migration::sea_orm::DbBackend;
+
+    use super::*;
+
+    #[test]
+    fn mysql_is_told_everything_that_its_defaults_get_wrong() {
+        let dialect = Dialect::new(DbBackend::MySql, Some("utf8mb4_0900_bin"));
+        let [_, users, diagnostics, _] = create(&dialect).map(|table| table.to_string(MysqlQueryBuilder));
+        for part in [
+            "`id` INTEGER NOT NULL AUTO_INCREMENT",
+            "`password_hash` VARCHAR(255)",
+            "`created_at` DATETIME(6)",
+            "FOREIGN KEY (`role_id`) REFERENCES `roles` (`id`)",
+            "DEFAULT CHARSET=utf8mb4",
+            "COLLATE=utf8mb4_0900_bin",
+        ] {
+            assert!(users.contains(part), "{part}: {users}");
+        }
+        assert!(!users.contains("ON DELETE") && !users.contains("_ibfk_"), "{users}");
+        assert!(
+            diagnostics.contains("`notes` LONGTEXT") && diagnostics.contains("`score` DOUBLE"),
+            "{diagnostics}"
+        );
+    }
+
+    #[test]
+    fn postgres_names_what_it_would_name_itself() {
+        let dialect = Dialect::new(DbBackend::Postgres, Some("C.utf8"));
+        let [roles, users, ..] = create(&dialect).map(|table| table.to_string(PostgresQueryBuilder));
+        assert!(roles.contains(r#""id" SERIAL NOT NULL"#), "{roles}");
+        assert!(roles.contains(r#"CONSTRAINT "roles_name_key" UNIQUE ("name")"#), "{roles}");
+        assert!(users.contains(r#"CONSTRAINT "users_role_id_fkey" FOREIGN KEY ("role_id")"#), "{users}");
+        assert!(users.contains(r#""username" VARCHAR(64) COLLATE "C.utf8""#), "{users}");
+    }
+}

@@ -10,8 +10,8 @@ use crate::model::endpoint::{Endpoint, Location};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::report::DatabaseReport;
 use crate::model::schema::Schema;
-use crate::techcare::migrations;
 use crate::techcare::recognition::{Recognition, Variant, recognise};
+use crate::techcare::{TABLES, migrations};
 
 /// What to do with which database.
 #[derive(Debug, Clone)]
@@ -143,6 +143,10 @@ async fn step(
     match (options.action, schema) {
         (Action::Up, _) => migrations::up(db).await,
         (Action::Init, Some(schema)) => migrations::init(db, &recognise(schema)).await,
+        (Action::Down { .. }, Some(_)) if migrations::status(db).await?.iter().all(|m| !m.applied) => {
+            // Nothing would be dropped, so that there is nothing to refuse either.
+            Ok(Vec::new())
+        }
         (Action::Down { steps }, Some(schema)) => {
             refuse_references(schema)?;
             if !options.yes {
@@ -156,7 +160,7 @@ async fn step(
 
 /// Tables of others that reference TechCare's would lose what they point at.
 fn refuse_references(schema: &Schema) -> Result<()> {
-    let ours = |name: &str| migration::TABLES.contains(&name);
+    let ours = |name: &str| TABLES.contains(&name);
     let foreign: Vec<_> = schema
         .tables
         .iter()

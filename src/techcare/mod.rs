@@ -8,5 +8,6 @@ pub mod migrations;
 pub mod recognition;
 pub mod registry;
 
+pub use migration::TABLES;
 pub use recognition::recognise;
 pub use registry::known_schema;

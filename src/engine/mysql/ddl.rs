@@ -1,9 +1,10 @@
 //! Statements of a plan in MySQL's words. Pure: text in, text out. What may run when, and in which database, is
 //! decided in `stage`.
 //!
-//! Primary keys and checks stand in CREATE TABLE: adding them later copies the table. Indexes and foreign keys come
-//! after the rows, all of a table in one ALTER so that the rows are read once. The session adds foreign keys with
-//! `foreign_key_checks=0`, which makes that a change of the catalogue alone; anti-joins prove them instead.
+//! Primary keys and checks stand in CREATE TABLE: adding them later copies the table. Of a large table, indexes and
+//! foreign keys come after the rows, all of a kind in one ALTER so that the rows are read once; of a small one they
+//! stand in CREATE TABLE too, because there each statement costs more than the rows. The session makes foreign keys
+//! with `foreign_key_checks=0`, which makes that a change of the catalogue alone; anti-joins prove them instead.
 
 use std::collections::HashSet;
 
@@ -15,26 +16,28 @@ use crate::model::endpoint::Flavour;
 use crate::model::plan::{
     ColumnPlan, ForeignKeyPlan, IndexPartPlan, IndexPlan, KeyPlan, Plan, Scope, Script, Statement, TablePlan,
 };
+use crate::model::schema::Action;
 
 /// Bytes of a row without what lives outside of it; some are left for NULL flags and lengths.
 const ROW_BYTES: u64 = 65_535 - 1_000;
 
-/// Bytes of an InnoDB index key.
-const KEY_BYTES: u64 = 3_072;
+/// Rows up to which building keys while loading costs less than a statement after it.
+const SMALL: u64 = 20_000;
 
 /// The statements of a plan.
 pub fn script(rules: &Rules, plan: &Plan, naming: &Naming) -> Script {
     let mut script = Script::default();
     for table in &plan.tables {
-        let fitted = Fitted::new(table);
-        let inline = inline_index(table);
-        if plan.scope != Scope::DataOnly {
-            script.before.push(create_table(rules, table, &fitted, inline, naming));
-            script.indexes.extend(add_indexes(table, &fitted, inline, naming));
-            script.constraints.extend(add_foreign_keys(table, naming));
+        let large = plan.scope == Scope::All && table.estimated_rows.is_none_or(|rows| rows > SMALL);
+        if plan.scope == Scope::DataOnly {
+            script.last.extend(set_auto_increment(table, naming));
+        } else {
+            let made = Made { rules, table, fitted: Fitted::new(table), naming, large };
+            script.before.push(made.create_table());
+            script.indexes.extend(made.add_indexes());
+            script.constraints.extend(made.add_foreign_keys());
         }
-        script.last.extend(set_auto_increment(table, naming));
-        if plan.scope != Scope::SchemaOnly {
+        if large || plan.scope == Scope::DataOnly {
             script.last.push(Statement {
                 table: Some(table.source.clone()),
                 what: format!("statistics of table \"{}\"", table.name),
@@ -48,7 +51,6 @@ pub fn script(rules: &Rules, plan: &Plan, naming: &Naming) -> Script {
 /// The types of a table's columns so that a row fits: the widest VARCHARs that no key needs become LONGTEXT, which
 /// holds the same values outside the row.
 struct Fitted<'a> {
-    table: &'a TablePlan,
     outside: HashSet<&'a str>,
 }
 
@@ -70,7 +72,7 @@ impl<'a> Fitted<'a> {
             total -= row_bytes(column).saturating_sub(12);
             outside.insert(column.name.as_str());
         }
-        Self { table, outside }
+        Self { outside }
     }
 
     fn native_type(&self, column: &'a ColumnPlan) -> &str {
@@ -79,10 +81,6 @@ impl<'a> Fitted<'a> {
             _ if self.outside.contains(column.name.as_str()) => "longtext",
             _ => &column.native_type,
         }
-    }
-
-    fn column(&self, name: &str) -> Option<&'a ColumnPlan> {
-        self.table.columns.iter().find(|c| c.name == name)
     }
 }
 
@@ -118,47 +116,113 @@ fn char_bytes(column: &ColumnPlan) -> u64 {
     }
 }
 
-fn create_table(
-    rules: &Rules,
-    table: &TablePlan,
-    fitted: &Fitted<'_>,
-    inline: Inline<'_>,
-    naming: &Naming,
-) -> Statement {
-    let keyed: HashSet<&str> =
-        table.primary_key.iter().flat_map(|k| k.columns.iter().map(String::as_str)).collect();
-    let identity = identity_column(table).map(|c| c.name.as_str());
-    let mut lines: Vec<String> = table
-        .columns
-        .iter()
-        .map(|c| {
-            let nullable = c.nullable && !keyed.contains(c.name.as_str());
-            column(rules, c, fitted.native_type(c), nullable, identity == Some(c.name.as_str()))
-        })
-        .collect();
-    if let Some(key) = &table.primary_key {
-        lines.push(format!("PRIMARY KEY ({})", key_columns(key)));
+/// A table that is made.
+struct Made<'a> {
+    rules: &'a Rules,
+    table: &'a TablePlan,
+    fitted: Fitted<'a>,
+    naming: &'a Naming,
+    /// Whether indexes and foreign keys wait for the rows.
+    large: bool,
+}
+
+impl Made<'_> {
+    fn name(&self) -> String {
+        quote(&self.naming.table(&self.table.name))
     }
-    match inline {
-        Inline::Index(index) => lines.push(index_clause(index, fitted)),
-        Inline::Column(name) => lines.push(format!("KEY ({})", quote(name))),
-        Inline::None => {}
+
+    fn alter(&self, what: String, clauses: &[String]) -> Statement {
+        Statement {
+            table: Some(self.table.source.clone()),
+            what,
+            sql: format!("ALTER TABLE {} {}", self.name(), clauses.join(", ")),
+        }
     }
-    for check in &table.checks {
-        let name = check.name.as_ref().map(|n| format!("CONSTRAINT {} ", quote(n))).unwrap_or_default();
-        lines.push(format!("{name}CHECK ({})", check.expression));
+
+    fn create_table(&self) -> Statement {
+        let table = self.table;
+        let keyed: HashSet<&str> =
+            table.primary_key.iter().flat_map(|k| k.columns.iter().map(String::as_str)).collect();
+        let identity = identity_column(table);
+        let mut lines: Vec<String> = table
+            .columns
+            .iter()
+            .map(|c| {
+                let nullable = c.nullable && !keyed.contains(c.name.as_str());
+                let counts = identity.is_some_and(|i| i.name == c.name);
+                column(self.rules, c, self.fitted.native_type(c), nullable, counts)
+            })
+            .collect();
+        if let Some(key) = &table.primary_key {
+            lines.push(format!("PRIMARY KEY ({})", key_columns(key)));
+        }
+        match inline_index(table) {
+            Inline::Index(index) if self.large => lines.push(index_clause(index)),
+            Inline::Column(name) => lines.push(format!("KEY ({})", quote(name))),
+            Inline::Index(_) | Inline::None => {}
+        }
+        if !self.large {
+            lines.extend(table.indexes.iter().map(|i| index_clause(i)));
+            lines.extend(table.foreign_keys.iter().map(|f| foreign_key(self.rules, f, self.naming)));
+        }
+        for check in &table.checks {
+            let name = check.name.as_ref().map(|n| format!("CONSTRAINT {} ", quote(n))).unwrap_or_default();
+            lines.push(format!("{name}CHECK ({})", check.expression));
+        }
+        // InnoDB goes on from here or from the greatest value, whichever is more.
+        let next = identity.and_then(|c| c.identity.as_ref()?.next).filter(|n| *n > 1);
+        let next = next.map(|n| format!(" AUTO_INCREMENT={n}")).unwrap_or_default();
+        let comment = table.comment.as_ref().filter(|c| c.chars().count() <= 2048);
+        let comment = comment.map(|c| format!(" COMMENT={}", literal(c))).unwrap_or_default();
+        Statement {
+            table: Some(table.source.clone()),
+            what: format!("table \"{}\"", table.name),
+            sql: format!(
+                "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB{next} ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 \
+                 COLLATE={}{comment}",
+                self.name(),
+                lines.join(",\n  "),
+                self.rules.collations.exact(),
+            ),
+        }
     }
-    let comment = table.comment.as_ref().filter(|c| c.chars().count() <= 2048);
-    let comment = comment.map(|c| format!(" COMMENT={}", literal(c))).unwrap_or_default();
-    let name = quote(&naming.table(&table.name));
-    Statement {
-        table: Some(table.source.clone()),
-        what: format!("table \"{}\"", table.name),
-        sql: format!(
-            "CREATE TABLE {name} (\n  {}\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={}{comment}",
-            lines.join(",\n  "),
-            rules.collations.exact(),
-        ),
+
+    fn add_indexes(&self) -> Vec<Statement> {
+        if !self.large {
+            return Vec::new();
+        }
+        let inline = inline_index(self.table);
+        let done = |i: &&IndexPlan| matches!(inline, Inline::Index(there) if std::ptr::eq(there, *i));
+        let (ordered, special): (Vec<&IndexPlan>, Vec<&IndexPlan>) =
+            self.table.indexes.iter().filter(|i| !done(i)).partition(|i| i.method.is_none());
+        let clause = |i: &IndexPlan| format!("ADD {}", index_clause(i));
+        let mut out = Vec::new();
+        if !ordered.is_empty() {
+            let what = match ordered.as_slice() {
+                [IndexPlan { name: Some(name), .. }] => format!("index \"{name}\""),
+                _ => format!("{} indexes of table \"{}\"", ordered.len(), self.table.name),
+            };
+            out.push(self.alter(what, &ordered.iter().map(|i| clause(i)).collect::<Vec<_>>()));
+        }
+        // InnoDB builds only one of these at a time.
+        for index in special {
+            let what = format!("index \"{}\"", index.name.as_deref().unwrap_or(&self.table.name));
+            out.push(self.alter(what, &[clause(index)]));
+        }
+        out
+    }
+
+    fn add_foreign_keys(&self) -> Option<Statement> {
+        let keys = &self.table.foreign_keys;
+        if !self.large || keys.is_empty() {
+            return None;
+        }
+        let clause = |f: &ForeignKeyPlan| format!("ADD {}", foreign_key(self.rules, f, self.naming));
+        let what = match keys.as_slice() {
+            [ForeignKeyPlan { name: Some(name), .. }] => format!("foreign key \"{name}\""),
+            keys => format!("{} foreign keys of table \"{}\"", keys.len(), self.table.name),
+        };
+        Some(self.alter(what, &keys.iter().map(clause).collect::<Vec<_>>()))
     }
 }
 
@@ -233,39 +297,7 @@ fn key_columns(key: &KeyPlan) -> String {
         .join(", ")
 }
 
-fn add_indexes(
-    table: &TablePlan,
-    fitted: &Fitted<'_>,
-    inline: Inline<'_>,
-    naming: &Naming,
-) -> Vec<Statement> {
-    let done = |i: &&IndexPlan| matches!(inline, Inline::Index(there) if std::ptr::eq(there, *i));
-    let alter = |what: String, clauses: Vec<String>| Statement {
-        table: Some(table.source.clone()),
-        what,
-        sql: format!("ALTER TABLE {} {}", quote(&naming.table(&table.name)), clauses.join(", ")),
-    };
-    let (ordered, special): (Vec<&IndexPlan>, Vec<&IndexPlan>) =
-        table.indexes.iter().filter(|i| !done(i)).partition(|i| i.method.is_none());
-    let mut out = Vec::new();
-    if !ordered.is_empty() {
-        let names: Vec<&str> = ordered.iter().filter_map(|i| i.name.as_deref()).collect();
-        let what = match names.as_slice() {
-            [name] if ordered.len() == 1 => format!("index \"{name}\""),
-            _ => format!("{} indexes of table \"{}\"", ordered.len(), table.name),
-        };
-        let clauses = ordered.iter().map(|i| format!("ADD {}", index_clause(i, fitted))).collect();
-        out.push(alter(what, clauses));
-    }
-    // InnoDB builds only one of these at a time.
-    for index in special {
-        let what = format!("index \"{}\"", index.name.as_deref().unwrap_or(&table.name));
-        out.push(alter(what, vec![format!("ADD {}", index_clause(index, fitted))]));
-    }
-    out
-}
-
-fn index_clause(index: &IndexPlan, fitted: &Fitted<'_>) -> String {
+fn index_clause(index: &IndexPlan) -> String {
     let kind = match (index.method.as_deref(), index.unique) {
         (Some("fulltext"), _) => "FULLTEXT KEY",
         (Some("spatial"), _) => "SPATIAL KEY",
@@ -273,86 +305,38 @@ fn index_clause(index: &IndexPlan, fitted: &Fitted<'_>) -> String {
         (_, false) => "KEY",
     };
     let name = index.name.as_ref().map(|n| format!(" {}", quote(n))).unwrap_or_default();
-    let prefixes = shortened(index, fitted);
-    let parts: Vec<String> =
-        index.parts.iter().zip(prefixes).map(|(part, prefix)| index_part(part, prefix)).collect();
+    let parts: Vec<String> = index.parts.iter().map(index_part).collect();
     format!("{kind}{name} ({})", parts.join(", "))
 }
 
-fn index_part(part: &IndexPartPlan, prefix: Option<u32>) -> String {
+fn index_part(part: &IndexPartPlan) -> String {
     let key = match (&part.column, &part.expression) {
         (Some(column), _) => quote(column),
         (None, expression) => format!("({})", expression.as_deref().unwrap_or_default()),
     };
-    let prefix = prefix.map(|n| format!("({n})")).unwrap_or_default();
+    let prefix = part.prefix.map(|n| format!("({n})")).unwrap_or_default();
     format!("{key}{prefix}{}", if part.descending { " DESC" } else { "" })
 }
 
-/// Prefix lengths of an index. A plain index too long for InnoDB only finds rows faster, so prefixes serve as well;
-/// a unique one decides which rows may exist and is left as it is.
-fn shortened(index: &IndexPlan, fitted: &Fitted<'_>) -> Vec<Option<u32>> {
-    let own: Vec<Option<u32>> = index.parts.iter().map(|p| p.prefix).collect();
-    if index.unique || index.method.is_some() {
-        return own;
-    }
-    let wide = |part: &IndexPartPlan| {
-        let column = fitted.column(part.column.as_deref()?)?;
-        let native = NativeType::parse(fitted.native_type(column));
-        let each = match native.base.as_str() {
-            "varchar" | "char" => char_bytes(column),
-            "varbinary" | "binary" => 1,
-            _ => return None,
-        };
-        let length = part.prefix.or(native.numbers.first().copied())?;
-        Some((u64::from(length), each))
-    };
-    let total: u64 = index.parts.iter().map(|p| wide(p).map_or(12, |(length, each)| length * each)).sum();
-    if total <= KEY_BYTES {
-        return own;
-    }
-    let count = u64::try_from(index.parts.len()).unwrap_or(1).max(1);
-    let share = KEY_BYTES / count;
-    index
-        .parts
-        .iter()
-        .map(|part| {
-            let (length, each) = wide(part)?;
-            let most = share / each;
-            if length > most { u32::try_from(most).ok() } else { part.prefix }
-        })
-        .collect()
-}
-
-fn add_foreign_keys(table: &TablePlan, naming: &Naming) -> Option<Statement> {
-    if table.foreign_keys.is_empty() {
-        return None;
-    }
-    let clauses: Vec<String> = table.foreign_keys.iter().map(|f| foreign_key(f, naming)).collect();
-    let what = match table.foreign_keys.as_slice() {
-        [ForeignKeyPlan { name: Some(name), .. }] => format!("foreign key \"{name}\""),
-        keys => format!("{} foreign keys of table \"{}\"", keys.len(), table.name),
-    };
-    Some(Statement {
-        table: Some(table.source.clone()),
-        what,
-        sql: format!("ALTER TABLE {} {}", quote(&naming.table(&table.name)), clauses.join(", ")),
-    })
-}
-
-fn foreign_key(key: &ForeignKeyPlan, naming: &Naming) -> String {
+fn foreign_key(rules: &Rules, key: &ForeignKeyPlan, naming: &Naming) -> String {
     let list = |names: &[String]| names.iter().map(|n| quote(n)).collect::<Vec<_>>().join(", ");
     let name = key.name.as_ref().map(|n| format!("CONSTRAINT {} ", quote(n))).unwrap_or_default();
+    let action = |event: &str, action: Action| match action {
+        // The two are one to InnoDB. MariaDB's ALTER turns the word into NO ACTION and keeps it if it is left out.
+        Action::Restrict if rules.flavour == Flavour::Mariadb => String::new(),
+        _ => format!(" ON {event} {}", action.sql()),
+    };
     format!(
-        "ADD {name}FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE {} ON UPDATE {}",
+        "{name}FOREIGN KEY ({}) REFERENCES {} ({}){}{}",
         list(&key.columns),
         quote(&naming.table(&key.references)),
         list(&key.referenced_columns),
-        key.on_delete.sql(),
-        key.on_update.sql(),
+        action("DELETE", key.on_delete),
+        action("UPDATE", key.on_update),
     )
 }
 
-/// InnoDB takes the greater of this and max + 1 by itself.
+/// Where rows go into a table that is there. InnoDB takes the greater of this and max + 1 by itself.
 fn set_auto_increment(table: &TablePlan, naming: &Naming) -> Option<Statement> {
     let next = identity_column(table)?.identity.as_ref()?.next.filter(|n| *n > 1)?;
     Some(Statement {
@@ -389,7 +373,7 @@ mod tests {
     use super::*;
     use crate::model::endpoint::Dialect;
     use crate::model::plan::{CheckPlan, Fidelity, GeneratedPlan, IdentityPlan};
-    use crate::model::schema::{Action, DataType, Deferrable, IdentityGeneration};
+    use crate::model::schema::{DataType, Deferrable, IdentityGeneration};
 
     fn column(name: &str, native_type: &str) -> ColumnPlan {
         ColumnPlan {
@@ -504,15 +488,27 @@ mod tests {
                 "CREATE TABLE `tc_t` (\n  `id` int NOT NULL AUTO_INCREMENT,\n  `na``me` varchar(20) CHARACTER SET \
                  utf8mb4 COLLATE utf8mb4_nopad_bin NULL DEFAULT 'x' COMMENT 'it''s',\n  `seen` timestamp(6) NULL ON \
                  UPDATE CURRENT_TIMESTAMP(6),\n  `twice` int GENERATED ALWAYS AS (`id` * 2) STORED,\n  PRIMARY KEY \
-                 (`id`),\n  CONSTRAINT `c` CHECK (`id` > 0)\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT \
-                 CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin",
+                 (`id`),\n  CONSTRAINT `c` CHECK (`id` > 0)\n) ENGINE=InnoDB \
+                 AUTO_INCREMENT=5000 ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin",
                 "ALTER TABLE `tc_t` ADD UNIQUE KEY `u` (`na``me`), ADD KEY `i` (`seen`, `id`)",
                 "ALTER TABLE `tc_t` ADD CONSTRAINT `fk` FOREIGN KEY (`twice`) REFERENCES `tc_p` (`id`) ON DELETE \
                  CASCADE ON UPDATE NO ACTION",
-                "ALTER TABLE `tc_t` AUTO_INCREMENT = 5000",
                 "ANALYZE TABLE `tc_t`",
             ]
         );
+    }
+
+    #[test]
+    fn a_small_table_takes_one_statement() {
+        let mut t = table(vec![column("a", "int")]);
+        t.indexes = vec![index("u", true, &["a"])];
+        t.foreign_keys = vec![ForeignKeyPlan { on_update: Action::Restrict, ..foreign_key(&["a"], &["id"]) }];
+        t.estimated_rows = Some(7);
+        let sql = statements(t, "");
+        assert_eq!(sql.len(), 1);
+        assert!(sql[0].contains(
+            "UNIQUE KEY `u` (`a`),\n  CONSTRAINT `fk` FOREIGN KEY (`a`) REFERENCES `p` (`id`) ON DELETE CASCADE\n)"
+        ));
     }
 
     #[test]
@@ -534,7 +530,7 @@ mod tests {
         t.indexes = vec![index("i", false, &["c0", "c1"])];
         let sql = statements(t, "");
         assert!(sql[0].contains("`c0` varchar(1000)") && sql[0].contains("`c2` longtext"), "{}", sql[0]);
-        assert_eq!(sql[1], "ALTER TABLE `t` ADD KEY `i` (`c0`(384), `c1`(384))");
+        assert_eq!(sql[1], "ALTER TABLE `t` ADD KEY `i` (`c0`, `c1`)");
     }
 
     #[test]

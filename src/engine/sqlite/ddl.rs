@@ -87,7 +87,7 @@ impl Rules for SqliteRules {
     }
 
     fn default(&self, value: &DefaultValue, mapping: &Mapping) -> Option<String> {
-        default(value, mapping)
+        Some(default(value, mapping))
     }
 
     fn identity(&self, identity: &Identity, mapping: &Mapping) -> Option<IdentityPlan> {
@@ -157,9 +157,9 @@ pub fn column_list(names: &[String]) -> String {
     names.iter().map(|n| quote(n)).collect::<Vec<_>>().join(", ")
 }
 
-fn default(value: &DefaultValue, mapping: &Mapping) -> Option<String> {
+fn default(value: &DefaultValue, mapping: &Mapping) -> String {
     let carries = &mapping.carries;
-    Some(match value {
+    match value {
         DefaultValue::Null => "NULL".into(),
         DefaultValue::Bool(v) => u8::from(*v).to_string(),
         DefaultValue::Number(n) => default_number(n, mapping),
@@ -178,7 +178,7 @@ fn default(value: &DefaultValue, mapping: &Mapping) -> Option<String> {
             _ => "CURRENT_TIME".into(),
         },
         DefaultValue::Expression(e) => format!("({e})"),
-    })
+    }
 }
 
 fn default_number(number: &str, mapping: &Mapping) -> String {
@@ -467,16 +467,12 @@ mod tests {
         }
     }
 
-    fn key(columns: &[&str]) -> Option<KeyPlan> {
-        Some(KeyPlan {
-            name: None,
-            columns: columns.iter().map(ToString::to_string).collect(),
-            prefixes: vec![],
-        })
+    fn key(columns: &[&str]) -> KeyPlan {
+        KeyPlan { name: None, columns: columns.iter().map(ToString::to_string).collect(), prefixes: vec![] }
     }
 
-    fn identity(generation: IdentityGeneration, next: i128) -> Option<IdentityPlan> {
-        Some(IdentityPlan { generation, next: Some(next), increment: 1 })
+    fn identity(generation: IdentityGeneration, next: i128) -> IdentityPlan {
+        IdentityPlan { generation, next: Some(next), increment: 1 }
     }
 
     #[test]
@@ -490,9 +486,9 @@ mod tests {
     fn a_high_water_mark_becomes_autoincrement() {
         let mut id = column("id", "INTEGER");
         id.nullable = false;
-        id.identity = identity(IdentityGeneration::AutoIncrement, 5000);
+        id.identity = Some(identity(IdentityGeneration::AutoIncrement, 5000));
         let mut t = table(vec![id]);
-        t.primary_key = key(&["id"]);
+        t.primary_key = Some(key(&["id"]));
         let script = SqliteRules.script(&plan(t), &Naming::default());
         assert_eq!(
             script.before[0].sql,
@@ -505,9 +501,9 @@ mod tests {
     fn a_rowid_alias_is_declared_as_sqlalchemy_declares_it() {
         let mut id = column("id", "INTEGER");
         id.nullable = false;
-        id.identity = identity(IdentityGeneration::Rowid, 7);
+        id.identity = Some(identity(IdentityGeneration::Rowid, 7));
         let mut t = table(vec![id]);
-        t.primary_key = key(&["id"]);
+        t.primary_key = Some(key(&["id"]));
         let script = SqliteRules.script(&plan(t), &Naming::default());
         assert_eq!(
             script.before[0].sql,
@@ -526,7 +522,7 @@ mod tests {
         let mut name = column("name", "VARCHAR(64)");
         name.collation = Some("NOCASE".into());
         let mut t = table(vec![column("a", "INT"), total, kind, name]);
-        t.primary_key = Some(KeyPlan { name: Some("pk".into()), ..key(&["name", "a"]).unwrap() });
+        t.primary_key = Some(KeyPlan { name: Some("pk".into()), ..key(&["name", "a"]) });
         t.without_rowid = true;
         t.strict = true;
         t.checks.push(CheckPlan { name: Some("ck".into()), expression: "a > 0".into() });

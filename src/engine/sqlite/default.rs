@@ -15,7 +15,7 @@ pub fn parse(text: &str, data_type: &DataType) -> DefaultValue {
 
 fn read(tokens: &[Token]) -> Option<DefaultValue> {
     match tokens {
-        [one] => Some(word(one)?),
+        [one] => word(one),
         [sign, number] if number.kind == Kind::Number && is_decimal(&number.text) => match sign.kind {
             Kind::Mark('-') => Some(DefaultValue::Number(format!("-{}", number.text))),
             Kind::Mark('+') => Some(DefaultValue::Number(number.text.clone())),
@@ -33,7 +33,6 @@ fn read(tokens: &[Token]) -> Option<DefaultValue> {
 
 fn word(token: &Token) -> Option<DefaultValue> {
     Some(match token.kind {
-        Kind::Text | Kind::Quoted => DefaultValue::Text(token.text.clone()),
         Kind::Number if is_decimal(&token.text) => DefaultValue::Number(token.text.clone()),
         Kind::Blob => DefaultValue::Bytes(hex(&token.text)?),
         Kind::Word if token.is("NULL") => DefaultValue::Null,
@@ -43,28 +42,21 @@ fn word(token: &Token) -> Option<DefaultValue> {
         Kind::Word if token.is("CURRENT_DATE") => DefaultValue::CurrentDate,
         Kind::Word if token.is("CURRENT_TIME") => DefaultValue::CurrentTime,
         // SQLite takes a bare word for the text of that word.
-        Kind::Word => DefaultValue::Text(token.text.clone()),
+        Kind::Text | Kind::Quoted | Kind::Word => DefaultValue::Text(token.text.clone()),
         _ => return None,
     })
 }
 
-/// The functions that say "now", in the spellings that people and this program write.
+/// The functions that give exactly the text that CURRENT_TIMESTAMP and its like give. Others that say "now" spell it
+/// otherwise, and stay expressions: `engine::expression` knows what they mean to another engine.
 fn now(function: &str, arguments: &[Token]) -> Option<DefaultValue> {
     let text = |t: &Token| (t.kind == Kind::Text).then(|| t.text.to_ascii_lowercase());
     match (function.to_ascii_lowercase().as_str(), arguments) {
         ("datetime", [now]) if text(now)? == "now" => Some(DefaultValue::CurrentTimestamp),
         ("date", [now]) if text(now)? == "now" => Some(DefaultValue::CurrentDate),
         ("time", [now]) if text(now)? == "now" => Some(DefaultValue::CurrentTime),
-        ("strftime", [format, _, now]) if text(now)? == "now" && format.kind == Kind::Text => {
-            match format.text.as_str() {
-                "%Y-%m-%d %H:%M:%S"
-                | "%Y-%m-%d %H:%M:%f"
-                | "%Y-%m-%d %H:%M:%f000"
-                | "%Y-%m-%d %H:%M:%f000+00:00" => Some(DefaultValue::CurrentTimestamp),
-                "%Y-%m-%d" => Some(DefaultValue::CurrentDate),
-                "%H:%M:%S" | "%H:%M:%f" | "%H:%M:%f000" => Some(DefaultValue::CurrentTime),
-                _ => None,
-            }
+        ("strftime", [format, _, now]) if text(now)? == "now" && format.text == "%Y-%m-%d %H:%M:%S" => {
+            Some(DefaultValue::CurrentTimestamp)
         }
         _ => None,
     }
@@ -106,7 +98,8 @@ mod tests {
             ("CURRENT_DATE", DefaultValue::CurrentDate),
             ("datetime('now')", DefaultValue::CurrentTimestamp),
             ("(date('now'))", DefaultValue::CurrentDate),
-            ("strftime('%Y-%m-%d %H:%M:%f000','now')", DefaultValue::CurrentTimestamp),
+            ("strftime('%Y-%m-%d %H:%M:%S','now')", DefaultValue::CurrentTimestamp),
+            ("strftime('%H:%M:%f','now')", DefaultValue::Expression("strftime('%H:%M:%f','now')".into())),
             ("datetime('now','localtime')", DefaultValue::Expression("datetime('now','localtime')".into())),
             ("1+2", DefaultValue::Expression("1+2".into())),
             ("(1)+(2)", DefaultValue::Expression("(1)+(2)".into())),

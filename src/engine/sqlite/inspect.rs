@@ -22,7 +22,7 @@ pub fn schema(connection: &Connection) -> Result<Schema> {
     let transaction = connection.unchecked_transaction()?;
     let texts = Texts::read(connection)?;
     let mut tables = Vec::new();
-    let mut objects = texts.objects()?;
+    let mut objects = texts.objects();
     for entry in entries(connection)? {
         let sql = texts.sql("table", &entry.name);
         match entry.kind.as_str() {
@@ -42,7 +42,7 @@ pub fn schema(connection: &Connection) -> Result<Schema> {
                         definition: sql.to_owned(),
                     });
                 }
-                tables.push(table(connection, &texts, entry, text)?);
+                tables.push(table(connection, &texts, entry, &text)?);
             }
             _ => {}
         }
@@ -105,7 +105,7 @@ impl Texts {
         place.and_then(|at| self.rows[*at].3.as_deref()).unwrap_or_default()
     }
 
-    fn objects(&self) -> Result<Vec<Object>> {
+    fn objects(&self) -> Vec<Object> {
         let object = |(kind, name, table, sql): &(String, String, String, Option<String>)| {
             let kind = match kind.as_str() {
                 "view" => ObjectKind::View,
@@ -115,7 +115,7 @@ impl Texts {
             let table = (kind == ObjectKind::Trigger).then(|| table.clone());
             Some(Object { kind, name: name.clone(), table, definition: sql.clone().unwrap_or_default() })
         };
-        Ok(self.rows.iter().filter_map(object).collect())
+        self.rows.iter().filter_map(object).collect()
     }
 }
 
@@ -166,14 +166,14 @@ fn infos(connection: &Connection, table: &str) -> Result<Vec<Info>> {
     infos.collect()
 }
 
-fn table(connection: &Connection, texts: &Texts, entry: Entry, text: TableText) -> Result<Table> {
+fn table(connection: &Connection, texts: &Texts, entry: Entry, text: &TableText) -> Result<Table> {
     let infos = infos(connection, &entry.name)?;
     let mut uniques = text.uniques.clone();
     let mut indexes = Vec::new();
     let mut has_key_index = false;
     let mut columns = Vec::new();
     for info in &infos {
-        columns.push(column(connection, &entry, info, &text)?);
+        columns.push(column(connection, &entry, info, text)?);
     }
     for line in index_lines(connection, &entry.name)? {
         if line.origin == "pk" {

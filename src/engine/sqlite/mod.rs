@@ -169,7 +169,7 @@ impl Target for Database {
                 let real = real.map_or_else(|| file::existing(&path), Ok)?;
                 Box::new(live::TransactionStaging::begin(&real, &plan)?) as Box<dyn Staging>
             } else {
-                Box::new(stage::FileStaging::make(&path, real, &run, &plan)?)
+                Box::new(stage::FileStaging::make(&path, real.as_deref(), &run, &plan)?)
             })
         })
         .await

@@ -83,6 +83,9 @@ fn tables_of_the_application_are_adopted_where_they_hold_the_values() {
         let report = schema(&db, Action::Status, false).unwrap();
         assert!(report.notes[0].contains("made by the application"), "{engine:?}: {:?}", report.notes);
         refused(schema(&db, Action::Up, false));
+        db.execute("INSERT INTO roles (id, name) VALUES (1, 'Técnico')");
+        let report = schema(&db, Action::Down { steps: 1 }, true).unwrap();
+        assert!(report.changed.is_empty() && report.tables.len() == 4, "{engine:?}: not ours to drop");
         match engine {
             Engine::Sqlite => {
                 let report = schema(&db, Action::Init, false).unwrap();

@@ -57,13 +57,14 @@ impl Kind {
                 }
             }
             Engine::Postgres => match name.split('(').next().unwrap_or_default().trim() {
-                "smallint" | "integer" | "bigint" | "numeric" | "boolean" | "oid" => Self::Number,
+                "smallint" | "integer" | "bigint" | "numeric" | "boolean" | "oid" | "money" => Self::Number,
                 "real" => Self::Single,
                 "double precision" => Self::Float,
                 "bytea" => Self::Bytes,
                 "bit" | "bit varying" => Self::Bits,
                 "date" => Self::Moment,
-                "time without time zone" => Self::Clock,
+                // MySQL's TIME is a span of hours, which PostgreSQL calls an interval.
+                "time without time zone" | "interval" => Self::Clock,
                 "time" if !name.contains("with time zone") => Self::Clock,
                 other if other.starts_with("timestamp") => Self::Moment,
                 _ => Self::Text,
@@ -145,7 +146,8 @@ fn number(text: &str) -> Option<String> {
     let text = match text.trim() {
         "t" | "true" => "1",
         "f" | "false" => "0",
-        other => other,
+        // PostgreSQL's money in the locale of the tests.
+        other => &other.replacen('$', "", 1).replace(',', ""),
     };
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -206,8 +208,11 @@ fn moment(text: &str) -> Option<String> {
         .map(show)
 }
 
-/// A time of day, or a span of hours, to the microsecond.
+/// A time of day, or a span of hours (`-12:00:00`, `PT-12H`), to the microsecond.
 fn clock(text: &str) -> Option<String> {
+    if let Some(span) = text.strip_prefix("PT") {
+        return hours(span);
+    }
     if let Ok(at) = NaiveTime::parse_from_str(text, "%H:%M:%S%.f") {
         return Some(format!(
             "{}:{:02}:{:02}.{:06}",
@@ -226,6 +231,29 @@ fn clock(text: &str) -> Option<String> {
     Some(format!("{sign}{hours}:{minutes:02}:{seconds:02}.{fraction:0<6}"))
 }
 
+/// The part of an ISO 8601 duration after `PT`.
+fn hours(span: &str) -> Option<String> {
+    let (mut micros, mut digits) = (0i128, String::new());
+    for letter in span.chars() {
+        let unit: i128 = match letter {
+            'H' => 3_600_000_000,
+            'M' => 60_000_000,
+            'S' => 1_000_000,
+            _ => {
+                digits.push(letter);
+                continue;
+            }
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
+        let part: i128 = format!("{whole}{fraction:0<6}").parse().ok()?;
+        micros += part * unit / 1_000_000;
+        digits.clear();
+    }
+    let (sign, all) = (if micros < 0 { "-" } else { "" }, micros.unsigned_abs());
+    let (hours, minutes, seconds) = (all / 3_600_000_000, all / 60_000_000 % 60, all / 1_000_000 % 60);
+    Some(format!("{sign}{hours}:{minutes:02}:{seconds:02}.{:06}", all % 1_000_000))
+}
+
 #[test]
 fn the_judge_reads_one_value_in_every_spelling() {
     for (kind, same) in [
@@ -239,7 +267,9 @@ fn the_judge_reads_one_value_in_every_spelling() {
             vec!["2024-01-02 03:04:05.5+00:00", "2024-01-02 05:04:05.500+02", "2024-01-02 03:04:05.5Z"],
         ),
         (Kind::Moment, vec!["2024-01-02", "2024-01-02 00:00:00.000000"]),
-        (Kind::Clock, vec!["03:04:05", "3:04:05.000000"]),
+        (Kind::Clock, vec!["03:04:05", "3:04:05.000000", "PT3H4M5S"]),
+        (Kind::Clock, vec!["-838:59:59.500000", "PT-838H-59M-59.5S"]),
+        (Kind::Clock, vec!["00:00:00", "PT0S"]),
         (Kind::Bits, vec!["00101", "5"]),
     ] {
         let spellings: Vec<_> = same.iter().map(|text| canon(&Raw::Text((*text).to_owned()), kind)).collect();
