@@ -36,10 +36,16 @@ fn refused_in(folder: &Path, args: &[&str], code: i32, words: &[&str]) -> Ran {
     ran
 }
 
-/// An error as people see it: the code, and two or three lines on stderr.
+/// An error as people see it: the code, and one to three lines on stderr; among events it is the last of them.
 pub fn error_shape(ran: &Ran, code: i32) {
     assert_eq!(ran.code, code, "{ran}");
-    let lines = ran.stderr.lines().filter(|line| !line.starts_with('{')).count();
+    if ran.stderr.starts_with('{') {
+        assert!(ran.stderr.lines().all(|line| line.starts_with('{')), "{ran}");
+        let last: serde_json::Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
+        assert_eq!(last["event"], "error", "{ran}");
+        return;
+    }
+    let lines = ran.stderr.lines().count();
     assert!((1..=3).contains(&lines), "an error is one to three lines, this one has {lines}\n{ran}");
     assert!(!ran.stderr.contains("panicked"), "{ran}");
 }

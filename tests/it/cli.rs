@@ -54,7 +54,7 @@ fn help() {
         snapshot(name, &ran);
         for later in ["backup", "rollback", "tune"] {
             assert!(
-                !ran.stdout.lines().any(|line| line.trim_start().starts_with(later)),
+                !ran.stdout.lines().any(|line| line.split_whitespace().next() == Some(later)),
                 "{later} is not built yet"
             );
         }

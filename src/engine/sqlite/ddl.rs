@@ -468,11 +468,7 @@ mod tests {
     }
 
     fn key(columns: &[&str]) -> KeyPlan {
-        KeyPlan {
-            name: None,
-            columns: columns.iter().map(ToString::to_string).collect(),
-            prefixes: vec![],
-        }
+        KeyPlan { name: None, columns: columns.iter().map(ToString::to_string).collect(), prefixes: vec![] }
     }
 
     fn identity(generation: IdentityGeneration, next: i128) -> IdentityPlan {
