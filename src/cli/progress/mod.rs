@@ -175,6 +175,7 @@ impl Observer for Progress {
         if let Event::Warning { text } = event {
             return self.warn(text);
         }
+        log(event);
         match &self.drawing {
             Drawing::Nothing => {}
             Drawing::Json => self.json(event),
@@ -186,6 +187,18 @@ impl Observer for Progress {
                 bars.lock().unwrap_or_else(PoisonError::into_inner).hear(event, &ledger, now);
             }
         }
+    }
+}
+
+/// What is done, for `-v`. Before any lock is taken: a log line makes room for itself among the bars.
+fn log(event: &Event) {
+    match event {
+        Event::Phase { phase } => tracing::info!(?phase, "phase"),
+        Event::Total { tables, rows } => tracing::info!(tables, rows, "total"),
+        Event::TableStarted { table, rows } => tracing::info!(table, rows, "table started"),
+        Event::TableFinished { table, rows } => tracing::info!(table, rows, "table finished"),
+        Event::Step { what } => tracing::info!(what, "step"),
+        Event::Rows { .. } | Event::Warning { .. } => {}
     }
 }
 

@@ -54,6 +54,8 @@ pub const UNIQUE_LOOSER: &str = "unique_looser";
 pub const INDEX_NOT_CARRIED: &str = "index_not_carried";
 /// An index that is carried in a plainer form.
 pub const INDEX_SIMPLIFIED: &str = "index_simplified";
+/// An index that the source does not have and the target needs.
+pub const INDEX_ADDED: &str = "index_added";
 /// An index of the source that another one of the target serves as well.
 pub const INDEX_COVERED: &str = "index_covered";
 /// A foreign key that is not carried.
@@ -89,6 +91,7 @@ pub fn severity_of(code: &str) -> Severity {
         | COMPARISON_CHANGED
         | INDEX_SIMPLIFIED
         | INDEX_COVERED
+        | INDEX_ADDED
         | CHECK_IMPLIED
         | DEFERRABLE_DROPPED
         | EXTENSION_NOT_CARRIED

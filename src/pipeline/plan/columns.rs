@@ -2,14 +2,15 @@
 
 use super::codes;
 use super::findings::Note;
-use super::{Planner, is_exact_collation, types};
+use super::{Planner, types};
 use crate::engine::capability::{ColumnInput, Mapping};
 use crate::engine::expression::{self, Want};
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{
-    ColumnPlan, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, TablePlan, TypePlan,
+    ColumnPlan, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, IndexPartPlan, IndexPlan, TablePlan,
+    TypePlan,
 };
-use crate::model::schema::{Column, DefaultValue, IdentityGeneration, Table};
+use crate::model::schema::{Column, DefaultValue, Deferrable, IdentityGeneration, Table};
 
 impl Planner<'_> {
     /// Plans the columns of a table.
@@ -95,8 +96,10 @@ impl Planner<'_> {
             _ if grown => {
                 let why = if self.outgrown(table, position) {
                     "the data goes beyond what is declared"
+                } else if self.is_referring(table, &column.name) {
+                    "columns that refer to each other have one type"
                 } else {
-                    "to hold what TechCare's models or the columns that refer to each other need"
+                    "TechCare's own models have it so"
                 };
                 let text = format!("{becomes}: {why}");
                 self.findings.push(about(Note::new(codes::WIDENED, "column", FindingAction::Widened, text)));
@@ -114,15 +117,7 @@ impl Planner<'_> {
         if let Some(needed) = &mapping.needs {
             self.need_type(table, column, needed);
         }
-        let loose = column.collation.as_ref().filter(|c| !c.is_exact() && column.data_type.is_text());
-        if let Some(collation) = loose.filter(|_| !keeps_loose_comparison(mapping.collation.as_deref())) {
-            let text = format!(
-                "compared by {} in the source; the target tells apart every difference (case, accents, blanks)",
-                collation.name
-            );
-            let note = Note::new(codes::COMPARISON_CHANGED, "column", FindingAction::Converted, text);
-            self.findings.push(about(note));
-        }
+        self.comparison_findings(table, column, mapping);
     }
 
     /// Whether the data went beyond the declared type.
@@ -267,9 +262,43 @@ impl Planner<'_> {
                 seen = true;
                 continue;
             }
+            if !sole && !seen && planned.indexes.len() + 1 < self.input.rules.capabilities().max_indexes {
+                seen = true;
+                let index = self.index_for_identity(table, &planned.name, &column.name);
+                planned.indexes.push(index);
+                continue;
+            }
             planned.columns[at].identity = None;
             let why = if seen { "the target has one such column a table" } else { "it leads no key there" };
             self.identity_lost(table, &table.columns[at], why);
+        }
+    }
+
+    /// An index that lets the target hand out values of a column.
+    fn index_for_identity(&mut self, table: &Table, target: &str, column: &str) -> IndexPlan {
+        let name = self.names.index(target, &format!("{target}_{column}_idx"));
+        let text = format!("{name:?} is added, because the target hands out values of indexed columns only");
+        let note = Note::new(codes::INDEX_ADDED, "index", FindingAction::Translated, text);
+        self.findings.push(note.table(&table.name).column(column).object(Some(&name)));
+        let part = IndexPartPlan {
+            column: Some(column.to_owned()),
+            expression: None,
+            descending: false,
+            nulls_first: None,
+            collation: None,
+            prefix: None,
+            operator_class: None,
+        };
+        IndexPlan {
+            name: Some(name),
+            unique: false,
+            constraint: false,
+            parts: vec![part],
+            include: Vec::new(),
+            predicate: None,
+            method: None,
+            nulls_not_distinct: false,
+            deferrable: Deferrable::No,
         }
     }
 
@@ -278,11 +307,6 @@ impl Planner<'_> {
         let note = Note::new(codes::IDENTITY_NOT_CARRIED, "identity", FindingAction::NotCarried, text);
         self.findings.push(note.table(&table.name).column(&column.name));
     }
-}
-
-/// Whether a collation of the target goes on ignoring case, accents or blanks.
-pub(super) fn keeps_loose_comparison(collation: Option<&str>) -> bool {
-    collation.is_some_and(|c| !is_exact_collation(c))
 }
 
 /// A default as the finding shows it.

@@ -1,14 +1,14 @@
 //! Primary keys, unique constraints and indexes. What guards data is carried or named with its text; what serves
 //! speed only may become plainer.
 
+use super::Planner;
 use super::codes;
-use super::columns::keeps_loose_comparison;
+use super::comparison::{ignored, is_exact_name};
 use super::findings::Note;
 use super::names::renamed;
-use super::{Planner, is_exact_collation};
 use crate::engine::expression::Want;
 use crate::model::plan::{ColumnPlan, FindingAction, IndexPartPlan, IndexPlan, KeyPlan};
-use crate::model::schema::{Collation, Deferrable, Index, IndexKey, IndexPart, Table};
+use crate::model::schema::{Deferrable, Index, IndexKey, IndexPart, Table};
 
 impl Planner<'_> {
     /// Plans the primary key.
@@ -28,7 +28,7 @@ impl Planner<'_> {
             self.findings.push(note.table(&table.name).object(key.name.as_deref()));
         }
         for column in &key.columns {
-            self.looser(table, column, columns, "primary key", key.name.as_deref(), None);
+            self.looser(table, column, columns, ("primary key", key.name.as_deref()), None);
         }
         let name = key.name.as_ref().map(|wanted| {
             let name = if can.indexes_share_names_with_tables {
@@ -107,7 +107,7 @@ impl Planner<'_> {
             for part in &index.parts {
                 if let IndexKey::Column(column) = &part.key {
                     let said = part.collation.as_ref();
-                    self.looser(table, column, columns, kind_word(index), index.name.as_deref(), said);
+                    self.looser(table, column, columns, (kind_word(index), index.name.as_deref()), said);
                 }
             }
         }
@@ -242,7 +242,7 @@ impl Planner<'_> {
             IndexKey::Column(name) => columns.iter().find(|c| c.source == *name),
             IndexKey::Expression(_) => None,
         };
-        let loose = column.is_some_and(|c| keeps_loose_comparison(c.collation.as_deref()));
+        let loose = !ignored(column).is_exact();
         let wanted = !collation.is_exact();
         let same = column
             .is_some_and(|c| table.column(&c.source).and_then(|c| c.collation.as_ref()) == Some(collation));
@@ -289,34 +289,6 @@ impl Planner<'_> {
                 text,
             )));
         }
-    }
-
-    /// A unique key over a column that ignores case, accents or blanks in the source and not in the target lets in
-    /// what the source refuses.
-    fn looser(
-        &mut self,
-        table: &Table,
-        column: &str,
-        columns: &[ColumnPlan],
-        kind: &str,
-        object: Option<&str>,
-        said: Option<&Collation>,
-    ) {
-        if self.input.verbatim() {
-            return;
-        }
-        let own = table.column(column).filter(|c| c.data_type.is_text()).and_then(|c| c.collation.as_ref());
-        let Some(collation) = said.or(own).filter(|c| !c.is_exact()) else { return };
-        let planned = columns.iter().find(|c| c.source == column);
-        if planned.is_some_and(|c| keeps_loose_comparison(c.collation.as_deref())) {
-            return;
-        }
-        let text = format!(
-            "takes values for different that {} takes for equal (case, accents or blanks at the end)",
-            collation.name
-        );
-        let note = Note::new(codes::UNIQUE_LOOSER, kind, FindingAction::Converted, text);
-        self.findings.push(note.table(&table.name).column(column).object(object));
     }
 
     fn index_lost(&mut self, table: &Table, index: &Index, why: &str) -> Option<IndexPlan> {
@@ -375,7 +347,7 @@ fn is_plain(part: &IndexPartPlan) -> bool {
     part.expression.is_none()
         && !part.descending
         && part.nulls_first.is_none()
-        && part.collation.as_deref().is_none_or(is_exact_collation)
+        && part.collation.as_deref().is_none_or(is_exact_name)
         && part.operator_class.is_none()
 }
 

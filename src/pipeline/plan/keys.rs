@@ -17,21 +17,13 @@ impl Planner<'_> {
     /// Whether a column has to be bounded because a key covers it whole: a primary key, a foreign key on either
     /// side, a unique key that the data fit into, or an index, unless that can look at its beginning instead.
     pub(super) fn is_key(&self, at: usize, position: usize) -> bool {
-        let tables = &self.input.source.tables;
-        let table = &tables[at];
+        let table = &self.input.source.tables[at];
         let column = table.columns[position].name.as_str();
         let in_primary = table.primary_key.as_ref().is_some_and(|key| {
             let whole = |at: usize| key.prefixes.get(at).copied().flatten().is_none();
             key.columns.iter().enumerate().any(|(at, c)| c == column && whole(at))
         });
-        let refers = || table.foreign_keys.iter().any(|k| k.columns.iter().any(|c| c == column));
-        let referred = || {
-            tables
-                .iter()
-                .flat_map(|t| &t.foreign_keys)
-                .any(|k| k.references == table.name && k.referenced_columns.iter().any(|c| c == column))
-        };
-        if in_primary || refers() || referred() {
+        if in_primary || self.is_referring(table, column) {
             return true;
         }
         let covers = |index: &&Index| {
@@ -58,6 +50,19 @@ impl Planner<'_> {
         let bounded = declared.is_some_and(|n| n <= most);
         let unique = covering.any(|i| i.unique) && held.is_none_or(|n| n <= most);
         bounded || unique
+    }
+
+    /// Whether a column is part of a foreign key, on either side.
+    pub(super) fn is_referring(&self, table: &Table, column: &str) -> bool {
+        let refers = table.foreign_keys.iter().any(|k| k.columns.iter().any(|c| c == column));
+        refers
+            || self
+                .input
+                .source
+                .tables
+                .iter()
+                .flat_map(|t| &t.foreign_keys)
+                .any(|k| k.references == table.name && k.referenced_columns.iter().any(|c| c == column))
     }
 
     /// Whether the target takes the primary key.

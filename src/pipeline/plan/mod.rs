@@ -5,6 +5,7 @@
 
 pub mod codes;
 mod columns;
+mod comparison;
 mod constraints;
 mod data_only;
 mod findings;
@@ -19,16 +20,17 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use self::comparison::on_both_sides;
 use self::findings::{Findings, Note};
 use self::names::Names;
 use super::order::dependency_order;
 use crate::engine::capability::Rules;
-use crate::engine::expression::{self, ColumnFacts, Comparison, Want};
+use crate::engine::expression::{self, ColumnFacts, Want};
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{
     ColumnPlan, ColumnProfile, FindingAction, Plan, Scope, TablePlan, TableProfile, TypePlan,
 };
-use crate::model::schema::{Collation, Column, Schema, Table};
+use crate::model::schema::{Column, Schema, Table};
 
 /// What a plan is made of.
 #[derive(Clone, Copy)]
@@ -208,28 +210,7 @@ impl Planner<'_> {
         Some(ColumnFacts {
             name: planned.name.clone(),
             data_type: planned.carries.clone(),
-            comparison: comparison(source, collation, planned),
+            comparison: on_both_sides(source, collation, planned),
         })
     }
-}
-
-/// How comparisons of a text column come out on both sides.
-fn comparison(source: Dialect, collation: Option<&Collation>, planned: &ColumnPlan) -> Comparison {
-    match collation {
-        Some(collation) if !collation.is_exact() => Comparison::Loose,
-        _ if planned.collation.as_deref().is_some_and(|c| !is_exact_collation(c)) => Comparison::Loose,
-        // PostgreSQL sorts by the rules of a language unless told otherwise, though equality is exact.
-        Some(collation) if source == Dialect::Postgres && is_exact_collation(&collation.name) => {
-            Comparison::Exact
-        }
-        _ if source == Dialect::Postgres => Comparison::Equality,
-        _ => Comparison::Exact,
-    }
-}
-
-/// Whether a collation of any of the dialects compares by code point.
-fn is_exact_collation(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    matches!(name.as_str(), "c" | "posix" | "ucs_basic" | "binary" | "pg_c_utf8" | "c.utf8" | "c.utf-8")
-        || name.ends_with("_bin")
 }

@@ -193,7 +193,8 @@ pub(super) fn holds(there: &DataType, coming: &DataType) -> bool {
 
 /// Whether `a` takes more values than `b`.
 pub(super) fn is_wider(a: &DataType, b: &DataType) -> bool {
-    a != b && holds(a, b)
+    // A name for an enum makes it no wider.
+    a != b && !matches!(a, DataType::Enum { .. }) && holds(a, b)
 }
 
 /// The least integer type that holds both.

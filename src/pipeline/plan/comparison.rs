@@ -1,0 +1,156 @@
+//! What equality of text means on both sides: what the collations of the dialects ignore, by their names, and what
+//! changes on the way.
+
+use super::Planner;
+use super::codes;
+use super::findings::Note;
+use crate::engine::capability::Mapping;
+use crate::engine::expression::Comparison;
+use crate::model::endpoint::Dialect;
+use crate::model::plan::{ColumnPlan, FindingAction};
+use crate::model::schema::{Collation, Column, Table};
+
+/// What a collation does not tell apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Ignored {
+    case: bool,
+    accents: bool,
+    blanks: bool,
+}
+
+impl Ignored {
+    /// By a collation of the source.
+    fn by(collation: &Collation) -> Self {
+        Self {
+            case: collation.case_insensitive,
+            accents: collation.accent_insensitive,
+            blanks: collation.pads,
+        }
+    }
+
+    /// By a collation of the target. Names say it: `_bin`, `_ci`, `_as_ci`, `nopad`, `NOCASE`, `C`.
+    fn by_name(name: &str) -> Self {
+        let name = name.to_ascii_lowercase();
+        let no_pad = name.contains("nopad") || name.contains("0900");
+        match name.as_str() {
+            "c" | "posix" | "ucs_basic" | "binary" | "pg_c_utf8" | "c.utf8" | "c.utf-8" => Self::default(),
+            "nocase" => Self { case: true, ..Self::default() },
+            "rtrim" => Self { blanks: true, ..Self::default() },
+            _ if name.ends_with("_bin") => Self { blanks: !no_pad, ..Self::default() },
+            _ if name.ends_with("_cs") => Self { blanks: !no_pad, ..Self::default() },
+            _ if name.ends_with("_ci") => {
+                Self { case: true, accents: !name.contains("_as_"), blanks: !no_pad }
+            }
+            // A collation of a language on PostgreSQL: it orders, and equality stays exact.
+            _ => Self::default(),
+        }
+    }
+
+    pub(super) fn is_exact(self) -> bool {
+        self == Self::default()
+    }
+
+    /// What this one ignores and the other does not.
+    fn beyond(self, other: Self) -> Self {
+        Self {
+            case: self.case && !other.case,
+            accents: self.accents && !other.accents,
+            blanks: self.blanks && !other.blanks,
+        }
+    }
+
+    /// For messages.
+    fn words(self) -> String {
+        let words = [(self.case, "case"), (self.accents, "accents"), (self.blanks, "blanks at the end")];
+        let words: Vec<&str> = words.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
+        match words.as_slice() {
+            [] => "nothing".into(),
+            [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            [first, ..] => (*first).into(),
+        }
+    }
+}
+
+/// What a planned column of the target ignores.
+pub(super) fn ignored(planned: Option<&ColumnPlan>) -> Ignored {
+    planned.and_then(|c| c.collation.as_deref()).map_or_else(Ignored::default, Ignored::by_name)
+}
+
+/// Whether a collation of any of the dialects compares by code point.
+pub(super) fn is_exact_name(name: &str) -> bool {
+    Ignored::by_name(name).is_exact()
+}
+
+/// How comparisons of a text column come out on both sides.
+pub(super) fn on_both_sides(
+    source: Dialect,
+    collation: Option<&Collation>,
+    planned: &ColumnPlan,
+) -> Comparison {
+    match collation {
+        Some(collation) if !collation.is_exact() => Comparison::Loose,
+        _ if !ignored(Some(planned)).is_exact() => Comparison::Loose,
+        // PostgreSQL sorts by the rules of a language unless told otherwise, though equality is exact.
+        Some(Collation { name, .. }) if source == Dialect::Postgres => {
+            let by_code_point = matches!(name.as_str(), "C" | "POSIX" | "ucs_basic" | "pg_c_utf8" | "C.utf8");
+            if by_code_point { Comparison::Exact } else { Comparison::Equality }
+        }
+        None if source == Dialect::Postgres => Comparison::Equality,
+        _ => Comparison::Exact,
+    }
+}
+
+impl Planner<'_> {
+    /// Says where equality of a column's text changes.
+    pub(super) fn comparison_findings(&mut self, table: &Table, column: &Column, mapping: &Mapping) {
+        let Some(collation) = column.collation.as_ref().filter(|_| column.data_type.is_text()) else {
+            return;
+        };
+        let text = if self.input.verbatim() {
+            // The dialect knows its own collations; it says so where it had to take another one.
+            match mapping.note.clone() {
+                Some(note) => note,
+                None => return,
+            }
+        } else {
+            let before = Ignored::by(collation);
+            let after = mapping.collation.as_deref().map_or_else(Ignored::default, Ignored::by_name);
+            let (lost, gained) = (before.beyond(after), after.beyond(before));
+            match (lost.is_exact(), gained.is_exact()) {
+                (true, true) => return,
+                (false, _) => format!("{} ignores {}; the target does not", collation.name, lost.words()),
+                (true, false) => {
+                    format!("{} tells {} apart; the target does not", collation.name, gained.words())
+                }
+            }
+        };
+        let note = Note::new(codes::COMPARISON_CHANGED, "column", FindingAction::Converted, text);
+        self.findings.push(note.table(&table.name).column(&column.name));
+    }
+
+    /// A unique key over a column that ignores case or accents in the source and not in the target lets in what the
+    /// source refuses. (Blanks at the end are told with the column: nobody relies on them.)
+    pub(super) fn looser(
+        &mut self,
+        table: &Table,
+        column: &str,
+        columns: &[ColumnPlan],
+        (kind, object): (&str, Option<&str>),
+        said: Option<&Collation>,
+    ) {
+        if self.input.verbatim() {
+            return;
+        }
+        let own = table.column(column).filter(|c| c.data_type.is_text()).and_then(|c| c.collation.as_ref());
+        let Some(collation) = said.or(own) else { return };
+        let after = ignored(columns.iter().find(|c| c.source == column));
+        let lost = Ignored { blanks: false, ..Ignored::by(collation).beyond(after) };
+        if lost.is_exact() {
+            return;
+        }
+        let text =
+            format!("lets in values that differ only in {}, which {} refuses", lost.words(), collation.name);
+        let note = Note::new(codes::UNIQUE_LOOSER, kind, FindingAction::Converted, text);
+        self.findings.push(note.table(&table.name).column(column).object(object));
+    }
+}
