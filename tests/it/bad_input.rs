@@ -251,8 +251,19 @@ fn no_right_to_create() {
 fn a_folder_where_nothing_may_be_written() {
     let source = small();
     refused(
-        &["migrate", "--source", &source.url, "--target", "sqlite:////proc/1/new.db"],
+        &["migrate", "--source", &source.url, "--target", "sqlite:////sys/kernel/new.db"],
         4,
-        &["/proc/1/new.db"],
+        &["/sys/kernel"],
     );
+}
+
+#[test]
+fn a_folder_that_does_not_exist() {
+    let source = small();
+    refused(
+        &["migrate", "--source", &source.url, "--target", "sqlite:////no/such/folder/new.db"],
+        3,
+        &["/no/such/folder"],
+    );
+    assert!(!Path::new("/no/such").exists());
 }
