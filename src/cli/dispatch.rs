@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Command, DetectArgs, Format, Global, MigrateArgs, SchemaCommand};
 use super::config::{Config, Environment};
 use super::progress::Progress;
-use super::render::migration::Advice;
+use super::render::report::Advice;
 use super::render::{self, error, exit_code, findings, json, verdict};
 use super::terminal::Terminal;
 use crate::commands::migrate::{Outcome, Password, Planned};
@@ -154,7 +154,7 @@ impl Context<'_> {
                 let advice = advice(&options);
                 Answer::done(
                     format,
-                    || render::migration::render(&report, &advice, style),
+                    || render::report::render(&report, &advice, style),
                     || json::migrated(&report),
                     exit_code(verdict(&report.findings, &report.tables)),
                 )

@@ -34,10 +34,9 @@ fn migrate(source: &Db, target: &Db, label: &str, faults: &mut Vec<String>) -> O
     }
     let json = ran.json();
     let findings = json["findings"].as_array().cloned().unwrap_or_default();
-    let left =
-        findings.iter().any(|finding| finding["action"] == "not_carried" || finding["action"] == "rejected");
+    let left = findings.iter().any(|finding| finding["severity"] == "warning");
     if (ran.code == 1) != left {
-        faults.push(format!("{label}: exit {} does not fit its findings: {findings:?}", ran.code));
+        faults.push(format!("{label}: exit {} does not fit its {} findings", ran.code, findings.len()));
     }
     let mut renamed = Renamed::new();
     for table in json["tables"].as_array().into_iter().flatten() {

@@ -64,7 +64,7 @@ impl Bars {
             Event::Rows { table, .. } => {
                 if let (Some(bar), Some((rows, expected))) = (self.tables.get(table), ledger.position(table))
                 {
-                    place(bar, rows, expected, ledger.table(table, now));
+                    place(bar, rows, expected, &ledger.table(table, now));
                 }
                 self.draw_total(ledger, now);
             }
@@ -82,7 +82,10 @@ impl Bars {
     fn draw_total(&self, ledger: &Ledger, now: Instant) {
         if let Some(bar) = &self.total {
             let (rows, expected) = ledger.total_position();
-            place(bar, rows, expected, ledger.total(now));
+            if let Some(done) = ledger.tables_done() {
+                bar.set_prefix(done);
+            }
+            place(bar, rows, expected, &ledger.total(now));
         }
     }
 
@@ -104,18 +107,19 @@ impl Bars {
 
 fn new_bar(name: &str, expected: Option<u64>) -> ProgressBar {
     let (bar, template) = match expected {
-        Some(rows) => (ProgressBar::new(rows), "  {prefix:20!} {bar:20} {wide_msg}"),
-        None => (ProgressBar::no_length(), "  {prefix:20!} {spinner:20} {wide_msg}"),
+        Some(rows) => (ProgressBar::new(rows), "  {prefix:14!} {bar:10} {wide_msg}"),
+        None => (ProgressBar::no_length(), "  {prefix:14!} {spinner:10} {wide_msg}"),
     };
     bar.with_style(style(template)).with_prefix(name.to_owned())
 }
 
-fn place(bar: &ProgressBar, rows: u64, expected: Option<u64>, text: String) {
+/// On 80 columns the time that is left is the last thing to fit.
+fn place(bar: &ProgressBar, rows: u64, expected: Option<u64>, text: &str) {
     if expected.is_some_and(|expected| rows > expected) {
         bar.set_length(rows);
     }
     bar.set_position(rows);
-    bar.set_message(text);
+    bar.set_message(text.replace("  about ", "  "));
 }
 
 /// A template of ours that cannot be read would be a fault; the bar is drawn in its plainest form then.

@@ -127,11 +127,12 @@ impl Ledger {
 
     /// All tables, in words.
     pub fn total(&self, now: Instant) -> String {
-        let tables = match self.tables {
-            Some(tables) => format!("{}/{tables} tables  ", self.finished),
-            None => String::new(),
-        };
-        format!("{tables}{}", self.moved.text(self.expected, now - self.phase_begun))
+        self.moved.text(self.expected, now - self.phase_begun)
+    }
+
+    /// `2/4 tables`, as far as their number is known.
+    pub fn tables_done(&self) -> Option<String> {
+        self.tables.map(|tables| format!("{}/{tables} tables", self.finished))
     }
 
     /// The one line of a run without a terminal.
@@ -146,7 +147,8 @@ impl Ledger {
             several => {
                 let named: Vec<&str> = several.iter().take(NAMED).map(|r| r.table.as_str()).collect();
                 let more = if several.len() > NAMED { ", …" } else { "" };
-                format!("{prefix}{}{more}: {}", named.join(", "), self.total(now))
+                let done = self.tables_done().map(|done| format!("{done}  ")).unwrap_or_default();
+                format!("{prefix}{}{more}: {done}{}", named.join(", "), self.total(now))
             }
         }
     }

@@ -235,8 +235,8 @@ fn schema_report() -> SchemaReport {
     }
 }
 
-fn advice() -> migration::Advice {
-    migration::Advice {
+fn advice() -> report::Advice {
+    report::Advice {
         env_lines: vec![
             "DB_TYPE=postgresql".into(),
             "DATABASE_URL=postgresql://techcare:***@db:5432/techcare".into(),
@@ -262,12 +262,12 @@ fn a_plan() {
 
 #[test]
 fn a_migration() {
-    insta::assert_snapshot!("migration", migration::render(&migrated(), &advice(), WIDE));
-    let written = migration::Advice { written_to: Some(".env.new".into()), ..advice() };
+    insta::assert_snapshot!("migration", report::render(&migrated(), &advice(), WIDE));
+    let written = report::Advice { written_to: Some(".env.new".into()), ..advice() };
     let mut one = migrated();
     one.tables.truncate(1);
     one.findings.clear();
-    insta::assert_snapshot!("migration_of_one", migration::render(&one, &written, NARROW));
+    insta::assert_snapshot!("migration_of_one", report::render(&one, &written, NARROW));
     insta::assert_json_snapshot!("migration_json", json::migrated(&migrated()));
 }
 

@@ -5,8 +5,9 @@ pub mod detect;
 pub mod error;
 pub mod findings;
 pub mod json;
-pub mod migration;
+
 pub mod plan;
+pub mod report;
 pub mod schema;
 pub mod table;
 

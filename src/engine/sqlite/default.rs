@@ -33,7 +33,6 @@ fn read(tokens: &[Token]) -> Option<DefaultValue> {
 
 fn word(token: &Token) -> Option<DefaultValue> {
     Some(match token.kind {
-        Kind::Text | Kind::Quoted => DefaultValue::Text(token.text.clone()),
         Kind::Number if is_decimal(&token.text) => DefaultValue::Number(token.text.clone()),
         Kind::Blob => DefaultValue::Bytes(hex(&token.text)?),
         Kind::Word if token.is("NULL") => DefaultValue::Null,
@@ -43,7 +42,7 @@ fn word(token: &Token) -> Option<DefaultValue> {
         Kind::Word if token.is("CURRENT_DATE") => DefaultValue::CurrentDate,
         Kind::Word if token.is("CURRENT_TIME") => DefaultValue::CurrentTime,
         // SQLite takes a bare word for the text of that word.
-        Kind::Word => DefaultValue::Text(token.text.clone()),
+        Kind::Text | Kind::Quoted | Kind::Word => DefaultValue::Text(token.text.clone()),
         _ => return None,
     })
 }

@@ -5,11 +5,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
+use tokio::task::JoinHandle;
 
 use super::ddl::{SqliteRules, quote};
 use super::file::{self, Access, failure, with_free_space};
@@ -28,6 +29,8 @@ pub struct FileStaging {
     script: Script,
     pool: Pool,
     place: Place,
+    /// SQLite's own look at the finished file, on a thread beside whoever reads it back.
+    check: Mutex<Option<JoinHandle<Result<()>>>>,
 }
 
 /// Where things are.
@@ -60,11 +63,30 @@ impl FileStaging {
                 script: SqliteRules.script(plan, &Naming::default()),
                 pool: Pool::new(vec![connection]),
                 place,
+                check: Mutex::new(None),
             }),
             Err(error) => {
                 remove(&place.staged);
                 Err(with_free_space(error, &place.staged))
             }
+        }
+    }
+
+    /// Starts the check; it needs no more than the file, which nobody writes to from now on.
+    fn begin_check(&self) {
+        let staged = self.place.staged.clone();
+        let task = tokio::spawn(blocking::run(move || check(&staged)));
+        *self.check.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    }
+
+    /// What the check found; a file that was not finished is not checked.
+    async fn checked(&self) -> Result<()> {
+        let task = self.check.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match task {
+            Some(task) => {
+                task.await.map_err(|e| Error::internal("the check of the new file ended").why(e))?
+            }
+            None => Ok(()),
         }
     }
 
@@ -95,6 +117,8 @@ impl Staging for FileStaging {
             let statement = statement.clone();
             self.run(move |connection| execute(connection, &statement)).await?;
         }
+        self.run(|connection| make_a_database(connection)).await?;
+        self.begin_check();
         Ok(())
     }
 
@@ -118,9 +142,9 @@ impl Staging for FileStaging {
     }
 
     async fn switch(self: Box<Self>) -> Result<()> {
-        let Self { pool, place, .. } = *self;
-        let checked = pool.run(|connection| complete(connection)).await;
-        pool.close().await;
+        let checked = self.checked().await;
+        self.pool.close().await;
+        let Self { place, .. } = *self;
         blocking::run(move || {
             let done = checked.and_then(|()| if place.live { into_live(&place) } else { publish(&place) });
             // Whatever happened, there is no use for the file any more; after a rename there is none.
@@ -131,6 +155,8 @@ impl Staging for FileStaging {
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {
+        // What it found is no matter, but it has the file open.
+        let _ = self.checked().await;
         self.pool.close().await;
         let Self { place, .. } = *self;
         blocking::run(move || {
@@ -248,15 +274,20 @@ pub fn find_orphans(connection: &Connection, plan: &Plan) -> Result<Vec<Orphans>
     found.map_err(|e| failure(ErrorKind::Read, "cannot check the foreign keys", &e))
 }
 
-/// The last look before the switch.
-fn complete(connection: &Connection) -> Result<()> {
-    let failed = |e: rusqlite::Error| failure(ErrorKind::Verify, "cannot check the new file", &e);
-    // A file without tables has no bytes yet, and would be no database.
-    let pages: i64 = connection.query_row("PRAGMA page_count", [], |r| r.get(0)).map_err(failed)?;
-    if pages == 0 {
-        connection.execute_batch("CREATE TABLE t (a); DROP TABLE t").map_err(failed)?;
-    }
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(failed)?;
+/// A file without tables has no bytes yet, and would be no database.
+fn make_a_database(connection: &Connection) -> Result<()> {
+    let made = connection.query_row("PRAGMA page_count", [], |r| r.get::<_, i64>(0)).and_then(|pages| {
+        if pages == 0 { connection.execute_batch("CREATE TABLE t (a); DROP TABLE t") } else { Ok(()) }
+    });
+    made.map_err(|e| failure(ErrorKind::Write, "cannot finish the new file", &e))
+}
+
+/// Whether SQLite finds the file sound.
+fn check(staged: &Path) -> Result<()> {
+    let connection = file::open(staged, Access::Read)?;
+    let verdict: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |r| r.get(0))
+        .map_err(|e| failure(ErrorKind::Verify, "cannot check the new file", &e))?;
     if verdict == "ok" {
         return Ok(());
     }

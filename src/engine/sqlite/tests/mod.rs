@@ -1,6 +1,8 @@
 //! The whole engine against files: what stands in one file stands in the next, value by value, compared by nothing
 //! of this program. Plans are made by hand here; the planner has tests of its own.
 
+mod foreign;
+
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
