@@ -273,6 +273,7 @@ fn execute_all(connection: &mut Connection, statements: &[Statement]) -> Result<
 
 /// Runs one statement.
 pub fn execute(connection: &Connection, statement: &Statement) -> Result<()> {
+    tracing::debug!(sql = statement.sql, "statement");
     let made = connection.execute_batch(&statement.sql);
     made.map_err(|e| failure(ErrorKind::Write, format!("cannot make {}", statement.what), &e))
 }
