@@ -466,14 +466,14 @@ mod tests {
         script(&rules, &plan, &Naming { prefix: prefix.into() }).iter().map(|s| s.sql.clone()).collect()
     }
 
-    fn identity(next: i128) -> Option<IdentityPlan> {
-        Some(IdentityPlan { generation: IdentityGeneration::AutoIncrement, next: Some(next), increment: 1 })
+    fn identity(next: i128) -> IdentityPlan {
+        IdentityPlan { generation: IdentityGeneration::AutoIncrement, next: Some(next), increment: 1 }
     }
 
     #[test]
     fn a_table_with_everything() {
         let mut id = column("id", "int");
-        id.identity = identity(5000);
+        id.identity = Some(identity(5000));
         id.nullable = false;
         let mut name = column("na`me", "varchar(20)");
         name.collation = Some("utf8mb4_nopad_bin".into());
@@ -521,7 +521,7 @@ mod tests {
     fn a_counting_column_outside_the_primary_key_gets_its_index_at_once() {
         let counted = || {
             let mut id = column("id", "bigint");
-            id.identity = identity(1);
+            id.identity = Some(identity(1));
             table(vec![id, column("a", "int")])
         };
         let mut with_index = counted();

@@ -61,6 +61,9 @@ fn advice(cause: &sqlx::Error, kind: ErrorKind) -> Option<&'static str> {
         }
         (ErrorKind::Busy, _) => Some("another session holds a lock: try again when it is done"),
         (ErrorKind::Lost, _) => Some("see whether the server is up, then run the command again"),
+        (_, Some("53200")) => Some(
+            "raise max_locks_per_transaction on the server and restart it, or migrate in parts with --tables",
+        ),
         (_, Some("25006")) => Some("the server takes no writes: name the primary server"),
         _ => None,
     }

@@ -81,8 +81,16 @@ pub fn estimated_rows(connection: &Connection, table: &str) -> Result<Option<u64
     if let Some(span) = span.filter(|s| *s <= u64::try_from(bytes).unwrap_or(0) / 8) {
         return Ok(Some(span));
     }
-    let rows: i64 = connection.query_row(&format!("SELECT count(*) FROM main.{quoted}"), [], |r| r.get(0))?;
-    Ok(u64::try_from(rows).ok())
+    counted_rows(connection, table).map(Some)
+}
+
+/// Number of rows. SQLite counts the smallest index, which it cannot open where the application brought a collation
+/// of its own; then it counts the table.
+pub fn counted_rows(connection: &Connection, table: &str) -> Result<u64> {
+    let sql = format!("SELECT count(*) FROM main.{}", quote(table));
+    let count = |sql: &str| connection.query_row(sql, [], |r| r.get::<_, i64>(0));
+    let rows = count(&sql).or_else(|_| count(&format!("{sql} NOT INDEXED")))?;
+    Ok(u64::try_from(rows).unwrap_or(0))
 }
 
 /// Texts of `sqlite_schema` by type and name.
