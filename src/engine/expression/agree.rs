@@ -16,7 +16,18 @@ impl Reader<'_> {
             let b = self.adapt(b, &a.class)?;
             (a, b)
         };
+        let (a, b) = (self.signed(a, &b.term), b);
+        let b = self.signed(b, &a.term);
         self.agree(&a.class, &b.class, orders).then_some((a, b))
+    }
+
+    /// A decimal that SQLite keeps as text beside the constant 0: a double keeps the sign, if not all digits.
+    fn signed(&self, node: Node, other: &Term) -> Node {
+        let zero = matches!(other, Term::Number(n) if n.bytes().all(|b| matches!(b, b'0' | b'.')));
+        if zero && self.target == Dialect::Sqlite && node.class == (Class::Decimal { as_text: true }) {
+            return Node::new(Term::Real(Box::new(node.term)), Class::Float { single: false });
+        }
+        node
     }
 
     /// One class for the alternatives of COALESCE or CASE.

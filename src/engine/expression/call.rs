@@ -43,6 +43,8 @@ impl Reader<'_> {
         let term = Box::new(node.term);
         match name {
             "abs" if self.calculates(&node.class) => Some(Node::new(Term::Abs(term), node.class)),
+            "lower" if text && self.folds => Some(Node::new(Term::Lower(term), node.class)),
+            "upper" if text && self.folds => Some(Node::new(Term::Upper(term), node.class)),
             "trim" | "btrim" if text => Some(Node::new(Term::Trim(Ends::Both, term), node.class)),
             "ltrim" if text => Some(Node::new(Term::Trim(Ends::Left, term), node.class)),
             "rtrim" if text => Some(Node::new(Term::Trim(Ends::Right, term), node.class)),

@@ -77,12 +77,14 @@ pub(super) fn json_guard(source: Dialect, text: &str, columns: &Columns<'_>) -> 
 pub(super) struct Reader<'a> {
     pub(super) source: Dialect,
     pub(super) target: Dialect,
+    /// Whether `lower` and `upper` may be those of the target.
+    pub(super) folds: bool,
     columns: &'a Columns<'a>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: Dialect, target: Dialect, columns: &'a Columns<'a>) -> Self {
-        Self { source, target, columns }
+        Self { source, target, folds: false, columns }
     }
 
     /// Reads a whole text.

@@ -136,8 +136,10 @@ fn postgresql_to_sqlite() {
             ("(price >= (0)::numeric)", Some(r#""price" >= 0"#)),
             ("(price >= '-1'::integer)", Some(r#""price" >= (-1)"#)),
             ("(ratio <= (1)::double precision)", Some(r#""ratio" <= 1"#)),
-            // Text in SQLite.
-            ("(huge >= (0)::numeric)", None),
+            // Text in SQLite: a double keeps the sign only.
+            ("(huge >= (0)::numeric)", Some(r#"CAST("huge" AS REAL) >= 0"#)),
+            ("(huge >= (1)::numeric)", None),
+            ("(huge >= price)", None),
             ("((role)::text = 'admin'::text)", Some(r#""role" = 'admin'"#)),
             (
                 "((role)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))",
@@ -253,6 +255,8 @@ fn what_is_wanted_decides() {
         ("quantity", Want::Truth, Some(r#""quantity" <> 0"#)),
         ("NOT quantity", Want::Truth, Some(r#"NOT ("quantity" <> 0)"#)),
         ("name", Want::Truth, None),
+        ("lower(name)", Want::Any, None),
+        ("lower(name)", Want::Speed, Some(r#"lower("name")"#)),
         ("1", Want::Truth, None),
         ("quantity > 0", Want::Value(&DataType::Bool), Some(r#""quantity" > 0"#)),
         // PostgreSQL stores no boolean in an integer.

@@ -52,9 +52,8 @@ impl Encoder {
         let native = NativeType::parse(&column.native_type);
         let length = native.numbers.first().and_then(|n| usize::try_from(*n).ok()).unwrap_or(0);
         Some(match &column.carries {
-            DataType::Bool => Self::Signed,
             DataType::Int { .. } if native.unsigned => Self::Unsigned,
-            DataType::Int { .. } => Self::Signed,
+            DataType::Bool | DataType::Int { .. } => Self::Signed,
             DataType::Year => Self::Year,
             DataType::Float32 | DataType::Float64 => Self::Double,
             DataType::Decimal { .. } => {
@@ -96,7 +95,7 @@ impl Encoder {
     }
 
     /// A cell ready to be bound, or why it cannot be.
-    pub fn bind<'a>(self, batch: &'a Batch, cell: Cell) -> Result<Parameter<'a>, &'static str> {
+    pub fn bind(self, batch: &Batch, cell: Cell) -> Result<Parameter<'_>, &'static str> {
         let value = match (self, cell) {
             (_, Cell::Null) => None,
             (Self::Signed, Cell::Int(v)) => Some(Wire::Signed(v)),
@@ -163,7 +162,7 @@ fn text(text: &str, most: usize) -> Result<&str, &'static str> {
 
 fn hex(text: &str) -> Result<&[u8], &'static str> {
     let digits = text.as_bytes();
-    if digits.len() % 2 == 0 && digits.iter().all(u8::is_ascii_hexdigit) {
+    if digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit) {
         Ok(digits)
     } else {
         Err("text that is no value of its type")

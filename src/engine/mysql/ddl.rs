@@ -162,7 +162,7 @@ impl Made<'_> {
             Inline::Index(_) | Inline::None => {}
         }
         if !self.large {
-            lines.extend(table.indexes.iter().map(|i| index_clause(i)));
+            lines.extend(table.indexes.iter().map(index_clause));
             lines.extend(table.foreign_keys.iter().map(|f| foreign_key(self.rules, f, self.naming)));
         }
         for check in &table.checks {
@@ -178,10 +178,10 @@ impl Made<'_> {
             table: Some(table.source.clone()),
             what: format!("table \"{}\"", table.name),
             sql: format!(
-                "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB{next} ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 \
-                 COLLATE={}{comment}",
+                "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB{next}{} DEFAULT CHARSET=utf8mb4 COLLATE={}{comment}",
                 self.name(),
                 lines.join(",\n  "),
+                row_format(self.rules),
                 self.rules.collations.exact(),
             ),
         }
@@ -224,6 +224,12 @@ impl Made<'_> {
         };
         Some(self.alter(what, &keys.iter().map(clause).collect::<Vec<_>>()))
     }
+}
+
+/// What newer servers do by themselves; without it a key holds 767 bytes.
+fn row_format(rules: &Rules) -> &'static str {
+    let first = if rules.flavour == Flavour::Mariadb { (10, 2, 2) } else { (5, 7, 9) };
+    if rules.version < first { " ROW_FORMAT=DYNAMIC" } else { "" }
 }
 
 fn column(rules: &Rules, column: &ColumnPlan, native_type: &str, nullable: bool, identity: bool) -> String {
@@ -460,14 +466,14 @@ mod tests {
         script(&rules, &plan, &Naming { prefix: prefix.into() }).iter().map(|s| s.sql.clone()).collect()
     }
 
-    fn identity(next: i128) -> Option<IdentityPlan> {
-        Some(IdentityPlan { generation: IdentityGeneration::AutoIncrement, next: Some(next), increment: 1 })
+    fn identity(next: i128) -> IdentityPlan {
+        IdentityPlan { generation: IdentityGeneration::AutoIncrement, next: Some(next), increment: 1 }
     }
 
     #[test]
     fn a_table_with_everything() {
         let mut id = column("id", "int");
-        id.identity = identity(5000);
+        id.identity = Some(identity(5000));
         id.nullable = false;
         let mut name = column("na`me", "varchar(20)");
         name.collation = Some("utf8mb4_nopad_bin".into());
@@ -489,7 +495,7 @@ mod tests {
                  utf8mb4 COLLATE utf8mb4_nopad_bin NULL DEFAULT 'x' COMMENT 'it''s',\n  `seen` timestamp(6) NULL ON \
                  UPDATE CURRENT_TIMESTAMP(6),\n  `twice` int GENERATED ALWAYS AS (`id` * 2) STORED,\n  PRIMARY KEY \
                  (`id`),\n  CONSTRAINT `c` CHECK (`id` > 0)\n) ENGINE=InnoDB \
-                 AUTO_INCREMENT=5000 ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin",
+                 AUTO_INCREMENT=5000 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin",
                 "ALTER TABLE `tc_t` ADD UNIQUE KEY `u` (`na``me`), ADD KEY `i` (`seen`, `id`)",
                 "ALTER TABLE `tc_t` ADD CONSTRAINT `fk` FOREIGN KEY (`twice`) REFERENCES `tc_p` (`id`) ON DELETE \
                  CASCADE ON UPDATE NO ACTION",
@@ -515,7 +521,7 @@ mod tests {
     fn a_counting_column_outside_the_primary_key_gets_its_index_at_once() {
         let counted = || {
             let mut id = column("id", "bigint");
-            id.identity = identity(1);
+            id.identity = Some(identity(1));
             table(vec![id, column("a", "int")])
         };
         let mut with_index = counted();

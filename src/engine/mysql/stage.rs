@@ -176,6 +176,7 @@ impl Stage {
         let mut connection = self.connection().await?;
         for statement in statements {
             tell(&statement.what);
+            tracing::debug!(sql = statement.sql, "statement");
             run(&mut connection, &statement.sql)
                 .await
                 .map_err(|e| fault::writing(&format!("making {}", statement.what), &e))?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use rusqlite::Connection;
+use rusqlite::{Connection, InterruptHandle};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use tokio::task::JoinHandle;
 
@@ -28,6 +28,8 @@ pub struct FileStaging {
     plan: Arc<Plan>,
     script: Script,
     pool: Pool,
+    /// Stops a statement that nobody waits for any more.
+    interrupt: InterruptHandle,
     place: Place,
     /// SQLite's own look at the finished file, on a thread beside whoever reads it back.
     check: Mutex<Option<JoinHandle<Result<()>>>>,
@@ -61,6 +63,7 @@ impl FileStaging {
             Ok(connection) => Ok(Self {
                 plan: Arc::new(plan.clone()),
                 script: SqliteRules.script(plan, &Naming::default()),
+                interrupt: connection.get_interrupt_handle(),
                 pool: Pool::new(vec![connection]),
                 place,
                 check: Mutex::new(None),
@@ -155,6 +158,7 @@ impl Staging for FileStaging {
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {
+        self.interrupt.interrupt();
         // What it found is no matter, but it has the file open.
         let _ = self.checked().await;
         self.pool.close().await;
@@ -264,6 +268,7 @@ fn execute_all(connection: &mut Connection, statements: &[Statement]) -> Result<
 
 /// Runs one statement.
 pub fn execute(connection: &Connection, statement: &Statement) -> Result<()> {
+    tracing::debug!(sql = statement.sql, "statement");
     let made = connection.execute_batch(&statement.sql);
     made.map_err(|e| failure(ErrorKind::Write, format!("cannot make {}", statement.what), &e))
 }

@@ -108,6 +108,7 @@ async fn execute(session: &mut PgConnection, sql: String) -> Result<(), sqlx::Er
 
 /// Runs one statement of a script.
 async fn run(session: &mut PgConnection, statement: &Statement) -> Result<()> {
+    tracing::debug!(sql = statement.sql, "statement");
     execute(session, statement.sql.clone())
         .await
         .map_err(|e| fault(ErrorKind::Write, format!("cannot make {}", statement.what), &e))
