@@ -27,7 +27,7 @@ Naming a database:
   postgresql                   from DATABASE_URL or DB_HOST, DB_NAME, …, also in .env
   postgresql://user@host/name  as SQLAlchemy, libpq or Django write it
   sqlite:///techcare.db        below instance/, as in Flask; sqlite:////abs/path.db
-  backup.db                    an existing SQLite file
+  copy.db                      an existing SQLite file
   @production                  [databases.production] of techcare-db.toml
 
 Exit codes: 0 done, 1 done with something to look at, 2 usage, 3 unreachable or login,

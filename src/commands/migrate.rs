@@ -284,7 +284,7 @@ fn interrupted() -> Error {
 /// can read.
 fn write_env(file: &Path, target: &Endpoint) -> Result<()> {
     use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 
     let failed = |error: std::io::Error| {
         Error::new(
@@ -301,7 +301,11 @@ fn write_env(file: &Path, target: &Endpoint) -> Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(file)
-        .and_then(|mut open| open.write_all(lines.as_bytes()))
+        .and_then(|mut open| {
+            // A file that was there before keeps its mode otherwise.
+            open.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+            open.write_all(lines.as_bytes())
+        })
         .map_err(failed)
 }
 

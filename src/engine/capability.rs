@@ -215,6 +215,13 @@ pub trait Rules: Send + Sync {
             && (plain || self.dialect() != Dialect::Mysql)
     }
 
+    /// Whether checks and stored generated columns may name columns that the engine itself changes: those whose
+    /// values it hands out, and those that a foreign key with CASCADE or SET NULL rewrites. MySQL and MariaDB
+    /// refuse both.
+    fn watches_changed_columns(&self) -> bool {
+        self.dialect() != Dialect::Mysql
+    }
+
     /// How long the key of an index may be.
     fn key_limit(&self) -> KeyLimit {
         match self.dialect() {

@@ -36,10 +36,16 @@ fn refused_in(folder: &Path, args: &[&str], code: i32, words: &[&str]) -> Ran {
     ran
 }
 
-/// An error as people see it: the code, and two or three lines on stderr.
+/// An error as people see it: the code, and one to three lines on stderr; among events it is the last of them.
 pub fn error_shape(ran: &Ran, code: i32) {
     assert_eq!(ran.code, code, "{ran}");
-    let lines = ran.stderr.lines().filter(|line| !line.starts_with('{')).count();
+    if ran.stderr.starts_with('{') {
+        assert!(ran.stderr.lines().all(|line| line.starts_with('{')), "{ran}");
+        let last: serde_json::Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
+        assert_eq!(last["event"], "error", "{ran}");
+        return;
+    }
+    let lines = ran.stderr.lines().count();
     assert!((1..=3).contains(&lines), "an error is one to three lines, this one has {lines}\n{ran}");
     assert!(!ran.stderr.contains("panicked"), "{ran}");
 }
@@ -245,8 +251,19 @@ fn no_right_to_create() {
 fn a_folder_where_nothing_may_be_written() {
     let source = small();
     refused(
-        &["migrate", "--source", &source.url, "--target", "sqlite:////proc/1/new.db"],
+        &["migrate", "--source", &source.url, "--target", "sqlite:////sys/kernel/new.db"],
         4,
-        &["/proc/1/new.db"],
+        &["/sys/kernel"],
     );
+}
+
+#[test]
+fn a_folder_that_does_not_exist() {
+    let source = small();
+    refused(
+        &["migrate", "--source", &source.url, "--target", "sqlite:////no/such/folder/new.db"],
+        3,
+        &["/no/such/folder"],
+    );
+    assert!(!Path::new("/no/such").exists());
 }

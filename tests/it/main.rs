@@ -5,8 +5,10 @@
 mod bad_input;
 mod cli;
 mod directions;
+mod engine_postgres;
 mod faults;
 mod names;
+mod schema;
 mod support;
 mod techcare;
 mod type_mapping;

@@ -119,7 +119,7 @@ impl ConfigFile {
             let line = line.map_or_else(String::new, |line| format!(", line {line}"));
             Error::new(ErrorKind::Usage, format!("cannot read {label}{line}"))
                 .why(without_values(failure.message()))
-                .next("see the settings in the guide, or remove the line")
+                .next("docs/configuration.md lists the settings")
         })?;
         file.pool.check(&format!("[pool] of {label}"))?;
         for (name, entry) in &file.databases {

@@ -109,13 +109,12 @@ impl Progress {
         }
     }
 
-    /// An error: its text for people, or the same as one event where stderr carries events.
+    /// An error: its lines for people, after the same as an event where stderr carries events.
     pub fn error(&self, text: &str, event: &serde_json::Value) {
         if matches!(self.drawing, Drawing::Json) {
             self.print(&json!({"event": "error", "error": event}).to_string());
-        } else {
-            self.print(text);
         }
+        self.print(text);
     }
 
     /// Runs something that writes to stderr itself, with the bars out of its way.
@@ -289,6 +288,8 @@ mod tests {
         run(&progress);
         progress.error("error: x", &json!({"kind": "usage"}));
         let text = paper.text();
+        let (text, last) = text.trim_end().rsplit_once('\n').unwrap();
+        assert_eq!(last, "error: x");
         let events: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
         assert_eq!(events.len(), 7, "{text}");
         assert_eq!(events[1], json!({"event": "phase", "phase": "load"}));

@@ -16,7 +16,18 @@ impl Reader<'_> {
             let b = self.adapt(b, &a.class)?;
             (a, b)
         };
+        let (a, b) = (self.signed(a, &b.term), b);
+        let b = self.signed(b, &a.term);
         self.agree(&a.class, &b.class, orders).then_some((a, b))
+    }
+
+    /// A decimal that SQLite keeps as text beside the constant 0: a double keeps the sign, if not all digits.
+    fn signed(&self, node: Node, other: &Term) -> Node {
+        let zero = matches!(other, Term::Number(n) if n.bytes().all(|b| matches!(b, b'0' | b'.')));
+        if zero && self.target == Dialect::Sqlite && node.class == (Class::Decimal { as_text: true }) {
+            return Node::new(Term::Real(Box::new(node.term)), Class::Float { single: false });
+        }
+        node
     }
 
     /// One class for the alternatives of COALESCE or CASE.
@@ -29,17 +40,16 @@ impl Reader<'_> {
             .clone();
         let mut terms = Vec::with_capacity(nodes.len());
         for node in nodes {
-            if node.class != Class::Null {
-                let node = self.adapt(node, &class)?;
-                let same =
-                    node.class == class || (node.is_literal() && self.agree(&node.class, &class, false));
-                if !same {
-                    return None;
-                }
+            if node.class == Class::Null {
                 terms.push(node.term);
-            } else {
-                terms.push(node.term);
+                continue;
             }
+            let node = self.adapt(node, &class)?;
+            let same = node.class == class || (node.is_literal() && self.agree(&node.class, &class, false));
+            if !same {
+                return None;
+            }
+            terms.push(node.term);
         }
         Some((terms, class))
     }
@@ -78,18 +88,19 @@ impl Reader<'_> {
     }
 
     /// Whether the dialects agree on comparing values of two classes.
-    pub(super) fn agree(&self, a: &Class, b: &Class, orders: bool) -> bool {
+    pub(super) fn agree(&self, one: &Class, other: &Class, orders: bool) -> bool {
         let needed = if orders { Comparison::Exact } else { Comparison::Equality };
         // Text where a number is meant.
         let as_text = |c: &Class| self.target == Dialect::Sqlite && *c == Class::Decimal { as_text: true };
-        match (a, b) {
-            _ if as_text(a) || as_text(b) => false,
-            (a, b) if a.is_number() && b.is_number() => true,
+        match (one, other) {
+            _ if as_text(one) || as_text(other) => false,
+            _ if one.is_number() && other.is_number() => true,
             (Class::Text { comparison, .. }, Class::Quoted)
             | (Class::Quoted, Class::Text { comparison, .. }) => *comparison >= needed,
-            (Class::Text { comparison: x, fixed: f }, Class::Text { comparison: y, fixed: g }) => {
-                f == g && *x.min(y) >= needed
-            }
+            (
+                Class::Text { comparison: one, fixed: pads },
+                Class::Text { comparison: other, fixed: other_pads },
+            ) => pads == other_pads && *one.min(other) >= needed,
             // Labels are ordered by their place in one dialect and as text in another.
             (Class::Enum { comparison, .. }, Class::Quoted)
             | (Class::Quoted, Class::Enum { comparison, .. }) => !orders && *comparison >= needed,

@@ -4,7 +4,7 @@
 //! `call`, `literal` and `agree`), `print` goes out into one, `default` knows the clocks and constants that defaults are made of.
 //!
 //! Deliberately not translated, because the engines differ: `lower`/`upper` (SQLite folds ASCII only, PostgreSQL
-//! by collation), division of anything but integers by a constant (MySQL divides into decimals), `||` on MySQL
+//! by collation) but in indexes that guard nothing, division of anything but integers by a constant (MySQL divides into decimals), `||` on MySQL
 //! (an OR unless the session says otherwise), LIKE where case could matter, regular expressions, clocks outside
 //! defaults, decimals calculated in SQLite (doubles there), anything by session or locale.
 
@@ -52,8 +52,10 @@ pub type Columns<'a> = dyn Fn(&str) -> Option<ColumnFacts> + 'a;
 /// What an expression has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want<'a> {
-    /// Anything (the key of an index).
+    /// Anything that comes out the same (the key of a unique index).
     Any,
+    /// A key that serves speed only: `lower` and `upper` stand for the target's own, which its queries use.
+    Speed,
     /// True, false or unknown (a check, the predicate of an index).
     Truth,
     /// A value of this type, stored as it comes out (a generated column).
@@ -69,10 +71,11 @@ pub fn translate(
     want: Want<'_>,
     columns: &Columns<'_>,
 ) -> Option<String> {
-    let reader = Reader::new(source, target, columns);
+    let mut reader = Reader::new(source, target, columns);
+    reader.folds = want == Want::Speed;
     let node = reader.read(text)?;
     let node = match want {
-        Want::Any => node,
+        Want::Any | Want::Speed => node,
         Want::Truth => reader.condition(node)?,
         Want::Value(data_type) => Some(node).filter(|n| n.class.stored_as(data_type))?,
     };

@@ -124,6 +124,14 @@ impl Printer {
                 };
                 self.call(name, std::slice::from_ref(&**term))
             }
+            Term::Lower(term) => self.call("lower", std::slice::from_ref(&**term)),
+            Term::Upper(term) => self.call("upper", std::slice::from_ref(&**term)),
+            Term::Real(term) => {
+                self.word("CAST(");
+                self.term(term)?;
+                self.word(" AS REAL)");
+                Some(())
+            }
             Term::Substring(term, from, length) => {
                 self.word("substr(");
                 self.term(term)?;
@@ -191,6 +199,9 @@ impl Printer {
             | Term::Chars(_)
             | Term::Bytes { .. }
             | Term::Trim(..)
+            | Term::Lower(_)
+            | Term::Upper(_)
+            | Term::Real(_)
             | Term::Substring(..)
             | Term::Coalesce(_)
             | Term::NullIf(..)

@@ -109,6 +109,10 @@ pub(super) enum Term {
         of_text: bool,
     },
     Trim(Ends, Box<Term>),
+    Lower(Box<Term>),
+    Upper(Box<Term>),
+    /// A decimal that SQLite keeps as text, as a double: only its sign is sure.
+    Real(Box<Term>),
     Substring(Box<Term>, u32, Option<u32>),
     Coalesce(Vec<Term>),
     NullIf(Box<Term>, Box<Term>),

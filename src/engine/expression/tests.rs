@@ -136,8 +136,10 @@ fn postgresql_to_sqlite() {
             ("(price >= (0)::numeric)", Some(r#""price" >= 0"#)),
             ("(price >= '-1'::integer)", Some(r#""price" >= (-1)"#)),
             ("(ratio <= (1)::double precision)", Some(r#""ratio" <= 1"#)),
-            // Text in SQLite.
-            ("(huge >= (0)::numeric)", None),
+            // Text in SQLite: a double keeps the sign only.
+            ("(huge >= (0)::numeric)", Some(r#"CAST("huge" AS REAL) >= 0"#)),
+            ("(huge >= (1)::numeric)", None),
+            ("(huge >= price)", None),
             ("((role)::text = 'admin'::text)", Some(r#""role" = 'admin'"#)),
             (
                 "((role)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))",
@@ -203,6 +205,7 @@ fn mysql_to_postgresql() {
             ("char_length(`role`) > 3", Some(r#"length("role") > 3"#)),
             ("`role` || 'x'", None),
             ("concat(`role`,_utf8mb4' ',`name`)", Some(r#""role" || ' ' || "name""#)),
+            ("left(`role`,3) = 'abc'", Some(r#"substr("role", 1, 3) = 'abc'"#)),
             ("`nick` = 'a'", None),
             ("`nick` is null", Some(r#""nick" IS NULL"#)),
             ("`count` - 1 >= 0", None),
@@ -253,6 +256,8 @@ fn what_is_wanted_decides() {
         ("quantity", Want::Truth, Some(r#""quantity" <> 0"#)),
         ("NOT quantity", Want::Truth, Some(r#"NOT ("quantity" <> 0)"#)),
         ("name", Want::Truth, None),
+        ("lower(name)", Want::Any, None),
+        ("lower(name)", Want::Speed, Some(r#"lower("name")"#)),
         ("1", Want::Truth, None),
         ("quantity > 0", Want::Value(&DataType::Bool), Some(r#""quantity" > 0"#)),
         // PostgreSQL stores no boolean in an integer.

@@ -118,6 +118,7 @@ impl Staging for DataStage {
         }
         // These end a transaction by themselves, so they come after it.
         for statement in &self.script.last {
+            tracing::debug!(sql = statement.sql, "statement");
             run(&mut connection, &statement.sql)
                 .await
                 .map_err(|e| fault::writing(&format!("making {}", statement.what), &e))?;

@@ -167,7 +167,7 @@ impl Writer<'_> {
         }
         let _ = write!(sql, "ON {}", self.quoted());
         if let Some(method) = &index.method {
-            let _ = write!(sql, " USING {method}");
+            let _ = write!(sql, " USING {}", quote(method));
         }
         let parts = index.parts.iter().map(index_part).collect::<Vec<_>>().join(", ");
         let _ = write!(sql, " ({parts})");
@@ -319,7 +319,7 @@ fn index_part(part: &IndexPartPlan) -> String {
         let _ = write!(out, " COLLATE {}", quote(collation));
     }
     if let Some(class) = &part.operator_class {
-        let _ = write!(out, " {class}");
+        let _ = write!(out, " {}", quote(class));
     }
     if part.descending {
         out.push_str(" DESC");
@@ -349,5 +349,144 @@ fn deferrable(deferrable: Deferrable) -> &'static str {
         Deferrable::No => "",
         Deferrable::Immediate => " DEFERRABLE INITIALLY IMMEDIATE",
         Deferrable::Deferred => " DEFERRABLE INITIALLY DEFERRED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::endpoint::{Dialect, Flavour};
+    use crate::model::plan::{CheckPlan, Fidelity, TypePlan};
+    use crate::model::schema::DataType;
+
+    fn column(name: &str, native: &str) -> ColumnPlan {
+        ColumnPlan {
+            source: name.into(),
+            source_type: native.into(),
+            name: name.into(),
+            native_type: native.into(),
+            carries: DataType::TEXT,
+            fidelity: Fidelity::Exact,
+            nullable: true,
+            default: None,
+            on_update_now: false,
+            generated: None,
+            identity: None,
+            collation: None,
+            comment: None,
+        }
+    }
+
+    fn table() -> TablePlan {
+        let mut id = column("id", "integer");
+        id.nullable = false;
+        id.identity =
+            Some(IdentityPlan { generation: IdentityGeneration::Serial, next: Some(42), increment: 1 });
+        let mut name = column("na\"me", "character varying(9)");
+        name.collation = Some("C.utf8".into());
+        name.default = Some("'x'".into());
+        name.comment = Some("it's".into());
+        let part = IndexPartPlan {
+            column: None,
+            expression: Some("lower(x)".into()),
+            descending: true,
+            nulls_first: Some(false),
+            collation: None,
+            prefix: None,
+            operator_class: Some("text_pattern_ops".into()),
+        };
+        let index = IndexPlan {
+            name: Some("ix".into()),
+            unique: true,
+            constraint: false,
+            parts: vec![part],
+            include: vec!["id".into()],
+            predicate: Some("id > 0".into()),
+            method: Some("btree".into()),
+            nulls_not_distinct: false,
+            deferrable: Deferrable::No,
+        };
+        let key = ForeignKeyPlan {
+            name: Some("fk".into()),
+            columns: vec!["id".into()],
+            references: "t".into(),
+            referenced_columns: vec!["id".into()],
+            on_delete: Action::Cascade,
+            on_update: Action::NoAction,
+            deferrable: Deferrable::Deferred,
+            match_full: true,
+        };
+        TablePlan {
+            source: "T".into(),
+            name: "t".into(),
+            columns: vec![id, name],
+            primary_key: Some(KeyPlan {
+                name: Some("t_pk".into()),
+                columns: vec!["id".into()],
+                prefixes: vec![],
+            }),
+            indexes: vec![index],
+            foreign_keys: vec![key],
+            checks: vec![CheckPlan { name: None, expression: "id > 0".into() }],
+            comment: None,
+            without_rowid: false,
+            strict: false,
+            key: vec!["id".into()],
+            estimated_rows: None,
+        }
+    }
+
+    fn script_of(scope: Scope) -> Script {
+        let plan = Plan {
+            source: Dialect::Sqlite,
+            target: Dialect::Postgres,
+            target_flavour: Flavour::Postgres,
+            scope,
+            types: vec![TypePlan { name: "mood".into(), labels: vec!["a".into(), "it's".into()] }],
+            tables: vec![table()],
+            findings: vec![],
+        };
+        script(&plan, &Naming::default())
+    }
+
+    #[test]
+    fn a_plan_is_said_in_order() {
+        let script = script_of(Scope::All);
+        let said: Vec<&str> = script.iter().map(|s| s.sql.as_str()).collect();
+        assert_eq!(
+            said,
+            [
+                "CREATE TYPE \"mood\" AS ENUM ('a', 'it''s')",
+                "CREATE TABLE \"t\" (\n  \"id\" serial NOT NULL,\n  \
+                 \"na\"\"me\" character varying(9) COLLATE \"C.utf8\" DEFAULT 'x'\n)",
+                "ALTER TABLE \"t\" ADD CONSTRAINT \"t_pk\" PRIMARY KEY (\"id\")",
+                "CREATE UNIQUE INDEX \"ix\" ON \"t\" USING \"btree\" ((lower(x)) \"text_pattern_ops\" \
+                 DESC NULLS LAST) INCLUDE (\"id\") WHERE id > 0",
+                "ALTER TABLE \"t\" ADD CHECK (id > 0)",
+                "ALTER TABLE \"t\" ADD CONSTRAINT \"fk\" FOREIGN KEY (\"id\") REFERENCES \"t\" (\"id\") \
+                 MATCH FULL ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED",
+                "COMMENT ON COLUMN \"t\".\"na\"\"me\" IS 'it''s'",
+                "SELECT setval(pg_get_serial_sequence('\"t\"', 'id'), least(high.next, 2147483647)::bigint, \
+                 high.next > 2147483647) FROM (SELECT greatest(1, 42, coalesce(max(\"id\")::numeric + (1), 1)) \
+                 AS next FROM \"t\") AS high",
+                "ANALYZE \"t\"",
+            ]
+        );
+        assert_eq!(script.before[1].table.as_deref(), Some("T"));
+        assert_eq!(script.indexes[1].what, "index \"ix\" of table \"t\"");
+    }
+
+    #[test]
+    fn rows_alone_make_nothing() {
+        let script = script_of(Scope::DataOnly);
+        assert!(script.before.is_empty() && script.indexes.is_empty() && script.constraints.is_empty());
+        assert!(script.last[0].sql.starts_with("DO $do$DECLARE"), "{}", script.last[0].sql);
+    }
+
+    #[test]
+    fn quoting_holds_whatever_is_quoted() {
+        assert_eq!(literal("a'b\\c"), "E'a''b\\\\c'");
+        assert_eq!(quote("a\"b"), "\"a\"\"b\"");
+        assert_eq!(do_block("x $do$ y"), "DO $xdo$x $do$ y$xdo$");
     }
 }

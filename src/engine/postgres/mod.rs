@@ -1,10 +1,12 @@
-//! PostgreSQL 12 and newer. Pure rooms: `types`, `ddl`, `rules`, `wire`; rooms that talk to a server: `connect`,
+//! PostgreSQL 12 and newer. Pure rooms: `types`, `mapping`, `ddl`, `rules`, `wire`, `encode`; rooms that talk to a server: `connect`,
 //! `inspect`, `snapshot`, `read`, `write`, `stage`. This file opens a database and joins them.
 
 mod connect;
 mod ddl;
+mod encode;
 mod fault;
 mod inspect;
+mod mapping;
 mod read;
 mod rules;
 mod snapshot;
@@ -110,12 +112,14 @@ SELECT current_setting('server_version') AS version, current_setting('server_ver
 FROM pg_database d WHERE d.datname = current_database()";
     let row = sqlx::query(FACTS).fetch_one(&mut *session).await?;
     let number = u32::try_from(row.try_get::<i32, _>("number")?).unwrap_or(0);
+    let version: String = row.try_get("version")?;
     let namespace: String = row.try_get("namespace")?;
     let oid: i64 = row.try_get("oid")?;
     let server = server_identity(session).await?;
     Ok(Facts {
         flavour: Flavour::Postgres,
-        version: row.try_get("version")?,
+        // Distributions add their own package's name in brackets.
+        version: version.split_whitespace().next().unwrap_or_default().to_owned(),
         // 15.18 is 150018; before 10, which is not supported, there were three parts.
         version_number: (number / 10_000, number % 10_000, 0),
         encoding: row.try_get("encoding")?,

@@ -1,8 +1,8 @@
 //! PostgreSQL's answers to the planner: what the dialect can express, defaults and identities in its words.
 //! Pure. Types are in `types`, whole statements in `ddl`.
 
-use super::ddl;
 use super::types::{self, Known};
+use super::{ddl, mapping};
 use crate::engine::capability::{Capabilities, ColumnInput, Facts, Mapping, NameLimit, Naming, Rules};
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{IdentityPlan, Plan, Script};
@@ -97,7 +97,7 @@ impl Rules for PostgresRules {
     }
 
     fn map_column(&self, input: &ColumnInput<'_>) -> Mapping {
-        types::map_column(input, &self.known)
+        mapping::map_column(input, &self.known)
     }
 
     fn default(&self, value: &DefaultValue, mapping: &Mapping) -> Option<String> {

@@ -14,7 +14,7 @@ use crate::model::endpoint::Flavour;
 use crate::model::error::{Error, ErrorKind, Result};
 
 /// How long a lock of another program is waited for.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const BUSY_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 10_000 });
 
 /// Largest value that this build of SQLite takes (`SQLITE_MAX_LENGTH`).
 const MAX_VALUE_BYTES: u64 = 1_000_000_000;

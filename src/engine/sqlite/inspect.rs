@@ -81,8 +81,16 @@ pub fn estimated_rows(connection: &Connection, table: &str) -> Result<Option<u64
     if let Some(span) = span.filter(|s| *s <= u64::try_from(bytes).unwrap_or(0) / 8) {
         return Ok(Some(span));
     }
-    let rows: i64 = connection.query_row(&format!("SELECT count(*) FROM main.{quoted}"), [], |r| r.get(0))?;
-    Ok(u64::try_from(rows).ok())
+    counted_rows(connection, table).map(Some)
+}
+
+/// Number of rows. SQLite counts the smallest index, which it cannot open where the application brought a collation
+/// of its own; then it counts the table.
+pub fn counted_rows(connection: &Connection, table: &str) -> Result<u64> {
+    let sql = format!("SELECT count(*) FROM main.{}", quote(table));
+    let count = |sql: &str| connection.query_row(sql, [], |r| r.get::<_, i64>(0));
+    let rows = count(&sql).or_else(|_| count(&format!("{sql} NOT INDEXED")))?;
+    Ok(u64::try_from(rows).unwrap_or(0))
 }
 
 /// Texts of `sqlite_schema` by type and name.
@@ -93,7 +101,8 @@ struct Texts {
 
 impl Texts {
     fn read(connection: &Connection) -> Result<Self> {
-        let mut statement = connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
+        let mut statement =
+            connection.prepare_cached("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
         let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?;
         let rows: Vec<(String, String, String, Option<String>)> = rows.collect::<Result<_>>()?;
         let places = rows.iter().enumerate().map(|(at, r)| ((r.0.clone(), r.1.clone()), at)).collect();
@@ -129,7 +138,7 @@ struct Entry {
 
 /// Tables, virtual tables, shadow tables and views of the file, SQLite's own left out.
 fn entries(connection: &Connection) -> Result<Vec<Entry>> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "SELECT name, type, wr, strict FROM pragma_table_list \
          WHERE schema = 'main' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
     )?;
@@ -150,7 +159,7 @@ struct Info {
 }
 
 fn infos(connection: &Connection, table: &str) -> Result<Vec<Info>> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1) ORDER BY cid",
     )?;
     let infos = statement.query_map([table], |r| {
@@ -316,8 +325,8 @@ struct IndexLine {
 
 /// Indexes in the order of their making, which is the reverse of the pragma's.
 fn index_lines(connection: &Connection, table: &str) -> Result<Vec<IndexLine>> {
-    let mut statement =
-        connection.prepare("SELECT name, \"unique\", origin FROM pragma_index_list(?1) ORDER BY seq DESC")?;
+    let mut statement = connection
+        .prepare_cached("SELECT name, \"unique\", origin FROM pragma_index_list(?1) ORDER BY seq DESC")?;
     let lines = statement
         .query_map([table], |r| Ok(IndexLine { name: r.get(0)?, unique: r.get(1)?, origin: r.get(2)? }))?;
     lines.collect()
@@ -374,7 +383,7 @@ fn index_parts(
     index: &str,
     text: &IndexText,
 ) -> Result<Vec<IndexPart>> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "SELECT cid, name, \"desc\", coll FROM pragma_index_xinfo(?1) WHERE \"key\" = 1 ORDER BY seqno",
     )?;
     let lines = statement.query_map([index], |r| {
@@ -413,7 +422,7 @@ fn index_parts(
 /// Foreign keys in the order of their declaration. A parent that is named without columns has none yet
 /// (see [`resolve_references`]).
 fn foreign_keys(connection: &Connection, table: &str, texts: &[KeyText]) -> Result<Vec<ForeignKey>> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "SELECT id, \"table\", \"from\", \"to\", on_update, on_delete FROM pragma_foreign_key_list(?1) \
          ORDER BY id DESC, seq",
     )?;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, InterruptHandle};
 
 use super::ddl::{SqliteRules, column_list, quote};
 use super::file::{self, Access, failure, with_free_space};
@@ -38,8 +38,9 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     )
 }
 
-/// Copies page by page into a file without objects; `false` if it is not empty any more. The lock is taken before
-/// the last look and kept until the copy is done, so nobody can put a table there in between.
+/// Copies page by page into a file without objects; `false` if it is not empty any more. The shared lock of the last
+/// look is kept until the copy takes the exclusive one, so nobody can put a table there in between; and nothing is
+/// written before the copy, so that a copy that fails leaves an empty file of no bytes as it was.
 fn copy_pages(connection: &mut Connection, staged: &Path) -> rusqlite::Result<bool> {
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |r| r.get(0))?;
     if mode.eq_ignore_ascii_case("wal") {
@@ -47,7 +48,6 @@ fn copy_pages(connection: &mut Connection, staged: &Path) -> rusqlite::Result<bo
         return Ok(false);
     }
     connection.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(()))?;
-    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
     if !is_empty(connection)? {
         connection.query_row("PRAGMA locking_mode = NORMAL", [], |_| Ok(()))?;
         return Ok(false);
@@ -119,6 +119,8 @@ pub struct TransactionStaging {
     plan: Arc<Plan>,
     last: Vec<Statement>,
     pool: Pool,
+    /// Stops a statement that nobody waits for any more.
+    interrupt: InterruptHandle,
     target: std::path::PathBuf,
 }
 
@@ -144,6 +146,7 @@ impl TransactionStaging {
         Ok(Self {
             plan: Arc::new(plan.clone()),
             last: if has_marks { script.last } else { Vec::new() },
+            interrupt: connection.get_interrupt_handle(),
             pool: Pool::new(vec![connection]),
             target: real.to_owned(),
         })
@@ -206,6 +209,7 @@ impl Staging for TransactionStaging {
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {
+        self.interrupt.interrupt();
         self.end("ROLLBACK").await
     }
 }

@@ -187,11 +187,9 @@ fn sizes(connection: &Connection) -> rusqlite::Result<Vec<TableSize>> {
     let bytes: HashMap<String, i64> = bytes.collect::<rusqlite::Result<_>>()?;
     let mut sizes = Vec::new();
     for table in inspect::table_names(connection)? {
-        let rows: i64 =
-            connection
-                .query_row(&format!("SELECT count(*) FROM main.{}", quote(&table)), [], |r| r.get(0))?;
+        let rows = inspect::counted_rows(connection, &table)?;
         let bytes = bytes.get(&table).and_then(|b| u64::try_from(*b).ok());
-        sizes.push(TableSize { table, rows: u64::try_from(rows).unwrap_or(0), bytes });
+        sizes.push(TableSize { table, rows, bytes });
     }
     transaction.finish()?;
     Ok(sizes)

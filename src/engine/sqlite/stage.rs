@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use rusqlite::Connection;
+use rusqlite::{Connection, InterruptHandle};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use tokio::task::JoinHandle;
 
@@ -23,11 +23,16 @@ use crate::model::endpoint::PoolSettings;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Script, Statement, TablePlan};
 
+/// What SQLite may put beside a file.
+const JOURNALS: [&str; 3] = ["-journal", "-wal", "-shm"];
+
 /// A new file that becomes the target, or whose tables become tables of the target.
 pub struct FileStaging {
     plan: Arc<Plan>,
     script: Script,
     pool: Pool,
+    /// Stops a statement that nobody waits for any more.
+    interrupt: InterruptHandle,
     place: Place,
     /// SQLite's own look at the finished file, on a thread beside whoever reads it back.
     check: Mutex<Option<JoinHandle<Result<()>>>>,
@@ -61,6 +66,7 @@ impl FileStaging {
             Ok(connection) => Ok(Self {
                 plan: Arc::new(plan.clone()),
                 script: SqliteRules.script(plan, &Naming::default()),
+                interrupt: connection.get_interrupt_handle(),
                 pool: Pool::new(vec![connection]),
                 place,
                 check: Mutex::new(None),
@@ -155,6 +161,7 @@ impl Staging for FileStaging {
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {
+        self.interrupt.interrupt();
         // What it found is no matter, but it has the file open.
         let _ = self.checked().await;
         self.pool.close().await;
@@ -203,7 +210,9 @@ fn remove_leftovers(folder: &Path, name: &str) {
     let prefix = format!(".{name}.partial-");
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let is_ours = entry.file_name().to_str().is_some_and(|n| n.starts_with(&prefix));
+        // A journal goes with its file; alone it would look like one that nobody holds.
+        let is_journal = |n: &str| JOURNALS.iter().any(|suffix| n.ends_with(suffix));
+        let is_ours = entry.file_name().to_str().is_some_and(|n| n.starts_with(&prefix) && !is_journal(n));
         if !is_ours || !entry.file_type().is_ok_and(|t| t.is_file()) {
             continue;
         }
@@ -264,6 +273,7 @@ fn execute_all(connection: &mut Connection, statements: &[Statement]) -> Result<
 
 /// Runs one statement.
 pub fn execute(connection: &Connection, statement: &Statement) -> Result<()> {
+    tracing::debug!(sql = statement.sql, "statement");
     let made = connection.execute_batch(&statement.sql);
     made.map_err(|e| failure(ErrorKind::Write, format!("cannot make {}", statement.what), &e))
 }
@@ -335,7 +345,7 @@ fn into_live(place: &Place) -> Result<()> {
 
 /// Removes a staging file and its journals; what is not there is no matter.
 fn remove(staged: &Path) {
-    for suffix in ["", "-journal", "-wal", "-shm"] {
+    for suffix in std::iter::once("").chain(JOURNALS) {
         let mut name = staged.as_os_str().to_owned();
         name.push(suffix);
         let _ = fs::remove_file(name);

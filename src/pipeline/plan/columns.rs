@@ -2,7 +2,7 @@
 
 use super::codes;
 use super::findings::Note;
-use super::{Planner, types};
+use super::{Changed, Planner, types};
 use crate::engine::capability::{ColumnInput, Mapping};
 use crate::engine::expression::{self, Want};
 use crate::model::endpoint::Dialect;
@@ -184,10 +184,14 @@ impl Planner<'_> {
         let generated = column.generated.as_ref()?;
         let can = self.input.rules.capabilities();
         let carries = &planned.iter().find(|c| c.source == column.name)?.carries;
-        let Some(expression) = self
-            .expression(&generated.expression, Want::Value(carries), table, planned)
-            .filter(|_| can.generated_stored || can.generated_virtual)
-        else {
+        let said = |changed| {
+            self.expression(&generated.expression, Want::Value(carries), table, planned, changed)
+                .filter(|_| can.generated_stored || can.generated_virtual)
+        };
+        // What is not stored need not be watched.
+        let watched = said(Changed::None);
+        let unstored = watched.is_none() && can.generated_virtual;
+        let Some(expression) = watched.or_else(|| said(Changed::ByForeignKeys).filter(|_| unstored)) else {
             let text = format!(
                 "becomes a plain column with the values of today; the source has GENERATED ALWAYS AS ({})",
                 generated.expression
@@ -197,7 +201,8 @@ impl Planner<'_> {
             self.findings.push(note.table(&table.name).column(&column.name));
             return None;
         };
-        let stored = if generated.stored { can.generated_stored } else { !can.generated_virtual };
+        let stored =
+            if generated.stored { can.generated_stored && !unstored } else { !can.generated_virtual };
         if stored != generated.stored {
             let word = |stored| if stored { "STORED" } else { "VIRTUAL" };
             let text = format!("is {} in the target instead of {}", word(stored), word(generated.stored));

@@ -1,9 +1,11 @@
 //! Checks and foreign keys.
 
-use super::Planner;
+use std::fmt::Write as _;
+
 use super::codes;
 use super::findings::Note;
 use super::names::{Constraint, renamed};
+use super::{Changed, Planner};
 use crate::engine::expression::{self, Want};
 use crate::model::plan::{CheckPlan, ColumnPlan, FindingAction, ForeignKeyPlan, TablePlan};
 use crate::model::schema::{Action, Check, DataType, Deferrable, ForeignKey, Table};
@@ -22,7 +24,7 @@ impl Planner<'_> {
             self.findings.push(note.table(&table.name).object(check.name.as_deref()));
             return None;
         }
-        let said = self.expression(&check.expression, Want::Truth, table, columns);
+        let said = self.expression(&check.expression, Want::Truth, table, columns, Changed::None);
         let Some(expression) = said.filter(|_| self.input.rules.capabilities().checks) else {
             let text = format!("has no certain counterpart in the target: CHECK ({})", check.expression);
             let note = Note::new(codes::CHECK_NOT_CARRIED, "check", FindingAction::NotCarried, text);
@@ -226,7 +228,8 @@ fn spelled(key: &ForeignKey) -> String {
     );
     for (event, action) in [("ON DELETE", key.on_delete), ("ON UPDATE", key.on_update)] {
         if action != Action::NoAction {
-            text.push_str(&format!(" {event} {}", action.sql()));
+            // Writing to a String cannot fail.
+            let _ = write!(text, " {event} {}", action.sql());
         }
     }
     text

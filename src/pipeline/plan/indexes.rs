@@ -1,11 +1,11 @@
 //! Primary keys, unique constraints and indexes. What guards data is carried or named with its text; what serves
 //! speed only may become plainer.
 
-use super::Planner;
 use super::codes;
 use super::comparison::{ignored, is_exact_name};
 use super::findings::Note;
 use super::names::renamed;
+use super::{Changed, Planner};
 use crate::engine::expression::Want;
 use crate::model::plan::{ColumnPlan, FindingAction, IndexPartPlan, IndexPlan, KeyPlan};
 use crate::model::schema::{Deferrable, Index, IndexKey, IndexPart, Table};
@@ -85,7 +85,9 @@ impl Planner<'_> {
         let predicate = match &index.predicate {
             None => None,
             Some(text) => {
-                let said = self.expression(text, Want::Truth, table, columns).filter(|_| can.partial_indexes);
+                let said = self
+                    .expression(text, Want::Truth, table, columns, Changed::All)
+                    .filter(|_| can.partial_indexes);
                 if said.is_none() {
                     shape.plainer.push("covers all rows instead of those of its WHERE".into());
                     // Unique among some rows is not unique among all.
@@ -193,7 +195,8 @@ impl Planner<'_> {
                 if !can.expression_indexes {
                     return Err("the target has no indexes over expressions".into());
                 }
-                let said = self.expression(text, Want::Any, table, columns);
+                let want = if index.unique { Want::Any } else { Want::Speed };
+                let said = self.expression(text, want, table, columns, Changed::All);
                 (None, Some(said.ok_or("its expression has no certain counterpart in the target")?))
             }
         };

@@ -30,7 +30,7 @@ use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{
     ColumnPlan, ColumnProfile, FindingAction, Plan, Scope, TablePlan, TableProfile, TypePlan,
 };
-use crate::model::schema::{Column, Schema, Table};
+use crate::model::schema::{Action, Column, Schema, Table};
 
 /// What a plan is made of.
 #[derive(Clone, Copy)]
@@ -182,19 +182,26 @@ impl Planner<'_> {
     }
 
     /// An expression of the source over the columns of a table in the target's words. The same dialect keeps the
-    /// words as they are, unless a column had to be renamed.
+    /// words as they are, unless a column had to be renamed. Where the target does not watch columns that it changes
+    /// itself (see `Rules::watches_changed_columns`), `changed` says which an expression may not name.
     fn expression(
         &self,
         text: &str,
         want: Want<'_>,
         table: &Table,
         columns: &[ColumnPlan],
+        changed: Changed,
     ) -> Option<String> {
         let renamed = || columns.iter().any(|c| c.source != c.name);
         if self.input.verbatim() && !renamed() {
             return Some(text.to_owned());
         }
-        let facts = |name: &str| self.facts(name, table, columns);
+        let bars = !self.input.rules.watches_changed_columns();
+        let facts = |name: &str| {
+            let facts = self.facts(name, table, columns)?;
+            let column = columns.iter().find(|c| c.name == facts.name)?;
+            (!bars || changed.admits(table, column)).then_some(facts)
+        };
         expression::translate(self.input.source.dialect, text, self.input.rules.dialect(), want, &facts)
     }
 
@@ -212,5 +219,32 @@ impl Planner<'_> {
             data_type: planned.carries.clone(),
             comparison: on_both_sides(source, collation, planned),
         })
+    }
+}
+
+/// Which columns that an engine changes by itself an expression may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changed {
+    /// All.
+    All,
+    /// Those that foreign keys rewrite.
+    ByForeignKeys,
+    /// None.
+    None,
+}
+
+impl Changed {
+    fn admits(self, table: &Table, column: &ColumnPlan) -> bool {
+        let rewritten = || {
+            table.foreign_keys.iter().filter(|k| k.columns.contains(&column.source)).any(|k| {
+                matches!(k.on_update, Action::Cascade | Action::SetNull | Action::SetDefault)
+                    || matches!(k.on_delete, Action::SetNull | Action::SetDefault)
+            })
+        };
+        match self {
+            Self::All => true,
+            Self::ByForeignKeys => column.identity.is_none(),
+            Self::None => column.identity.is_none() && !rewritten(),
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! From PostgreSQL's catalogue to the neutral schema: `query` asks, `assemble` and `expression` judge without any
+//! From PostgreSQL's catalogue to the neutral schema: `query` asks, `assemble`, `parts` and `expression` judge without any
 //! connection, and this file joins the two.
 
 mod assemble;
 mod expression;
+mod parts;
 mod query;
 
 use sqlx::postgres::PgConnection;

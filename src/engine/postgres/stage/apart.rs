@@ -22,6 +22,9 @@ use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Script, TablePlan};
 
+/// Tables that are written at the same time, as the capabilities say.
+const WRITERS: u32 = 4;
+
 /// A schema that only this run knows of.
 pub(super) struct ApartStaging {
     connector: Connector,
@@ -70,7 +73,7 @@ impl ApartStaging {
         let staged = connector.with_search_path(format!("{name}, {}{rest}", quote(namespace)));
         Ok(Self {
             connector: connector.clone(),
-            pool: staged.pool(connector.most_connections()),
+            pool: staged.pool(sessions(connector)),
             staged,
             namespace: namespace.to_owned(),
             schema,
@@ -132,6 +135,11 @@ impl ApartStaging {
     }
 }
 
+/// Sessions that staging may need: one for each writer at least, or they would wait for each other's loads.
+fn sessions(connector: &Connector) -> u32 {
+    connector.most_connections().max(WRITERS)
+}
+
 #[async_trait]
 impl Staging for ApartStaging {
     async fn create(&self) -> Result<()> {
@@ -177,7 +185,7 @@ impl Staging for ApartStaging {
     }
 
     async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>> {
-        let pool = self.staged.pool(self.connector.most_connections());
+        let pool = self.staged.pool(sessions(&self.connector));
         Ok(Some(sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)))
     }
 

@@ -260,6 +260,35 @@ fn checks_are_translated_or_listed() {
 }
 
 #[test]
+fn mysql_watches_no_columns_that_it_changes_itself() {
+    let mut t = table(
+        "t",
+        vec![
+            id(),
+            int("up"),
+            int("n"),
+            int("next").generated("up + 1", true),
+            int("old").generated("id + 1", true),
+        ],
+    )
+    .key(&["id"])
+    .references("up", "t", None)
+    .check(None, "id > 0")
+    .check(None, "up > 0")
+    .check(None, "n > 0");
+    t.foreign_keys[0].on_delete = Action::SetNull;
+    let tables = || vec![t.clone()];
+    assert_eq!(codes(&planned(&FakeRules::able(Postgres), tables(), &nothing())), Vec::<&str>::new());
+    let plan = planned(&FakeRules::able(Mysql), tables(), &nothing());
+    assert_eq!(plan.tables[0].checks.len(), 1);
+    assert!(!plan.tables[0].columns[3].generated.as_ref().unwrap().stored);
+    assert_eq!(
+        codes(&plan),
+        ["generated_kind", "generated_not_carried", "check_not_carried", "check_not_carried"]
+    );
+}
+
+#[test]
 fn a_json_check_is_left_to_the_type() {
     let json = column("j", "json", DataType::Json { binary: false });
     let t = table("t", vec![json]).check(Some("j"), "json_valid(`j`)");
@@ -427,13 +456,12 @@ fn foreign_keys_need_a_parent_that_is_there_and_unique() {
     users.foreign_keys[0].on_delete = Action::SetDefault;
     users.foreign_keys[0].deferrable = Deferrable::Deferred;
     let source = schema(Sqlite, vec![loose, roles, users]);
-    let rules = FakeRules::poor(Postgres);
     let plan = plan(&PlanInput {
         source: &source,
         source_flavour: Flavour::Sqlite,
         left_out: &["left".into()],
         profiles: &nothing(),
-        rules: &rules,
+        rules: &FakeRules::poor(Postgres),
         known: None,
         existing: None,
         scope: Scope::All,
@@ -465,10 +493,22 @@ fn tables_that_are_too_wide_block() {
 #[test]
 fn identities_lead_a_key_or_are_lost() {
     let t = table("t", vec![id(), int("n")]).key(&["n", "id"]);
-    let plan = planned(&FakeRules::able(Mysql), vec![t.clone()], &nothing());
+    let plan = planned_from(Postgres, &FakeRules::able(Mysql), vec![t.clone()], &nothing());
+    assert_eq!(
+        (indexes(&plan, 0), codes(&plan)),
+        (vec!["index t_id_idx (id)".to_owned()], vec!["index_added"])
+    );
+    let plan = planned_from(
+        Postgres,
+        &FakeRules::able(Mysql),
+        vec![t.clone().index(index("i", &["id"]))],
+        &nothing(),
+    );
+    assert_eq!(codes(&plan), Vec::<&str>::new());
+    // SQLite hands out rowids, which only a whole primary key can stand for.
+    let plan = planned_from(Postgres, &FakeRules::able(Sqlite), vec![t], &nothing());
     assert_eq!(codes(&plan), ["identity_not_carried"]);
-    let with_index = t.index(index("i", &["id"]));
-    assert_eq!(codes(&planned(&FakeRules::able(Mysql), vec![with_index], &nothing())), Vec::<&str>::new());
+    assert_eq!(plan.tables[0].columns[0].identity, None);
 }
 
 #[test]

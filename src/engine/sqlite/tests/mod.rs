@@ -1,6 +1,8 @@
 //! The whole engine against files: what stands in one file stands in the next, value by value, compared by nothing
 //! of this program. Plans are made by hand here; the planner has tests of its own.
 
+mod foreign;
+
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -490,6 +492,26 @@ async fn a_target_that_appears_meanwhile_is_not_touched() {
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert_eq!(std::fs::read(&to).unwrap(), b"somebody else's");
     assert_eq!(listing(folder.path()), ["from.db", "to.db"]);
+}
+
+#[tokio::test]
+async fn a_busy_file_is_left_as_it_was() {
+    for before in ["", "CREATE TABLE other (a);"] {
+        let (folder, from, to) = files();
+        std::fs::write(&to, b"").unwrap();
+        seed(&to, before);
+        let bytes = std::fs::read(&to).unwrap();
+        let plan = plan(&source(&from).await.inspect().await.unwrap(), Scope::All);
+        let staging = target(&to).await.stage("r", &plan).await.unwrap();
+        load(&from, staging.as_ref(), &plan).await.unwrap();
+        let other = Connection::open(&to).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let error = staging.switch().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+        other.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(std::fs::read(&to).unwrap(), bytes);
+        assert_eq!(listing(folder.path()), ["from.db", "to.db"]);
+    }
 }
 
 #[tokio::test]
