@@ -24,6 +24,8 @@ pub const INDEX_COUNT: &str = "index_count";
 pub const KEY_TOO_LONG: &str = "key_too_long";
 /// A column of the primary key holds NULL, which only SQLite lets it.
 pub const NULL_IN_KEY: &str = "null_in_key";
+/// Rows that refer to rows which are not there.
+pub const ORPHANS: &str = "orphans";
 /// `--data-only`: the target lacks a table or column, or its column cannot hold the source's.
 pub const TARGET_MISMATCH: &str = "target_mismatch";
 
