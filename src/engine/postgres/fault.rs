@@ -71,8 +71,17 @@ fn advice(cause: &sqlx::Error, kind: ErrorKind) -> Option<&'static str> {
 
 /// The server's words without row values.
 pub(super) fn words(cause: &sqlx::Error) -> String {
-    let sqlx::Error::Database(error) = cause else { return cause.to_string() };
-    let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return error.message().to_owned() };
+    let error = match cause {
+        sqlx::Error::Database(error) => error,
+        sqlx::Error::Io(error) => return error.to_string(),
+        sqlx::Error::Tls(error) => return format!("TLS: {error}"),
+        // The driver adds the place in its own source.
+        sqlx::Error::Protocol(text) => return text.split(" (sqlx").next().unwrap_or(text).to_owned(),
+        other => return other.to_string(),
+    };
+    let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else {
+        return error.message().to_owned();
+    };
     let mut out = without_values(error.code(), error.message());
     for (kind, name) in
         [("constraint", error.constraint()), ("column", error.column()), ("type", error.data_type())]
