@@ -37,6 +37,8 @@ pub const ON_UPDATE_NOT_CARRIED: &str = "on_update_not_carried";
 pub const GENERATED_NOT_CARRIED: &str = "generated_not_carried";
 /// A VIRTUAL generated column is stored, or the reverse; its values are the same.
 pub const GENERATED_KIND: &str = "generated_kind";
+/// Values are handed out in another way (step, strictness).
+pub const IDENTITY_CHANGED: &str = "identity_changed";
 /// A column whose values were handed out becomes a plain one.
 pub const IDENTITY_NOT_CARRIED: &str = "identity_not_carried";
 /// A comment that the target has no place for.
@@ -89,6 +91,7 @@ pub fn severity_of(code: &str) -> Severity {
         | EMULATED
         | RENAMED
         | GENERATED_KIND
+        | IDENTITY_CHANGED
         | COMMENT_NOT_CARRIED
         | COMPARISON_CHANGED
         | INDEX_SIMPLIFIED
