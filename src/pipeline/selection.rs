@@ -1,5 +1,7 @@
 //! Which part of the source is migrated: `--tables` and `--exclude` applied to a schema. Pure.
 
+use std::fmt::Write as _;
+
 use globset::{Glob, GlobMatcher};
 
 use crate::model::error::{Error, ErrorKind, Result};
@@ -107,7 +109,8 @@ fn list(names: &[&str]) -> String {
     }
     let mut text = names.iter().take(MOST).copied().collect::<Vec<_>>().join(", ");
     if names.len() > MOST {
-        text.push_str(&format!(" and {} more", names.len() - MOST));
+        // Writing to a String cannot fail.
+        let _ = write!(text, " and {} more", names.len() - MOST);
     }
     text
 }

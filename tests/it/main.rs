@@ -5,6 +5,7 @@
 mod bad_input;
 mod cli;
 mod directions;
+mod engine_mysql;
 mod engine_postgres;
 mod faults;
 mod names;

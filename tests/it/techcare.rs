@@ -4,15 +4,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::schema::seed::passwords::PASSWORDS;
 use crate::support::binary;
 use crate::support::canon::hex;
 use crate::support::content::{self, Renamed};
 use crate::support::database::{Db, Engine};
 use crate::support::objects;
-
-#[path = "../support/seed/passwords.rs"]
-mod passwords;
-use passwords::PASSWORDS;
 
 /// TechCare's tables, parents first, with what a new row needs.
 const TABLES: [(&str, &str); 4] = [

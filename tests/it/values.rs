@@ -114,7 +114,11 @@ fn to_itself(engine: Engine) {
     assert!(ran.code <= 1, "{engine:?}: {ran}");
     let (before, after) = (content::read(&first), content::read(&second));
     assert_eq!(content::differences(&before, &after, &Renamed::new()), Vec::<String>::new());
-    assert_eq!(content::columns(&first), content::columns(&second), "types");
+    let findings = ran.json()["findings"].as_array().cloned().unwrap_or_default();
+    for (before, after) in content::columns(&first).into_iter().zip(content::columns(&second)) {
+        let told = findings.iter().any(|told| told["table"] == *before.0 && told["column"] == *before.1);
+        assert!(before == after || told, "{before:?} became {after:?}, and no finding says so");
+    }
 }
 
 macro_rules! routes {

@@ -28,6 +28,7 @@ mkdir ready && chmod 777 ready
 postgres=${TECHCARE_DB_TEST_POSTGRES%/*}
 mariadb=${TECHCARE_DB_TEST_MARIADB%/*}
 port=${mariadb##*:}
+export PGOPTIONS="-c client_min_messages=warning"
 pg() { psql -X -q -v ON_ERROR_STOP=1 -d "$postgres/$1" "${@:2}" >/dev/null; }
 my() { mariadb --no-defaults --local-infile=1 --default-character-set=utf8mb4 -h 127.0.0.1 -P "$port" -u root "$@"; }
 

@@ -40,17 +40,16 @@ impl Reader<'_> {
             .clone();
         let mut terms = Vec::with_capacity(nodes.len());
         for node in nodes {
-            if node.class != Class::Null {
-                let node = self.adapt(node, &class)?;
-                let same =
-                    node.class == class || (node.is_literal() && self.agree(&node.class, &class, false));
-                if !same {
-                    return None;
-                }
+            if node.class == Class::Null {
                 terms.push(node.term);
-            } else {
-                terms.push(node.term);
+                continue;
             }
+            let node = self.adapt(node, &class)?;
+            let same = node.class == class || (node.is_literal() && self.agree(&node.class, &class, false));
+            if !same {
+                return None;
+            }
+            terms.push(node.term);
         }
         Some((terms, class))
     }
@@ -89,18 +88,19 @@ impl Reader<'_> {
     }
 
     /// Whether the dialects agree on comparing values of two classes.
-    pub(super) fn agree(&self, a: &Class, b: &Class, orders: bool) -> bool {
+    pub(super) fn agree(&self, one: &Class, other: &Class, orders: bool) -> bool {
         let needed = if orders { Comparison::Exact } else { Comparison::Equality };
         // Text where a number is meant.
         let as_text = |c: &Class| self.target == Dialect::Sqlite && *c == Class::Decimal { as_text: true };
-        match (a, b) {
-            _ if as_text(a) || as_text(b) => false,
-            (a, b) if a.is_number() && b.is_number() => true,
+        match (one, other) {
+            _ if as_text(one) || as_text(other) => false,
+            _ if one.is_number() && other.is_number() => true,
             (Class::Text { comparison, .. }, Class::Quoted)
             | (Class::Quoted, Class::Text { comparison, .. }) => *comparison >= needed,
-            (Class::Text { comparison: x, fixed: f }, Class::Text { comparison: y, fixed: g }) => {
-                f == g && *x.min(y) >= needed
-            }
+            (
+                Class::Text { comparison: one, fixed: pads },
+                Class::Text { comparison: other, fixed: other_pads },
+            ) => pads == other_pads && *one.min(other) >= needed,
             // Labels are ordered by their place in one dialect and as text in another.
             (Class::Enum { comparison, .. }, Class::Quoted)
             | (Class::Quoted, Class::Enum { comparison, .. }) => !orders && *comparison >= needed,

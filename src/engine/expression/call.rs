@@ -19,7 +19,7 @@ impl Reader<'_> {
                 Some(Node::new(Term::Coalesce(terms), class))
             }
             // PostgreSQL's leaves NULLs out; the others make the whole NULL.
-            ("concat", 1..) if self.source == Dialect::Mysql => self.concat(nodes),
+            ("concat", 1..) if self.source == Dialect::Mysql => Self::concat(nodes),
             ("nullif", 2) => {
                 let [a, b] = nodes.try_into().ok()?;
                 let (a, b) = self.meet(a, b, false)?;
@@ -29,6 +29,10 @@ impl Reader<'_> {
             ("substr" | "substring", 2 | 3) => {
                 let mut nodes = nodes.into_iter();
                 substring(nodes.next()?, &nodes.next()?, nodes.next().as_ref())
+            }
+            ("left", 2) => {
+                let [text, length] = nodes.try_into().ok()?;
+                substring(text, &Node::number("1")?, Some(&length))
             }
             _ => None,
         }

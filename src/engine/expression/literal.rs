@@ -7,7 +7,7 @@ use super::term::{Class, Node, Term};
 
 impl Reader<'_> {
     /// Casts that change nothing, or a literal only.
-    pub(super) fn cast(&self, node: Node, to: &SqlType) -> Option<Node> {
+    pub(super) fn cast(node: Node, to: &SqlType) -> Option<Node> {
         let to = to.to_string().to_ascii_lowercase();
         let (base, modifier) = match to.split_once('(') {
             Some((base, rest)) => (base.trim(), Some(rest)),
@@ -38,7 +38,7 @@ impl Reader<'_> {
             | "real"
                 if modifier.is_none() =>
             {
-                self.cast_number(node, base)
+                Self::cast_number(node, base)
             }
             "boolean" | "bool" => match (&node.term, &node.class) {
                 (_, Class::Truth) => Some(node),
@@ -57,7 +57,7 @@ impl Reader<'_> {
         }
     }
 
-    fn cast_number(&self, node: Node, base: &str) -> Option<Node> {
+    fn cast_number(node: Node, base: &str) -> Option<Node> {
         let integer = matches!(base, "integer" | "int" | "bigint" | "smallint");
         let floating = matches!(base, "double precision" | "real");
         match (&node.term, &node.class) {
@@ -68,7 +68,7 @@ impl Reader<'_> {
                     Node::new(node.term.clone(), class)
                 })
             }
-            (Term::Text(text), Class::Quoted) => self.cast_number(Node::number(text)?, base),
+            (Term::Text(text), Class::Quoted) => Self::cast_number(Node::number(text)?, base),
             (_, Class::Integer { .. }) if base == "bigint" => Some(node),
             (_, Class::Integer { .. }) if matches!(base, "numeric" | "decimal") => {
                 Some(Node::new(node.term, Class::Decimal { as_text: false }))

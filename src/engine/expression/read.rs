@@ -63,11 +63,11 @@ pub(super) fn json_guard(source: Dialect, text: &str, columns: &Columns<'_>) -> 
     let expr = parse(source, text)?;
     match strip(&expr) {
         Expr::BinaryOp { left, op: BinaryOperator::Or, right } => {
-            let (test, null) = match (strip(left), strip(right)) {
-                (test, Expr::IsNull(null)) | (Expr::IsNull(null), test) => (test, null),
-                _ => return None,
+            let ((guard, Expr::IsNull(null)) | (Expr::IsNull(null), guard)) = (strip(left), strip(right))
+            else {
+                return None;
             };
-            valid(test).filter(|name| column(null).as_ref() == Some(name))
+            valid(guard).filter(|name| column(null).as_ref() == Some(name))
         }
         other => valid(other),
     }
@@ -106,11 +106,11 @@ impl<'a> Reader<'a> {
             Expr::TypedString(typed) => {
                 let Value::SingleQuotedString(text) = &typed.value.value else { return None };
                 let node = Node::new(Term::Text(text.clone()), Class::Quoted);
-                self.cast(node, &typed.data_type)
+                Self::cast(node, &typed.data_type)
             }
             Expr::Cast { expr, data_type, array: false, .. } => {
                 let node = self.walk(expr, level)?;
-                self.cast(node, data_type)
+                Self::cast(node, data_type)
             }
             Expr::UnaryOp { op, expr } => self.unary(*op, expr, level),
             Expr::BinaryOp { left, op, right } => self.binary(expr, left, op, right, level),
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
                     Some(TrimWhereField::Leading) => Ends::Left,
                     Some(TrimWhereField::Trailing) => Ends::Right,
                 };
-                self.trim(ends, self.walk(expr, level)?)
+                Self::trim(ends, self.walk(expr, level)?)
             }
             Expr::Substring { expr, substring_from, substring_for, .. } => {
                 let from = substring_from.as_deref().map(|e| self.walk(e, level)).unwrap_or_default();
@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
                 if self.source == Dialect::Mysql {
                     return None;
                 }
-                return self.concat(vec![self.walk(left, level)?, self.walk(right, level)?]);
+                return Self::concat(vec![self.walk(left, level)?, self.walk(right, level)?]);
             }
             BinaryOperator::PGLikeMatch => {
                 return self.like(self.walk(left, level)?, self.walk(right, level)?, false);
@@ -346,7 +346,7 @@ impl<'a> Reader<'a> {
             Arithmetic::Subtract if mysql && (unsigned(&a) || unsigned(&b)) => return None,
             Arithmetic::Divide | Arithmetic::Remainder => {
                 let by_constant =
-                    matches!(&b.term, Term::Number(n) if n.trim_start_matches(['-', '0']) != "");
+                    matches!(&b.term, Term::Number(n) if !n.trim_start_matches(['-', '0']).is_empty());
                 if !integer(&a) || !integer(&b) || !by_constant || (mysql && op == Arithmetic::Divide) {
                     return None;
                 }
@@ -380,7 +380,7 @@ impl<'a> Reader<'a> {
         self.source == Dialect::Sqlite || self.target == Dialect::Sqlite
     }
 
-    pub(super) fn concat(&self, nodes: Vec<Node>) -> Option<Node> {
+    pub(super) fn concat(nodes: Vec<Node>) -> Option<Node> {
         let mut least = Comparison::Exact;
         let mut terms = Vec::with_capacity(nodes.len());
         for node in nodes {
@@ -397,7 +397,7 @@ impl<'a> Reader<'a> {
         Some(Node::new(Term::Concat(terms), Class::Text { comparison: least, fixed: false }))
     }
 
-    pub(super) fn trim(&self, ends: Ends, node: Node) -> Option<Node> {
+    pub(super) fn trim(ends: Ends, node: Node) -> Option<Node> {
         matches!(node.class, Class::Text { fixed: false, .. })
             .then(|| Node::new(Term::Trim(ends, Box::new(node.term)), node.class))
     }

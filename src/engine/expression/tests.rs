@@ -205,6 +205,7 @@ fn mysql_to_postgresql() {
             ("char_length(`role`) > 3", Some(r#"length("role") > 3"#)),
             ("`role` || 'x'", None),
             ("concat(`role`,_utf8mb4' ',`name`)", Some(r#""role" || ' ' || "name""#)),
+            ("left(`role`,3) = 'abc'", Some(r#"substr("role", 1, 3) = 'abc'"#)),
             ("`nick` = 'a'", None),
             ("`nick` is null", Some(r#""nick" IS NULL"#)),
             ("`count` - 1 >= 0", None),

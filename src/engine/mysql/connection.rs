@@ -44,9 +44,12 @@ impl Role {
     /// Settings that not every server has or lets everybody change.
     fn wishes(self) -> &'static [&'static str] {
         match self {
-            Self::Loader => {
-                &["SET SESSION explicit_defaults_for_timestamp=1", "SET SESSION innodb_strict_mode=0"]
-            }
+            Self::Loader => &[
+                "SET SESSION explicit_defaults_for_timestamp=1",
+                "SET SESSION innodb_strict_mode=0",
+                "SET SESSION sql_require_primary_key=0",
+                "SET SESSION sql_generate_invisible_primary_key=0",
+            ],
             Self::Reader | Self::Writer => &[],
         }
     }

@@ -113,6 +113,12 @@ pub fn connecting(server: &Server, endpoint: &Endpoint, error: &sqlx::Error) -> 
             };
             Error::new(ErrorKind::Login, format!("login refused at {at}")).why(words(error)).next(next)
         }
+        (_, sqlx::Error::Configuration(why)) if why.to_string().contains("RSA") => Error::new(
+            ErrorKind::Login,
+            format!("the password may not cross to {at} unencrypted"),
+        )
+        .why("the account uses caching_sha2_password or sha256_password, and this connection has no TLS")
+        .next("use ssl_mode=required; the server must offer TLS, which MySQL does unless told otherwise"),
         (_, sqlx::Error::Tls(_) | sqlx::Error::Configuration(_)) => {
             Error::new(ErrorKind::Unreachable, format!("no secure connection to {at}")).why(error).next(
                 "check ssl_mode, ssl_ca and the server's certificate; remote servers are verified by default",

@@ -346,7 +346,16 @@ impl Staging for Stage {
     async fn switch(self: Box<Self>) -> Result<()> {
         self.pool.close().await;
         let mut guard = self.guard.lock().await;
-        self.switch_over(&mut guard).await?;
+        if let Err(mut error) = self.switch_over(&mut guard).await {
+            // Whoever hears of a failed switch has nothing left to discard. After a lost reply nobody knows
+            // whether this place is still needed: the next run does.
+            if error.kind() != ErrorKind::Lost
+                && let Err(also) = self.place.remove(&mut guard).await
+            {
+                error.push(also);
+            }
+            return Err(error);
+        }
         self.clean_up(&mut guard).await;
         Ok(())
     }

@@ -43,130 +43,118 @@ pub enum Commit {
 }
 
 /// Writes all rows into a table of the session's database; returns how many. `name` is what the table is called
-/// there while it is staged.
+/// there while it is staged. While the server works on one statement, the next is being filled.
 pub async fn write(
     connection: &mut MySqlConnection,
     table: &TablePlan,
     name: &str,
     max_packet: Option<u64>,
     commit: Commit,
-    mut rows: BatchReceiver,
+    rows: BatchReceiver,
 ) -> Result<u64> {
-    let mut writer = Writer::new(connection, table, name, max_packet, commit)?;
-    writer.begin().await?;
-    while let Some(batch) = rows.recv().await {
-        for batch in writer.take(batch).await? {
-            rows.recycle(batch);
-        }
+    let mut filler = Filler::new(table, max_packet, rows)?;
+    let mut sender = Sender::new(connection, table, name, commit);
+    sender.transaction("START TRANSACTION").await?;
+    let mut next = filler.fill().await?;
+    while let Some(mut group) = next {
+        let full = filler.full;
+        let (sent, following) = tokio::join!(sender.send(&mut group, full), filler.fill());
+        sent?;
+        filler.recycle(group);
+        next = following?;
     }
-    writer.finish().await
+    sender.transaction("COMMIT").await?;
+    Ok(sender.written)
 }
 
-struct Writer<'a> {
-    connection: &'a mut MySqlConnection,
-    table: &'a TablePlan,
-    insert: Insert,
-    encoders: Vec<Encoder>,
-    max_packet: usize,
-    commit: Commit,
-    /// Rows of a full statement; 0 until the first batch tells how long rows are.
-    full: usize,
-    pending: Pending,
-    /// Batches whose rows are pending, so that a row the server refuses can be named.
-    held: Vec<Batch>,
-    written: u64,
-    uncommitted: usize,
-}
-
-/// Rows that are bound and not sent.
+/// Rows of one statement, bound.
 #[derive(Default)]
-struct Pending {
+struct Group {
     arguments: MySqlArguments,
     rows: usize,
     bytes: usize,
-    /// Rows of the first held batch that were sent before these.
-    sent_of_first: usize,
+    /// Where the rows come from, so that one that the server refuses can be named: a batch and its first row here.
+    from: Vec<(Arc<Batch>, usize)>,
 }
 
-impl<'a> Writer<'a> {
-    fn new(
-        connection: &'a mut MySqlConnection,
-        table: &'a TablePlan,
-        name: &str,
-        max_packet: Option<u64>,
-        commit: Commit,
-    ) -> Result<Self> {
+impl Group {
+    /// Key of a row, counted from 1 as the server does.
+    fn key_of(&self, number: usize) -> Option<String> {
+        let mut row = number.checked_sub(1)?;
+        for (batch, first) in &self.from {
+            let here = batch.rows() - first;
+            if row < here {
+                return batch.key_of(first + row);
+            }
+            row -= here;
+        }
+        None
+    }
+}
+
+/// Makes groups of rows out of batches.
+struct Filler<'a> {
+    table: &'a TablePlan,
+    encoders: Vec<Encoder>,
+    max_packet: usize,
+    rows: BatchReceiver,
+    /// Rows of a full statement; 0 until the first batch tells how long rows are.
+    full: usize,
+    /// Batch that is being bound, and its next row.
+    current: Option<(Arc<Batch>, usize)>,
+}
+
+impl<'a> Filler<'a> {
+    fn new(table: &'a TablePlan, max_packet: Option<u64>, rows: BatchReceiver) -> Result<Self> {
         let mut encoders = Vec::new();
         for column in table.copied() {
             encoders.push(Encoder::of(column).ok_or_else(|| {
                 Error::internal(format!("column \"{}\" of table \"{}\" has no type", column.name, table.name))
             })?);
         }
-        let columns: Vec<String> = table.copied().map(|c| quote(&c.name)).collect();
-        Ok(Self {
-            insert: Insert::new(name, &columns),
-            connection,
-            table,
-            encoders,
-            max_packet: max_packet.and_then(|n| usize::try_from(n).ok()).unwrap_or(16 * 1024 * 1024),
-            commit,
-            full: 0,
-            pending: Pending::default(),
-            held: Vec::new(),
-            written: 0,
-            uncommitted: 0,
-        })
+        let max_packet = max_packet.and_then(|n| usize::try_from(n).ok()).unwrap_or(16 * 1024 * 1024);
+        Ok(Self { table, encoders, max_packet, rows, full: 0, current: None })
     }
 
-    async fn begin(&mut self) -> Result<()> {
-        self.transaction("START TRANSACTION").await
-    }
-
-    async fn transaction(&mut self, sql: &str) -> Result<()> {
-        if self.commit == Commit::Caller {
-            return Ok(());
-        }
-        run(self.connection, sql).await.map_err(|e| fault::writing(&self.what(), &e))
-    }
-
-    fn what(&self) -> String {
-        format!("writing table \"{}\"", self.table.name)
-    }
-
-    /// Binds the rows of a batch and sends what is full; gives back the batches that are through.
-    async fn take(&mut self, batch: Batch) -> Result<Vec<Batch>> {
-        if self.full == 0 {
-            self.full = full_rows(&batch, self.encoders.len());
-        }
-        let rows = batch.rows();
-        self.held.push(batch);
-        let mut through = Vec::new();
-        for row in 0..rows {
-            let size = self.size_of(row)?;
-            if self.pending.rows > 0 && self.pending.bytes + size > self.most_bytes() {
-                self.send_before(row, &mut through).await?;
+    /// The next group; `None` when all rows have been in one.
+    async fn fill(&mut self) -> Result<Option<Group>> {
+        let mut group = Group::default();
+        loop {
+            let (batch, first) = match self.current.take() {
+                Some(current) => current,
+                None => match self.rows.recv().await {
+                    Some(batch) => (Arc::new(batch), 0),
+                    None => return Ok((group.rows > 0).then_some(group)),
+                },
+            };
+            if self.full == 0 {
+                self.full = full_rows(&batch, self.encoders.len());
             }
-            self.bind(row)?;
-            self.pending.rows += 1;
-            self.pending.bytes += size;
-            if self.pending.rows == self.full {
-                self.send_before(row + 1, &mut through).await?;
+            if batch.rows() == first {
+                self.give_back(batch);
+                continue;
+            }
+            group.from.push((batch.clone(), first));
+            for row in first..batch.rows() {
+                let size = self.size_of(&batch, row)?;
+                let long = group.rows > 0 && group.bytes + size > self.most_bytes();
+                if long || group.rows == self.full {
+                    self.current = Some((batch, row));
+                    return Ok(Some(group));
+                }
+                self.bind(&mut group, &batch, row)?;
+                group.rows += 1;
+                group.bytes += size;
             }
         }
-        if self.pending.rows == 0 {
-            through.append(&mut self.held);
-            self.pending.sent_of_first = 0;
-        }
-        Ok(through)
     }
 
     fn most_bytes(&self) -> usize {
         self.max_packet.saturating_sub(PACKET_OVERHEAD).min(8 * STATEMENT_BYTES)
     }
 
-    /// Bytes that a row of the newest batch takes in a packet, and no less.
-    fn size_of(&self, row: usize) -> Result<usize> {
-        let Some(batch) = self.held.last() else { return Ok(0) };
+    /// Bytes that a row takes in a packet, and no less.
+    fn size_of(&self, batch: &Batch, row: usize) -> Result<usize> {
         let size = batch.row(row).iter().map(|cell| bind::size(batch, *cell)).sum();
         if size + PACKET_OVERHEAD <= self.max_packet {
             return Ok(size);
@@ -182,71 +170,83 @@ impl<'a> Writer<'a> {
             )))
     }
 
-    /// Binds one row of the newest batch.
-    fn bind(&mut self, row: usize) -> Result<()> {
-        let Some(batch) = self.held.last() else { return Ok(()) };
+    fn bind(&self, group: &mut Group, batch: &Batch, row: usize) -> Result<()> {
         for (at, (cell, encoder)) in batch.row(row).iter().zip(&self.encoders).enumerate() {
             let parameter = encoder.bind(batch, *cell).map_err(|why| refused(batch, row, at, why))?;
-            let added = self.pending.arguments.add(parameter);
+            let added = group.arguments.add(parameter);
             added.map_err(|e| refused(batch, row, at, &e.to_string()))?;
         }
         Ok(())
     }
 
-    /// Sends what is pending, which ends before a row of the newest batch; every older batch is through then.
-    async fn send_before(&mut self, row: usize, through: &mut Vec<Batch>) -> Result<()> {
-        self.send_all().await?;
-        let newest = self.held.len().saturating_sub(1);
-        through.extend(self.held.drain(..newest));
-        self.pending.sent_of_first = row;
-        Ok(())
+    /// Gives the batches of a group that was sent back to the reader, save the one that goes on.
+    fn recycle(&self, group: Group) {
+        for (batch, _) in group.from {
+            self.give_back(batch);
+        }
     }
 
-    async fn send_all(&mut self) -> Result<()> {
-        let pending = std::mem::take(&mut self.pending);
-        if pending.rows == 0 {
+    fn give_back(&self, batch: Arc<Batch>) {
+        if let Some(batch) = Arc::into_inner(batch) {
+            self.rows.recycle(batch);
+        }
+    }
+}
+
+/// Sends groups to the server.
+struct Sender<'a> {
+    connection: &'a mut MySqlConnection,
+    table: &'a str,
+    insert: Insert,
+    commit: Commit,
+    written: u64,
+    uncommitted: usize,
+}
+
+impl<'a> Sender<'a> {
+    fn new(connection: &'a mut MySqlConnection, table: &'a TablePlan, name: &str, commit: Commit) -> Self {
+        let columns: Vec<String> = table.copied().map(|c| quote(&c.name)).collect();
+        let insert = Insert::new(name, &columns);
+        Self { connection, table: &table.name, insert, commit, written: 0, uncommitted: 0 }
+    }
+
+    fn what(&self) -> String {
+        format!("writing table \"{}\"", self.table)
+    }
+
+    async fn transaction(&mut self, sql: &str) -> Result<()> {
+        if self.commit == Commit::Caller {
             return Ok(());
         }
-        let sql = self.insert.of(pending.rows);
+        run(self.connection, sql).await.map_err(|e| fault::writing(&self.what(), &e))
+    }
+
+    async fn send(&mut self, group: &mut Group, full: usize) -> Result<()> {
+        let sql = self.insert.of(group.rows);
+        let arguments = std::mem::take(&mut group.arguments);
         // Only the full statement comes again and again; keeping others prepared would cost the server memory.
-        let again = pending.rows == self.full;
-        let query = sqlx::query_with(AssertSqlSafe(sql), pending.arguments).persistent(again);
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(group.rows == full);
         if let Err(error) = query.execute(&mut *self.connection).await {
-            return Err(self.failed(&error, pending.sent_of_first));
+            return Err(self.failed(&error, group));
         }
-        self.written += u64::try_from(pending.rows).unwrap_or(u64::MAX);
-        self.uncommitted += pending.bytes;
+        self.written += u64::try_from(group.rows).unwrap_or(u64::MAX);
+        self.uncommitted += group.bytes;
         if self.uncommitted >= COMMIT_BYTES && self.commit == Commit::Writer {
             self.uncommitted = 0;
             self.transaction("COMMIT").await?;
-            self.begin().await?;
+            self.transaction("START TRANSACTION").await?;
         }
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<u64> {
-        self.send_all().await?;
-        self.transaction("COMMIT").await?;
-        Ok(self.written)
-    }
-
     /// The server's refusal, with the row's key where the server says which row it was.
-    fn failed(&self, error: &sqlx::Error, sent_of_first: usize) -> Error {
+    fn failed(&self, error: &sqlx::Error, group: &Group) -> Error {
         let words = fault::words(error);
         let number = words.rsplit_once("at row ").and_then(|(_, rest)| {
             let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
             digits.parse::<usize>().ok()
         });
-        let key = number.and_then(|n| {
-            let mut row = n.checked_sub(1)? + sent_of_first;
-            for batch in &self.held {
-                if row < batch.rows() {
-                    return batch.key_of(row);
-                }
-                row -= batch.rows();
-            }
-            None
-        });
+        let key = number.and_then(|n| group.key_of(n));
         let what = key.map_or_else(|| self.what(), |key| format!("{} ({key})", self.what()));
         fault::writing(&what, error)
     }
@@ -303,12 +303,30 @@ impl Insert {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::batch::{Cell, Shape, ShapeColumn};
+    use crate::model::schema::DataType;
 
     #[test]
     fn one_statement_for_any_number_of_rows() {
         let mut insert = Insert::new("a`b", &["`x`".into(), "`y`".into()]);
         assert_eq!(&*insert.of(2), "INSERT INTO `a``b` (`x`,`y`) VALUES (?,?),(?,?)");
         assert_eq!(&*insert.of(1), "INSERT INTO `a``b` (`x`,`y`) VALUES (?,?)");
+    }
+
+    fn batch(keys: std::ops::Range<i64>) -> Batch {
+        let columns = vec![ShapeColumn { name: "id".into(), data_type: DataType::INT64 }];
+        let mut batch = Batch::new(Arc::new(Shape { table: "t".into(), columns, key: vec![0] }));
+        keys.for_each(|k| batch.push(Cell::Int(k)));
+        batch
+    }
+
+    #[test]
+    fn a_row_that_the_server_counts_is_found_across_batches() {
+        let from = vec![(Arc::new(batch(0..5)), 3), (Arc::new(batch(5..7)), 0)];
+        let group = Group { rows: 4, from, ..Group::default() };
+        let keys: Vec<_> = (0..6).map(|n| group.key_of(n)).collect();
+        let id = |n: i64| Some(format!("id={n}"));
+        assert_eq!(keys, [None, id(3), id(4), id(5), id(6), None]);
     }
 
     #[test]

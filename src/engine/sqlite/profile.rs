@@ -23,7 +23,7 @@ const NOT_UTF8: CellMisfit = CellMisfit { code: "invalid_utf8", text: "is text t
 const NOT_BYTES: CellMisfit =
     CellMisfit { code: "wrong_storage_class", text: "is no blob in a column of byte strings" };
 const NOT_FINITE: CellMisfit =
-    CellMisfit { code: "not_finite", text: "is infinite, which MySQL and MariaDB cannot hold" };
+    CellMisfit { code: "not_finite", text: "is infinite or no number, which MySQL and MariaDB cannot hold" };
 const TOO_PRECISE: CellMisfit =
     CellMisfit { code: "scale", text: "has more fractional digits than the column declares" };
 
@@ -142,10 +142,7 @@ impl<'a> Look<'a> {
                 grow(&mut self.profile.max_bytes, length(bytes.len()));
                 None
             }
-            Value::Decimal(digits) => {
-                self.decimal(digits);
-                None
-            }
+            Value::Decimal(digits) => self.decimal(digits),
             Value::Plain(Cell::Int(v)) => {
                 self.profile.min_int = Some(self.profile.min_int.map_or(v, |least| least.min(v)));
                 self.profile.max_int = Some(self.profile.max_int.map_or(v, |most| most.max(v)));
@@ -167,15 +164,16 @@ impl<'a> Look<'a> {
         (self.target == Dialect::Postgres && text.as_bytes().contains(&0)).then_some(NUL)
     }
 
-    fn decimal(&mut self, digits: &str) {
+    fn decimal(&mut self, digits: &str) -> Option<CellMisfit> {
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let whole = whole.trim_start_matches(['-', '0']);
         if whole.ends_with(|c: char| c.is_ascii_alphabetic()) {
-            return;
+            return (self.target == Dialect::Mysql).then_some(NOT_FINITE);
         }
         let count = |digits: &str| u32::try_from(digits.len()).unwrap_or(u32::MAX);
         grow(&mut self.profile.whole_digits, count(whole));
         grow(&mut self.profile.fraction_digits, count(fraction.trim_end_matches('0')));
+        None
     }
 
     /// Microseconds of the last digit that the column declares.

@@ -294,3 +294,40 @@ pub async fn apart(real: PathBuf, request: ReadRequest, to: BatchSender) -> Resu
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn readers_agree_while_somebody_commits_all_the_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("busy.db");
+        let writer = Connection::open(&path).unwrap();
+        writer
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE t (a)")
+            .unwrap();
+        let stop = AtomicBool::new(false);
+        let stop = &stop;
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    writer.execute("INSERT INTO t VALUES (1)", []).unwrap();
+                }
+            });
+            for _ in 0..10 {
+                let snapshot = SqliteSnapshot::begin(&path, 3).unwrap();
+                let connections = snapshot.pool.connections.lock().unwrap();
+                assert_eq!(connections.len(), snapshot.readers());
+                let counts: Vec<i64> = connections
+                    .iter()
+                    .map(|c| c.query_row("SELECT count(*) FROM t", [], |r| r.get(0)).unwrap())
+                    .collect();
+                assert!(counts.iter().all(|c| *c == counts[0]), "{counts:?}");
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
+}

@@ -23,6 +23,9 @@ use crate::model::endpoint::PoolSettings;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Script, Statement, TablePlan};
 
+/// What SQLite may put beside a file.
+const JOURNALS: [&str; 3] = ["-journal", "-wal", "-shm"];
+
 /// A new file that becomes the target, or whose tables become tables of the target.
 pub struct FileStaging {
     plan: Arc<Plan>,
@@ -207,7 +210,9 @@ fn remove_leftovers(folder: &Path, name: &str) {
     let prefix = format!(".{name}.partial-");
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let is_ours = entry.file_name().to_str().is_some_and(|n| n.starts_with(&prefix));
+        // A journal goes with its file; alone it would look like one that nobody holds.
+        let is_journal = |n: &str| JOURNALS.iter().any(|suffix| n.ends_with(suffix));
+        let is_ours = entry.file_name().to_str().is_some_and(|n| n.starts_with(&prefix) && !is_journal(n));
         if !is_ours || !entry.file_type().is_ok_and(|t| t.is_file()) {
             continue;
         }
@@ -340,7 +345,7 @@ fn into_live(place: &Place) -> Result<()> {
 
 /// Removes a staging file and its journals; what is not there is no matter.
 fn remove(staged: &Path) {
-    for suffix in ["", "-journal", "-wal", "-shm"] {
+    for suffix in std::iter::once("").chain(JOURNALS) {
         let mut name = staged.as_os_str().to_owned();
         name.push(suffix);
         let _ = fs::remove_file(name);

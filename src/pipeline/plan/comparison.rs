@@ -138,12 +138,16 @@ impl Planner<'_> {
         (kind, object): (&str, Option<&str>),
         said: Option<&Collation>,
     ) {
-        if self.input.verbatim() {
-            return;
-        }
         let own = table.column(column).filter(|c| c.data_type.is_text()).and_then(|c| c.collation.as_ref());
         let Some(collation) = said.or(own) else { return };
-        let after = ignored(columns.iter().find(|c| c.source == column));
+        let planned = columns.iter().find(|c| c.source == column);
+        // The same dialect keeps the collation, unless it had to take another one.
+        if self.input.verbatim()
+            && (said.is_some() || planned.is_none_or(|c| c.collation.as_ref() == Some(&collation.name)))
+        {
+            return;
+        }
+        let after = ignored(planned);
         let lost = Ignored { blanks: false, ..Ignored::by(collation).beyond(after) };
         if lost.is_exact() {
             return;

@@ -1,5 +1,7 @@
 //! Checks and foreign keys.
 
+use std::fmt::Write as _;
+
 use super::codes;
 use super::findings::Note;
 use super::names::{Constraint, renamed};
@@ -226,7 +228,8 @@ fn spelled(key: &ForeignKey) -> String {
     );
     for (event, action) in [("ON DELETE", key.on_delete), ("ON UPDATE", key.on_update)] {
         if action != Action::NoAction {
-            text.push_str(&format!(" {event} {}", action.sql()));
+            // Writing to a String cannot fail.
+            let _ = write!(text, " {event} {}", action.sql());
         }
     }
     text

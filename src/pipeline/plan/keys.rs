@@ -112,11 +112,11 @@ impl Planner<'_> {
         let long = |part: &IndexPartPlan| planned(part).and_then(unit).is_some();
         let others = parts.iter().filter(|p| !long(p)).map(bytes).fold(0, u64::saturating_add);
         let count = u64::try_from(parts.iter().filter(|p| long(p)).count()).unwrap_or(u64::MAX);
-        let share = most.saturating_sub(others) / count.max(1);
+        let each = most.saturating_sub(others) / count.max(1);
         for part in parts.iter_mut() {
             let Some(unit) = planned(part).and_then(unit) else { continue };
-            if bytes(part) > share {
-                part.prefix = u32::try_from((share / unit).min(MOST_PREFIX)).ok();
+            if bytes(part) > each {
+                part.prefix = u32::try_from((each / unit).min(MOST_PREFIX)).ok();
             }
         }
         if parts.iter().any(|p| p.prefix == Some(0)) {

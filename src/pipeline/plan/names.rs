@@ -99,8 +99,7 @@ impl<'a> Names<'a> {
         if free(&qualified, self) {
             return qualified;
         }
-        // Ends: there are finitely many names taken.
-        (2_u32..)
+        (2..u32::MAX)
             .map(|n| fit(self.rules, &format!("{table}_{wanted}_{n}")))
             .find(|name| free(name, self))
             .unwrap_or(qualified)

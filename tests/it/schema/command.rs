@@ -52,10 +52,10 @@ fn up_and_down_on_every_engine() {
             "{engine:?}"
         );
         assert_eq!(report.tables, migration::TABLES, "{engine:?}");
-        assert_eq!(report.notes, [String::new(); 0], "{engine:?}");
+        assert!(report.notes.is_empty(), "{engine:?}: {:?}", report.notes);
         // What the engine reads in its catalogue is what the entities say.
         let report = schema(&db, Action::Status, false).unwrap();
-        assert_eq!(report.notes, [String::new(); 0], "{engine:?}");
+        assert!(report.notes.is_empty(), "{engine:?}: {:?}", report.notes);
         let again = schema(&db, Action::Up, false).unwrap();
         assert!(again.changed.is_empty() && again.notes[0].contains("nothing to do"), "{engine:?}");
 

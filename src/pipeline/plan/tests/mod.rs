@@ -456,13 +456,12 @@ fn foreign_keys_need_a_parent_that_is_there_and_unique() {
     users.foreign_keys[0].on_delete = Action::SetDefault;
     users.foreign_keys[0].deferrable = Deferrable::Deferred;
     let source = schema(Sqlite, vec![loose, roles, users]);
-    let rules = FakeRules::poor(Postgres);
     let plan = plan(&PlanInput {
         source: &source,
         source_flavour: Flavour::Sqlite,
         left_out: &["left".into()],
         profiles: &nothing(),
-        rules: &rules,
+        rules: &FakeRules::poor(Postgres),
         known: None,
         existing: None,
         scope: Scope::All,
