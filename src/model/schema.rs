@@ -494,6 +494,10 @@ pub enum ObjectKind {
     Type,
     /// Virtual table (SQLite) or foreign table: listed, never copied.
     VirtualTable,
+    /// Another schema of the same database (PostgreSQL) that holds tables: one schema is migrated at a time.
+    Schema,
+    /// Large objects (PostgreSQL), which belong to no table.
+    LargeObject,
     /// Row level security policy, rewrite rule.
     Policy,
     /// Extension.
@@ -514,6 +518,8 @@ impl ObjectKind {
             Self::Sequence => "sequence",
             Self::Type => "type",
             Self::VirtualTable => "virtual table",
+            Self::Schema => "schema",
+            Self::LargeObject => "large object",
             Self::Policy => "policy",
             Self::Extension => "extension",
             Self::Constraint => "constraint",

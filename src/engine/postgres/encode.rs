@@ -22,6 +22,10 @@ pub(super) enum Encoder {
     Numeric {
         scale: Option<usize>,
     },
+    /// `money`: whole units of so many fractional digits, as the server's `lc_monetary` has it.
+    Money {
+        digits: usize,
+    },
     Text {
         most: Option<u64>,
         padded: bool,
@@ -46,7 +50,7 @@ pub(super) enum Encoder {
 }
 
 /// Encoder for a column, from what it carries and how it is declared.
-pub(super) fn encoder(column: &ColumnPlan) -> Encoder {
+pub(super) fn encoder(column: &ColumnPlan, money_digits: usize) -> Encoder {
     let (native, args) = split_type(&column.native_type);
     let first = args.first().copied();
     let digits = first.and_then(|n| u8::try_from(n).ok()).unwrap_or(6).min(6);
@@ -80,6 +84,7 @@ pub(super) fn encoder(column: &ColumnPlan) -> Encoder {
                 None => Encoder::Numeric { scale: None },
             }
         }
+        DataType::Decimal { .. } if native == "money" => Encoder::Money { digits: money_digits },
         // The binary form of an enum is its label.
         DataType::Enum { .. } if native.starts_with('"') => Encoder::Text { most: None, padded: false },
         DataType::Bytes { .. } if native == "bytea" => Encoder::Bytes,
@@ -148,6 +153,19 @@ fn without_nul(text: &str) -> Result<(), Reason> {
     Ok(())
 }
 
+/// An amount in the units that `money` counts.
+fn money(text: &str, digits: usize) -> Result<i64, Reason> {
+    let scaled = value::rescale_decimal(text, digits).ok_or("has more fractional digits than money keeps")?;
+    scaled.replacen('.', "", 1).parse().map_err(|_| RANGE)
+}
+
+/// Units of `money` as a session with `lc_monetary = C` reads them: hundredths.
+fn money_text(units: i64) -> String {
+    let sign = if units < 0 { "-" } else { "" };
+    let units = units.unsigned_abs();
+    format!("{sign}{}.{:02}", units / 100, units % 100)
+}
+
 /// A double that is exactly a single.
 fn single(value: f64) -> Result<f32, Reason> {
     #[allow(clippy::cast_possible_truncation, reason = "whether anything was lost is looked at right below")]
@@ -188,6 +206,9 @@ pub(super) fn put_binary(
         (Encoder::Float64, Cell::Float(v)) => wire::put(out, &v.to_be_bytes()),
         (Encoder::Numeric { .. }, Cell::Decimal(span)) => {
             wire::put_sized(out, |out| wire::put_numeric(out, batch.text(span)))
+        }
+        (Encoder::Money { digits }, Cell::Decimal(span)) => {
+            wire::put(out, &money(batch.text(span), digits)?.to_be_bytes())
         }
         (Encoder::Text { .. }, Cell::Text(span)) => wire::put(out, batch.bytes(span)),
         (Encoder::Jsonb, Cell::Text(span)) => wire::put_sized(out, |out| {
@@ -230,6 +251,9 @@ pub(super) fn put_text(encoder: Encoder, cell: Cell, batch: &Batch, out: &mut Ve
         (_, Cell::UInt(v)) => plain(&v.to_string()),
         (Encoder::Float32, Cell::Float(v)) => plain(&float_text(f64::from(single(v)?))),
         (_, Cell::Float(v)) => plain(&float_text(v)),
+        (Encoder::Money { digits }, Cell::Decimal(span)) => {
+            plain(&money_text(money(batch.text(span), digits)?));
+        }
         (_, Cell::Decimal(span)) => plain(batch.text(span)),
         (_, Cell::Text(span)) => escape(batch.bytes(span), out),
         (_, Cell::Bytes(span)) => {
@@ -346,7 +370,7 @@ mod tests {
             (native("hstore"), "text", Encoder::Text { most: None, padded: false }),
             (DataType::Json { binary: true }, "jsonb", Encoder::Jsonb),
         ] {
-            assert_eq!(encoder(&column(carries, from)), expected, "{from}");
+            assert_eq!(encoder(&column(carries, from), 2), expected, "{from}");
         }
     }
 
@@ -366,6 +390,16 @@ mod tests {
         assert!(refused(Encoder::DateTime { digits: 0 }, &time));
         assert!(!refused(Encoder::DateTime { digits: 1 }, &time));
         assert!(single(0.1).is_err() && single(0.5).is_ok());
+    }
+
+    #[test]
+    fn money_counts_units() {
+        assert_eq!(money("-92233720368547758.08", 2), Ok(i64::MIN));
+        assert_eq!(money("7", 2), Ok(700));
+        assert_eq!(money("700", 0), Ok(700));
+        assert!(money("0.001", 2).is_err() && money("NaN", 2).is_err());
+        assert_eq!(money_text(i64::MIN), "-92233720368547758.08");
+        assert_eq!(money_text(-5), "-0.05");
     }
 
     #[test]

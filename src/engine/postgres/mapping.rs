@@ -27,10 +27,6 @@ fn own(column: &Column, known: &Known) -> Mapping {
     if let DataType::Enum { name: Some(name), labels } = &column.data_type {
         mapping.native_type = quote(name);
         mapping.needs = Some(TypePlan { name: name.clone(), labels: labels.clone() });
-    } else if column.native_type == "money" {
-        mapping.native_type = "numeric(19,2)".into();
-        mapping.fidelity = Fidelity::Wider;
-        mapping.note = Some("what money means depends on the server's lc_monetary; numeric does not".into());
     } else if !known.has_type(&column.native_type) {
         mapping.native_type = "text".into();
         mapping.fidelity = Fidelity::Emulated;

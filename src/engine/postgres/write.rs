@@ -35,14 +35,21 @@ pub(super) async fn copy_in(
         }
         return Ok(0);
     }
-    let encoders: Vec<Encoder> = columns.iter().map(|c| encoder(c)).collect();
+    let failed = |cause: &sqlx::Error| {
+        fault(ErrorKind::Write, format!("cannot write table {}", quote(&table.name)), cause)
+    };
+    let has_money = columns.iter().any(|c| c.native_type == "money");
+    let digits = if has_money { money_digits(session).await.map_err(|e| failed(&e))? } else { 0 };
+    let encoders: Vec<Encoder> = columns.iter().map(|c| encoder(c, digits)).collect();
     let binary = !encoders.contains(&Encoder::AsText);
     let names = columns.iter().map(|c| quote(&c.name)).collect::<Vec<_>>().join(", ");
     let format = if binary { "binary" } else { "text" };
     let sql = format!("COPY {into} ({names}) FROM STDIN (FORMAT {format})");
-    let failed = |cause: &sqlx::Error| {
-        fault(ErrorKind::Write, format!("cannot write table {}", quote(&table.name)), cause)
-    };
+    // As text an amount is read by the rules of a locale; its units are the same in all of them.
+    let by_text = has_money && !binary;
+    if by_text {
+        sqlx::raw_sql("SET lc_monetary TO 'C'").execute(&mut *session).await.map_err(|e| failed(&e))?;
+    }
     let mut writer = Writer { table, columns, encoders, binary, buffer: Vec::with_capacity(2 * BUFFER) };
     let (mut total, mut ended) = (0, false);
     while !ended {
@@ -82,7 +89,19 @@ pub(super) async fn copy_in(
         }
         total += count;
     }
+    if by_text {
+        sqlx::raw_sql("RESET lc_monetary").execute(session).await.map_err(|e| failed(&e))?;
+    }
     Ok(total)
+}
+
+/// Fractional digits of `money` in this database.
+async fn money_digits(session: &mut PgConnection) -> Result<usize, sqlx::Error> {
+    let one: i64 =
+        sqlx::query_scalar("SELECT ('x' || encode(cash_send(1::numeric::money), 'hex'))::bit(64)::int8")
+            .fetch_one(session)
+            .await?;
+    Ok(one.checked_ilog10().and_then(|digits| usize::try_from(digits).ok()).unwrap_or(2))
 }
 
 /// Turns batches into bytes.
