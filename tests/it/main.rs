@@ -8,6 +8,7 @@ mod directions;
 mod engine_mysql;
 mod engine_postgres;
 mod faults;
+mod misfits;
 mod names;
 mod schema;
 mod support;
