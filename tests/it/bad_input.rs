@@ -39,13 +39,12 @@ fn refused_in(folder: &Path, args: &[&str], code: i32, words: &[&str]) -> Ran {
 /// An error as people see it: the code, and one to three lines on stderr; among events it is the last of them.
 pub fn error_shape(ran: &Ran, code: i32) {
     assert_eq!(ran.code, code, "{ran}");
-    if ran.stderr.starts_with('{') {
-        assert!(ran.stderr.lines().all(|line| line.starts_with('{')), "{ran}");
-        let last: serde_json::Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
+    let (events, lines): (Vec<_>, Vec<_>) = ran.stderr.lines().partition(|line| line.starts_with('{'));
+    if let Some(last) = events.last() {
+        let last: serde_json::Value = serde_json::from_str(last).unwrap();
         assert_eq!(last["event"], "error", "{ran}");
-        return;
     }
-    let lines = ran.stderr.lines().count();
+    let lines = lines.len();
     assert!((1..=3).contains(&lines), "an error is one to three lines, this one has {lines}\n{ran}");
     assert!(!ran.stderr.contains("panicked"), "{ran}");
 }
