@@ -23,7 +23,7 @@ use crate::model::report::{DatabaseReport, MigrationReport};
 use crate::model::schema::Schema;
 use crate::pipeline::copy::BatchSize;
 use crate::pipeline::execute::{self, Settings, TableLoader};
-use crate::pipeline::plan::{PlanInput, plan};
+use crate::pipeline::plan::{PlanInput, findings, plan};
 use crate::pipeline::{preflight, selection};
 use crate::techcare;
 
@@ -148,6 +148,10 @@ async fn migrate(
             scope: options.scope,
             left_out: &selection.left_out,
         });
+        if options.scope != Scope::SchemaOnly {
+            let orphans = snapshot.orphans(&plan).await?;
+            plan.findings.extend(orphans.iter().map(findings::orphans));
+        }
         for table in &mut plan.tables {
             let counted = profiles.get(&table.source).and_then(|p| p.rows);
             table.estimated_rows = match counted {

@@ -317,6 +317,13 @@ pub trait Snapshot: Send + Sync {
     /// Looks at the data of a table as far as its declared types leave something open towards `target`.
     async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile>;
 
+    /// Foreign keys of the plan whose rows have no parent here, for an engine that does not enforce them (SQLite):
+    /// known before anything is written. Tables that the plan renames are passed over; [`Staging::orphans`] and
+    /// the target's own checks see all.
+    async fn orphans(&self, _plan: &Plan) -> Result<Vec<Orphans>> {
+        Ok(Vec::new())
+    }
+
     /// Reads a table from beginning to end into batches. Every cell has the variant that `carries` fixes; a
     /// value that is no such thing is an error of kind `Value` that names table, column and key. Returns when
     /// the last batch has been handed over. An error from `to` (nobody takes the rows) is returned as it is.

@@ -115,7 +115,11 @@ async fn build(
 
     observer.event(&Event::Phase { phase: Phase::Finish });
     let step = |what: &str| observer.event(&Event::Step { what: what.to_owned() });
-    staging.finish(&step).await?;
+    if let Err(error) = staging.finish(&step).await {
+        // A server that validates foreign keys names the constraint only; what has to be mended are rows.
+        verify::refuse_orphans(&staging.orphans().await.unwrap_or_default())?;
+        return Err(error);
+    }
 
     let mut verified = vec![None; plan.tables.len()];
     if plan.scope != Scope::SchemaOnly {

@@ -12,14 +12,14 @@ use tokio::sync::Semaphore;
 use super::cell::{self, Misfit};
 use super::ddl::quote;
 use super::file::{self, Access, failure};
-use super::{inspect, profile};
+use super::{inspect, orphans, profile};
 use crate::engine::blocking;
-use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot};
+use crate::engine::capability::{Orphans, ReadColumn, ReadRequest, Snapshot};
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell, Shape, ShapeColumn};
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::TableProfile;
+use crate::model::plan::{Plan, TablePlan, TableProfile};
 use crate::model::schema::{DataType, Table};
 
 /// How often several readers try to begin at the same instant before one has to do.
@@ -274,6 +274,22 @@ impl Snapshot for SqliteSnapshot {
         }
         let table = table.clone();
         self.pool.run(move |connection| profile::table(connection, &table, target)).await
+    }
+
+    async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>> {
+        let mut plan = plan.clone();
+        let same_names = |t: &TablePlan| t.source == t.name && t.columns.iter().all(|c| c.source == c.name);
+        plan.tables.retain(same_names);
+        let kept: Vec<String> = plan.tables.iter().map(|t| t.name.clone()).collect();
+        for table in &mut plan.tables {
+            table.foreign_keys.retain(|key| kept.contains(&key.references));
+        }
+        self.pool
+            .run(move |connection| {
+                orphans::find(connection, &plan)
+                    .map_err(|e| failure(ErrorKind::Read, "cannot check the foreign keys of the source", &e))
+            })
+            .await
     }
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {

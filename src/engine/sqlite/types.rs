@@ -158,7 +158,11 @@ pub fn map_column(input: &ColumnInput<'_>) -> Mapping {
     if input.source == Dialect::Sqlite {
         return Mapping {
             native_type: column.native_type.clone(),
-            carries: DataType::Any,
+            // The CHECK that makes an enum of text is written from what a column carries.
+            carries: match &column.data_type {
+                labels @ DataType::Enum { .. } => labels.clone(),
+                _ => DataType::Any,
+            },
             fidelity: Fidelity::Exact,
             note: None,
             collation: column.collation.as_ref().map(|c| c.name.clone()),

@@ -24,6 +24,8 @@ pub const INDEX_COUNT: &str = "index_count";
 pub const KEY_TOO_LONG: &str = "key_too_long";
 /// A column of the primary key holds NULL, which only SQLite lets it.
 pub const NULL_IN_KEY: &str = "null_in_key";
+/// Rows that refer to rows which are not there.
+pub const ORPHANS: &str = "orphans";
 /// `--data-only`: the target lacks a table or column, or its column cannot hold the source's.
 pub const TARGET_MISMATCH: &str = "target_mismatch";
 
@@ -35,6 +37,8 @@ pub const ON_UPDATE_NOT_CARRIED: &str = "on_update_not_carried";
 pub const GENERATED_NOT_CARRIED: &str = "generated_not_carried";
 /// A VIRTUAL generated column is stored, or the reverse; its values are the same.
 pub const GENERATED_KIND: &str = "generated_kind";
+/// Values are handed out in another way (step, strictness).
+pub const IDENTITY_CHANGED: &str = "identity_changed";
 /// A column whose values were handed out becomes a plain one.
 pub const IDENTITY_NOT_CARRIED: &str = "identity_not_carried";
 /// A comment that the target has no place for.
@@ -87,6 +91,7 @@ pub fn severity_of(code: &str) -> Severity {
         | EMULATED
         | RENAMED
         | GENERATED_KIND
+        | IDENTITY_CHANGED
         | COMMENT_NOT_CARRIED
         | COMPARISON_CHANGED
         | INDEX_SIMPLIFIED

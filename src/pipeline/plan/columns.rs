@@ -10,7 +10,7 @@ use crate::model::plan::{
     ColumnPlan, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, IndexPartPlan, IndexPlan, TablePlan,
     TypePlan,
 };
-use crate::model::schema::{Column, DefaultValue, Deferrable, IdentityGeneration, Table};
+use crate::model::schema::{Column, DefaultValue, Deferrable, Identity, IdentityGeneration, Table};
 
 impl Planner<'_> {
     /// Plans the columns of a table.
@@ -45,8 +45,9 @@ impl Planner<'_> {
         let name = self.names.column(&table.name, &column.name);
         let identity = column.identity.as_ref().and_then(|identity| {
             let planned = self.input.rules.identity(identity, mapping);
-            if planned.is_none() {
-                self.identity_lost(table, column, "the type of the target cannot hand out values");
+            match &planned {
+                Some(planned) => self.identity_changed(table, column, identity, planned),
+                None => self.identity_lost(table, column, "the type of the target cannot hand out values"),
             }
             planned
         });
@@ -304,6 +305,23 @@ impl Planner<'_> {
             method: None,
             nulls_not_distinct: false,
             deferrable: Deferrable::No,
+        }
+    }
+
+    /// Says what the target's way of handing out values does not do as the source did.
+    fn identity_changed(&mut self, table: &Table, column: &Column, had: &Identity, has: &IdentityPlan) {
+        let mut changes = Vec::new();
+        if had.increment != has.increment {
+            changes.push(format!("values go up by {} instead of {}", has.increment, had.increment));
+        }
+        let always = IdentityGeneration::Always;
+        if had.generation == always && has.generation != always {
+            changes.push("values that are given are taken, which GENERATED ALWAYS refuses".to_owned());
+        }
+        if !changes.is_empty() {
+            let text = changes.join("; ");
+            let note = Note::new(codes::IDENTITY_CHANGED, "identity", FindingAction::Converted, text);
+            self.findings.push(note.table(&table.name).column(&column.name));
         }
     }
 

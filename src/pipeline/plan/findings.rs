@@ -1,7 +1,8 @@
 //! Making findings: one builder, so that every finding of the planner has its severity from `codes` and its
 //! names from the source.
 
-use super::codes::severity_of;
+use super::codes::{self, severity_of};
+use crate::engine::capability::Orphans;
 use crate::model::plan::{Finding, FindingAction, Misfit, Severity};
 
 /// A finding about `kind` (`column`, `index`, …) in the making.
@@ -58,6 +59,23 @@ impl Note {
         self.0.rows = Some(rows);
         self
     }
+}
+
+/// The finding that stops a migration of rows whose parents are missing: a foreign key over them would be a lie.
+pub fn orphans(orphans: &Orphans) -> Finding {
+    let text = format!(
+        "\"{}\" refers to rows of \"{}\" that are not there: mend or delete these rows in the source",
+        orphans.columns.join("\", \""),
+        orphans.references
+    );
+    let mut note = Note::new(codes::ORPHANS, "foreign key", FindingAction::Refused, text)
+        .table(&orphans.table)
+        .rows(orphans.rows);
+    if let [column] = orphans.columns.as_slice() {
+        note = note.column(column);
+    }
+    note.0.keys.clone_from(&orphans.keys);
+    note.0
 }
 
 /// Findings in the order in which they were made.

@@ -8,7 +8,7 @@ mod columns;
 mod comparison;
 mod constraints;
 mod data_only;
-mod findings;
+pub mod findings;
 mod indexes;
 mod keys;
 mod names;

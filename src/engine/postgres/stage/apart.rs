@@ -1,6 +1,7 @@
 //! Staging in a schema of its own. Until the switch, which is one transaction of `SET SCHEMA` that ends with dropping
 //! the empty schema, nothing in the target's schema has been touched.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use tokio::sync::Mutex;
 use super::{
     COMMENT, check_rights, clear_stale, commit, drop_schema, execute, run, schema_name, session_again,
 };
-use super::{transaction, try_lock};
+use super::{orphans, transaction, try_lock};
 use crate::engine::capability::{OnStatement, Orphans, ReadRequest, Staging};
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
@@ -35,6 +36,8 @@ pub(super) struct ApartStaging {
     schema: String,
     plan: Plan,
     script: Script,
+    /// The server refused a statement after the load because of the rows.
+    refused: AtomicBool,
     /// Holds the lock that says that this run lives.
     guard: Mutex<PgConnection>,
 }
@@ -79,6 +82,7 @@ impl ApartStaging {
             schema,
             plan: plan.clone(),
             script,
+            refused: AtomicBool::new(false),
             guard: Mutex::new(guard),
         })
     }
@@ -164,7 +168,10 @@ impl Staging for ApartStaging {
         let script = &self.script;
         for statement in script.indexes.iter().chain(&script.constraints).chain(&script.last) {
             on_statement(&statement.what);
-            run(&mut session, statement).await?;
+            if let Err(error) = run(&mut session, statement).await {
+                self.refused.store(error.kind() == ErrorKind::Value, Ordering::Relaxed);
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -179,9 +186,16 @@ impl Staging for ApartStaging {
         read
     }
 
-    /// The server has validated every foreign key itself when it was added.
+    /// The server validates every foreign key itself when it is added; only where it has refused is there
+    /// something to find.
     async fn orphans(&self) -> Result<Vec<Orphans>> {
-        Ok(Vec::new())
+        if !self.refused.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        let mut session = self.session().await?;
+        orphans::find(&mut session, &self.plan, &self.schema)
+            .await
+            .map_err(|e| fault(ErrorKind::Read, "cannot look for the rows without a parent", &e))
     }
 
     async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>> {

@@ -5,6 +5,7 @@
 mod apart;
 mod live;
 mod occupied;
+mod orphans;
 
 use std::time::Duration;
 

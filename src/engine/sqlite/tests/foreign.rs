@@ -237,6 +237,9 @@ async fn every_type_comes_back_as_what_it_was() {
     assert!(table.checks.is_empty(), "the CHECK of an enum is the enum");
     let identity = table.columns[0].identity.as_ref().unwrap();
     assert_eq!((identity.generation, identity.next), (IdentityGeneration::AutoIncrement, Some(5000)));
+    let again = folder.path().join("again.db");
+    migrate(&to, &again, Scope::All).await.unwrap();
+    assert_same(&to, &again).await;
     // What another engine's types became is read as what it was, and nothing of it is out of place.
     let snapshot = source(&to).await.snapshot(1).await.unwrap();
     let profile = snapshot.profile(table, Dialect::Sqlite).await.unwrap();

@@ -1,0 +1,60 @@
+//! Rows without a parent, by anti-join. The server finds them too when it validates a foreign key, but names the
+//! constraint only; what an operator has to mend are rows.
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::quote;
+use crate::engine::capability::Orphans;
+use crate::model::plan::{ForeignKeyPlan, Plan, TablePlan};
+
+/// Looks at every foreign key of the plan among the tables in `schema`.
+pub(super) async fn find(
+    session: &mut PgConnection,
+    plan: &Plan,
+    schema: &str,
+) -> Result<Vec<Orphans>, sqlx::Error> {
+    let mut found = Vec::new();
+    for table in &plan.tables {
+        for key in &table.foreign_keys {
+            let rows =
+                sqlx::query(AssertSqlSafe(statement(table, key, schema))).fetch_all(&mut *session).await?;
+            let Some(first) = rows.first() else { continue };
+            let count: i64 = first.try_get("count")?;
+            let named: Result<Vec<String>, _> = rows.iter().map(|row| name(table, row)).collect();
+            found.push(Orphans {
+                table: table.name.clone(),
+                columns: key.columns.clone(),
+                references: key.references.clone(),
+                rows: count.try_into().unwrap_or_default(),
+                keys: named?.into_iter().filter(|name| !name.is_empty()).collect(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Keys of up to five rows, each with the number of all. A reference that holds a NULL has no parent to miss.
+fn statement(table: &TablePlan, key: &ForeignKeyPlan, schema: &str) -> String {
+    let place = |name: &str| format!("{}.{}", quote(schema), quote(name));
+    let set: Vec<String> = key.columns.iter().map(|c| format!("c.{} IS NOT NULL", quote(c))).collect();
+    let pairs = key.columns.iter().zip(&key.referenced_columns);
+    let same: Vec<String> = pairs.map(|(c, p)| format!("p.{} = c.{}", quote(p), quote(c))).collect();
+    let keys: String = table.key.iter().map(|k| format!("c.{}::text, ", quote(k))).collect();
+    format!(
+        "SELECT {keys}count(*) OVER () AS count FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) LIMIT 5",
+        place(&table.name),
+        set.join(" AND "),
+        place(&key.references),
+        same.join(" AND "),
+    )
+}
+
+fn name(table: &TablePlan, row: &sqlx::postgres::PgRow) -> Result<String, sqlx::Error> {
+    let part = |(at, column): (usize, &String)| {
+        let value: Option<String> = row.try_get(at)?;
+        Ok(format!("{column}={}", value.unwrap_or_else(|| "NULL".into())))
+    };
+    let parts: Result<Vec<String>, sqlx::Error> = table.key.iter().enumerate().map(part).collect();
+    Ok(parts?.join(", "))
+}
