@@ -149,6 +149,8 @@ pub(super) fn object(row: &ObjectRow) -> Option<Object> {
         "view" => ObjectKind::View,
         "materialized_view" => ObjectKind::MaterializedView,
         "virtual_table" => ObjectKind::VirtualTable,
+        "schema" => ObjectKind::Schema,
+        "large_object" => ObjectKind::LargeObject,
         "trigger" => ObjectKind::Trigger,
         "routine" => ObjectKind::Routine,
         "type" => ObjectKind::Type,

@@ -336,6 +336,16 @@ WHERE c.relnamespace = (SELECT oid FROM ours) AND r.rulename <> '_RETURN'
 UNION ALL
 SELECT 'extension', e.extname, NULL, format('CREATE EXTENSION %I VERSION %L', e.extname, e.extversion)
 FROM pg_extension e WHERE e.extname <> 'plpgsql'
+UNION ALL
+SELECT 'schema', n.nspname, NULL,
+       format('%s tables; ?options=-c search_path=%s in the URL reads this schema', count(*), n.nspname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname <> $1 AND n.nspname !~ '^(pg_|techcare_db_stage_)'
+  AND n.nspname <> 'information_schema' AND ('pg_class'::regclass, c.oid) NOT IN (SELECT classid, objid FROM extension)
+GROUP BY n.nspname
+UNION ALL
+SELECT 'large_object', 'all', NULL, format('%s large objects, which nothing but their oids name', count(*))
+FROM pg_largeobject_metadata HAVING count(*) > 0
 ORDER BY 1, 2, 3";
 
 /// Asks all questions in one session.
