@@ -172,19 +172,30 @@ impl Made<'_> {
         // InnoDB goes on from here or from the greatest value, whichever is more.
         let next = identity.and_then(|c| c.identity.as_ref()?.next).filter(|n| *n > 1);
         let next = next.map(|n| format!(" AUTO_INCREMENT={n}")).unwrap_or_default();
+        let collation = self.collation();
         let comment = table.comment.as_ref().filter(|c| c.chars().count() <= 2048);
         let comment = comment.map(|c| format!(" COMMENT={}", literal(c))).unwrap_or_default();
         Statement {
             table: Some(table.source.clone()),
             what: format!("table \"{}\"", table.name),
             sql: format!(
-                "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB{next}{} DEFAULT CHARSET=utf8mb4 COLLATE={}{comment}",
+                "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB{next}{} DEFAULT CHARSET={} COLLATE={}{comment}",
                 self.name(),
                 lines.join(",\n  "),
                 row_format(self.rules),
-                self.rules.collations.exact(),
+                charset_of(collation),
+                collation,
             ),
         }
+    }
+
+    /// What columns that are added later compare by: as most of those that are there.
+    fn collation(&self) -> &str {
+        let all: Vec<&str> = self.table.columns.iter().filter_map(|c| c.collation.as_deref()).collect();
+        let count = |name: &str| all.iter().filter(|n| **n == name).count();
+        // Of several, the last greatest: reversed, the first one.
+        let most = all.iter().rev().max_by_key(|n| count(n));
+        most.copied().unwrap_or_else(|| self.rules.collations.exact())
     }
 
     fn add_indexes(&self) -> Vec<Statement> {

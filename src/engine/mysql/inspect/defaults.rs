@@ -28,9 +28,24 @@ pub fn parse(
     }
 }
 
-/// MySQL escapes the quotes of an expression when it shows it in the catalogue.
+/// MySQL escapes an expression as if it were a string when it shows it in the catalogue.
 pub fn unescaped(text: &str) -> String {
-    text.replace("\\'", "'")
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('n') => out.push('\n'),
+            Some('r') => out.push('\r'),
+            Some('0') => out.push('\0'),
+            Some(other) => out.push(other),
+            None => out.push(c),
+        }
+    }
+    out
 }
 
 fn expression(text: &str, native: &NativeType, kind: &DataType) -> Option<DefaultValue> {
@@ -174,6 +189,7 @@ mod tests {
             ("timestamp", true, "CURRENT_TIMESTAMP", Some(DefaultValue::CurrentTimestamp)),
             ("datetime", false, "CURRENT_TIMESTAMP", Some(DefaultValue::CurrentTimestamp)),
             ("text", true, r"_utf8mb4\'a b\'", text("a b")),
+            ("text", true, r"_utf8mb4\'x\\\\y\\\'\'", text(r"x\y'")),
             ("json", true, "json_array()", Some(DefaultValue::Expression("json_array()".into()))),
             ("date", false, "2000-01-02", text("2000-01-02")),
         ] {
