@@ -60,7 +60,8 @@ const MISFITS: &[Misfit] = &[
     },
     Misfit {
         source: Sqlite,
-        sql: "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+        sql: "PRAGMA foreign_keys = OFF;
+              CREATE TABLE parent (id INTEGER PRIMARY KEY);
               CREATE TABLE measure (id INTEGER PRIMARY KEY, parent_id INTEGER REFERENCES parent (id));
               INSERT INTO parent VALUES (1); INSERT INTO measure VALUES (1, 1), (7, 99), (8, NULL)",
         column: "parent_id",
