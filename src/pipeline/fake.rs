@@ -158,7 +158,9 @@ struct FakeSnapshot {
 async fn send_rows(rows: &[i64], request: &ReadRequest, to: &BatchSender) -> Result<()> {
     for chunk in rows.chunks(request.batch_rows) {
         let mut batch = to.fresh();
-        chunk.iter().for_each(|row| batch.push(Cell::Int(*row)));
+        for row in chunk {
+            batch.push(Cell::Int(*row));
+        }
         to.send(batch).await?;
     }
     Ok(())

@@ -281,8 +281,8 @@ impl User {
         Self { name }
     }
 
-    fn login(&self) -> Option<(&str, &str)> {
-        Some((&self.name, "sécret"))
+    fn login(&self) -> (&str, &str) {
+        (&self.name, "sécret")
     }
 }
 
@@ -307,7 +307,7 @@ fn two_tables() -> Db {
 fn without_the_right_to_make_databases_a_prefix_serves() {
     let (source, target) = (two_tables(), fresh());
     let user = User::new("tc_prefix", &[format!("ALL PRIVILEGES ON {}.*", target.name())]);
-    carry_out(&options(endpoint(&source, None), endpoint(&target, user.login()))).unwrap();
+    carry_out(&options(endpoint(&source, None), endpoint(&target, Some(user.login())))).unwrap();
     assert_eq!(names(&target), ["c", "p"]);
     assert!(same_rows(&source, &target, "p") && same_rows(&source, &target, "c"));
     assert_eq!(comparable(&source), comparable(&target));
@@ -317,7 +317,8 @@ fn without_the_right_to_make_databases_a_prefix_serves() {
 fn without_any_right_the_grant_is_told() {
     let (source, target) = (two_tables(), fresh());
     let user = User::new("tc_none", &[format!("SELECT, INSERT ON {}.*", target.name())]);
-    let error = carry_out(&options(endpoint(&source, None), endpoint(&target, user.login()))).unwrap_err();
+    let error =
+        carry_out(&options(endpoint(&source, None), endpoint(&target, Some(user.login())))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Permission, "{error}");
     let grant = format!("GRANT ALL PRIVILEGES ON `{}`.* TO '{}'@", target.name(), user.name);
     assert!(error.advice().unwrap().contains(&grant), "{:?}", error.advice());
@@ -428,7 +429,7 @@ fn several_readers_see_one_instant() {
     });
     let user = User::new("tc_reader", &[format!("SELECT ON {}.*", source.name())]);
     wait(async {
-        let database = connect::source(&endpoint(&source, user.login())).await.unwrap();
+        let database = connect::source(&endpoint(&source, Some(user.login()))).await.unwrap();
         let snapshot = database.snapshot(3).await.unwrap();
         assert_eq!(snapshot.readers(), 1, "without the right to pause writers there is one reader");
         snapshot.close().await;

@@ -40,9 +40,11 @@ fn statement(table: &TablePlan, key: &ForeignKeyPlan, schema: &str) -> String {
     let set: Vec<String> = key.columns.iter().map(|c| format!("c.{} IS NOT NULL", quote(c))).collect();
     let pairs = key.columns.iter().zip(&key.referenced_columns);
     let same: Vec<String> = pairs.map(|(c, p)| format!("p.{} = c.{}", quote(p), quote(c))).collect();
-    let keys: String = table.key.iter().map(|k| format!("c.{}::text, ", quote(k))).collect();
+    let keys = table.key.iter().map(|k| format!("c.{}::text", quote(k)));
+    let answer: Vec<String> = keys.chain(["count(*) OVER () AS count".to_owned()]).collect();
     format!(
-        "SELECT {keys}count(*) OVER () AS count FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) LIMIT 5",
+        "SELECT {} FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) LIMIT 5",
+        answer.join(", "),
         place(&table.name),
         set.join(" AND "),
         place(&key.references),
