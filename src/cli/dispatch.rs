@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{Command, DetectArgs, Format, Global, MigrateArgs, SchemaCommand};
 use super::config::{Config, Environment};
+use super::keep;
 use super::progress::Progress;
 use super::render::report::Advice;
 use super::render::{self, error, exit_code, findings, json, verdict};
@@ -151,11 +152,20 @@ impl Context<'_> {
             Ok(Outcome::Planned(planned)) => self.planned(&planned),
             Ok(Outcome::Refused(planned)) => self.refused(&planned),
             Ok(Outcome::Migrated(report)) => {
-                let advice = advice(&options);
+                let mut advice = advice(&options);
+                let file = keep::path(&config.in_app_dir(keep::REPORTS), &report.run_id);
+                let document = json::migrated(&report, Some(&file));
+                match keep::write(&file, &document_text(&document)) {
+                    Ok(()) => advice.report = Some(file.display().to_string()),
+                    Err(e) => self.progress.warn(&format!(
+                        "the migration is done, but its report could not be kept in {}: {e}",
+                        file.display()
+                    )),
+                }
                 Answer::done(
                     format,
                     || render::report::render(&report, &advice, style),
-                    || json::migrated(&report),
+                    || if advice.report.is_some() { document } else { json::migrated(&report, None) },
                     exit_code(verdict(&report.findings, &report.tables)),
                 )
             }
@@ -276,6 +286,7 @@ fn advice(options: &migrate::Options) -> Advice {
     let shown = |line: &&str| line.starts_with("DB_TYPE=") || line.starts_with("DATABASE_URL=");
     Advice {
         env_lines: lines.lines().filter(shown).map(render::one_line).collect(),
+        report: None,
         written_to: options.write_env.as_ref().map(|file| file.display().to_string()),
     }
 }

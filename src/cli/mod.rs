@@ -4,6 +4,7 @@ pub mod args;
 pub mod config;
 pub mod dispatch;
 mod faults;
+mod keep;
 pub mod logging;
 pub mod progress;
 pub mod render;

@@ -27,6 +27,7 @@ fn snapshot(name: &str, ran: &Ran) {
         (r"127\.0\.0\.1:\d+", "[HOST]"),
         (r"tcdb_\d+_\d+", "[DATABASE]"),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[RUN]"),
+        (r"migration_[0-9a-f]{32}", "migration_[HASH]"),
         (r"\b[0-9a-f]{32}\b", "[HASH]"),
         (r"\d+\.\d+\.\d+-MariaDB\S*", "[VERSION]"),
         (r"SQLite 3\.\d+\.\d+", "SQLite [VERSION]"),

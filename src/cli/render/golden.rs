@@ -241,6 +241,7 @@ fn advice() -> report::Advice {
             "DB_TYPE=postgresql".into(),
             "DATABASE_URL=postgresql://techcare:***@db:5432/techcare".into(),
         ],
+        report: Some("reports/migration_7.json".into()),
         written_to: None,
     }
 }
@@ -268,7 +269,7 @@ fn a_migration() {
     one.tables.truncate(1);
     one.findings.clear();
     insta::assert_snapshot!("migration_of_one", report::render(&one, &written, NARROW));
-    insta::assert_json_snapshot!("migration_json", json::migrated(&migrated()));
+    insta::assert_json_snapshot!("migration_json", json::migrated(&migrated(), None));
 }
 
 #[test]

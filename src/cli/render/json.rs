@@ -1,6 +1,8 @@
 //! The one JSON document of `--format json`: the bones of the contract, the same for every command, and what a
 //! command has to add.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use super::{error, exit_code, verdict};
@@ -85,14 +87,17 @@ fn planned_table(table: &TablePlan) -> Value {
     json!({ "name": table.source, "target_name": table.name, "estimated_rows": table.estimated_rows })
 }
 
-/// `migrate`.
-pub fn migrated(report: &MigrationReport) -> Value {
+/// `migrate`, with the file that keeps this document.
+pub fn migrated(report: &MigrationReport, file: Option<&Path>) -> Value {
     let status = verdict(&report.findings, &report.tables);
     let mut document = Document::new("migrate", status, exit_code(status));
     document.put("run_id", json!(report.run_id));
     document.put("source", json!(report.source)).put("target", json!(report.target));
     document.put("tables", json!(report.tables)).put("findings", json!(report.findings));
     document.put("seconds", json!(report.seconds)).put("bytes", json!(report.bytes));
+    if let Some(file) = file {
+        document.put("report", json!(file.display().to_string()));
+    }
     document.finish()
 }
 

@@ -23,6 +23,8 @@ const COLUMNS: [Column; 6] = [
 pub struct Advice {
     /// Lines of `.env` that point TechCare at the target, password masked.
     pub env_lines: Vec<String>,
+    /// File that keeps the report.
+    pub report: Option<String>,
     /// File that holds them already, password included.
     pub written_to: Option<String>,
 }
@@ -47,6 +49,9 @@ pub fn render(report: &MigrationReport, advice: &Advice, style: Style) -> String
         report.run_id,
     );
     let _ = writeln!(out, "\n{}", style.paint(Ink::Good, &end));
+    if let Some(file) = &advice.report {
+        let _ = writeln!(out, "The report is kept in {file}");
+    }
     out.push_str(&next_steps(report, advice));
     out
 }
