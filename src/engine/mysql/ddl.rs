@@ -28,7 +28,9 @@ const SMALL: u64 = 20_000;
 pub fn script(rules: &Rules, plan: &Plan, naming: &Naming) -> Script {
     let mut script = Script::default();
     for table in &plan.tables {
-        let large = plan.scope == Scope::All && table.estimated_rows.is_none_or(|rows| rows > SMALL);
+        let large = plan.scope == Scope::All
+            && table.estimated_rows.is_none_or(|rows| rows > SMALL)
+            && !is_referenced_by_another_key(plan, table);
         if plan.scope == Scope::DataOnly {
             script.last.extend(set_auto_increment(table, naming));
         } else {
@@ -235,6 +237,14 @@ impl Made<'_> {
         };
         Some(self.alter(what, &keys.iter().map(clause).collect::<Vec<_>>()))
     }
+}
+
+/// Whether a foreign key leads to columns of the table other than its primary key. The index that it needs has to be
+/// there when the referring table is made, which may be at once (errno 150 otherwise).
+fn is_referenced_by_another_key(plan: &Plan, table: &TablePlan) -> bool {
+    let primary = table.primary_key.as_ref().map(|k| k.columns.as_slice()).unwrap_or_default();
+    let keys = plan.tables.iter().flat_map(|t| &t.foreign_keys);
+    keys.into_iter().any(|key| key.references == table.name && key.referenced_columns != primary)
 }
 
 /// What newer servers do by themselves; without it a key holds 767 bytes.

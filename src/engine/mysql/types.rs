@@ -32,6 +32,9 @@ const KEY_CHARS: u64 = 255;
 const DECIMAL_DIGITS: u32 = 65;
 const DECIMAL_SCALE: u32 = 30;
 
+/// Digits after the point that a column sized from its values gets at least.
+const LATER_SCALE: u32 = 10;
+
 /// Rules of one product and version.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -302,6 +305,10 @@ impl RulesTrait for Rules {
             DefaultValue::Bool(b) => Some(u8::from(*b).to_string()),
             DefaultValue::Number(n) if quoted => plain(literal(n)),
             DefaultValue::Number(n) => Some(n.clone()),
+            DefaultValue::Text(t) if native.base == "bit" => {
+                let bits = !t.is_empty() && t.bytes().all(|b| matches!(b, b'0' | b'1'));
+                bits.then(|| format!("b'{t}'"))
+            }
             DefaultValue::Text(t) => plain(literal(t)),
             DefaultValue::Bytes(b) => plain(format!("x'{}'", crate::model::value::format_hex(b))),
             DefaultValue::CurrentTimestamp => match native.base.as_str() {
@@ -411,6 +418,8 @@ fn decimal(precision: Option<u32>, scale: Option<i32>, input: &ColumnInput<'_>) 
                  them after the point"
             ));
         }
+        // Room for what is written later: MySQL rounds what a scale is too small for.
+        let fraction = fraction.max(LATER_SCALE.min(DECIMAL_DIGITS - whole));
         return noted(
             plain(format!("decimal({DECIMAL_DIGITS},{fraction})"), own.clone(), Fidelity::Emulated),
             "MySQL has no number without bounds: these are taken from the values".into(),

@@ -80,6 +80,11 @@ fn foreign(input: &ColumnInput<'_>, known: &Known) -> Mapping {
         DataType::Interval => plain("interval", carries, Exact),
         DataType::Year => plain("smallint", carries, Wider),
         DataType::Uuid => plain("uuid", carries, Exact),
+        // json has no equality, so nothing can be indexed over it.
+        DataType::Json { .. } if input.indexed => Mapping {
+            note: Some("json cannot be compared, so no index could be made over it".into()),
+            ..plain("text", carries, Emulated)
+        },
         DataType::Json { .. } => plain("json", carries, Exact),
         DataType::Enum { name, labels } => {
             let name = name.clone().unwrap_or_else(|| enum_name(&input.column.name, labels));
