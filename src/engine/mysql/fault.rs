@@ -124,6 +124,12 @@ pub fn connecting(server: &Server, endpoint: &Endpoint, error: &sqlx::Error) -> 
                 "check ssl_mode, ssl_ca and the server's certificate; remote servers are verified by default",
             )
         }
+        _ if words(error).contains("certificate") => Error::new(
+            ErrorKind::Unreachable,
+            format!("no secure connection to {at}"),
+        )
+        .why(words(error))
+        .next("check the certificate, or name its authority with ?ssl_ca=, or ask for another ?ssl_mode="),
         _ => Error::new(ErrorKind::Unreachable, format!("cannot connect to {at}"))
             .why(words(error))
             .next("check that the server runs, and host, port, socket and firewall"),
