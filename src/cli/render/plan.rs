@@ -77,7 +77,7 @@ fn render_table(table: &TablePlan, style: Style) -> String {
     };
     let mut heading = style.paint(Ink::Strong, &name);
     if let Some(rows) = table.estimated_rows {
-        let _ = write!(heading, "  {}", units::plural(rows, "row"));
+        let _ = write!(heading, "  about {}", units::plural(rows, "row"));
     }
     let properties = [(table.without_rowid, "WITHOUT ROWID"), (table.strict, "STRICT")];
     for (_, property) in properties.into_iter().filter(|(set, _)| *set) {
