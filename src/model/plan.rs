@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{Dialect, Flavour};
-use super::schema::{Action, Collation, DataType, Deferrable, IdentityGeneration};
+use super::schema::{Action, DataType, Deferrable, IdentityGeneration};
 
 /// A migration as a value. Every SQL text in it is in the target's dialect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -389,13 +389,4 @@ pub struct Finding {
     pub action: FindingAction,
     /// One sentence; for an object left behind, with its original text.
     pub text: String,
-}
-
-/// Collation wish that the planner hands to a dialect: what equality has to mean.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Comparison {
-    /// Equal only if the code points are.
-    Exact,
-    /// As the source's collation has it.
-    Like(Collation),
 }

@@ -74,6 +74,6 @@ pub struct MigrationReport {
     pub findings: Vec<Finding>,
     /// Wall seconds of the whole run.
     pub seconds: f64,
-    /// Largest number of bytes moved per second over the load, for people.
+    /// Bytes of values that were moved.
     pub bytes: u64,
 }
