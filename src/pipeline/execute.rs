@@ -167,14 +167,26 @@ async fn load(
     table: &TablePlan,
     settings: &Settings,
 ) -> Result<Copied> {
-    if let Some(loader) = &settings.loader {
-        let begun = std::time::Instant::now();
-        if let Some(written) = loader.load(staging, table).await? {
-            let read = verify::read_source(snapshot, table, settings.batch, &settings.observer).await?;
-            return Ok(Copied { read, written, seconds: begun.elapsed().as_secs_f64() });
-        }
-    }
-    copy::copy_table(snapshot, staging, table, settings.batch, &settings.observer).await
+    let copied = match through_loader(snapshot, staging, table, settings).await? {
+        Some(copied) => copied,
+        None => copy::copy_table(snapshot, staging, table, settings.batch, &settings.observer).await?,
+    };
+    verify::account(table, copied.read, copied.written)?;
+    Ok(copied)
+}
+
+/// The other way to fill a table, where there is one and it knows the table.
+async fn through_loader(
+    snapshot: &dyn Snapshot,
+    staging: &dyn Staging,
+    table: &TablePlan,
+    settings: &Settings,
+) -> Result<Option<Copied>> {
+    let Some(loader) = &settings.loader else { return Ok(None) };
+    let begun = std::time::Instant::now();
+    let Some(written) = loader.load(staging, table).await? else { return Ok(None) };
+    let read = verify::read_source(snapshot, table, settings.batch, &settings.observer).await?;
+    Ok(Some(Copied { read, written, seconds: begun.elapsed().as_secs_f64() }))
 }
 
 fn report(table: &TablePlan, copied: Option<Copied>, verified: Option<bool>) -> TableReport {

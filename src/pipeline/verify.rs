@@ -63,6 +63,18 @@ async fn tally(
     Ok(tally)
 }
 
+/// Every row that was read has been written, whichever way it went; holds without the proof too.
+pub fn account(table: &TablePlan, read: Tally, written: u64) -> Result<()> {
+    if written == read.digest.rows {
+        return Ok(());
+    }
+    let rows = read.digest.rows;
+    Err(Error::new(
+        ErrorKind::Verify,
+        format!("table \"{}\": {rows} rows were read but {written} were written", table.source),
+    ))
+}
+
 /// Compares what was read with what arrived.
 pub fn compare(table: &TablePlan, read: Tally, arrived: Tally) -> Result<()> {
     if read.digest == arrived.digest {
@@ -139,6 +151,13 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Verify);
             assert!(error.what().contains("users"));
         }
+    }
+
+    #[test]
+    fn rows_have_to_add_up_without_the_proof_too() {
+        assert!(account(&table(), tally(3, 7), 3).is_ok());
+        let error = account(&table(), tally(3, 7), 2).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Verify);
     }
 
     #[test]
