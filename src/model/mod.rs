@@ -9,5 +9,7 @@ pub mod error;
 pub mod event;
 pub mod plan;
 pub mod report;
+#[cfg(test)]
+pub mod sample;
 pub mod schema;
 pub mod value;

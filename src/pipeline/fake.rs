@@ -14,7 +14,8 @@ use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::batch::Cell;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{ColumnPlan, Fidelity, IdentityPlan, Plan, Scope, Script, TablePlan, TableProfile};
+use crate::model::plan::{ColumnPlan, Fidelity, IdentityPlan, Plan, Script, TablePlan, TableProfile};
+use crate::model::sample;
 use crate::model::schema::{DataType, DefaultValue, Identity, Schema, Table};
 
 /// Where the scripted engine misbehaves.
@@ -69,43 +70,15 @@ impl Fake {
 
 /// A plan of that many tables with one integer column each.
 pub fn plan(tables: usize) -> Plan {
-    let table = |n: usize| TablePlan {
-        source: format!("t{n}"),
-        name: format!("t{n}"),
-        columns: vec![ColumnPlan {
-            source: "id".into(),
+    let table = |n: usize| {
+        let id = ColumnPlan {
             source_type: "INTEGER".into(),
-            name: "id".into(),
-            native_type: "bigint".into(),
-            carries: DataType::INT64,
-            fidelity: Fidelity::Exact,
             nullable: false,
-            default: None,
-            on_update_now: false,
-            generated: None,
-            identity: None,
-            collation: None,
-            comment: None,
-        }],
-        primary_key: None,
-        indexes: vec![],
-        foreign_keys: vec![],
-        checks: vec![],
-        comment: None,
-        without_rowid: false,
-        strict: false,
-        key: vec!["id".into()],
-        estimated_rows: None,
+            ..sample::column("id", "bigint", DataType::INT64)
+        };
+        TablePlan { key: vec!["id".into()], ..sample::table(&format!("t{n}"), vec![id]) }
     };
-    Plan {
-        source: Dialect::Sqlite,
-        target: Dialect::Postgres,
-        target_flavour: Flavour::Postgres,
-        scope: Scope::All,
-        types: vec![],
-        tables: (0..tables).map(table).collect(),
-        findings: vec![],
-    }
+    sample::plan(Dialect::Sqlite, Flavour::Postgres, (0..tables).map(table).collect())
 }
 
 fn failure(kind: ErrorKind) -> Error {

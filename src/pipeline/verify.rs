@@ -127,20 +127,7 @@ mod tests {
     }
 
     fn table() -> TablePlan {
-        TablePlan {
-            source: "users".into(),
-            name: "users".into(),
-            columns: vec![],
-            primary_key: None,
-            indexes: vec![],
-            foreign_keys: vec![],
-            checks: vec![],
-            comment: None,
-            without_rowid: false,
-            strict: false,
-            key: vec![],
-            estimated_rows: None,
-        }
+        crate::model::sample::table("users", vec![])
     }
 
     #[test]

@@ -13,11 +13,12 @@ use crate::model::digest::Digest;
 use crate::model::endpoint::{Dialect, Endpoint, Flavour, Location};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::plan::{
-    CheckPlan, ColumnPlan, Fidelity, FindingAction, ForeignKeyPlan, IdentityPlan, IndexPartPlan, IndexPlan,
-    KeyPlan, Plan, Scope, TablePlan, TypePlan,
+    CheckPlan, ColumnPlan, Fidelity, FindingAction, ForeignKeyPlan, IdentityPlan, KeyPlan, Plan, TablePlan,
+    TypePlan,
 };
 use crate::model::report::MigrationReport;
-use crate::model::schema::{Action, DataType, Deferrable, IdentityGeneration};
+use crate::model::sample::{self, index};
+use crate::model::schema::{DataType, IdentityGeneration};
 use crate::techcare::recognition::Variant;
 
 const WIDE: Style = Style { color: false, width: None };
@@ -72,44 +73,7 @@ fn findings() -> Vec<Finding> {
 }
 
 fn column(name: &str, from: &str, to: &str, carries: DataType) -> ColumnPlan {
-    ColumnPlan {
-        source: name.into(),
-        source_type: from.into(),
-        name: name.into(),
-        native_type: to.into(),
-        carries,
-        fidelity: Fidelity::Exact,
-        nullable: true,
-        default: None,
-        on_update_now: false,
-        generated: None,
-        identity: None,
-        collation: None,
-        comment: None,
-    }
-}
-
-fn index(name: &str, unique: bool, columns: &[&str]) -> IndexPlan {
-    let part = |column: &&str| IndexPartPlan {
-        column: Some((*column).into()),
-        expression: None,
-        descending: false,
-        nulls_first: None,
-        collation: None,
-        prefix: None,
-        operator_class: None,
-    };
-    IndexPlan {
-        name: Some(name.into()),
-        unique,
-        constraint: false,
-        parts: columns.iter().map(part).collect(),
-        include: vec![],
-        predicate: None,
-        method: None,
-        nulls_not_distinct: false,
-        deferrable: Deferrable::No,
-    }
+    ColumnPlan { source_type: from.into(), ..sample::column(name, to, carries) }
 }
 
 fn plan() -> Plan {
@@ -125,40 +89,22 @@ fn plan() -> Plan {
     let mut partial = index("ix_users_role", false, &["role"]);
     partial.parts[0].descending = true;
     partial.predicate = Some("active".into());
-    Plan {
-        source: Dialect::Sqlite,
-        target: Dialect::Postgres,
-        target_flavour: Flavour::Postgres,
-        scope: Scope::All,
-        types: vec![TypePlan { name: "userrole".into(), labels: vec!["ADMIN".into(), "USER".into()] }],
-        tables: vec![TablePlan {
-            source: "users".into(),
-            name: "users".into(),
-            columns: vec![id, hash, renamed],
-            primary_key: Some(KeyPlan {
-                name: Some("users_pkey".into()),
-                columns: vec!["id".into()],
-                prefixes: vec![],
-            }),
-            indexes: vec![index("ix_users_email", true, &["email"]), partial],
-            foreign_keys: vec![ForeignKeyPlan {
-                name: None,
-                columns: vec!["role_id".into()],
-                references: "roles".into(),
-                referenced_columns: vec!["id".into()],
-                on_delete: Action::Cascade,
-                on_update: Action::NoAction,
-                deferrable: Deferrable::No,
-                match_full: false,
-            }],
-            checks: vec![CheckPlan { name: None, expression: "active IN (0, 1)".into() }],
-            comment: None,
-            without_rowid: false,
-            strict: false,
-            key: vec!["id".into()],
-            estimated_rows: Some(1234),
+    let users = TablePlan {
+        primary_key: Some(KeyPlan { name: Some("users_pkey".into()), ..sample::key(&["id"]) }),
+        indexes: vec![index("ix_users_email", true, &["email"]), partial],
+        foreign_keys: vec![ForeignKeyPlan {
+            name: None,
+            ..sample::foreign_key(&["role_id"], "roles", &["id"])
         }],
+        checks: vec![CheckPlan { name: None, expression: "active IN (0, 1)".into() }],
+        key: vec!["id".into()],
+        estimated_rows: Some(1234),
+        ..sample::table("users", vec![id, hash, renamed])
+    };
+    Plan {
+        types: vec![TypePlan { name: "userrole".into(), labels: vec!["ADMIN".into(), "USER".into()] }],
         findings: findings(),
+        ..sample::plan(Dialect::Sqlite, Flavour::Postgres, vec![users])
     }
 }
 

@@ -399,90 +399,20 @@ pub fn orphans(table: &TablePlan, key: &ForeignKeyPlan, naming: &Naming) -> (Str
 mod tests {
     use super::*;
     use crate::model::endpoint::Dialect;
-    use crate::model::plan::{CheckPlan, Fidelity, GeneratedPlan, IdentityPlan};
-    use crate::model::schema::{DataType, Deferrable, IdentityGeneration};
+    use crate::model::plan::{CheckPlan, GeneratedPlan, IdentityPlan};
+    use crate::model::sample::{self, index};
+    use crate::model::schema::{DataType, IdentityGeneration};
 
     fn column(name: &str, native_type: &str) -> ColumnPlan {
-        ColumnPlan {
-            source: name.into(),
-            source_type: native_type.into(),
-            name: name.into(),
-            native_type: native_type.into(),
-            carries: DataType::TEXT,
-            fidelity: Fidelity::Exact,
-            nullable: true,
-            default: None,
-            on_update_now: false,
-            generated: None,
-            identity: None,
-            collation: None,
-            comment: None,
-        }
+        sample::column(name, native_type, DataType::TEXT)
     }
 
     fn table(columns: Vec<ColumnPlan>) -> TablePlan {
-        TablePlan {
-            source: "t".into(),
-            name: "t".into(),
-            columns,
-            primary_key: None,
-            indexes: vec![],
-            foreign_keys: vec![],
-            checks: vec![],
-            comment: None,
-            without_rowid: false,
-            strict: false,
-            key: vec![],
-            estimated_rows: None,
-        }
-    }
-
-    fn index(name: &str, unique: bool, columns: &[&str]) -> IndexPlan {
-        let part = |c: &&str| IndexPartPlan {
-            column: Some((*c).into()),
-            expression: None,
-            descending: false,
-            nulls_first: None,
-            collation: None,
-            prefix: None,
-            operator_class: None,
-        };
-        IndexPlan {
-            name: Some(name.into()),
-            unique,
-            constraint: false,
-            parts: columns.iter().map(part).collect(),
-            include: vec![],
-            predicate: None,
-            method: None,
-            nulls_not_distinct: false,
-            deferrable: Deferrable::No,
-        }
-    }
-
-    fn foreign_key(columns: &[&str], referenced: &[&str]) -> ForeignKeyPlan {
-        ForeignKeyPlan {
-            name: Some("fk".into()),
-            columns: columns.iter().map(|c| (*c).into()).collect(),
-            references: "p".into(),
-            referenced_columns: referenced.iter().map(|c| (*c).into()).collect(),
-            on_delete: Action::Cascade,
-            on_update: Action::NoAction,
-            deferrable: Deferrable::No,
-            match_full: false,
-        }
+        sample::table("t", columns)
     }
 
     fn statements(table: TablePlan, prefix: &str) -> Vec<String> {
-        let plan = Plan {
-            source: Dialect::Postgres,
-            target: Dialect::Mysql,
-            target_flavour: Flavour::Mariadb,
-            scope: Scope::All,
-            types: vec![],
-            tables: vec![table],
-            findings: vec![],
-        };
+        let plan = sample::plan(Dialect::Postgres, Flavour::Mariadb, vec![table]);
         let rules = Rules::new(Flavour::Mariadb, None);
         script(&rules, &plan, &Naming { prefix: prefix.into() }).iter().map(|s| s.sql.clone()).collect()
     }
@@ -508,7 +438,7 @@ mod tests {
         t.primary_key = Some(KeyPlan { name: None, columns: vec!["id".into()], prefixes: vec![] });
         t.indexes = vec![index("u", true, &["na`me"]), index("i", false, &["seen", "id"])];
         t.checks = vec![CheckPlan { name: Some("c".into()), expression: "`id` > 0".into() }];
-        t.foreign_keys = vec![foreign_key(&["twice"], &["id"])];
+        t.foreign_keys = vec![sample::foreign_key(&["twice"], "p", &["id"])];
         assert_eq!(
             statements(t, "tc_"),
             [
@@ -529,7 +459,8 @@ mod tests {
     fn a_small_table_takes_one_statement() {
         let mut t = table(vec![column("a", "int")]);
         t.indexes = vec![index("u", true, &["a"])];
-        t.foreign_keys = vec![ForeignKeyPlan { on_update: Action::Restrict, ..foreign_key(&["a"], &["id"]) }];
+        t.foreign_keys =
+            vec![ForeignKeyPlan { on_update: Action::Restrict, ..sample::foreign_key(&["a"], "p", &["id"]) }];
         t.estimated_rows = Some(7);
         let sql = statements(t, "");
         assert_eq!(sql.len(), 1);
@@ -564,7 +495,8 @@ mod tests {
     fn orphans_are_rows_whose_whole_reference_is_set() {
         let mut t = table(vec![column("a", "int"), column("b", "int")]);
         t.key = vec!["a".into()];
-        let (count, keys) = orphans(&t, &foreign_key(&["a", "b"], &["x", "y"]), &Naming::default());
+        let (count, keys) =
+            orphans(&t, &sample::foreign_key(&["a", "b"], "p", &["x", "y"]), &Naming::default());
         let rest = "FROM `t` c WHERE c.`a` IS NOT NULL AND c.`b` IS NOT NULL AND NOT EXISTS (SELECT 1 FROM `p` p \
                     WHERE p.`x` = c.`a` AND p.`y` = c.`b`)";
         assert_eq!(count, format!("SELECT COUNT(*) {rest}"));

@@ -356,25 +356,12 @@ fn deferrable(deferrable: Deferrable) -> &'static str {
 mod tests {
     use super::*;
     use crate::model::endpoint::{Dialect, Flavour};
-    use crate::model::plan::{CheckPlan, Fidelity, TypePlan};
+    use crate::model::plan::{CheckPlan, TypePlan};
+    use crate::model::sample;
     use crate::model::schema::DataType;
 
     fn column(name: &str, native: &str) -> ColumnPlan {
-        ColumnPlan {
-            source: name.into(),
-            source_type: native.into(),
-            name: name.into(),
-            native_type: native.into(),
-            carries: DataType::TEXT,
-            fidelity: Fidelity::Exact,
-            nullable: true,
-            default: None,
-            on_update_now: false,
-            generated: None,
-            identity: None,
-            collation: None,
-            comment: None,
-        }
+        sample::column(name, native, DataType::TEXT)
     }
 
     fn table() -> TablePlan {
@@ -391,60 +378,37 @@ mod tests {
             expression: Some("lower(x)".into()),
             descending: true,
             nulls_first: Some(false),
-            collation: None,
-            prefix: None,
             operator_class: Some("text_pattern_ops".into()),
+            ..sample::part("")
         };
         let index = IndexPlan {
-            name: Some("ix".into()),
-            unique: true,
-            constraint: false,
             parts: vec![part],
             include: vec!["id".into()],
             predicate: Some("id > 0".into()),
             method: Some("btree".into()),
-            nulls_not_distinct: false,
-            deferrable: Deferrable::No,
+            ..sample::index("ix", true, &[])
         };
         let key = ForeignKeyPlan {
-            name: Some("fk".into()),
-            columns: vec!["id".into()],
-            references: "t".into(),
-            referenced_columns: vec!["id".into()],
-            on_delete: Action::Cascade,
-            on_update: Action::NoAction,
             deferrable: Deferrable::Deferred,
             match_full: true,
+            ..sample::foreign_key(&["id"], "t", &["id"])
         };
         TablePlan {
             source: "T".into(),
-            name: "t".into(),
-            columns: vec![id, name],
-            primary_key: Some(KeyPlan {
-                name: Some("t_pk".into()),
-                columns: vec!["id".into()],
-                prefixes: vec![],
-            }),
+            primary_key: Some(KeyPlan { name: Some("t_pk".into()), ..sample::key(&["id"]) }),
             indexes: vec![index],
             foreign_keys: vec![key],
             checks: vec![CheckPlan { name: None, expression: "id > 0".into() }],
-            comment: None,
-            without_rowid: false,
-            strict: false,
             key: vec!["id".into()],
-            estimated_rows: None,
+            ..sample::table("t", vec![id, name])
         }
     }
 
     fn script_of(scope: Scope) -> Script {
         let plan = Plan {
-            source: Dialect::Sqlite,
-            target: Dialect::Postgres,
-            target_flavour: Flavour::Postgres,
             scope,
             types: vec![TypePlan { name: "mood".into(), labels: vec!["a".into(), "it's".into()] }],
-            tables: vec![table()],
-            findings: vec![],
+            ..sample::plan(Dialect::Sqlite, Flavour::Postgres, vec![table()])
         };
         script(&plan, &Naming::default())
     }

@@ -316,24 +316,10 @@ mod tests {
     use super::*;
     use crate::model::batch::{Shape, ShapeColumn};
     use crate::model::endpoint::Dialect;
-    use crate::model::plan::Fidelity;
+    use crate::model::sample;
 
     fn column(carries: DataType, native: &str) -> ColumnPlan {
-        ColumnPlan {
-            source: "c".into(),
-            source_type: String::new(),
-            name: "c".into(),
-            native_type: native.into(),
-            carries,
-            fidelity: Fidelity::Exact,
-            nullable: true,
-            default: None,
-            on_update_now: false,
-            generated: None,
-            identity: None,
-            collation: None,
-            comment: None,
-        }
+        sample::column("c", native, carries)
     }
 
     fn batch(fill: impl Fn(&mut Batch)) -> Batch {

@@ -395,80 +395,23 @@ fn high_water_mark(table: &TablePlan) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::plan::{CheckPlan, Fidelity, GeneratedPlan, IndexPartPlan, Scope};
+    use crate::model::plan::{CheckPlan, Fidelity, GeneratedPlan};
+    use crate::model::sample::{self, key};
 
     fn column(name: &str, native_type: &str) -> ColumnPlan {
-        ColumnPlan {
-            source: name.into(),
-            source_type: native_type.into(),
-            name: name.into(),
-            native_type: native_type.into(),
-            carries: DataType::Any,
-            fidelity: Fidelity::Exact,
-            nullable: true,
-            default: None,
-            on_update_now: false,
-            generated: None,
-            identity: None,
-            collation: None,
-            comment: None,
-        }
+        sample::column(name, native_type, DataType::Any)
     }
 
     fn plan(table: TablePlan) -> Plan {
-        Plan {
-            source: Dialect::Postgres,
-            target: Dialect::Sqlite,
-            target_flavour: Flavour::Sqlite,
-            scope: Scope::All,
-            types: vec![],
-            tables: vec![table],
-            findings: vec![],
-        }
+        sample::plan(Dialect::Postgres, Flavour::Sqlite, vec![table])
     }
 
     fn table(columns: Vec<ColumnPlan>) -> TablePlan {
-        TablePlan {
-            source: "t".into(),
-            name: "t".into(),
-            columns,
-            primary_key: None,
-            indexes: vec![],
-            foreign_keys: vec![],
-            checks: vec![],
-            comment: None,
-            without_rowid: false,
-            strict: false,
-            key: vec![],
-            estimated_rows: None,
-        }
+        sample::table("t", columns)
     }
 
     fn index(name: &str, column: &str) -> IndexPlan {
-        let part = IndexPartPlan {
-            column: Some(column.into()),
-            expression: None,
-            descending: false,
-            nulls_first: None,
-            collation: None,
-            prefix: None,
-            operator_class: None,
-        };
-        IndexPlan {
-            name: Some(name.into()),
-            unique: true,
-            constraint: false,
-            parts: vec![part],
-            include: vec![],
-            predicate: None,
-            method: None,
-            nulls_not_distinct: false,
-            deferrable: Deferrable::No,
-        }
-    }
-
-    fn key(columns: &[&str]) -> KeyPlan {
-        KeyPlan { name: None, columns: columns.iter().map(ToString::to_string).collect(), prefixes: vec![] }
+        sample::index(name, true, &[column])
     }
 
     fn identity(generation: IdentityGeneration, next: i128) -> IdentityPlan {
@@ -534,14 +477,8 @@ mod tests {
         partial.parts[0].collation = Some("RTRIM".into());
         t.indexes = vec![unique, partial];
         t.foreign_keys.push(ForeignKeyPlan {
-            name: Some("fk".into()),
-            columns: vec!["a".into(), "kind".into()],
-            references: "p".into(),
-            referenced_columns: vec!["x".into(), "y".into()],
-            on_delete: Action::Cascade,
-            on_update: Action::NoAction,
             deferrable: Deferrable::Deferred,
-            match_full: false,
+            ..sample::foreign_key(&["a", "kind"], "p", &["x", "y"])
         });
         let script = SqliteRules.script(&plan(t), &Naming { prefix: "p_".into() });
         let expected = r#"CREATE TABLE "p_t" (

@@ -4,6 +4,7 @@
 use super::*;
 use crate::model::batch::{Batch, Cell};
 use crate::model::plan::{Fidelity, IdentityPlan};
+use crate::model::sample;
 use crate::model::schema::{Column, Identity};
 use crate::model::value;
 
@@ -125,9 +126,9 @@ fn samples() -> Vec<(DataType, Vec<Fill>)> {
     ]
 }
 
-fn column(name: String, data_type: &DataType, identity: bool) -> ColumnPlan {
+fn column(name: &str, data_type: &DataType, identity: bool) -> ColumnPlan {
     let column = Column {
-        name: name.clone(),
+        name: name.to_owned(),
         data_type: data_type.clone(),
         native_type: "whatever".into(),
         nullable: !identity,
@@ -154,19 +155,12 @@ fn column(name: String, data_type: &DataType, identity: bool) -> ColumnPlan {
     assert_ne!(mapping.fidelity, Fidelity::Unsupported);
     let identity: Option<IdentityPlan> = column.identity.as_ref().and_then(|i| rules.identity(i, &mapping));
     ColumnPlan {
-        source: name.clone(),
         source_type: column.native_type,
-        name,
-        native_type: mapping.native_type,
-        carries: mapping.carries,
         fidelity: mapping.fidelity,
         nullable: column.nullable,
-        default: None,
-        on_update_now: false,
-        generated: None,
         identity,
         collation: mapping.collation,
-        comment: None,
+        ..sample::column(name, &mapping.native_type, mapping.carries)
     }
 }
 
@@ -176,21 +170,12 @@ async fn every_type_comes_back_as_what_it_was() {
     let to = folder.path().join("to.db");
     let samples = samples();
     let rows = samples.iter().map(|(_, fills)| fills.len()).max().unwrap();
-    let mut columns = vec![column("id".into(), &DataType::INT32, true)];
-    columns.extend(samples.iter().enumerate().map(|(at, (t, _))| column(format!("c{at}"), t, false)));
+    let mut columns = vec![column("id", &DataType::INT32, true)];
+    columns.extend(samples.iter().enumerate().map(|(at, (t, _))| column(&format!("c{at}"), t, false)));
     let table = TablePlan {
-        source: "t".into(),
-        name: "t".into(),
-        columns,
-        primary_key: Some(KeyPlan { name: None, columns: vec!["id".into()], prefixes: vec![] }),
-        indexes: vec![],
-        foreign_keys: vec![],
-        checks: vec![],
-        comment: None,
-        without_rowid: false,
-        strict: false,
+        primary_key: Some(sample::key(&["id"])),
         key: vec!["id".into()],
-        estimated_rows: None,
+        ..sample::table("t", columns)
     };
     let plan = Plan { source: Dialect::Postgres, tables: vec![table], ..plan(&empty(), Scope::All) };
     let table = &plan.tables[0];
@@ -271,25 +256,8 @@ async fn a_source_without_tables_becomes_a_database_without_tables() {
 async fn a_value_that_sqlite_cannot_hold_names_its_row() {
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("to.db");
-    let table = TablePlan {
-        columns: vec![
-            column("id".into(), &DataType::INT64, true),
-            column("big".into(), &int(64, true), false),
-        ],
-        ..table_plan(&Table {
-            name: "t".into(),
-            columns: vec![],
-            primary_key: None,
-            indexes: vec![],
-            foreign_keys: vec![],
-            checks: vec![],
-            comment: None,
-            options: crate::model::schema::TableOptions::default(),
-            estimated_rows: None,
-            bytes: None,
-        })
-    };
-    let table = TablePlan { key: vec!["id".into()], ..table };
+    let columns = vec![column("id", &DataType::INT64, true), column("big", &int(64, true), false)];
+    let table = TablePlan { key: vec!["id".into()], ..sample::table("t", columns) };
     let plan = Plan { tables: vec![table], ..plan(&empty(), Scope::All) };
     let table = &plan.tables[0];
     let mut batch = Batch::new(shape(table));
