@@ -1,30 +1,27 @@
 //! `migrate`: opens both databases, plans, and carries the plan out. What is shown of it is the command line's
 //! business; what is done is the pipeline's.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use super::database_report;
+use super::prepare::{Prepared, Wanted, default_jobs, prepare};
 use crate::engine::capability::{Snapshot, Source, Staging, Target};
 use crate::engine::connect;
 use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
 use crate::model::endpoint::{Endpoint, Location, Server};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
-use crate::model::plan::{Plan, Scope, TablePlan, TableProfile};
+use crate::model::plan::{Plan, Scope, TablePlan};
 use crate::model::report::{DatabaseReport, MigrationReport};
-use crate::model::schema::Schema;
 use crate::pipeline::copy::BatchSize;
 use crate::pipeline::execute::{self, Settings, TableLoader};
-use crate::pipeline::plan::{PlanInput, findings, plan};
-use crate::pipeline::{preflight, selection};
+use crate::pipeline::preflight;
 use crate::techcare;
 
 /// Rows of one `insert_many` unless `--batch-size` says otherwise.
@@ -122,55 +119,18 @@ async fn migrate(
 ) -> Result<Outcome> {
     preflight::different((&options.source, source.facts()), (&options.target, target.facts()))?;
     let jobs = options.jobs.unwrap_or_else(default_jobs);
-    let schema = source.inspect().await?;
-    let selection = selection::select(&schema, &options.tables, &options.exclude)?;
-    let snapshot = source.snapshot(jobs).await?;
-
-    let prepared = async {
-        observer.event(&Event::Phase { phase: Phase::Profile });
-        let dialect = target.facts().flavour.dialect();
-        let profiles = tokio::select! {
-            profiles = profiles(snapshot.as_ref(), &selection.schema, dialect) => profiles?,
-            () = cancel.cancelled() => return Err(interrupted()),
-        };
-        let known = techcare::known_schema();
-        let existing = match options.scope {
-            Scope::DataOnly => Some(target.inspect().await?),
-            Scope::All | Scope::SchemaOnly => None,
-        };
-        let mut plan = plan(&PlanInput {
-            source: &selection.schema,
-            source_flavour: source.facts().flavour,
-            profiles: &profiles,
-            rules: target.rules(),
-            known: Some(&known),
-            existing: existing.as_ref(),
-            scope: options.scope,
-            left_out: &selection.left_out,
-        });
-        if options.scope != Scope::SchemaOnly {
-            let orphans = snapshot.orphans(&plan).await?;
-            plan.findings.extend(orphans.iter().map(findings::orphans));
-        }
-        for table in &mut plan.tables {
-            let counted = profiles.get(&table.source).and_then(|p| p.rows);
-            table.estimated_rows = match counted {
-                Some(rows) => Some(rows),
-                None => snapshot.estimate(&table.source).await?,
-            };
-        }
-        Ok(plan)
+    let wanted = Wanted {
+        tables: &options.tables,
+        exclude: &options.exclude,
+        scope: options.scope,
+        look_at_rows: true,
+        readers: jobs,
     };
-    let planned = match prepared.await {
-        Ok(plan) => Planned {
-            plan,
-            source: database_report(&options.source, source.facts()),
-            target: database_report(&options.target, target.facts()),
-        },
-        Err(error) => {
-            snapshot.close().await;
-            return Err(error);
-        }
+    let Prepared { plan, snapshot } = prepare(wanted, source, target, observer, cancel).await?;
+    let planned = Planned {
+        plan,
+        source: database_report(&options.source, source.facts()),
+        target: database_report(&options.target, target.facts()),
     };
 
     let outcome = if options.dry_run {
@@ -258,30 +218,6 @@ impl TableLoader for EntityLoader {
         let _ = to.close().await;
         copied
     }
-}
-
-/// Looks at the data of every table, as many at a time as the snapshot has readers.
-async fn profiles(
-    snapshot: &dyn Snapshot,
-    schema: &Schema,
-    target: crate::model::endpoint::Dialect,
-) -> Result<BTreeMap<String, TableProfile>> {
-    stream::iter(&schema.tables)
-        .map(|table| async move { Ok((table.name.clone(), snapshot.profile(table, target).await?)) })
-        .buffer_unordered(snapshot.readers().max(1))
-        .try_collect()
-        .await
-}
-
-/// Two tables at a time keep a reader busy while another table's statements are being finished; more only pays
-/// on machines with more processors than that.
-fn default_jobs() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4)
-}
-
-fn interrupted() -> Error {
-    Error::new(ErrorKind::Interrupted, "interrupted before anything was written")
-        .next("both databases are as they were; run the same command again when you are ready")
 }
 
 /// Writes the `.env` lines that point TechCare at the target, password included, into a file that only its owner

@@ -2,6 +2,7 @@
 
 pub mod detect;
 pub mod migrate;
+mod prepare;
 pub mod schema;
 
 use crate::engine::capability::Facts;

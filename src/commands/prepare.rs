@@ -1,0 +1,126 @@
+//! The planning half of a migration, shared by whoever needs a plan of real databases: the source's catalogue, one
+//! consistent view of it, a look at its data, and the plan that follows. Nothing is written here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::capability::{Snapshot, Source, Target};
+use crate::model::endpoint::Dialect;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::event::{Event, Observer, Phase};
+use crate::model::plan::{Plan, Scope, TableProfile};
+use crate::model::schema::Schema;
+use crate::pipeline::plan::{PlanInput, findings, plan};
+use crate::pipeline::selection;
+use crate::techcare;
+
+/// What is to be planned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// Globs of tables to take; empty means all.
+    pub(crate) tables: &'a [String],
+    /// Globs of tables to leave out.
+    pub(crate) exclude: &'a [String],
+    /// Which half of the work.
+    pub(crate) scope: Scope,
+    /// Whether the rows are looked at where declared types leave something open. Without that a plan holds for the
+    /// catalogue only.
+    pub(crate) look_at_rows: bool,
+    /// Tables to be read at the same time.
+    pub(crate) readers: usize,
+}
+
+/// A plan, and the view of the source that it was made from.
+pub(crate) struct Prepared {
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// Everything that is read for the plan is read here. The caller closes it.
+    pub(crate) snapshot: Box<dyn Snapshot>,
+}
+
+/// Plans.
+pub(crate) async fn prepare(
+    wanted: Wanted<'_>,
+    source: &dyn Source,
+    target: &dyn Target,
+    observer: &Arc<dyn Observer>,
+    cancel: &CancellationToken,
+) -> Result<Prepared> {
+    let schema = source.inspect().await?;
+    let selection = selection::select(&schema, wanted.tables, wanted.exclude)?;
+    let snapshot = source.snapshot(wanted.readers).await?;
+    let planned = async {
+        let rules = target.rules();
+        let profiles = if wanted.look_at_rows {
+            observer.event(&Event::Phase { phase: Phase::Profile });
+            tokio::select! {
+                profiles = profiles(snapshot.as_ref(), &selection.schema, rules.dialect()) => profiles?,
+                () = cancel.cancelled() => return Err(interrupted()),
+            }
+        } else {
+            BTreeMap::new()
+        };
+        let known = techcare::known_schema();
+        let existing = match wanted.scope {
+            Scope::DataOnly => Some(target.inspect().await?),
+            Scope::All | Scope::SchemaOnly => None,
+        };
+        let mut plan = plan(&PlanInput {
+            source: &selection.schema,
+            source_flavour: source.facts().flavour,
+            profiles: &profiles,
+            rules,
+            known: Some(&known),
+            existing: existing.as_ref(),
+            scope: wanted.scope,
+            left_out: &selection.left_out,
+        });
+        if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {
+            let orphans = snapshot.orphans(&plan).await?;
+            plan.findings.extend(orphans.iter().map(findings::orphans));
+        }
+        for table in &mut plan.tables {
+            let counted = profiles.get(&table.source).and_then(|p| p.rows);
+            table.estimated_rows = match counted {
+                Some(rows) => Some(rows),
+                None => snapshot.estimate(&table.source).await?,
+            };
+        }
+        Ok(plan)
+    };
+    match planned.await {
+        Ok(plan) => Ok(Prepared { plan, snapshot }),
+        Err(error) => {
+            snapshot.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Looks at the data of every table, as many at a time as the snapshot has readers.
+async fn profiles(
+    snapshot: &dyn Snapshot,
+    schema: &Schema,
+    target: Dialect,
+) -> Result<BTreeMap<String, TableProfile>> {
+    stream::iter(&schema.tables)
+        .map(|table| async move { Ok((table.name.clone(), snapshot.profile(table, target).await?)) })
+        .buffer_unordered(snapshot.readers().max(1))
+        .try_collect()
+        .await
+}
+
+/// Two tables at a time keep a reader busy while another table's statements are being finished; more only pays
+/// on machines with more processors than that.
+pub(crate) fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4)
+}
+
+/// Ctrl-C before there was anything to undo.
+pub(crate) fn interrupted() -> Error {
+    Error::new(ErrorKind::Interrupted, "interrupted before anything was written")
+        .next("both databases are as they were; run the same command again when you are ready")
+}
