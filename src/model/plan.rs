@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{Dialect, Flavour};
-use super::schema::{Action, DataType, Deferrable, IdentityGeneration};
+use super::schema::{Action, DataType, Deferrable, IdentityGeneration, ObjectKind};
 
 /// A migration as a value. Every SQL text in it is in the target's dialect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct Plan {
     pub types: Vec<TypePlan>,
     /// Tables, referenced ones first where there is no cycle.
     pub tables: Vec<TablePlan>,
+    /// What stands beside the tables, in the order in which it is made.
+    #[serde(default)]
+    pub objects: Vec<ObjectPlan>,
     /// Everything that will not arrive as it was, and everything that stops the migration.
     pub findings: Vec<Finding>,
 }
@@ -52,6 +55,17 @@ pub struct TypePlan {
     pub name: String,
     /// Labels of the enum.
     pub labels: Vec<String>,
+}
+
+/// Something beside the tables: a sequence, which is made before them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectPlan {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Name in the target.
+    pub name: String,
+    /// The statement that makes it, unqualified.
+    pub definition: String,
 }
 
 /// A table.
@@ -286,6 +300,9 @@ pub struct ColumnProfile {
     pub max_chars: Option<u64>,
     /// Longest text or byte string in bytes.
     pub max_bytes: Option<u64>,
+    /// Whether all text is ASCII; asked of keys that ignore case or accents.
+    #[serde(default)]
+    pub ascii: Option<bool>,
     /// Smallest integer.
     pub min_int: Option<i64>,
     /// Largest integer.

@@ -100,6 +100,7 @@ pub fn plan(source: Dialect, target_flavour: Flavour, tables: Vec<TablePlan>) ->
         scope: Scope::All,
         types: vec![],
         tables,
+        objects: vec![],
         findings: vec![],
     }
 }

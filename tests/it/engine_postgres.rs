@@ -244,6 +244,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         scope: Scope::All,
         types: vec![],
         tables: vec![table],
+        objects: vec![],
         findings: vec![],
     }
 }

@@ -44,6 +44,14 @@ impl Reader<'_> {
         let text = matches!(node.class, Class::Text { fixed: false, .. });
         let bytes = node.class == Class::Bytes;
         let mysql = self.source == Dialect::Mysql;
+        // Of ASCII all dialects make the same.
+        if let (Term::Text(constant), "lower" | "upper") = (&node.term, name)
+            && constant.is_ascii()
+        {
+            let folded =
+                if name == "lower" { constant.to_ascii_lowercase() } else { constant.to_ascii_uppercase() };
+            return Some(Node::new(Term::Text(folded), node.class));
+        }
         let term = Box::new(node.term);
         match name {
             "abs" if self.calculates(&node.class) => Some(Node::new(Term::Abs(term), node.class)),

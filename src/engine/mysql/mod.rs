@@ -10,6 +10,7 @@ mod fault;
 mod inspect;
 mod native;
 mod place;
+mod profile;
 mod read;
 mod stage;
 mod types;

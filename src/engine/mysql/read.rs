@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::connection::{Link, Role, rows, run, statement};
 use super::native::NativeType;
 use super::types::quote;
-use super::{fault, inspect};
+use super::{fault, inspect, profile};
 use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot};
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell};
@@ -325,9 +325,8 @@ impl Snapshot for View {
         self.with(async |connection| inspect::estimate(connection, table).await).await
     }
 
-    /// Declared types say everything here; what only values can tell (`tinyint(1)`) the catalogue reader asks.
-    async fn profile(&self, _table: &Table, _target: Dialect) -> Result<TableProfile> {
-        Ok(TableProfile::default())
+    async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile> {
+        self.with(async |connection| profile::table(connection, table, target).await).await
     }
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {

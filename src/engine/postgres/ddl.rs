@@ -35,6 +35,13 @@ pub(super) fn script(plan: &Plan, naming: &Naming) -> Script {
             });
         }
     }
+    if makes {
+        script.before.extend(plan.objects.iter().map(|object| Statement {
+            table: None,
+            what: format!("{} {}", object.kind.as_str(), quote(&object.name)),
+            sql: object.definition.clone(),
+        }));
+    }
     for table in &plan.tables {
         let writer = Writer { table, name: naming.table(&table.name), naming };
         if makes {

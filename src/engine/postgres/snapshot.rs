@@ -173,6 +173,8 @@ enum Measure {
     Bytes,
     WholeDigits,
     FractionDigits,
+    /// 1 where some text is not ASCII.
+    Foreign,
 }
 
 impl Measure {
@@ -187,6 +189,9 @@ impl Measure {
                 )
             }
             Self::FractionDigits => format!("max(scale({column}))::int8"),
+            Self::Foreign => {
+                format!("max((octet_length({column}::text) <> char_length({column}::text))::int)::int8")
+            }
         }
     }
 
@@ -198,6 +203,7 @@ impl Measure {
             Self::Bytes => profile.max_bytes = Some(length),
             Self::WholeDigits => profile.whole_digits = Some(digits),
             Self::FractionDigits => profile.fraction_digits = Some(digits),
+            Self::Foreign => profile.ascii = Some(length == 0),
         }
     }
 }
@@ -207,6 +213,15 @@ fn measures(table: &Table, column: &Column, target: Dialect) -> Vec<Measure> {
     if target == Dialect::Postgres || column.generated.is_some() {
         return Vec::new();
     }
+    let loose = column.collation.as_ref().is_some_and(|c| c.case_insensitive || c.accent_insensitive);
+    let mut measures = sizes(table, column);
+    if loose && is_indexed(table, column) {
+        measures.push(Measure::Foreign);
+    }
+    measures
+}
+
+fn sizes(table: &Table, column: &Column) -> Vec<Measure> {
     match &column.data_type {
         DataType::Decimal { precision: None, .. } => vec![Measure::WholeDigits, Measure::FractionDigits],
         DataType::Text { max_chars, .. }

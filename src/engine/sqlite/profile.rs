@@ -161,6 +161,7 @@ impl<'a> Look<'a> {
     fn text(&mut self, text: &str) -> Option<CellMisfit> {
         grow(&mut self.profile.max_chars, length(text.chars().count()));
         grow(&mut self.profile.max_bytes, length(text.len()));
+        self.profile.ascii = Some(self.profile.ascii != Some(false) && text.is_ascii());
         (self.target == Dialect::Postgres && text.as_bytes().contains(&0)).then_some(NUL)
     }
 
@@ -208,7 +209,9 @@ impl<'a> Look<'a> {
 
     fn finish(self) -> ColumnProfile {
         let looked = self.column.generated.is_none();
-        ColumnProfile { classes: looked.then_some(self.classes), ..self.profile }
+        // No text at all is ASCII.
+        let ascii = self.profile.ascii.or(looked.then_some(true));
+        ColumnProfile { classes: looked.then_some(self.classes), ascii, ..self.profile }
     }
 }
 

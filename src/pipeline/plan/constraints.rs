@@ -7,6 +7,7 @@ use super::findings::Note;
 use super::names::{Constraint, renamed};
 use super::{Changed, Planner};
 use crate::engine::expression::{self, Want};
+use crate::model::endpoint::Dialect;
 use crate::model::plan::{CheckPlan, ColumnPlan, FindingAction, ForeignKeyPlan, TablePlan};
 use crate::model::schema::{Action, Check, DataType, Deferrable, ForeignKey, Table};
 
@@ -85,9 +86,14 @@ impl Planner<'_> {
         let columns = source_columns(&planned[at], &key.columns)?;
         let referenced = source_columns(parent, &key.referenced_columns)?;
         let referenced_names: Vec<&str> = referenced.iter().map(|c| c.name.as_str()).collect();
+        let mut order: Vec<usize> = (0..columns.len()).collect();
         if !verbatim {
-            if !is_unique(parent, &referenced_names) {
+            let Some(unique) = unique_key(parent, &referenced_names) else {
                 return Err("the columns that it refers to are no unique key in the target".into());
+            };
+            // InnoDB wants the pairs in the order of the key that they lead to; to the others it is all one.
+            if self.input.rules.dialect() == Dialect::Mysql {
+                order.sort_by_key(|at| unique.iter().position(|c| *c == referenced_names[*at]));
             }
             if columns.iter().zip(&referenced).any(|(a, b)| !comparable(&a.carries, &b.carries)) {
                 return Err(
@@ -100,9 +106,9 @@ impl Planner<'_> {
         let on_update = self.action(table, key, key.on_update, &columns, "ON UPDATE");
         let plan = ForeignKeyPlan {
             name: None,
-            columns: columns.iter().map(|c| c.name.clone()).collect(),
+            columns: order.iter().map(|at| columns[*at].name.clone()).collect(),
             references: parent.name.clone(),
-            referenced_columns: referenced_names.into_iter().map(str::to_owned).collect(),
+            referenced_columns: order.iter().map(|at| referenced_names[*at].to_owned()).collect(),
             on_delete,
             on_update,
             deferrable: self.deferrable(table, key),
@@ -188,20 +194,18 @@ fn source_columns<'a>(table: &'a TablePlan, names: &[String]) -> Result<Vec<&'a 
         .collect()
 }
 
-/// Whether exactly these columns are the primary key or a unique key of the planned table.
-fn is_unique(table: &TablePlan, columns: &[&str]) -> bool {
-    let same = |key: &mut dyn Iterator<Item = &str>| {
-        let key: Vec<&str> = key.collect();
-        key.len() == columns.len() && key.iter().all(|c| columns.contains(c))
-    };
-    let primary = table.primary_key.as_ref().is_some_and(|key| {
-        key.prefixes.iter().all(Option::is_none) && same(&mut key.columns.iter().map(String::as_str))
+/// The primary key or a unique key of the planned table over exactly these columns, in its own order.
+fn unique_key<'a>(table: &'a TablePlan, columns: &[&str]) -> Option<Vec<&'a str>> {
+    let same = |key: &Vec<&str>| key.len() == columns.len() && key.iter().all(|c| columns.contains(c));
+    let primary = table
+        .primary_key
+        .as_ref()
+        .filter(|key| key.prefixes.iter().all(Option::is_none))
+        .map(|key| key.columns.iter().map(String::as_str).collect());
+    let indexes = table.indexes.iter().filter(|i| i.unique && i.predicate.is_none()).filter_map(|index| {
+        index.parts.iter().map(|p| p.column.as_deref().filter(|_| p.prefix.is_none())).collect()
     });
-    primary
-        || table.indexes.iter().filter(|i| i.unique && i.predicate.is_none()).any(|index| {
-            index.parts.iter().all(|p| p.column.is_some() && p.prefix.is_none())
-                && same(&mut index.parts.iter().filter_map(|p| p.column.as_deref()))
-        })
+    primary.into_iter().chain(indexes).find(same)
 }
 
 /// Whether every engine compares the two ends of a foreign key.

@@ -22,7 +22,7 @@ impl Planner<'_> {
             let note = Note::new(codes::INDEX_SIMPLIFIED, "primary key", FindingAction::Widened, text);
             self.findings.push(note.table(&table.name).object(key.name.as_deref()));
         }
-        if !self.primary_key_fits(key, columns) {
+        if !self.primary_key_fits(table, key, columns) {
             let text = "is longer than the target takes";
             let note = Note::new(codes::KEY_TOO_LONG, "primary key", FindingAction::Refused, text);
             self.findings.push(note.table(&table.name).object(key.name.as_deref()));

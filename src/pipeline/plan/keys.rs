@@ -66,8 +66,18 @@ impl Planner<'_> {
     }
 
     /// Whether the target takes the primary key.
-    pub(super) fn primary_key_fits(&self, key: &PrimaryKey, columns: &[ColumnPlan]) -> bool {
-        let KeyLimit::Declared(most) = self.input.rules.key_limit() else { return true };
+    pub(super) fn primary_key_fits(&self, table: &Table, key: &PrimaryKey, columns: &[ColumnPlan]) -> bool {
+        let most = match self.input.rules.key_limit() {
+            KeyLimit::Unlimited => return true,
+            KeyLimit::Stored(most) => {
+                let held = |name: &String| {
+                    let at = table.columns.iter().position(|c| c.name == *name)?;
+                    self.column_profile(table, at)?.max_bytes
+                };
+                return key.columns.iter().filter_map(held).fold(0, u64::saturating_add) <= most;
+            }
+            KeyLimit::Declared(most) => most,
+        };
         let bytes = key.columns.iter().enumerate().map(|(at, name)| {
             let prefix = key.prefixes.get(at).copied().flatten();
             columns.iter().find(|c| c.source == *name).map_or(0, |c| declared_bytes(c, prefix))

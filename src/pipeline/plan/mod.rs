@@ -28,7 +28,7 @@ use crate::engine::capability::Rules;
 use crate::engine::expression::{self, ColumnFacts, Want};
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{
-    ColumnPlan, ColumnProfile, FindingAction, Plan, Scope, TablePlan, TableProfile, TypePlan,
+    ColumnPlan, ColumnProfile, FindingAction, ObjectPlan, Plan, Scope, TablePlan, TableProfile, TypePlan,
 };
 use crate::model::schema::{Action, Column, Schema, Table};
 
@@ -72,6 +72,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         findings: Findings::default(),
         names: Names::new(input.rules),
         types: Vec::new(),
+        objects: Vec::new(),
         effective: types::effective(input),
     };
     planner.name_tables();
@@ -89,6 +90,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         scope: input.scope,
         types: planner.types,
         tables,
+        objects: planner.objects,
         findings: planner.findings.into_vec(),
     }
 }
@@ -99,6 +101,7 @@ struct Planner<'a> {
     findings: Findings,
     names: Names<'a>,
     types: Vec<TypePlan>,
+    objects: Vec<ObjectPlan>,
     /// Columns of each table of the source with the types that have to travel, see [`types::effective`].
     effective: Vec<Vec<Column>>,
 }

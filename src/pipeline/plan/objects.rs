@@ -3,7 +3,7 @@
 use super::Planner;
 use super::codes;
 use super::findings::Note;
-use crate::model::plan::FindingAction;
+use crate::model::plan::{FindingAction, ObjectPlan};
 use crate::model::schema::{DataType, Object, ObjectKind, Table};
 
 impl Planner<'_> {
@@ -12,6 +12,15 @@ impl Planner<'_> {
         let source = self.input.source;
         for object in &source.objects {
             if self.carries_type(object) {
+                continue;
+            }
+            // Nothing else of a sequence's dialect has sequences, so it goes word for word or not at all.
+            if object.kind == ObjectKind::Sequence && self.input.verbatim() {
+                self.objects.push(ObjectPlan {
+                    kind: object.kind,
+                    name: object.name.clone(),
+                    definition: object.definition.clone(),
+                });
                 continue;
             }
             let code = match object.kind {

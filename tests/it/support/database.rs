@@ -120,6 +120,16 @@ impl Db {
         execute(self.engine, &self.url, sql);
     }
 
+    /// Whether the engine refuses a script of its dialect.
+    pub fn refuses(&self, sql: &str) -> bool {
+        if self.engine == Engine::Sqlite {
+            let file = self.sqlite();
+            file.pragma_update(None, "foreign_keys", true).unwrap();
+            return file.execute_batch(sql).is_err();
+        }
+        wait(try_execute(self.engine, self.url.clone(), sql.to_owned())).is_err()
+    }
+
     /// Rows of a query, every value as the engine spells it in text.
     pub fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         query(self.engine, &self.url, sql)

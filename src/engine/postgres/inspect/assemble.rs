@@ -8,7 +8,8 @@ use super::query::{Catalogue, ColumnRow, ConstraintRow, IndexRow, Relation, Sequ
 use crate::engine::postgres::types::{parse_type, quote};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::{
-    Check, Column, DataType, Generated, Index, Object, ObjectKind, PrimaryKey, Schema, Table, TableOptions,
+    Check, Column, DataType, Generated, Identity, Index, Object, ObjectKind, PrimaryKey, Schema, Table,
+    TableOptions,
 };
 
 /// The whole schema.
@@ -119,7 +120,7 @@ impl<'a> Reader<'a> {
             DataType::Enum { name: Some(name), .. } => quote(name),
             _ => row.native.clone(),
         };
-        let identity = identity(row, &self.sequences, &data_type);
+        let identity = self.identity(row, &data_type);
         let text = row.default.as_deref();
         let generated = text.filter(|_| !row.generated.is_empty()).map(|text| Generated {
             expression: without_parentheses(text).to_owned(),
@@ -140,6 +141,15 @@ impl<'a> Reader<'a> {
             comment: row.comment.clone(),
             data_type,
         }
+    }
+
+    /// A sequence that several columns call is nobody's identity: they would part ways.
+    fn identity(&self, row: &ColumnRow, data_type: &DataType) -> Option<Identity> {
+        let shared = |oid| {
+            self.sequences.get(&oid).is_some_and(|s| s.is_in_schema)
+                && self.catalogue.columns.iter().filter(|c| c.default_sequence == Some(oid)).count() > 1
+        };
+        identity(row, &self.sequences, data_type).filter(|_| !row.default_sequence.is_some_and(shared))
     }
 
     fn data_type(&self, row: &ColumnRow) -> DataType {
@@ -206,8 +216,15 @@ impl<'a> Reader<'a> {
     }
 
     fn free_sequences(&self) -> Vec<Object> {
-        let used = |oid: i64| self.catalogue.columns.iter().any(|c| c.default_sequence == Some(oid));
-        let free = self.catalogue.sequences.iter().filter(|s| s.is_in_schema && !s.owned && !used(s.oid));
+        let callers =
+            |oid: i64| self.catalogue.columns.iter().filter(move |c| c.default_sequence == Some(oid));
+        // What one column calls is that column's identity, unless it makes more of it than a number.
+        let free = self.catalogue.sequences.iter().filter(|s| {
+            let is_identity =
+                callers(s.oid).next().is_some_and(|c| self.identity(c, &self.data_type(c)).is_some());
+            let owned = s.owned && callers(s.oid).next().is_none();
+            s.is_in_schema && !owned && !is_identity
+        });
         free.map(|s| {
             let last = s.last_value.unwrap_or(s.start);
             let definition =

@@ -106,7 +106,8 @@ impl ApartStaging {
         let to = quote(&self.namespace);
         let types = self.plan.types.iter().map(|t| ("TYPE", &t.name));
         let tables = self.plan.tables.iter().map(|t| ("TABLE", &t.name));
-        for (kind, name) in types.chain(tables) {
+        let objects = self.plan.objects.iter().map(|o| (super::kind_word(o.kind), &o.name));
+        for (kind, name) in types.chain(tables).chain(objects) {
             let sql = format!("ALTER {kind} {} SET SCHEMA {to}", self.place(name));
             execute(session, sql).await.map_err(|e| failed(&e))?;
         }

@@ -21,6 +21,7 @@ use super::types::quote;
 use crate::engine::capability::Staging;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Scope, Script, Statement};
+use crate::model::schema::ObjectKind;
 
 /// Every staging schema begins so.
 const PREFIX: &str = "techcare_db_stage_";
@@ -113,6 +114,14 @@ async fn run(session: &mut PgConnection, statement: &Statement) -> Result<()> {
     execute(session, statement.sql.clone())
         .await
         .map_err(|e| fault(ErrorKind::Write, format!("cannot make {}", statement.what), &e))
+}
+
+/// What ALTER calls an object that stands beside the tables.
+const fn kind_word(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::View => "VIEW",
+        _ => "SEQUENCE",
+    }
 }
 
 /// Number of the running transaction, to ask later what became of it.

@@ -70,7 +70,7 @@ pub(in crate::engine::postgres) async fn occupied(
 
 /// Names of indexes and sequences that come with the tables.
 fn made_by_the_way(plan: &Plan) -> Vec<String> {
-    let mut names = Vec::new();
+    let mut names: Vec<String> = plan.objects.iter().map(|o| o.name.clone()).collect();
     for table in &plan.tables {
         names.extend(table.indexes.iter().filter_map(|i| i.name.clone()));
         if let Some(key) = &table.primary_key {

@@ -188,6 +188,7 @@ fn plan(schema: &Schema, scope: Scope) -> Plan {
         scope,
         types: vec![],
         tables: schema.tables.iter().map(table_plan).collect(),
+        objects: vec![],
         findings: vec![],
     }
 }
