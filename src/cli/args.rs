@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 use crate::commands::migrate::Loader;
 use crate::model::plan::Scope;
+use crate::model::policy::{Policies, Policy};
 
 /// How a database is named, in the help of every option that takes one.
 const NAMING: &str =
@@ -220,6 +221,9 @@ pub struct MigrateArgs {
     /// Fill tables that are there already and empty
     #[arg(long)]
     pub data_only: bool,
+    /// What was decided about findings.
+    #[command(flatten)]
+    pub policies: PolicyArgs,
     /// What to do with a target that has such tables
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub if_exists: IfExists,
@@ -248,6 +252,24 @@ impl MigrateArgs {
             (false, true) => Scope::DataOnly,
             (false, false) => Scope::All,
         }
+    }
+}
+
+/// What was decided about findings.
+#[derive(Debug, Clone, Args)]
+pub struct PolicyArgs {
+    /// Go on although this finding says that an object is left behind or changed; CODE may hold *
+    #[arg(long, value_name = "CODE[@TABLE[.COLUMN]]", value_parser = Policy::parse_accept)]
+    pub accept: Vec<Policy>,
+    /// Decide a finding: stop, reject, convert or accept, as docs/findings.md says
+    #[arg(long, value_name = "CODE[@TABLE[.COLUMN]]=DECISION", value_parser = Policy::parse_rule)]
+    pub rule: Vec<Policy>,
+}
+
+impl PolicyArgs {
+    /// These over those of the configuration file: of policies that are equally exact the last wins.
+    pub fn over(&self, file: &[Policy]) -> Policies {
+        Policies::new(file.iter().chain(&self.accept).chain(&self.rule).cloned().collect())
     }
 }
 

@@ -16,8 +16,11 @@ use super::render::{self, error, exit_code, findings, json, verdict};
 use super::terminal::Terminal;
 use crate::commands::migrate::{Outcome, Password, Planned};
 use crate::commands::{detect, migrate, schema};
+use crate::model::codes;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::Finding;
+use crate::model::policy::{Decision, Policies};
 use crate::model::report::Status;
 
 /// Folder of backups in the TechCare folder.
@@ -145,7 +148,8 @@ impl Context<'_> {
             Err(failure) => return Answer::failed(format, name, failure, None, None),
         };
         self.warn(&pair.warnings);
-        let options = migrate_options(args, pair.source, pair.target);
+        let policies = args.policies.over(config.policies());
+        let options = migrate_options(args, pair.source, pair.target, policies);
         let outcome = migrate::run(&options, self.progress.clone(), self.cancel.clone()).await;
         let style = self.terminal.stdout;
         match outcome {
@@ -196,10 +200,9 @@ impl Context<'_> {
         let mut refusal = Error::new(
             ErrorKind::Refused,
             format!("the plan has {things} that the target cannot hold exactly; nothing was touched"),
-        )
-        .next("--dry-run shows the whole plan; correct the source or leave the table out with --exclude");
+        );
         if let Some(first) = plan.blockers().next() {
-            refusal = refusal.why(findings::sentence(first));
+            refusal = refusal.why(findings::sentence(first)).next(way_out(first));
         }
         let mut answer = Answer::done(
             self.global.format,
@@ -262,7 +265,12 @@ impl Context<'_> {
     }
 }
 
-fn migrate_options(args: &MigrateArgs, source: Endpoint, target: Endpoint) -> migrate::Options {
+fn migrate_options(
+    args: &MigrateArgs,
+    source: Endpoint,
+    target: Endpoint,
+    policies: Policies,
+) -> migrate::Options {
     let named = |names: &[String]| -> Vec<String> {
         names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
     };
@@ -278,6 +286,7 @@ fn migrate_options(args: &MigrateArgs, source: Endpoint, target: Endpoint) -> mi
         verify: !args.no_verify,
         write_env: args.write_env.clone(),
         loader: args.loader.into(),
+        policies,
     }
 }
 
@@ -289,6 +298,29 @@ fn advice(options: &migrate::Options) -> Advice {
         report: None,
         written_to: options.write_env.as_ref().map(|file| file.display().to_string()),
     }
+}
+
+/// What would let a migration go on that this finding stops.
+fn way_out(finding: &Finding) -> String {
+    let decisions = codes::find(&finding.code).map(|code| code.decisions).unwrap_or_default();
+    let code = &finding.code;
+    let ways: Vec<String> = decisions
+        .iter()
+        .filter_map(|decision| match decision {
+            Decision::Stop => None,
+            Decision::Accept => Some(format!("--accept {code} goes on without it")),
+            Decision::Reject => Some(format!("--rule {code}=reject leaves such rows out")),
+            Decision::Convert => Some(format!("--rule {code}=convert changes such values")),
+        })
+        .collect();
+    if ways.is_empty() {
+        return "--dry-run shows the whole plan; correct the source or leave the table out with --exclude"
+            .into();
+    }
+    format!(
+        "correct the source, or decide: {} (docs/findings.md); --dry-run shows the whole plan",
+        ways.join(", ")
+    )
 }
 
 fn interrupted() -> Error {

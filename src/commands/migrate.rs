@@ -18,6 +18,7 @@ use crate::model::endpoint::{Endpoint, Location, Server};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::{Plan, Scope, TablePlan};
+use crate::model::policy::Policies;
 use crate::model::report::{DatabaseReport, MigrationReport};
 use crate::pipeline::copy::BatchSize;
 use crate::pipeline::execute::{self, Settings, TableLoader};
@@ -52,6 +53,8 @@ pub struct Options {
     pub write_env: Option<PathBuf>,
     /// How rows are moved.
     pub loader: Loader,
+    /// What was decided about findings.
+    pub policies: Policies,
 }
 
 /// How rows are moved.
@@ -123,6 +126,7 @@ async fn migrate(
         tables: &options.tables,
         exclude: &options.exclude,
         scope: options.scope,
+        policies: &options.policies,
         look_at_rows: true,
         readers: jobs,
     };

@@ -12,8 +12,9 @@ use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::{Plan, Scope, TableProfile};
+use crate::model::policy::Policies;
 use crate::model::schema::Schema;
-use crate::pipeline::plan::{PlanInput, findings, plan};
+use crate::pipeline::plan::{PlanInput, decide, findings, plan};
 use crate::pipeline::selection;
 use crate::techcare;
 
@@ -26,6 +27,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) exclude: &'a [String],
     /// Which half of the work.
     pub(crate) scope: Scope,
+    /// What was decided about findings.
+    pub(crate) policies: &'a Policies,
     /// Whether the rows are looked at where declared types leave something open. Without that a plan holds for the
     /// catalogue only.
     pub(crate) look_at_rows: bool,
@@ -82,6 +85,7 @@ pub(crate) async fn prepare(
             let orphans = snapshot.orphans(&plan).await?;
             plan.findings.extend(orphans.iter().map(findings::orphans));
         }
+        decide(&mut plan, wanted.policies);
         for table in &mut plan.tables {
             let counted = profiles.get(&table.source).and_then(|p| p.rows);
             table.estimated_rows = match counted {

@@ -3,11 +3,13 @@
 //! beyond its [`endpoint::Dialect`].
 
 pub mod batch;
+pub mod codes;
 pub mod digest;
 pub mod endpoint;
 pub mod error;
 pub mod event;
 pub mod plan;
+pub mod policy;
 pub mod report;
 #[cfg(test)]
 pub mod sample;

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{Dialect, Flavour};
+use super::policy::Policies;
 use super::schema::{Action, DataType, Deferrable, IdentityGeneration, ObjectKind};
 
 /// A migration as a value. Every SQL text in it is in the target's dialect.
@@ -26,6 +27,9 @@ pub struct Plan {
     pub objects: Vec<ObjectPlan>,
     /// Everything that will not arrive as it was, and everything that stops the migration.
     pub findings: Vec<Finding>,
+    /// What the user decided about findings, those included that only the load will meet.
+    #[serde(skip_serializing_if = "Policies::is_empty", default)]
+    pub policies: Policies,
 }
 
 impl Plan {

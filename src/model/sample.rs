@@ -102,6 +102,7 @@ pub fn plan(source: Dialect, target_flavour: Flavour, tables: Vec<TablePlan>) ->
         tables,
         objects: vec![],
         findings: vec![],
+        policies: super::policy::Policies::default(),
     }
 }
 

@@ -27,7 +27,7 @@ struct Report {
 
 /// Migrates and checks what has to hold for every successful run.
 fn migrate(source: &Db, target: &Db, label: &str, faults: &mut Vec<String>) -> Option<Report> {
-    let ran = binary::migrate(&source.url, &target.url, &[]);
+    let ran = binary::migrate(&source.url, &target.url, &["--accept", "*"]);
     if ran.code > 1 {
         faults.push(format!("{label}: {ran}"));
         return None;

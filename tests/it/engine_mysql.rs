@@ -52,6 +52,7 @@ fn options(source: Endpoint, target: Endpoint) -> Options {
         verify: true,
         write_env: None,
         loader: Loader::Bulk,
+        policies: techcare_db::model::policy::Policies::default(),
     }
 }
 

@@ -246,6 +246,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         tables: vec![table],
         objects: vec![],
         findings: vec![],
+        policies: techcare_db::model::policy::Policies::default(),
     }
 }
 

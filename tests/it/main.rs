@@ -11,6 +11,7 @@ mod engine_postgres;
 mod faults;
 mod misfits;
 mod names;
+mod policies;
 mod schema;
 mod support;
 mod techcare;

@@ -1,4 +1,4 @@
-//! `techcare-db.toml`: named databases and pool settings. Unknown keys are refused, so that a slip of the pen
+//! `techcare-db.toml`: named databases, pool settings and policies. Unknown keys are refused, so that a slip of the pen
 //! doesn't pass for a setting.
 
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::model::endpoint::PoolSettings;
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::policy::{Decision, Policy};
 
 /// What the file says; empty if there is none.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -19,6 +20,29 @@ pub struct ConfigFile {
     pub databases: BTreeMap<String, DatabaseEntry>,
     /// `[pool]`: pool settings of every database that has none of its own.
     pub pool: PoolEntry,
+    /// `[[policies]]`: what was decided about findings.
+    #[serde(rename = "policies")]
+    policy_entries: Vec<PolicyEntry>,
+    /// The same, checked.
+    #[serde(skip)]
+    pub policies: Vec<Policy>,
+}
+
+/// One policy.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyEntry {
+    code: String,
+    table: Option<String>,
+    column: Option<String>,
+    decision: String,
+}
+
+impl PolicyEntry {
+    fn checked(&self) -> std::result::Result<Policy, String> {
+        let decision = Decision::parse(&self.decision)?;
+        Policy::new(&self.code, self.table.clone(), self.column.clone(), decision)
+    }
 }
 
 /// One named database.
@@ -113,7 +137,7 @@ impl ConfigFile {
     /// Reads its text. The parser's own message quotes the line, which may hold a password: only what it says
     /// about it is kept.
     fn parse(text: &str, label: &str) -> Result<Self> {
-        let file: Self = toml::from_str(text).map_err(|failure| {
+        let mut file: Self = toml::from_str(text).map_err(|failure| {
             let line =
                 failure.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             let line = line.map_or_else(String::new, |line| format!(", line {line}"));
@@ -132,6 +156,13 @@ impl ConfigFile {
                 .next("keep one of them"));
             }
         }
+        let policies =
+            file.policy_entries.iter().map(PolicyEntry::checked).collect::<std::result::Result<_, _>>();
+        file.policies = policies.map_err(|why| {
+            Error::new(ErrorKind::Usage, format!("a policy in {label} makes no sense"))
+                .why(why)
+                .next("docs/findings.md lists the codes and the decisions that each takes")
+        })?;
         Ok(file)
     }
 }
@@ -186,6 +217,24 @@ mod tests {
         assert!(ConfigFile::parse("[pool]\nmax_connections = 0\n", "t.toml").is_err());
         let both = "[databases.a]\nurl = \"x\"\npassword_file = \"f\"\npassword_env = \"E\"\n";
         assert!(ConfigFile::parse(both, "t.toml").is_err());
+    }
+
+    #[test]
+    fn policies_are_checked() {
+        let policies =
+            |text: &str| ConfigFile::parse(&format!("[[policies]]\n{text}"), "t.toml").map(|f| f.policies);
+        let read = policies("code = 'unique_looser'\ntable = 'users'\ndecision = 'accept'").unwrap();
+        assert_eq!(read, [Policy::parse_accept("unique_looser@users").unwrap()]);
+        for (text, says) in [
+            ("code = 'unique_loser'\ndecision = 'accept'", "the codes are unsupported_type"),
+            ("code = 'unique_looser'\ndecision = 'agree'", "use stop, reject, convert or accept"),
+            ("code = 'unique_looser'\ncolumn = 'c'\ndecision = 'accept'", "without its table"),
+            ("code = 'unique_looser'\nkolumn = 'c'\ndecision = 'accept'", "unknown field `kolumn`"),
+        ] {
+            let error = policies(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.reason().unwrap().contains(says), "{error}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub use resolve::{Resolved, ResolvedPair};
 pub use url::{engine, unsupported};
 
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::policy::Policy;
 
 /// The configuration file in the TechCare folder.
 const FILE_NAME: &str = "techcare-db.toml";
@@ -61,6 +62,11 @@ impl Config {
     /// The TechCare folder.
     pub fn app_dir(&self) -> &Path {
         &self.app_dir
+    }
+
+    /// What `techcare-db.toml` decides about findings.
+    pub fn policies(&self) -> &[Policy] {
+        &self.file.policies
     }
 
     /// A path below the TechCare folder, without a `./` in front where that is the current one.

@@ -1,10 +1,10 @@
 //! Columns: type, default, generated expression, identity, comparison, comment.
 
-use super::codes;
 use super::findings::Note;
 use super::{Changed, Planner, types};
 use crate::engine::capability::{ColumnInput, Mapping};
 use crate::engine::expression::{self, Want};
+use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{
     ColumnPlan, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, IndexPartPlan, IndexPlan, TablePlan,

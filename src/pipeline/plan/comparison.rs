@@ -2,10 +2,10 @@
 //! changes on the way.
 
 use super::Planner;
-use super::codes;
 use super::findings::Note;
 use crate::engine::capability::Mapping;
 use crate::engine::expression::Comparison;
+use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnPlan, FindingAction};
 use crate::model::schema::{Collation, Column, Table};

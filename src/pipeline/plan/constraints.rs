@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::codes;
 use super::findings::Note;
 use super::names::{Constraint, renamed};
 use super::{Changed, Planner};
 use crate::engine::expression::{self, Want};
+use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{CheckPlan, ColumnPlan, FindingAction, ForeignKeyPlan, TablePlan};
 use crate::model::schema::{Action, Check, DataType, Deferrable, ForeignKey, Table};

@@ -2,9 +2,9 @@
 //! where they cannot hold the source's values, the plan is blocked. Nothing is made, so nothing else is planned.
 
 use super::Planner;
-use super::codes;
 use super::findings::Note;
 use super::types::holds;
+use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnPlan, FindingAction, GeneratedPlan, TablePlan};
 use crate::model::schema::{Column, DataType, Table};

@@ -1,9 +1,10 @@
 //! Making findings: one builder, so that every finding of the planner has its severity from `codes` and its
 //! names from the source.
 
-use super::codes::{self, severity_of};
 use crate::engine::capability::Orphans;
+use crate::model::codes::{self, severity_of};
 use crate::model::plan::{Finding, FindingAction, Misfit, Severity};
+use crate::model::policy::Decision;
 
 /// A finding about `kind` (`column`, `index`, …) in the making.
 #[derive(Debug)]
@@ -54,6 +55,12 @@ impl Note {
         self
     }
 
+    /// The finding, for tests that look at one alone.
+    #[cfg(test)]
+    pub(super) fn finding(self) -> Finding {
+        self.0
+    }
+
     /// Rows concerned.
     pub(super) fn rows(mut self, rows: u64) -> Self {
         self.0.rows = Some(rows);
@@ -92,10 +99,14 @@ impl Findings {
         self.0.len()
     }
 
-    /// Of those made since there were `mark`, keeps the ones that stop the migration.
+    /// Of those made since there were `mark`, keeps the ones that stop the migration whatever the user accepts.
     pub(super) fn keep_blockers_since(&mut self, mark: usize) {
         let made = self.0.split_off(mark.min(self.0.len()));
-        self.0.extend(made.into_iter().filter(|f| f.severity == Severity::Blocker));
+        let stops = |f: &Finding| {
+            let acceptable = codes::find(&f.code).is_some_and(|code| code.allows(Decision::Accept));
+            f.severity == Severity::Blocker && !acceptable
+        };
+        self.0.extend(made.into_iter().filter(stops));
     }
 
     pub(super) fn into_vec(self) -> Vec<Finding> {

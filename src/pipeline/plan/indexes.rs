@@ -1,12 +1,12 @@
 //! Primary keys, unique constraints and indexes. What guards data is carried or named with its text; what serves
 //! speed only may become plainer.
 
-use super::codes;
 use super::comparison::{ignored, is_exact_name};
 use super::findings::Note;
 use super::names::renamed;
 use super::{Changed, Planner};
 use crate::engine::expression::Want;
+use crate::model::codes;
 use crate::model::plan::{ColumnPlan, FindingAction, IndexPartPlan, IndexPlan, KeyPlan};
 use crate::model::schema::{Deferrable, Index, IndexKey, IndexPart, Table};
 

@@ -1,13 +1,13 @@
 //! The planner: a pure function from what the source is and holds, and what the target can say, to the plan that
 //! `--dry-run` prints and `migrate` executes. It asks the target's rules and capabilities, never a connection.
 //! This file leads; `types` decides what travels, `columns`, `indexes`, `constraints` and `objects` plan the
-//! parts, `names` hands out names, `codes` says how grave a finding is.
+//! parts, `names` hands out names, `decide` applies the user's policies to the findings.
 
-pub mod codes;
 mod columns;
 mod comparison;
 mod constraints;
 mod data_only;
+mod decide;
 pub mod findings;
 mod indexes;
 mod keys;
@@ -20,16 +20,20 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub use self::decide::decide;
+
 use self::comparison::on_both_sides;
 use self::findings::{Findings, Note};
 use self::names::Names;
 use super::order::dependency_order;
 use crate::engine::capability::Rules;
 use crate::engine::expression::{self, ColumnFacts, Want};
+use crate::model::codes;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{
     ColumnPlan, ColumnProfile, FindingAction, ObjectPlan, Plan, Scope, TablePlan, TableProfile, TypePlan,
 };
+use crate::model::policy::Policies;
 use crate::model::schema::{Action, Column, Schema, Table};
 
 /// What a plan is made of.
@@ -92,6 +96,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         tables,
         objects: planner.objects,
         findings: planner.findings.into_vec(),
+        policies: Policies::default(),
     }
 }
 

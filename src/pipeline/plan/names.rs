@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Planner;
-use super::codes;
 use super::findings::Note;
 use crate::engine::capability::{NameLimit, Rules};
+use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::FindingAction;
 

@@ -1,8 +1,8 @@
 //! What stands beside the tables (views, triggers, routines, …) and what was left out: listed with its text.
 
 use super::Planner;
-use super::codes;
 use super::findings::Note;
+use crate::model::codes;
 use crate::model::plan::{FindingAction, ObjectPlan};
 use crate::model::schema::{DataType, Object, ObjectKind, Table};
 

@@ -190,6 +190,7 @@ fn plan(schema: &Schema, scope: Scope) -> Plan {
         tables: schema.tables.iter().map(table_plan).collect(),
         objects: vec![],
         findings: vec![],
+        policies: crate::model::policy::Policies::default(),
     }
 }
 

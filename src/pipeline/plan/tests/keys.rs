@@ -91,7 +91,7 @@ fn unique_keys_that_ignored_case_are_told_to_be_looser() {
     .index(index("email", &["email"]).unique());
     let plan = planned(&FakeRules::able(Postgres), vec![t], &nothing());
     assert_eq!(codes(&plan), ["comparison_changed", "comparison_changed", "unique_looser"]);
-    assert_eq!(plan.findings[2].severity, Severity::Warning);
+    assert_eq!(plan.findings[2].severity, Severity::Blocker);
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn generated_columns_are_translated_or_become_plain_with_their_values() {
     assert_eq!(plan.tables[0].columns[1].generated.as_ref().unwrap().expression, r#""a" * 2"#);
     assert_eq!(plan.tables[0].copied().count(), 2);
     assert_eq!(codes(&plan), ["generated_not_carried"]);
-    assert_eq!(plan.findings[0].severity, Severity::Warning);
+    assert_eq!(plan.findings[0].severity, Severity::Blocker);
     assert!(plan.findings[0].text.contains("hex(a)"));
     let mut rules = FakeRules::able(Postgres);
     rules.can.generated_virtual = false;
@@ -248,7 +248,7 @@ fn checks_are_translated_or_listed() {
     assert_eq!((checks.len(), checks[0].expression.as_str()), (1, r#""n" >= 0"#));
     assert_eq!(
         show_finding(&plan.findings[0]),
-        "warning check_not_carried check t: has no certain counterpart in the target: CHECK (s GLOB 'a*')"
+        "blocker check_not_carried check t: has no certain counterpart in the target: CHECK (s GLOB 'a*')"
     );
 }
 

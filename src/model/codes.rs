@@ -1,0 +1,175 @@
+//! The codes of findings: the one table that says of each how grave it is, what it is about, and which decisions
+//! a policy may take on it. Codes are a contract (reports, `--accept`, `--rule` and scripts name them), so they are
+//! never renamed. Each has a page in `docs/findings/`; a test compares the two.
+
+use super::plan::Severity;
+use super::policy::Decision;
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// A column, an index, a constraint, a view, …: it is carried, changed or left behind as a whole.
+    Object,
+    /// The values of rows: each row can be stopped at, rejected or converted.
+    Row,
+}
+
+/// One code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// The code.
+    pub name: &'static str,
+    /// How grave it is as long as no policy says otherwise.
+    pub severity: Severity,
+    /// What it is about.
+    pub level: Level,
+    /// Decisions that make sense for it.
+    pub decisions: &'static [Decision],
+    /// One sentence.
+    pub text: &'static str,
+}
+
+impl Code {
+    /// Whether a policy may decide so.
+    pub fn allows(&self, decision: Decision) -> bool {
+        self.decisions.contains(&decision)
+    }
+}
+
+/// The code of that name.
+pub fn find(name: &str) -> Option<&'static Code> {
+    ALL.iter().find(|code| code.name == name)
+}
+
+/// How grave a finding is as long as no policy says otherwise. What nobody knows stops the migration.
+pub fn severity_of(name: &str) -> Severity {
+    find(name).map_or(Severity::Blocker, |code| code.severity)
+}
+
+/// Declares each code as a constant and as a line of [`ALL`]: its sentence is the constant's documentation.
+macro_rules! codes {
+    ($($(#[doc = $text:literal])+ $constant:ident = $name:literal, $severity:ident, $level:ident, [$($decision:ident),*];)+) => {
+        $($(#[doc = $text])+ pub const $constant: &str = $name;)+
+
+        /// All codes, the gravest first.
+        pub const ALL: &[Code] = &[$(Code {
+            name: $name,
+            severity: Severity::$severity,
+            level: Level::$level,
+            decisions: &[$(Decision::$decision),*],
+            text: concat!($($text),+).trim_ascii(),
+        }),+];
+    };
+}
+
+codes! {
+    /// The target has no type that holds the column's values exactly.
+    UNSUPPORTED_TYPE = "unsupported_type", Blocker, Object, [Stop];
+    /// Two names differ only in case and the target takes them for one.
+    CASE_TWINS = "case_twins", Blocker, Object, [Stop];
+    /// Two types of the same name would differ.
+    TYPE_CONFLICT = "type_conflict", Blocker, Object, [Stop];
+    /// A table has more columns than the target takes, or none.
+    COLUMN_COUNT = "column_count", Blocker, Object, [Stop];
+    /// A table has more indexes than the target takes.
+    INDEX_COUNT = "index_count", Blocker, Object, [Stop];
+    /// The primary key is longer than the target takes.
+    KEY_TOO_LONG = "key_too_long", Blocker, Object, [Stop];
+    /// A column of the primary key holds NULL, which only SQLite lets it.
+    NULL_IN_KEY = "null_in_key", Blocker, Object, [Stop];
+    /// `--data-only`: the target lacks a table or column, or its column cannot hold the source's.
+    TARGET_MISMATCH = "target_mismatch", Blocker, Object, [Stop];
+
+    /// A generated column becomes a plain one that keeps its values of today.
+    GENERATED_NOT_CARRIED = "generated_not_carried", Blocker, Object, [Stop, Accept];
+    /// A column whose values were handed out becomes a plain one.
+    IDENTITY_NOT_CARRIED = "identity_not_carried", Blocker, Object, [Stop, Accept];
+    /// A check that the target cannot say.
+    CHECK_NOT_CARRIED = "check_not_carried", Blocker, Object, [Stop, Accept];
+    /// A unique constraint or index that is lost, or carried without its uniqueness.
+    UNIQUE_NOT_CARRIED = "unique_not_carried", Blocker, Object, [Stop, Accept];
+    /// A unique key of the target lets in what the source's refuses (`a` and `A`, long texts that begin alike).
+    UNIQUE_LOOSER = "unique_looser", Blocker, Object, [Stop, Accept];
+    /// A foreign key that is not carried.
+    FOREIGN_KEY_NOT_CARRIED = "foreign_key_not_carried", Blocker, Object, [Stop, Accept];
+    /// A constraint without a neutral form (exclusion).
+    CONSTRAINT_NOT_CARRIED = "constraint_not_carried", Blocker, Object, [Stop, Accept];
+
+    /// Rows that refer to rows which are not there.
+    ORPHANS = "orphans", Blocker, Row, [Stop];
+    /// A value of another kind than its column declares, which SQLite lets in.
+    WRONG_STORAGE_CLASS = "wrong_storage_class", Blocker, Row, [Stop];
+    /// Text that is no date or time in a form that is known.
+    BAD_DATETIME = "bad_datetime", Blocker, Row, [Stop];
+    /// Text that is not valid UTF-8.
+    INVALID_UTF8 = "invalid_utf8", Blocker, Row, [Stop];
+    /// Text with a NUL, which PostgreSQL cannot hold.
+    NUL_IN_TEXT = "nul_in_text", Blocker, Row, [Stop];
+    /// A value that is neither true nor false in a column of booleans.
+    NOT_A_BOOLEAN = "not_a_boolean", Blocker, Row, [Stop];
+    /// An integer outside the range of the type.
+    INTEGER_RANGE = "integer_range", Blocker, Row, [Stop];
+    /// NaN or an infinity, which the target cannot hold.
+    NOT_FINITE = "not_finite", Blocker, Row, [Stop];
+    /// A number or a time with more fractional digits than its column declares.
+    SCALE = "scale", Blocker, Row, [Stop];
+
+    /// A default that the target cannot say.
+    DEFAULT_NOT_CARRIED = "default_not_carried", Warning, Object, [Stop, Accept];
+    /// ON UPDATE CURRENT_TIMESTAMP, which only MySQL has.
+    ON_UPDATE_NOT_CARRIED = "on_update_not_carried", Warning, Object, [Stop, Accept];
+    /// An index that serves speed only and has no counterpart.
+    INDEX_NOT_CARRIED = "index_not_carried", Warning, Object, [Stop, Accept];
+    /// A foreign key that is carried with another action or match rule.
+    FOREIGN_KEY_CHANGED = "foreign_key_changed", Warning, Object, [Stop, Accept];
+    /// The rows of a partitioned table arrive in one plain table.
+    PARTITIONING_NOT_CARRIED = "partitioning_not_carried", Warning, Object, [Stop, Accept];
+    /// A view, trigger, routine or another object beside the tables.
+    OBJECT_NOT_CARRIED = "object_not_carried", Warning, Object, [Stop, Accept];
+
+    /// The target's type holds more than the source's; nothing is lost.
+    WIDENED = "widened", Info, Object, [Stop, Accept];
+    /// The target holds the values under a documented spelling.
+    EMULATED = "emulated", Info, Object, [Stop, Accept];
+    /// A name is too long for the target or taken there, and another one stands for it.
+    RENAMED = "renamed", Info, Object, [Stop, Accept];
+    /// A VIRTUAL generated column is stored, or the reverse; its values are the same.
+    GENERATED_KIND = "generated_kind", Info, Object, [Stop, Accept];
+    /// Values are handed out in another way (step, strictness).
+    IDENTITY_CHANGED = "identity_changed", Info, Object, [Stop, Accept];
+    /// A comment that the target has no place for.
+    COMMENT_NOT_CARRIED = "comment_not_carried", Info, Object, [Stop, Accept];
+    /// Text compared regardless of case, accents or trailing blanks, and will not any more; no key depends on it.
+    COMPARISON_CHANGED = "comparison_changed", Info, Object, [Stop, Accept];
+    /// A check that says what the type of its column means in the target anyway.
+    CHECK_IMPLIED = "check_implied", Info, Object, [Stop, Accept];
+    /// An index that is carried in a plainer form.
+    INDEX_SIMPLIFIED = "index_simplified", Info, Object, [Stop, Accept];
+    /// An index that the source does not have and the target needs.
+    INDEX_ADDED = "index_added", Info, Object, [Stop, Accept];
+    /// An index of the source that another one of the target serves as well.
+    INDEX_COVERED = "index_covered", Info, Object, [Stop, Accept];
+    /// A constraint that could wait for the end of the transaction no longer can.
+    DEFERRABLE_DROPPED = "deferrable_dropped", Info, Object, [Stop, Accept];
+    /// An extension: what it provides is named with the objects that use it.
+    EXTENSION_NOT_CARRIED = "extension_not_carried", Info, Object, [Stop, Accept];
+    /// A table that the user left out.
+    NOT_SELECTED = "not_selected", Info, Object, [Stop, Accept];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_can_be_left_as_they_are() {
+        for (at, code) in ALL.iter().enumerate() {
+            assert!(ALL[at + 1..].iter().all(|other| other.name != code.name), "{}", code.name);
+            assert!(code.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
+            assert!(code.allows(Decision::Stop), "{}", code.name);
+            let loses_nothing = code.severity < Severity::Blocker;
+            assert!(!loses_nothing || code.allows(Decision::Accept), "{}", code.name);
+            assert!(code.level == Level::Row || !code.allows(Decision::Reject), "{}", code.name);
+        }
+    }
+}

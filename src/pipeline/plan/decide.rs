@@ -1,0 +1,68 @@
+//! The user's policies, applied to the findings of a plan. Pure; called once all findings are there.
+
+use crate::model::plan::{Finding, FindingAction, Plan, Severity};
+use crate::model::policy::{Decision, Policies};
+
+/// Applies the policies to the findings and keeps them in the plan for what only the load will meet.
+pub fn decide(plan: &mut Plan, policies: &Policies) {
+    for finding in &mut plan.findings {
+        let (table, column) = (finding.table.as_deref(), finding.column.as_deref());
+        if let Some(decision) = policies.decision(&finding.code, table, column, finding.object.as_deref()) {
+            apply(finding, decision);
+        }
+    }
+    plan.policies = policies.clone();
+}
+
+fn apply(finding: &mut Finding, decision: Decision) {
+    match decision {
+        Decision::Stop => {
+            finding.severity = Severity::Blocker;
+            finding.action = FindingAction::Refused;
+        }
+        Decision::Accept => finding.severity = finding.severity.min(Severity::Warning),
+        // No code allows these yet, so no policy holds them.
+        Decision::Reject | Decision::Convert => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::findings::Note;
+    use super::*;
+    use crate::model::codes;
+    use crate::model::policy::Policy;
+
+    fn finding(code: &str, table: &str, object: &str) -> Finding {
+        let note = Note::new(code, "index", FindingAction::NotCarried, "x");
+        note.table(table).object(Some(object)).finding()
+    }
+
+    fn decided(findings: Vec<Finding>, rules: &[&str]) -> Vec<(Severity, FindingAction)> {
+        let mut plan = super::super::super::fake::plan(1);
+        plan.findings = findings;
+        let rules = rules.iter().map(|rule| Policy::parse_rule(rule).unwrap()).collect();
+        decide(&mut plan, &Policies::new(rules));
+        plan.findings.iter().map(|f| (f.severity, f.action)).collect()
+    }
+
+    #[test]
+    fn what_guards_data_stops_until_it_is_accepted() {
+        let both = || vec![finding(codes::UNIQUE_LOOSER, "a", "u"), finding(codes::UNIQUE_LOOSER, "b", "u")];
+        let carried = FindingAction::NotCarried;
+        let (blocker, warning) = ((Severity::Blocker, carried), (Severity::Warning, carried));
+        assert_eq!(decided(both(), &[]), [blocker, blocker]);
+        assert_eq!(decided(both(), &["unique_looser=accept"]), [warning, warning]);
+        assert_eq!(decided(both(), &["unique_looser@b.u=accept"]), [blocker, warning]);
+    }
+
+    #[test]
+    fn what_is_accepted_is_no_graver_than_before_and_can_be_made_graver() {
+        let notes =
+            || vec![finding(codes::INDEX_ADDED, "a", "i"), finding(codes::INDEX_NOT_CARRIED, "a", "i")];
+        let severities =
+            |rules: &[&str]| decided(notes(), rules).into_iter().map(|d| d.0).collect::<Vec<_>>();
+        assert_eq!(severities(&["*=accept"]), [Severity::Info, Severity::Warning]);
+        assert_eq!(severities(&["index_added=stop"]), [Severity::Blocker, Severity::Warning]);
+    }
+}
