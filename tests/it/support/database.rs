@@ -48,6 +48,11 @@ impl Engine {
         matches!(self, Self::Mariadb | Self::Mysql)
     }
 
+    /// The collation of MySQL or MariaDB under which text is equal to itself only.
+    pub fn exact_collation(self) -> &'static str {
+        if self == Self::Mysql { "utf8mb4_0900_bin" } else { "utf8mb4_nopad_bin" }
+    }
+
     /// What `servers start` calls it.
     pub fn kind(self) -> &'static str {
         match self {
