@@ -10,9 +10,9 @@ use super::stream::{BatchReceiver, BatchSender};
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::error::Result;
 use crate::model::plan::{
-    ColumnProfile, Fidelity, IdentityPlan, Plan, Script, TablePlan, TableProfile, TypePlan,
+    ColumnProfile, Fidelity, IdentityPlan, ObjectPlan, Plan, Script, TablePlan, TableProfile, TypePlan,
 };
-use crate::model::schema::{Column, DataType, DefaultValue, Identity, Schema, Table};
+use crate::model::schema::{Collation, Column, DataType, DefaultValue, Identity, Schema, Table};
 
 /// Facts about an open database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct Capabilities {
     pub partial_indexes: bool,
     /// Indexes over expressions.
     pub expression_indexes: bool,
+    /// Generated columns that `SELECT *` does not show, and indexes over them.
+    pub invisible_columns: bool,
     /// Indexes over a prefix of a column.
     pub index_prefixes: bool,
     /// INCLUDE columns.
@@ -180,6 +182,19 @@ pub struct Mapping {
     pub needs: Option<TypePlan>,
 }
 
+/// What a unique key is over so that it takes for equal what a collation of the source does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LooseKey {
+    /// An expression instead of the column.
+    pub expression: Option<String>,
+    /// COLLATE of the key, unquoted.
+    pub collation: Option<String>,
+    /// A collation that has to exist first.
+    pub needs: Option<ObjectPlan>,
+    /// Accents count all the same.
+    pub keeps_accents: bool,
+}
+
 /// How staged tables are named while they are not visible yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Naming {
@@ -245,6 +260,18 @@ pub trait Rules: Send + Sync {
     /// DEFAULT for a column that has been mapped, in this dialect; `None` if it cannot be said. For
     /// [`DefaultValue::Expression`] the planner hands over text that is already translated.
     fn default(&self, value: &DefaultValue, mapping: &Mapping) -> Option<String>;
+
+    /// How a unique key over a text column (name and COLLATE as in the target) can ignore what `collation` of the
+    /// source ignores, where the column itself does not; `None` if it cannot. `ascii` says that all its text is.
+    fn loose_key(
+        &self,
+        _column: &str,
+        _collation: &Collation,
+        _source: Dialect,
+        _ascii: bool,
+    ) -> Option<LooseKey> {
+        None
+    }
 
     /// Identity as this dialect can have it; `None` if the mapped type cannot be one.
     fn identity(&self, identity: &Identity, mapping: &Mapping) -> Option<IdentityPlan>;

@@ -7,6 +7,9 @@ use super::endpoint::{Dialect, Flavour};
 use super::policy::Policies;
 use super::schema::{Action, DataType, Deferrable, IdentityGeneration, ObjectKind};
 
+/// How the names of columns begin that a plan makes for indexes ([`ColumnPlan::invisible`]).
+pub const INVISIBLE: &str = "techcare_db_";
+
 /// A migration as a value. Every SQL text in it is in the target's dialect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -61,7 +64,7 @@ pub struct TypePlan {
     pub labels: Vec<String>,
 }
 
-/// Something beside the tables: a sequence, which is made before them.
+/// Something beside the tables: a sequence or collation, which is made before them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectPlan {
     /// What it is.
@@ -136,6 +139,9 @@ pub struct ColumnPlan {
     pub identity: Option<IdentityPlan>,
     /// COLLATE in the target's words, unquoted name.
     pub collation: Option<String>,
+    /// Made by the plan for an index that the target cannot have otherwise; `SELECT *` does not show it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub invisible: bool,
     /// Comment.
     pub comment: Option<String>,
 }

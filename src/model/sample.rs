@@ -22,6 +22,7 @@ pub fn column(name: &str, native_type: &str, carries: DataType) -> ColumnPlan {
         generated: None,
         identity: None,
         collation: None,
+        invisible: false,
         comment: None,
     }
 }

@@ -489,6 +489,8 @@ pub enum ObjectKind {
     Event,
     /// Sequence that no column owns.
     Sequence,
+    /// Collation.
+    Collation,
     /// Enum, domain, composite or range type. A type that a carried column uses is not left behind even where
     /// the target has no such object: its columns hold the values.
     Type,
@@ -516,6 +518,7 @@ impl ObjectKind {
             Self::Routine => "routine",
             Self::Event => "event",
             Self::Sequence => "sequence",
+            Self::Collation => "collation",
             Self::Type => "type",
             Self::VirtualTable => "virtual table",
             Self::Schema => "schema",

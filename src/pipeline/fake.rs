@@ -319,6 +319,7 @@ fn capabilities() -> Capabilities {
         constraint_names_are_global: false,
         partial_indexes: true,
         expression_indexes: true,
+        invisible_columns: false,
         index_prefixes: false,
         index_include: true,
         index_nulls_order: true,

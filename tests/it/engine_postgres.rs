@@ -221,6 +221,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         generated: None,
         identity: None,
         collation: None,
+        invisible: false,
         comment: None,
     };
     let table = TablePlan {

@@ -4,13 +4,18 @@ use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, ObjectNamePart,
 };
 
-use super::read::Reader;
+use super::read::{Folding, Reader};
 use super::term::{Class, Ends, Node, Term};
 use crate::model::endpoint::Dialect;
 
 impl Reader<'_> {
     pub(super) fn function(&self, function: &Function, level: usize) -> Option<Node> {
-        let name = function_name(&function.name)?;
+        let name = match function_name(&function.name)?.as_str() {
+            // As MariaDB prints them.
+            "lcase" => "lower".to_owned(),
+            "ucase" => "upper".to_owned(),
+            other => other.to_owned(),
+        };
         let nodes: Vec<Node> =
             arguments(function)?.into_iter().map(|e| self.walk(e, level)).collect::<Option<_>>()?;
         match (name.as_str(), nodes.len()) {
@@ -38,6 +43,10 @@ impl Reader<'_> {
         }
     }
 
+    fn folded(&self, term: Box<Term>) -> Box<Term> {
+        if self.folds == Folding::Ascii { Box::new(Term::Bytewise(term)) } else { term }
+    }
+
     /// A function of one argument.
     fn call(&self, name: &str, node: Node) -> Option<Node> {
         let integer = Class::Integer { unsigned: false };
@@ -55,8 +64,12 @@ impl Reader<'_> {
         let term = Box::new(node.term);
         match name {
             "abs" if self.calculates(&node.class) => Some(Node::new(Term::Abs(term), node.class)),
-            "lower" if text && self.folds => Some(Node::new(Term::Lower(term), node.class)),
-            "upper" if text && self.folds => Some(Node::new(Term::Upper(term), node.class)),
+            "lower" if text && self.folds != Folding::No => {
+                Some(Node::new(Term::Lower(self.folded(term)), node.class))
+            }
+            "upper" if text && self.folds != Folding::No => {
+                Some(Node::new(Term::Upper(self.folded(term)), node.class))
+            }
             "trim" | "btrim" if text => Some(Node::new(Term::Trim(Ends::Both, term), node.class)),
             "ltrim" if text => Some(Node::new(Term::Trim(Ends::Left, term), node.class)),
             "rtrim" if text => Some(Node::new(Term::Trim(Ends::Right, term), node.class)),

@@ -4,7 +4,7 @@
 //! `call`, `literal` and `agree`), `print` goes out into one, `default` knows the clocks and constants that defaults are made of.
 //!
 //! Deliberately not translated, because the engines differ: `lower`/`upper` (SQLite folds ASCII only, PostgreSQL
-//! by collation) but in indexes that guard nothing, division of anything but integers by a constant (MySQL divides into decimals), `||` on MySQL
+//! by collation) but from SQLite to PostgreSQL, of ASCII, and in indexes that guard nothing; division of anything but integers by a constant (MySQL divides into decimals), `||` on MySQL
 //! (an OR unless the session says otherwise), LIKE where case could matter, regular expressions, clocks outside
 //! defaults, decimals calculated in SQLite (doubles there), anything by session or locale.
 
@@ -20,7 +20,7 @@ mod term;
 mod tests;
 
 pub use self::default::default;
-use self::read::Reader;
+use self::read::{Folding, Reader};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::DataType;
 
@@ -53,7 +53,10 @@ pub type Columns<'a> = dyn Fn(&str) -> Option<ColumnFacts> + 'a;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want<'a> {
     /// Anything that comes out the same (the key of a unique index).
-    Any,
+    Unique {
+        /// Whether all text in the data is ASCII, of which all dialects make the same upper and lower case.
+        ascii: bool,
+    },
     /// A key that serves speed only: `lower` and `upper` stand for the target's own, which its queries use.
     Speed,
     /// True, false or unknown (a check, the predicate of an index).
@@ -71,15 +74,75 @@ pub fn translate(
     want: Want<'_>,
     columns: &Columns<'_>,
 ) -> Option<String> {
-    let mut reader = Reader::new(source, target, columns);
-    reader.folds = want == Want::Speed;
-    let node = reader.read(text)?;
-    let node = match want {
-        Want::Any | Want::Speed => node,
-        Want::Truth => reader.condition(node)?,
-        Want::Value(data_type) => Some(node).filter(|n| n.class.stored_as(data_type))?,
-    };
+    let node = node(source, text, target, want, columns)?;
     print::print(&node.term, target)
+}
+
+/// What the values of an index's key are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Text no longer than the longest column that the key names.
+    Text,
+    /// Integers.
+    Integer,
+    /// Anything else.
+    Other,
+}
+
+/// The key of an index: as [`translate`], with what its values are.
+pub fn key(
+    source: Dialect,
+    text: &str,
+    target: Dialect,
+    want: Want<'_>,
+    columns: &Columns<'_>,
+) -> Option<(String, KeyKind)> {
+    let node = node(source, text, target, want, columns)?;
+    let kind = match node.class {
+        term::Class::Text { .. } if node.term.is_no_longer() => KeyKind::Text,
+        term::Class::Integer { .. } => KeyKind::Integer,
+        _ => KeyKind::Other,
+    };
+    Some((print::print(&node.term, target)?, kind))
+}
+
+/// Condition and column of `CASE WHEN condition THEN column END`, the key by which a dialect without partial indexes
+/// has one.
+pub fn partial_key(source: Dialect, text: &str) -> Option<(String, String)> {
+    read::partial_key(source, text)
+}
+
+/// Whether an expression names a column.
+pub fn names(source: Dialect, text: &str, column: &str) -> bool {
+    let seen = std::cell::Cell::new(false);
+    let columns = |name: &str| {
+        seen.set(seen.get() || name.eq_ignore_ascii_case(column));
+        Some(ColumnFacts { name: name.to_owned(), data_type: DataType::TEXT, comparison: Comparison::Exact })
+    };
+    let _ = Reader::new(source, source, &columns).folding().read(text);
+    seen.get()
+}
+
+fn node(
+    source: Dialect,
+    text: &str,
+    target: Dialect,
+    want: Want<'_>,
+    columns: &Columns<'_>,
+) -> Option<term::Node> {
+    let mut reader = Reader::new(source, target, columns);
+    reader.folds = match want {
+        Want::Speed | Want::Unique { ascii: true } => Folding::Own,
+        // What SQLite calls lower PostgreSQL does under its collation of bytes.
+        _ if source == Dialect::Sqlite && target == Dialect::Postgres => Folding::Ascii,
+        _ => Folding::No,
+    };
+    let node = reader.read(text)?;
+    match want {
+        Want::Unique { .. } | Want::Speed => Some(node),
+        Want::Truth => reader.condition(node),
+        Want::Value(data_type) => Some(node).filter(|n| n.class.stored_as(data_type)),
+    }
 }
 
 /// Whether a check says no more than what the target's type of the column enforces by itself: `json_valid(c)`,

@@ -126,6 +126,11 @@ impl Printer {
             }
             Term::Lower(term) => self.call("lower", std::slice::from_ref(&**term)),
             Term::Upper(term) => self.call("upper", std::slice::from_ref(&**term)),
+            Term::Bytewise(term) => {
+                self.term(term)?;
+                self.word(" COLLATE \"C\"");
+                Some(())
+            }
             Term::Real(term) => {
                 self.word("CAST(");
                 self.term(term)?;

@@ -73,18 +73,44 @@ pub(super) fn json_guard(source: Dialect, text: &str, columns: &Columns<'_>) -> 
     }
 }
 
+/// What stands for `lower` and `upper`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Folding {
+    /// Nothing: dialects differ.
+    No,
+    /// Those of the target.
+    Own,
+    /// Those of the target, over ASCII letters only.
+    Ascii,
+}
+
+/// Condition and column of `CASE WHEN condition THEN column END`.
+pub(super) fn partial_key(source: Dialect, text: &str) -> Option<(String, String)> {
+    let expr = parse(source, text)?;
+    let Expr::Case { operand: None, conditions, else_result: None, .. } = strip(&expr) else { return None };
+    let [CaseWhen { condition, result: Expr::Identifier(column) }] = conditions.as_slice() else {
+        return None;
+    };
+    Some((strip(condition).to_string(), column.value.clone()))
+}
+
 /// Reads expressions of one dialect for another.
 pub(super) struct Reader<'a> {
     pub(super) source: Dialect,
     pub(super) target: Dialect,
-    /// Whether `lower` and `upper` may be those of the target.
-    pub(super) folds: bool,
+    /// What may stand for `lower` and `upper`.
+    pub(super) folds: Folding,
     columns: &'a Columns<'a>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: Dialect, target: Dialect, columns: &'a Columns<'a>) -> Self {
-        Self { source, target, folds: false, columns }
+        Self { source, target, folds: Folding::No, columns }
+    }
+
+    /// The same with `lower` and `upper` being those of the target.
+    pub(super) fn folding(self) -> Self {
+        Self { folds: Folding::Own, ..self }
     }
 
     /// Reads a whole text.

@@ -111,6 +111,8 @@ pub(super) enum Term {
     Trim(Ends, Box<Term>),
     Lower(Box<Term>),
     Upper(Box<Term>),
+    /// Text under PostgreSQL's collation of bytes, which knows ASCII letters only.
+    Bytewise(Box<Term>),
     /// A decimal that SQLite keeps as text, as a double: only its sign is sure.
     Real(Box<Term>),
     Substring(Box<Term>, u32, Option<u32>),
@@ -119,6 +121,21 @@ pub(super) enum Term {
     Abs(Box<Term>),
     Case(Vec<(Term, Term)>, Option<Box<Term>>),
     JsonValid(Box<Term>),
+}
+
+impl Term {
+    /// Whether a text is a column, or made of one without getting longer.
+    pub(super) fn is_no_longer(&self) -> bool {
+        match self {
+            Self::Column(_) => true,
+            Self::Lower(term)
+            | Self::Upper(term)
+            | Self::Bytewise(term)
+            | Self::Trim(_, term)
+            | Self::Substring(term, ..) => term.is_no_longer(),
+            _ => false,
+        }
+    }
 }
 
 /// What kind of value a term has, as far as it decides whether dialects agree on an operation.

@@ -268,6 +268,9 @@ fn column(rules: &Rules, column: &ColumnPlan, native_type: &str, nullable: bool,
     if let Some(generated) = &column.generated {
         let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
         say(&format!("GENERATED ALWAYS AS ({}) {kind}", generated.expression));
+        if column.invisible {
+            say("INVISIBLE");
+        }
         // MariaDB has no NOT NULL for these.
         if !nullable && rules.flavour == Flavour::Mysql {
             say("NOT NULL");

@@ -5,6 +5,7 @@ use sqlx::MySqlConnection;
 
 use super::connection::rows;
 use super::types::quote;
+use crate::engine::expression;
 use crate::model::endpoint::Dialect;
 use crate::model::error::Result;
 use crate::model::plan::{ColumnProfile, TableProfile};
@@ -66,5 +67,9 @@ fn is_open(table: &Table, column: &Column, target: Dialect) -> bool {
     let mut indexes = table.indexes.iter().filter(|i| i.parts.iter().any(|p| p.key == key)).peekable();
     let in_index = indexes.peek().is_some();
     let in_unique = in_primary || indexes.any(|i| i.unique);
-    (long && (in_primary || in_index)) || (loose && in_unique)
+    let names = |text: &str| expression::names(Dialect::Mysql, text, &column.name);
+    let parts = table.indexes.iter().filter(|i| i.unique).flat_map(|i| &i.parts);
+    let in_expression =
+        parts.into_iter().any(|p| matches!(&p.key, IndexKey::Expression(text) if names(text)));
+    (long && (in_primary || in_index)) || (loose && in_unique) || in_expression
 }

@@ -5,11 +5,11 @@ use super::charset::{self, Collations};
 use super::ddl;
 use super::native::NativeType;
 use crate::engine::capability::{
-    Capabilities, ColumnInput, Facts, Mapping, NameLimit, Naming, Rules as RulesTrait,
+    Capabilities, ColumnInput, Facts, LooseKey, Mapping, NameLimit, Naming, Rules as RulesTrait,
 };
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{ColumnProfile, Fidelity, IdentityPlan, Plan, Script, StorageClasses};
-use crate::model::schema::{DataType, DefaultValue, Identity, IdentityGeneration};
+use crate::model::schema::{Collation, DataType, DefaultValue, Identity, IdentityGeneration};
 
 /// Longest VARCHAR in characters that a row of 65,535 bytes can hold beside other columns, at four bytes each;
 /// longer declarations become LONGTEXT, which holds the same values.
@@ -327,6 +327,16 @@ impl RulesTrait for Rules {
         }
     }
 
+    fn loose_key(&self, column: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {
+        // Lower case is Unicode's here; of ASCII it is everybody's.
+        (collation.case_insensitive && ascii).then(|| LooseKey {
+            expression: Some(format!("lower({})", quote(column))),
+            collation: None,
+            needs: None,
+            keeps_accents: false,
+        })
+    }
+
     fn identity(&self, identity: &Identity, mapping: &Mapping) -> Option<IdentityPlan> {
         let integer = NativeType::parse(&mapping.native_type).is_integer();
         (integer && identity.increment > 0).then_some(IdentityPlan {
@@ -459,6 +469,7 @@ fn capabilities(flavour: Flavour, version: (u32, u32, u32), case_sensitive_table
         constraint_names_are_global: true,
         partial_indexes: false,
         expression_indexes: !mariadb && version >= (8, 0, 13),
+        invisible_columns: mariadb && version >= (10, 3, 0),
         index_prefixes: true,
         index_include: false,
         index_nulls_order: false,

@@ -3,10 +3,12 @@
 
 use super::types::{self, Known};
 use super::{ddl, mapping};
-use crate::engine::capability::{Capabilities, ColumnInput, Facts, Mapping, NameLimit, Naming, Rules};
+use crate::engine::capability::{
+    Capabilities, ColumnInput, Facts, LooseKey, Mapping, NameLimit, Naming, Rules,
+};
 use crate::model::endpoint::{Dialect, Flavour};
-use crate::model::plan::{IdentityPlan, Plan, Script};
-use crate::model::schema::{DataType, DefaultValue, Identity, IdentityGeneration};
+use crate::model::plan::{IdentityPlan, ObjectPlan, Plan, Script};
+use crate::model::schema::{Collation, DataType, DefaultValue, Identity, IdentityGeneration, ObjectKind};
 use crate::model::value;
 
 /// Rules of one server, or of PostgreSQL as such.
@@ -49,6 +51,7 @@ impl PostgresRules {
             constraint_names_are_global: false,
             partial_indexes: true,
             expression_indexes: true,
+            invisible_columns: false,
             index_prefixes: false,
             index_include: true,
             index_nulls_order: true,
@@ -102,6 +105,51 @@ impl Rules for PostgresRules {
 
     fn default(&self, value: &DefaultValue, mapping: &Mapping) -> Option<String> {
         default(value, mapping)
+    }
+
+    fn loose_key(
+        &self,
+        column: &str,
+        collation: &Collation,
+        source: Dialect,
+        ascii: bool,
+    ) -> Option<LooseKey> {
+        if !collation.case_insensitive {
+            return None;
+        }
+        let column = types::quote(column);
+        let folded = |expression: String| LooseKey {
+            expression: Some(expression),
+            collation: None,
+            needs: None,
+            keeps_accents: true,
+        };
+        // NOCASE folds ASCII letters, which is what the collation of bytes does too.
+        if source == Dialect::Sqlite && !ascii {
+            return Some(folded(format!("lower({column} COLLATE \"C\")")));
+        }
+        if source == Dialect::Sqlite || !self.known.has_loose_collations() {
+            return Some(folded(format!("lower({column})")));
+        }
+        let (name, locale) = if collation.accent_insensitive {
+            ("techcare_db_ci_ai", "und-u-ks-level1")
+        } else {
+            ("techcare_db_ci", "und-u-ks-level2")
+        };
+        let there = self.known.collations.as_ref().is_some_and(|all| all.contains(name));
+        Some(LooseKey {
+            expression: None,
+            collation: Some(name.to_owned()),
+            needs: (!there).then(|| ObjectPlan {
+                kind: ObjectKind::Collation,
+                name: name.to_owned(),
+                definition: format!(
+                    "CREATE COLLATION {} (provider = icu, locale = '{locale}', deterministic = false)",
+                    types::quote(name)
+                ),
+            }),
+            keeps_accents: false,
+        })
     }
 
     fn identity(&self, identity: &Identity, mapping: &Mapping) -> Option<IdentityPlan> {

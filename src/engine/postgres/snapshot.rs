@@ -13,6 +13,7 @@ use super::fault::fault;
 use super::read;
 use super::types::quote;
 use crate::engine::capability::{ReadRequest, Snapshot};
+use crate::engine::expression;
 use crate::engine::stream::BatchSender;
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
@@ -215,7 +216,8 @@ fn measures(table: &Table, column: &Column, target: Dialect) -> Vec<Measure> {
     }
     let loose = column.collation.as_ref().is_some_and(|c| c.case_insensitive || c.accent_insensitive);
     let mut measures = sizes(table, column);
-    if loose && is_indexed(table, column) {
+    if column.data_type.is_text() && ((loose && is_indexed(table, column)) || is_in_expression(table, column))
+    {
         measures.push(Measure::Foreign);
     }
     measures
@@ -234,6 +236,13 @@ fn sizes(table: &Table, column: &Column) -> Vec<Measure> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Whether the key of a unique index is an expression that names a column.
+fn is_in_expression(table: &Table, column: &Column) -> bool {
+    let parts = table.indexes.iter().filter(|i| i.unique).flat_map(|i| &i.parts);
+    let names = |text: &str| expression::names(Dialect::Postgres, text, &column.name);
+    parts.into_iter().any(|p| matches!(&p.key, IndexKey::Expression(text) if names(text)))
 }
 
 fn is_indexed(table: &Table, column: &Column) -> bool {

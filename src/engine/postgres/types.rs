@@ -83,6 +83,11 @@ impl Known {
         self.collations.as_ref().is_none_or(|all| all.contains(name))
     }
 
+    /// Whether collations that ignore case can be made: by ICU, since PostgreSQL 12.
+    pub(super) fn has_loose_collations(&self) -> bool {
+        self.has_collation("und-x-icu") && self.version.is_none_or(|v| v >= (12, 0, 0))
+    }
+
     /// Whether a type of the same dialect can be declared: built in, or known to be there.
     pub(super) fn has_type(&self, native: &str) -> bool {
         let element = native.trim_end_matches("[]");

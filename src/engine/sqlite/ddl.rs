@@ -5,12 +5,14 @@
 use std::fmt::Write as _;
 
 use super::types::{self, Affinity};
-use crate::engine::capability::{Capabilities, ColumnInput, Mapping, NameLimit, Naming, Rules};
+use crate::engine::capability::{Capabilities, ColumnInput, LooseKey, Mapping, NameLimit, Naming, Rules};
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{
     ColumnPlan, ForeignKeyPlan, IdentityPlan, IndexPlan, KeyPlan, Plan, Script, Statement, TablePlan,
 };
-use crate::model::schema::{Action, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration};
+use crate::model::schema::{
+    Action, Collation, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration,
+};
 use crate::model::value;
 
 /// Date and time with the six digits that SQLAlchemy writes; CURRENT_TIMESTAMP has none, and text that differs in
@@ -34,6 +36,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     constraint_names_are_global: false,
     partial_indexes: true,
     expression_indexes: true,
+    invisible_columns: false,
     index_prefixes: false,
     index_include: false,
     index_nulls_order: false,
@@ -88,6 +91,16 @@ impl Rules for SqliteRules {
 
     fn default(&self, value: &DefaultValue, mapping: &Mapping) -> Option<String> {
         Some(default(value, mapping))
+    }
+
+    fn loose_key(&self, _: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {
+        // NOCASE knows ASCII letters only.
+        (collation.case_insensitive && ascii).then(|| LooseKey {
+            expression: None,
+            collation: Some("NOCASE".into()),
+            needs: None,
+            keeps_accents: false,
+        })
     }
 
     fn identity(&self, identity: &Identity, mapping: &Mapping) -> Option<IdentityPlan> {

@@ -64,6 +64,7 @@ impl Planner<'_> {
             generated: None,
             identity,
             collation: mapping.collation.clone(),
+            invisible: false,
             comment: self.column_comment(table, column),
         }
     }

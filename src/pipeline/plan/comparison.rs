@@ -34,6 +34,8 @@ impl Ignored {
         let no_pad = name.contains("nopad") || name.contains("0900");
         match name.as_str() {
             "c" | "posix" | "ucs_basic" | "binary" | "pg_c_utf8" | "c.utf8" | "c.utf-8" => Self::default(),
+            "techcare_db_ci" => Self { case: true, ..Self::default() },
+            "techcare_db_ci_ai" => Self { case: true, accents: true, ..Self::default() },
             "nocase" => Self { case: true, ..Self::default() },
             "rtrim" => Self { blanks: true, ..Self::default() },
             _ if name.ends_with("_bin") => Self { blanks: !no_pad, ..Self::default() },
@@ -44,6 +46,10 @@ impl Ignored {
             // A collation of a language on PostgreSQL: it orders, and equality stays exact.
             _ => Self::default(),
         }
+    }
+
+    pub(super) fn accents(self) -> bool {
+        self.accents
     }
 
     pub(super) fn is_exact(self) -> bool {
@@ -128,8 +134,38 @@ impl Planner<'_> {
         self.findings.push(note.table(&table.name).column(&column.name));
     }
 
-    /// A unique key over a column that ignores case or accents in the source and not in the target lets in what the
-    /// source refuses. (Blanks at the end are told with the column: nobody relies on them.)
+    /// What a key over a column ignores in the source and not in the target, blanks at the end left aside: those are
+    /// told with the column, and nobody relies on them. `None` where that is nothing.
+    pub(super) fn lost_comparison<'t>(
+        &self,
+        table: &'t Table,
+        column: &str,
+        columns: &[ColumnPlan],
+        said: Option<&'t Collation>,
+    ) -> Option<(&'t Collation, Ignored)> {
+        let own = table.column(column).filter(|c| c.data_type.is_text()).and_then(|c| c.collation.as_ref());
+        let collation = said.or(own)?;
+        let planned = columns.iter().find(|c| c.source == column);
+        // The same dialect keeps the collation, unless it had to take another one.
+        if self.input.verbatim()
+            && (said.is_some() || planned.is_none_or(|c| c.collation.as_ref() == Some(&collation.name)))
+        {
+            return None;
+        }
+        let mut lost = Ignored { blanks: false, ..Ignored::by(collation).beyond(ignored(planned)) };
+        // SQLite's NOCASE knows ASCII only, which is enough where the data are.
+        if self.input.rules.dialect() == Dialect::Sqlite && ignored(planned).case {
+            let ascii = self.ascii(table, column) == Some(true);
+            lost = Ignored {
+                case: collation.case_insensitive && !ascii,
+                accents: lost.accents && !ascii,
+                ..lost
+            };
+        }
+        (!lost.is_exact()).then_some((collation, lost))
+    }
+
+    /// A unique key that lets in what the source refuses.
     pub(super) fn looser(
         &mut self,
         table: &Table,
@@ -138,20 +174,7 @@ impl Planner<'_> {
         (kind, object): (&str, Option<&str>),
         said: Option<&Collation>,
     ) {
-        let own = table.column(column).filter(|c| c.data_type.is_text()).and_then(|c| c.collation.as_ref());
-        let Some(collation) = said.or(own) else { return };
-        let planned = columns.iter().find(|c| c.source == column);
-        // The same dialect keeps the collation, unless it had to take another one.
-        if self.input.verbatim()
-            && (said.is_some() || planned.is_none_or(|c| c.collation.as_ref() == Some(&collation.name)))
-        {
-            return;
-        }
-        let after = ignored(planned);
-        let lost = Ignored { blanks: false, ..Ignored::by(collation).beyond(after) };
-        if lost.is_exact() {
-            return;
-        }
+        let Some((collation, lost)) = self.lost_comparison(table, column, columns, said) else { return };
         let text =
             format!("lets in values that differ only in {}, which {} refuses", lost.words(), collation.name);
         let note = Note::new(codes::UNIQUE_LOOSER, kind, FindingAction::Converted, text);

@@ -2,6 +2,7 @@
 //! speed only may become plainer.
 
 use super::comparison::{ignored, is_exact_name};
+use super::emulated::Looseness;
 use super::findings::Note;
 use super::names::renamed;
 use super::{Changed, Planner};
@@ -9,6 +10,9 @@ use crate::engine::expression::Want;
 use crate::model::codes;
 use crate::model::plan::{ColumnPlan, FindingAction, IndexPartPlan, IndexPlan, KeyPlan};
 use crate::model::schema::{Deferrable, Index, IndexKey, IndexPart, Table};
+
+/// How the finding about a key without its own collation begins.
+const AS_COLUMN: &str = "compares as its column does";
 
 impl Planner<'_> {
     /// Plans the primary key.
@@ -26,9 +30,6 @@ impl Planner<'_> {
             let text = "is longer than the target takes";
             let note = Note::new(codes::KEY_TOO_LONG, "primary key", FindingAction::Refused, text);
             self.findings.push(note.table(&table.name).object(key.name.as_deref()));
-        }
-        for column in &key.columns {
-            self.looser(table, column, columns, ("primary key", key.name.as_deref()), None);
         }
         let name = key.name.as_ref().map(|wanted| {
             let name = if can.indexes_share_names_with_tables {
@@ -55,10 +56,15 @@ impl Planner<'_> {
 
     /// Plans the unique constraints and indexes of a table.
     pub(super) fn indexes(&mut self, table: &Table, columns: &[ColumnPlan]) -> Vec<IndexPlan> {
-        table.indexes.iter().filter_map(|index| self.index(table, index, columns)).collect()
+        let mut planned = Vec::with_capacity(table.indexes.len());
+        for index in &table.indexes {
+            let index = self.as_partial(index);
+            planned.extend(self.index(table, &index, columns));
+        }
+        planned
     }
 
-    fn index(&mut self, table: &Table, index: &Index, columns: &[ColumnPlan]) -> Option<IndexPlan> {
+    fn index(&mut self, table: &Table, index: &Index, columns: &[ColumnPlan]) -> Vec<IndexPlan> {
         let can = self.input.rules.capabilities();
         let mut shape = Shape { unique: index.unique, plainer: Vec::new(), looser: Vec::new() };
         let method = match self.method(index, &mut shape) {
@@ -66,7 +72,7 @@ impl Planner<'_> {
             Err(why) => return self.index_lost(table, index, &why),
         };
         if self.covered(table, index) {
-            return None;
+            return Vec::new();
         }
         if index.parts.len() > can.max_index_columns {
             let why = format!("the target takes {} columns", can.max_index_columns);
@@ -84,14 +90,19 @@ impl Planner<'_> {
         }
         let predicate = match &index.predicate {
             None => None,
+            Some(text) if !can.partial_indexes => {
+                let keys =
+                    if shape.unique { self.partial_keys(table, index, text, columns, &parts) } else { None };
+                match keys {
+                    Some(keys) => parts = keys,
+                    None => shape.covers_all_rows(),
+                }
+                None
+            }
             Some(text) => {
-                let said = self
-                    .expression(text, Want::Truth, table, columns, Changed::All)
-                    .filter(|_| can.partial_indexes);
+                let said = self.expression(text, Want::Truth, table, columns, Changed::All);
                 if said.is_none() {
-                    shape.plainer.push("covers all rows instead of those of its WHERE".into());
-                    // Unique among some rows is not unique among all.
-                    shape.forgets_unique();
+                    shape.covers_all_rows();
                 }
                 said
             }
@@ -104,30 +115,70 @@ impl Planner<'_> {
             shape.looser.push("takes more than one NULL");
         }
         let deferrable = self.unique_deferrable(table, index);
-        self.shape_findings(table, index, &shape);
-        if shape.unique {
-            for part in &index.parts {
-                if let IndexKey::Column(column) = &part.key {
-                    let said = part.collation.as_ref();
-                    self.looser(table, column, columns, (kind_word(index), index.name.as_deref()), said);
-                }
-            }
+        let exact = parts.clone();
+        let loose = shape.unique && self.loose_keys(table, index, columns, &mut parts);
+        if loose {
+            // It compares as the source does after all.
+            shape.plainer.retain(|way| !way.starts_with(AS_COLUMN));
         }
+        self.shape_findings(table, index, &shape);
         // A constraint takes plain columns only; with more than that it is declared as an index.
-        let plain = predicate.is_none() && parts.iter().all(is_plain);
-        let constraint = index.constraint && shape.unique && (plain || self.input.verbatim());
+        let plain = |parts: &[IndexPartPlan]| predicate.is_none() && parts.iter().all(is_plain);
+        let constraint =
+            index.constraint && shape.unique && ((!loose && plain(&parts)) || self.input.verbatim());
         let include = if can.index_include { index.include.as_slice() } else { &[] };
-        Some(IndexPlan {
+        let planned = IndexPlan {
             name: self.index_name(table, index, constraint, &parts),
             unique: shape.unique,
             constraint,
             parts,
             include: include.iter().map(|c| self.names.column(&table.name, c)).collect(),
-            predicate,
+            predicate: predicate.clone(),
             method,
             nulls_not_distinct: index.nulls_not_distinct && self.input.verbatim(),
             deferrable,
-        })
+        };
+        // Foreign keys lead to plain columns.
+        if loose && self.is_referenced(table, index) {
+            let target = self.names.table(&table.name);
+            let name = planned.name.as_deref().unwrap_or(&target);
+            let name = self.names.index(&target, &format!("{name}_exact"));
+            let also = IndexPlan { name: Some(name), parts: exact, ..planned.clone() };
+            return vec![planned, also];
+        }
+        vec![planned]
+    }
+
+    /// Says in the keys of a unique index what its columns take for equal in the source and not in the target; `false`
+    /// where there is nothing to say, or no way to.
+    fn loose_keys(
+        &mut self,
+        table: &Table,
+        index: &Index,
+        columns: &[ColumnPlan],
+        parts: &mut [IndexPartPlan],
+    ) -> bool {
+        let mut loose = false;
+        for (part, planned) in index.parts.iter().zip(parts) {
+            let IndexKey::Column(column) = &part.key else { continue };
+            let said = part.collation.as_ref();
+            let done = match self.looseness(table, column, columns, said) {
+                Looseness::Same => continue,
+                // Its key is an expression already.
+                Looseness::Key(_)
+                    if planned.column.as_ref() != Some(&self.names.column(&table.name, column)) =>
+                {
+                    false
+                }
+                Looseness::Key(key) => self.loosen(table, index, key, columns, planned).is_ok(),
+                Looseness::Lost => false,
+            };
+            loose |= done;
+            if !done {
+                self.looser(table, column, columns, (kind_word(index), index.name.as_deref()), said);
+            }
+        }
+        loose
     }
 
     /// The access method to ask for, or why the index cannot be carried.
@@ -192,12 +243,8 @@ impl Planner<'_> {
         let (column, expression) = match &part.key {
             IndexKey::Column(name) => (Some(self.names.column(&table.name, name)), None),
             IndexKey::Expression(text) => {
-                if !can.expression_indexes {
-                    return Err("the target has no indexes over expressions".into());
-                }
-                let want = if index.unique { Want::Any } else { Want::Speed };
-                let said = self.expression(text, want, table, columns, Changed::All);
-                (None, Some(said.ok_or("its expression has no certain counterpart in the target")?))
+                let key = self.expression_key(table, index, text, columns)?;
+                (key.column, key.expression)
             }
         };
         let prefix = part.prefix.filter(|_| can.index_prefixes);
@@ -250,7 +297,7 @@ impl Planner<'_> {
         let same = column
             .is_some_and(|c| table.column(&c.source).and_then(|c| c.collation.as_ref()) == Some(collation));
         if wanted != loose && !same {
-            shape.plainer.push(format!("compares as its column does, not by {}", collation.name));
+            shape.plainer.push(format!("{AS_COLUMN}, not by {}", collation.name));
             if index.unique && loose {
                 // Exact keys under a loose column would collide.
                 shape.forgets_unique();
@@ -294,12 +341,12 @@ impl Planner<'_> {
         }
     }
 
-    fn index_lost(&mut self, table: &Table, index: &Index, why: &str) -> Option<IndexPlan> {
+    fn index_lost(&mut self, table: &Table, index: &Index, why: &str) -> Vec<IndexPlan> {
         let code = if index.unique { codes::UNIQUE_NOT_CARRIED } else { codes::INDEX_NOT_CARRIED };
         let text = format!("{why}; the source has {}", index.definition);
         let note = Note::new(code, kind_word(index), FindingAction::NotCarried, text);
         self.findings.push(note.table(&table.name).object(index.name.as_deref()));
-        None
+        Vec::new()
     }
 
     fn index_name(
@@ -341,6 +388,12 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// Unique among some rows is not unique among all.
+    fn covers_all_rows(&mut self) {
+        self.plainer.push("covers all rows instead of those of its WHERE".into());
+        self.forgets_unique();
+    }
+
     pub(super) fn forgets_unique(&mut self) {
         self.unique = false;
     }

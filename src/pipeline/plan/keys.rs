@@ -4,6 +4,7 @@
 use super::Planner;
 use super::indexes::Shape;
 use crate::engine::capability::KeyLimit;
+use crate::engine::expression;
 use crate::model::plan::{ColumnPlan, IndexPartPlan};
 use crate::model::schema::{DataType, Index, IndexKey, PrimaryKey, Table};
 
@@ -33,7 +34,14 @@ impl Planner<'_> {
                     .iter()
                     .any(|p| p.prefix.is_none() && p.key == IndexKey::Column(column.to_owned()))
         };
-        let mut covering = table.indexes.iter().filter(covers).peekable();
+        let source = self.input.source.dialect;
+        let within = |index: &&Index| {
+            index.unique
+                && index.parts.iter().any(
+                    |p| matches!(&p.key, IndexKey::Expression(text) if expression::names(source, text, column)),
+                )
+        };
+        let mut covering = table.indexes.iter().filter(|i| covers(i) || within(i)).peekable();
         if covering.peek().is_none() {
             return false;
         }
@@ -151,7 +159,7 @@ fn unit(column: &ColumnPlan) -> Option<u64> {
 }
 
 /// Bytes that a column, or its beginning, may take in a key.
-fn declared_bytes(column: &ColumnPlan, prefix: Option<u32>) -> u64 {
+pub(super) fn declared_bytes(column: &ColumnPlan, prefix: Option<u32>) -> u64 {
     /// What no other type exceeds.
     const OTHER: u64 = 32;
     let Some(unit) = unit(column) else { return OTHER };

@@ -8,6 +8,7 @@ mod comparison;
 mod constraints;
 mod data_only;
 mod decide;
+mod emulated;
 pub mod findings;
 mod indexes;
 mod keys;
@@ -77,6 +78,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         names: Names::new(input.rules),
         types: Vec::new(),
         objects: Vec::new(),
+        invisible: Vec::new(),
         effective: types::effective(input),
     };
     planner.name_tables();
@@ -107,6 +109,8 @@ struct Planner<'a> {
     names: Names<'a>,
     types: Vec<TypePlan>,
     objects: Vec<ObjectPlan>,
+    /// Columns that the indexes of the table at hand need.
+    invisible: Vec<ColumnPlan>,
     /// Columns of each table of the source with the types that have to travel, see [`types::effective`].
     effective: Vec<Vec<Column>>,
 }
@@ -127,10 +131,12 @@ impl Planner<'_> {
     fn table(&mut self, at: usize) -> TablePlan {
         let table = &self.input.source.tables[at];
         let verbatim = self.input.verbatim();
-        let columns = self.columns(at);
+        let mut columns = self.columns(at);
         let primary_key = self.primary_key(table, &columns);
-        let indexes = self.indexes(table, &columns);
+        let mut indexes = self.indexes(table, &columns);
+        indexes.extend(self.loose_primary_key(table, &columns));
         let checks = self.checks(table, &columns);
+        columns.append(&mut self.invisible);
         let key = table.key_columns().iter().map(|c| self.names.column(&table.name, c)).collect();
         let mut planned = TablePlan {
             source: table.name.clone(),
@@ -204,13 +210,22 @@ impl Planner<'_> {
         if self.input.verbatim() && !renamed() {
             return Some(text.to_owned());
         }
-        let bars = !self.input.rules.watches_changed_columns();
-        let facts = |name: &str| {
-            let facts = self.facts(name, table, columns)?;
-            let column = columns.iter().find(|c| c.name == facts.name)?;
-            (!bars || changed.admits(table, column)).then_some(facts)
-        };
+        let facts = |name: &str| self.watched_facts(name, table, columns, changed);
         expression::translate(self.input.source.dialect, text, self.input.rules.dialect(), want, &facts)
+    }
+
+    /// The same as [`Self::facts`] for the columns that `changed` admits.
+    fn watched_facts(
+        &self,
+        name: &str,
+        table: &Table,
+        columns: &[ColumnPlan],
+        changed: Changed,
+    ) -> Option<ColumnFacts> {
+        let bars = !self.input.rules.watches_changed_columns();
+        let facts = self.facts(name, table, columns)?;
+        let column = columns.iter().find(|c| c.name == facts.name)?;
+        (!bars || changed.admits(table, column)).then_some(facts)
     }
 
     /// What an expression of the source needs to know about a column of its table.

@@ -5,3 +5,4 @@ mod arrival;
 mod keys;
 mod layout;
 mod objects;
+mod unique;

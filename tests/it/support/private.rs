@@ -42,7 +42,8 @@ impl Drop for Private {
 }
 
 fn start(engine: Engine, folder: &Path) -> String {
-    script(&["start", engine.kind(), folder.to_str().unwrap(), &std::process::id().to_string()])
+    let kind = if engine == Engine::Postgres { "postgres" } else { "mariadb" };
+    script(&["start", kind, folder.to_str().unwrap(), &std::process::id().to_string()])
 }
 
 fn script(args: &[&str]) -> String {

@@ -16,6 +16,7 @@ use super::types::{Rules, literal, quote};
 use crate::engine::capability::Rules as _;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::error::Result;
+use crate::model::plan::INVISIBLE;
 use crate::model::schema::{
     Action, Check, Column, DataType, DefaultValue, Deferrable, ForeignKey, Index, IndexKey, IndexPart,
     Object, ObjectKind, PrimaryKey, Schema, Table, TableOptions,
@@ -56,7 +57,8 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
                 columns::column(&raw, telling, next, json)
             })
             .collect();
-        let (primary_key, indexes) = keys_of(&indexes.remove(&name).unwrap_or_default());
+        let (primary_key, mut indexes) = keys_of(&indexes.remove(&name).unwrap_or_default());
+        let columns = without_invisible(columns, &mut indexes);
         let actions = actions.remove(&name).unwrap_or_default();
         let (foreign_keys, elsewhere) =
             foreign_keys(&keys.remove(&name).unwrap_or_default(), &actions, database);
@@ -229,6 +231,27 @@ fn keys_of(rows: &[Fields]) -> (Option<PrimaryKey>, Vec<Index>) {
         });
     }
     (primary, indexes)
+}
+
+/// The columns without those that this program made for an index over an expression: the index has it instead.
+fn without_invisible(columns: Vec<Column>, indexes: &mut [Index]) -> Vec<Column> {
+    let (made, own): (Vec<Column>, Vec<Column>) =
+        columns.into_iter().partition(|c| c.name.starts_with(INVISIBLE) && c.generated.is_some());
+    for index in indexes {
+        for part in &mut index.parts {
+            let IndexKey::Column(name) = &part.key else { continue };
+            let generated = made.iter().find(|c| c.name == *name).and_then(|c| c.generated.as_ref());
+            if let Some(generated) = generated {
+                part.key = IndexKey::Expression(generated.expression.clone());
+            }
+        }
+        let unique = index.unique;
+        if index.parts.iter().any(|p| matches!(p.key, IndexKey::Expression(_))) {
+            let name = index.name.as_deref().unwrap_or_default();
+            index.definition = definition(name, unique, index.method.as_deref(), &index.parts);
+        }
+    }
+    own
 }
 
 fn index_part(row: &Fields, special: bool) -> IndexPart {

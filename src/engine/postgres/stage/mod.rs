@@ -120,6 +120,7 @@ async fn run(session: &mut PgConnection, statement: &Statement) -> Result<()> {
 const fn kind_word(kind: ObjectKind) -> &'static str {
     match kind {
         ObjectKind::View => "VIEW",
+        ObjectKind::Collation => "COLLATION",
         _ => "SEQUENCE",
     }
 }

@@ -137,6 +137,7 @@ fn table_plan(table: &Table) -> TablePlan {
                 .map(|g| GeneratedPlan { expression: g.expression.clone(), stored: g.stored }),
             identity: c.identity.as_ref().and_then(|i| rules.identity(i, &mapping)),
             collation: mapping.collation.clone(),
+            invisible: false,
             comment: None,
             fidelity: mapping.fidelity,
             native_type: mapping.native_type,

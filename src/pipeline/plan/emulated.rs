@@ -1,0 +1,313 @@
+//! Unique keys that the target cannot have in the source's way and can have in another one: regardless of case under
+//! a collation or expression of its own, over some rows by `CASE WHEN … THEN … END`, over an expression by a column
+//! that nobody sees.
+
+use std::borrow::Cow;
+
+use super::findings::Note;
+use super::keys::declared_bytes;
+use super::{Changed, Planner};
+use crate::engine::capability::{KeyLimit, LooseKey};
+use crate::engine::expression::{self, KeyKind, Want};
+use crate::model::codes;
+use crate::model::endpoint::Dialect;
+use crate::model::plan::{
+    ColumnPlan, Fidelity, FindingAction, GeneratedPlan, INVISIBLE, IndexPartPlan, IndexPlan,
+};
+use crate::model::schema::{Collation, DataType, Deferrable, Index, IndexKey, Table};
+
+/// What becomes of a key over text that the source compares loosely.
+pub(super) enum Looseness {
+    /// The column of the target compares as loosely, or nothing is loose.
+    Same,
+    /// The key has to say it.
+    Key(LooseKey),
+    /// The target has nothing for it.
+    Lost,
+}
+
+impl Planner<'_> {
+    /// A unique index whose keys are all `CASE WHEN condition THEN column END` forbids what one over the columns
+    /// WHERE condition does; it is what this program makes of such an index where there is no WHERE.
+    pub(super) fn as_partial<'i>(&self, index: &'i Index) -> Cow<'i, Index> {
+        let source = self.input.source.dialect;
+        if !index.unique || index.predicate.is_some() || self.input.verbatim() {
+            return Cow::Borrowed(index);
+        }
+        let split = |key: &IndexKey| match key {
+            IndexKey::Expression(text) => expression::partial_key(source, text),
+            IndexKey::Column(_) => None,
+        };
+        let Some(found) = index.parts.iter().map(|p| split(&p.key)).collect::<Option<Vec<_>>>() else {
+            return Cow::Borrowed(index);
+        };
+        match found.first() {
+            Some((condition, _)) if found.iter().all(|(other, _)| other == condition) => {
+                let mut partial = index.clone();
+                partial.predicate = Some(condition.clone());
+                for (part, (_, column)) in partial.parts.iter_mut().zip(&found) {
+                    part.key = IndexKey::Column(column.clone());
+                }
+                Cow::Owned(partial)
+            }
+            _ => Cow::Borrowed(index),
+        }
+    }
+
+    /// The key of an index over an expression: the expression, or the name of an invisible column that has it.
+    pub(super) fn expression_key(
+        &mut self,
+        table: &Table,
+        index: &Index,
+        text: &str,
+        columns: &[ColumnPlan],
+    ) -> Result<IndexPartPlan, String> {
+        let can = self.input.rules.capabilities();
+        let (expressions, invisible) = (can.expression_indexes, can.invisible_columns);
+        if !expressions && !invisible {
+            return Err("the target has no indexes over expressions".into());
+        }
+        if expressions && self.input.verbatim() {
+            let said = self.expression(text, Want::Speed, table, columns, Changed::ByForeignKeys);
+            let unsaid = || "its expression has no certain counterpart in the target".to_owned();
+            return Ok(part(None, Some(said.ok_or_else(unsaid)?)));
+        }
+        let want =
+            if index.unique { Want::Unique { ascii: self.is_ascii(table, text) } } else { Want::Speed };
+        let (source, target) = (self.input.source.dialect, self.input.rules.dialect());
+        let facts = |name: &str| self.watched_facts(name, table, columns, Changed::ByForeignKeys);
+        let (said, kind) = expression::key(source, text, target, want, &facts)
+            .ok_or("its expression has no certain counterpart in the target")?;
+        if target != Dialect::Mysql {
+            return Ok(part(None, Some(said)));
+        }
+        let named = columns.iter().filter(|c| expression::names(target, &said, &c.name));
+        let texts: Vec<&ColumnPlan> =
+            named.filter(|c| c.carries.is_text() || c.native_type.contains("char")).collect();
+        let like = match (kind, texts.as_slice()) {
+            (KeyKind::Text, [only]) => (*only).clone(),
+            (KeyKind::Integer, _) => ColumnPlan {
+                native_type: "bigint".into(),
+                carries: DataType::INT64,
+                collation: None,
+                ..columns.first().ok_or("its table has no columns")?.clone()
+            },
+            _ => return Err("the target cannot index values of its expression".into()),
+        };
+        self.keyed(table, index, said, &like)
+    }
+
+    /// Turns the parts of a unique index with WHERE into keys that are NULL for all other rows, where the target has
+    /// no WHERE.
+    pub(super) fn partial_keys(
+        &mut self,
+        table: &Table,
+        index: &Index,
+        predicate: &str,
+        columns: &[ColumnPlan],
+        parts: &[IndexPartPlan],
+    ) -> Option<Vec<IndexPartPlan>> {
+        let can = self.input.rules.capabilities();
+        let able = can.expression_indexes || can.invisible_columns;
+        if !able || !index.unique || parts.iter().any(|p| p.prefix.is_some()) {
+            return None;
+        }
+        let said = self.expression(predicate, Want::Truth, table, columns, Changed::ByForeignKeys)?;
+        let mut keys = Vec::with_capacity(parts.len());
+        for part in parts {
+            let column = columns.iter().find(|c| Some(&c.name) == part.column.as_ref())?;
+            let text = format!("CASE WHEN {said} THEN {} END", self.input.rules.quote(&column.name));
+            keys.push(self.keyed(table, index, text, &column.clone()).ok()?);
+        }
+        let text = format!(
+            "is kept by keys that are NULL where its WHERE does not hold; the source has {}",
+            index.definition
+        );
+        let note = Note::new(codes::EMULATED, "unique index", FindingAction::Emulated, text);
+        self.findings.push(note.table(&table.name).object(index.name.as_deref()));
+        Some(keys)
+    }
+
+    /// An expression as the key of an index, with values like those of a column.
+    fn keyed(
+        &mut self,
+        table: &Table,
+        index: &Index,
+        expression: String,
+        like: &ColumnPlan,
+    ) -> Result<IndexPartPlan, String> {
+        if let KeyLimit::Declared(most) = self.input.rules.key_limit()
+            && declared_bytes(like, None) > most
+        {
+            return Err(format!("its expression may be longer than the {most} bytes of a key of the target"));
+        }
+        if self.input.rules.capabilities().expression_indexes {
+            return Ok(part(None, Some(expression)));
+        }
+        let wanted = index.name.as_deref().unwrap_or(&table.name);
+        let name = (1..u32::MAX)
+            .map(|n| super::names::fit(self.input.rules, &format!("{INVISIBLE}{wanted}_{n}")))
+            .find(|name| self.invisible.iter().all(|c| c.name != *name))
+            .ok_or("its key has no name")?;
+        self.invisible.push(ColumnPlan {
+            source: name.clone(),
+            source_type: String::new(),
+            name: name.clone(),
+            fidelity: Fidelity::Exact,
+            nullable: true,
+            default: None,
+            on_update_now: false,
+            generated: Some(GeneratedPlan { expression, stored: false }),
+            identity: None,
+            invisible: true,
+            comment: None,
+            ..like.clone()
+        });
+        Ok(part(Some(name), None))
+    }
+
+    /// How a key over a column has to be said so that it takes for equal what the source does. `said` is a collation
+    /// of the key's own.
+    pub(super) fn looseness(
+        &self,
+        table: &Table,
+        column: &str,
+        columns: &[ColumnPlan],
+        said: Option<&Collation>,
+    ) -> Looseness {
+        let Some((collation, lost)) = self.lost_comparison(table, column, columns, said) else {
+            return Looseness::Same;
+        };
+        let Some(planned) = columns.iter().find(|c| c.source == column) else { return Looseness::Lost };
+        let ascii = self.ascii(table, column) == Some(true);
+        let source = self.input.source.dialect;
+        let able = {
+            let can = self.input.rules.capabilities();
+            can.expression_indexes || can.invisible_columns
+        };
+        match self.input.rules.loose_key(&planned.name, collation, source, ascii) {
+            Some(key) if key.expression.is_some() && !able => Looseness::Lost,
+            Some(key) if key.keeps_accents && lost.accents() && !ascii => Looseness::Lost,
+            Some(key) => Looseness::Key(key),
+            None => Looseness::Lost,
+        }
+    }
+
+    /// Says it. The rest of the part stays.
+    pub(super) fn loosen(
+        &mut self,
+        table: &Table,
+        index: &Index,
+        key: LooseKey,
+        columns: &[ColumnPlan],
+        planned: &mut IndexPartPlan,
+    ) -> Result<(), String> {
+        if let Some(needed) = key.needs.filter(|n| self.objects.iter().all(|o| o.name != n.name)) {
+            self.objects.push(needed);
+        }
+        if let Some(expression) = key.expression {
+            let like = columns.iter().find(|c| Some(&c.name) == planned.column.as_ref()).cloned();
+            let keyed = self.keyed(table, index, expression, &like.ok_or("its column is not carried")?)?;
+            planned.column = keyed.column;
+            planned.expression = keyed.expression;
+        }
+        planned.collation = key.collation.or_else(|| planned.collation.take());
+        Ok(())
+    }
+
+    /// What a primary key over loosely compared text forbids and its columns in the target do not: a unique index.
+    pub(super) fn loose_primary_key(&mut self, table: &Table, columns: &[ColumnPlan]) -> Option<IndexPlan> {
+        let key = table.primary_key.as_ref()?;
+        let loose: Vec<Looseness> =
+            key.columns.iter().map(|c| self.looseness(table, c, columns, None)).collect();
+        for (column, looseness) in key.columns.iter().zip(&loose) {
+            if matches!(looseness, Looseness::Lost) {
+                self.looser(table, column, columns, ("primary key", key.name.as_deref()), None);
+            }
+        }
+        let said = loose.iter().any(|l| matches!(l, Looseness::Key(_)));
+        if !said || loose.iter().any(|l| matches!(l, Looseness::Lost)) {
+            return None;
+        }
+        let target = self.names.table(&table.name);
+        let name = self.names.index(&target, &format!("{target}_{}_ci", key.columns.join("_")));
+        // What the findings and the names of invisible columns are about.
+        let about = Index {
+            name: Some(name.clone()),
+            unique: true,
+            constraint: false,
+            parts: Vec::new(),
+            include: Vec::new(),
+            predicate: None,
+            method: None,
+            nulls_not_distinct: false,
+            deferrable: Deferrable::No,
+            definition: String::new(),
+        };
+        let mut parts = Vec::with_capacity(loose.len());
+        for (column, looseness) in key.columns.iter().zip(loose) {
+            let mut planned = part(Some(self.names.column(&table.name, column)), None);
+            if let Looseness::Key(key) = looseness {
+                self.loosen(table, &about, key, columns, &mut planned).ok()?;
+            }
+            parts.push(planned);
+        }
+        let text =
+            format!("{name:?} is added, because the primary key of the source takes \"a\" and \"A\" for one");
+        let note = Note::new(codes::INDEX_ADDED, "index", FindingAction::Translated, text);
+        self.findings.push(note.table(&table.name).object(Some(&name)));
+        Some(unique_index(name, parts))
+    }
+
+    /// Whether a foreign key leads to exactly the columns of an index.
+    pub(super) fn is_referenced(&self, table: &Table, index: &Index) -> bool {
+        let keys = self.input.source.tables.iter().flat_map(|t| &t.foreign_keys);
+        keys.into_iter().filter(|k| k.references == table.name).any(|k| {
+            k.referenced_columns.len() == index.parts.len()
+                && index.parts.iter().all(|p| match &p.key {
+                    IndexKey::Column(c) => k.referenced_columns.contains(c),
+                    IndexKey::Expression(_) => false,
+                })
+        })
+    }
+
+    /// Whether all text of the columns that an expression names is ASCII.
+    fn is_ascii(&self, table: &Table, text: &str) -> bool {
+        let source = self.input.source.dialect;
+        let mut named =
+            table.columns.iter().filter(|c| expression::names(source, text, &c.name)).map(|c| &c.name);
+        named.all(|c| self.ascii(table, c) == Some(true))
+    }
+
+    /// Whether all text of a column is ASCII; `None` if nobody looked.
+    pub(super) fn ascii(&self, table: &Table, column: &str) -> Option<bool> {
+        let at = table.columns.iter().position(|c| c.name == column)?;
+        self.column_profile(table, at)?.ascii
+    }
+}
+
+fn part(column: Option<String>, expression: Option<String>) -> IndexPartPlan {
+    IndexPartPlan {
+        column,
+        expression,
+        descending: false,
+        nulls_first: None,
+        collation: None,
+        prefix: None,
+        operator_class: None,
+    }
+}
+
+fn unique_index(name: String, parts: Vec<IndexPartPlan>) -> IndexPlan {
+    IndexPlan {
+        name: Some(name),
+        unique: true,
+        constraint: false,
+        parts,
+        include: Vec::new(),
+        predicate: None,
+        method: None,
+        nulls_not_distinct: false,
+        deferrable: Deferrable::No,
+    }
+}

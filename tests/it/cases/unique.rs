@@ -1,0 +1,143 @@
+//! What a unique key takes for equal: regardless of case, among some rows, over an expression.
+
+use super::arrival::{migrate, onward};
+use crate::support::database::Engine;
+
+use Engine::{Mariadb, Postgres, Sqlite};
+
+#[test]
+fn a47_a_key_regardless_of_case_goes_on_refusing() {
+    let table = "CREATE TABLE member (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(40) COLLATE utf8mb4_general_ci NOT NULL,
+                     tag VARCHAR(20) COLLATE utf8mb4_unicode_ci, UNIQUE KEY by_name (name), UNIQUE KEY by_tag (tag));
+                 CREATE TABLE word (word VARCHAR(20) COLLATE utf8mb4_general_ci PRIMARY KEY);
+                 CREATE TABLE said (id INTEGER PRIMARY KEY, word VARCHAR(20) COLLATE utf8mb4_general_ci,
+                     FOREIGN KEY (word) REFERENCES word (word));";
+    let ascii = format!(
+        "{table} INSERT INTO member VALUES (1, 'abc', 'x-y'), (2, 'abd', NULL), (3, 'ab', 'xy');
+         INSERT INTO word VALUES ('hello'); INSERT INTO said VALUES (1, 'hello')"
+    );
+    for to in Engine::ALL {
+        let arrived = migrate(Mariadb, &ascii, to).whole();
+        for bad in [
+            "INSERT INTO member VALUES (9, 'ABC', NULL)",
+            "INSERT INTO member VALUES (9, 'new', 'X-Y')",
+            "INSERT INTO word VALUES ('HELLO')",
+            "INSERT INTO said VALUES (9, 'nobody')",
+        ] {
+            assert!(arrived.target.refuses(bad), "{to:?} takes {bad}");
+        }
+        arrived
+            .target
+            .execute("INSERT INTO member VALUES (9, 'xbc', NULL); INSERT INTO said VALUES (2, 'hello')");
+    }
+    // Accents and letters beyond ASCII: PostgreSQL's ICU knows them, SQLite does not and says so.
+    let accents = format!("{table} INSERT INTO member VALUES (1, 'résumé', 'ÉCOLE')");
+    let arrived = migrate(Mariadb, &accents, Postgres).whole();
+    for bad in ["RESUME', 'x", "other', 'école"] {
+        assert!(arrived.target.refuses(&format!("INSERT INTO member VALUES (9, '{bad}')")), "takes {bad}");
+    }
+    let arrived = migrate(Mariadb, &accents, Sqlite);
+    assert!(matches!(arrived.ran.code, 1 | 4), "{}", arrived.ran);
+    let said = arrived.findings("unique_looser");
+    assert!(
+        said.iter().any(|f| f["column"] == "name") && said.iter().any(|f| f["column"] == "tag"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a47_nocase_goes_on_refusing() {
+    let table =
+        "CREATE TABLE member (id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE NOT NULL UNIQUE, mail TEXT);
+                 CREATE UNIQUE INDEX by_mail ON member (mail COLLATE NOCASE);";
+    for to in Engine::ALL {
+        let sql = format!("{table} INSERT INTO member VALUES (1, 'abc', 'a@b.c'), (2, 'abd', NULL)");
+        let arrived = migrate(Sqlite, &sql, to).whole();
+        for bad in ["(9, 'ABC', NULL)", "(9, 'new', 'A@B.C')"] {
+            assert!(
+                arrived.target.refuses(&format!("INSERT INTO member VALUES {bad}")),
+                "{to:?} takes {bad}"
+            );
+        }
+        let back = onward(arrived.target, Sqlite).done();
+        for bad in ["(9, 'ABC', NULL)", "(9, 'new', 'A@B.C')"] {
+            assert!(
+                back.target.refuses(&format!("INSERT INTO member VALUES {bad}")),
+                "{to:?} → SQLite takes {bad}"
+            );
+        }
+    }
+    // NOCASE tells É and é apart, and so does the target, where both are there already.
+    let sql = format!("{table} INSERT INTO member VALUES (1, 'É', 'É@x'), (2, 'é', 'é@x')");
+    let arrived = migrate(Sqlite, &sql, Postgres).whole();
+    assert!(arrived.target.refuses("INSERT INTO member VALUES (9, 'x', 'É@X')"));
+    assert_eq!(arrived.target.value("SELECT count(*) FROM member").unwrap(), "2");
+    let arrived = migrate(Sqlite, &sql, Mariadb);
+    assert_ne!(arrived.ran.code, 0, "{}", arrived.ran);
+}
+
+#[test]
+fn a48_a_partial_unique_index_guards_the_same_rows() {
+    let sql = "CREATE TABLE account (id INTEGER NOT NULL PRIMARY KEY, email VARCHAR(80), deleted INTEGER NOT NULL, team INTEGER);
+               CREATE UNIQUE INDEX alive ON account (email) WHERE deleted = 0;
+               CREATE UNIQUE INDEX leader ON account (team, deleted) WHERE deleted < 2 AND team IS NOT NULL;
+               CREATE INDEX plain ON account (team) WHERE deleted = 0;
+               INSERT INTO account VALUES (1, 'a', 0, 1), (2, 'a', 2, 1), (3, 'a', 3, 1), (4, 'b', 0, NULL)";
+    for from in [Sqlite, Postgres] {
+        for to in Engine::ALL {
+            let arrived = migrate(from, sql, to).done();
+            assert_eq!(arrived.findings("unique_not_carried").len(), 0, "{}", arrived.ran);
+            let emulated =
+                arrived.findings("emulated").iter().filter(|f| f["kind"] == "unique index").count();
+            assert_eq!(emulated, if to == Mariadb { 2 } else { 0 }, "{from:?} → {to:?}: {}", arrived.ran);
+            let check = |db: &crate::support::database::Db| {
+                for bad in ["(9, 'a', 0, 5)", "(9, 'x', 0, 1)"] {
+                    assert!(
+                        db.refuses(&format!("INSERT INTO account VALUES {bad}")),
+                        "{from:?} → {to:?}: {bad}"
+                    );
+                }
+                db.execute("INSERT INTO account VALUES (8, 'a', 2, 1), (9, NULL, 0, NULL)");
+                db.execute("DELETE FROM account WHERE id > 7");
+                assert_eq!(
+                    db.query("SELECT * FROM account").first().map(Vec::len),
+                    Some(4),
+                    "a column more shows"
+                );
+            };
+            check(&arrived.target);
+            let back = onward(arrived.target, from).done();
+            assert_eq!(back.findings("unique_not_carried").len(), 0, "{}", back.ran);
+            check(&back.target);
+        }
+    }
+}
+
+#[test]
+fn a49_an_index_over_an_expression_is_carried() {
+    let sql = "CREATE TABLE account (id INTEGER NOT NULL PRIMARY KEY, email TEXT, name VARCHAR(20));
+               CREATE UNIQUE INDEX by_email ON account (lower(email));
+               CREATE INDEX by_name ON account (upper(name));
+               INSERT INTO account VALUES (1, 'a@B.c', 'x'), (2, 'd@e.f', 'X')";
+    for from in [Sqlite, Postgres] {
+        for to in Engine::ALL {
+            let arrived = migrate(from, sql, to).done();
+            for code in ["unique_not_carried", "index_not_carried", "unique_looser"] {
+                assert_eq!(arrived.findings(code).len(), 0, "{}", arrived.ran);
+            }
+            assert!(
+                arrived.target.refuses("INSERT INTO account VALUES (9, 'A@b.C', 'x')"),
+                "{from:?} → {to:?}"
+            );
+            arrived.target.execute("INSERT INTO account VALUES (3, 'a@b.d', 'x')");
+            let back = onward(arrived.target, from).done();
+            assert_eq!(back.findings("unique_not_carried").len(), 0, "{}", back.ran);
+            assert!(back.target.refuses("INSERT INTO account VALUES (9, 'A@b.C', 'x')"), "{to:?} → {from:?}");
+        }
+    }
+    // SQLite's lower knows ASCII only; PostgreSQL is told to do the same.
+    let sql = format!("{sql}; INSERT INTO account VALUES (3, 'É', 'y'), (4, 'é', 'y')");
+    let arrived = migrate(Sqlite, &sql, Postgres).done();
+    assert_eq!(arrived.target.value("SELECT count(*) FROM account").unwrap(), "4");
+    assert!(arrived.target.refuses("INSERT INTO account VALUES (9, 'A@b.C', 'x')"));
+}
