@@ -14,11 +14,11 @@ build: ## the release binary, target/release/techcare-db
 demo: ## a TechCare file through SQLite → PostgreSQL → MariaDB → SQLite, and proof that nothing changed
 	@$(support)/demo.sh
 
-test: ## every test, on private PostgreSQL and MariaDB servers that come and go with it
-	@$(support)/servers run $(support)/test.sh
+test: ## every test, on private PostgreSQL, MariaDB and MySQL servers that come and go with it
+	@$(support)/servers run --mysql $(support)/test.sh
 
 nightly: ## `make test` with the sizes that take long (300,000 diagnostics)
-	@TECHCARE_DB_TEST_NIGHTLY=1 $(support)/servers run $(support)/test.sh
+	@TECHCARE_DB_TEST_NIGHTLY=1 $(support)/servers run --mysql $(support)/test.sh
 
 lint: floors ## clippy, warnings denied, and the floors
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings

@@ -75,7 +75,7 @@ pub fn untouched(db: &Db) {
             let schemas = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'techcare%'";
             assert_eq!(db.query(schemas), Vec::<Vec<_>>::new(), "left behind");
         }
-        Engine::Mariadb => assert_eq!(content::tables(db), Vec::<String>::new()),
+        Engine::Mariadb | Engine::Mysql => assert_eq!(content::tables(db), Vec::<String>::new()),
     }
 }
 
@@ -147,7 +147,7 @@ fn a_server_that_is_not_there() {
 #[test]
 fn a_wrong_password() {
     let source = small();
-    for engine in [Engine::Postgres, Engine::Mariadb] {
+    for engine in Engine::servers() {
         let target = Db::fresh(engine);
         let user = format!("locked_{}", target.name());
         let (make, remove) = accounts(engine, &user);
@@ -180,7 +180,7 @@ fn accounts(engine: Engine, user: &str) -> (String, String) {
 #[test]
 fn a_database_that_the_server_does_not_have() {
     let source = small();
-    for engine in [Engine::Postgres, Engine::Mariadb] {
+    for engine in Engine::servers() {
         let server = engine.server();
         let url = format!("{}/no_such_database", server.rsplit_once('/').unwrap().0);
         refused(&["migrate", "--source", &source.url, "--target", &url], 3, &["no_such_database"]);
@@ -191,7 +191,7 @@ fn a_database_that_the_server_does_not_have() {
 #[test]
 fn a_target_that_has_one_of_the_tables() {
     let source = small();
-    for engine in Engine::ALL {
+    for engine in Engine::all() {
         let target = Db::fresh(engine);
         target.execute("CREATE TABLE child (id INTEGER PRIMARY KEY, mine VARCHAR(9)); INSERT INTO child VALUES (7, 'precious')");
         let before = content::read(&target);
@@ -218,7 +218,7 @@ fn a_source_that_is_the_target() {
     }
     assert!(before == std::fs::read(source.path()).unwrap(), "the file was written to");
 
-    for engine in [Engine::Postgres, Engine::Mariadb] {
+    for engine in Engine::servers() {
         let db = Db::fresh(engine);
         db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)");
         for other in [db.url.clone(), db.url.replace("127.0.0.1", "localhost")] {
@@ -231,7 +231,7 @@ fn a_source_that_is_the_target() {
 #[test]
 fn no_right_to_create() {
     let source = small();
-    for engine in [Engine::Postgres, Engine::Mariadb] {
+    for engine in Engine::servers() {
         let target = Db::fresh(engine);
         let user = format!("reader_{}", target.name());
         let (make, remove) = accounts(engine, &user);

@@ -138,7 +138,7 @@ fn detect_finds_the_database_as_the_application_does() {
     };
     assert!(seen(&[]).contains("instance/techcare.db"));
     assert!(seen(&[("DATABASE_URL", "sqlite:///techcare.db")]).contains("DATABASE_URL"));
-    for engine in [Engine::Postgres, Engine::Mariadb] {
+    for engine in Engine::servers() {
         let db = Db::fresh(engine);
         std::fs::write(folder.path().join(".env"), format!("DATABASE_URL={}\n", db.url)).unwrap();
         let told = seen(&[]);
@@ -164,7 +164,7 @@ fn migrate_says_what_it_did() {
 #[test]
 fn a_dry_run_prints_the_plan_and_touches_nothing() {
     let source = small();
-    for engine in [Engine::Postgres, Engine::Mariadb] {
+    for engine in Engine::servers() {
         let target = Db::fresh(engine);
         let ran = binary::run(&["migrate", "--source", &source.url, "--target", &target.url, "--dry-run"]);
         assert_eq!(ran.code, 0, "{ran}");
@@ -190,7 +190,7 @@ fn part_of_a_database() {
 #[test]
 fn half_of_the_work() {
     let source = small();
-    for engine in Engine::ALL {
+    for engine in Engine::all() {
         let target = Db::fresh(engine);
         let empty = binary::migrate(&source.url, &target.url, &["--schema-only"]);
         assert_eq!(empty.code, 0, "{empty}");
@@ -250,7 +250,7 @@ fn quiet_means_quiet() {
 
 #[test]
 fn schema_up_and_down_on_every_engine() {
-    for engine in Engine::ALL {
+    for engine in Engine::all() {
         let db = Db::fresh(engine);
         let schema = |args: &[&str]| {
             let ran = binary::run(&[&["schema"], args, &["--database", &db.url, "--yes"]].concat());

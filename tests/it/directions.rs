@@ -69,6 +69,9 @@ fn judge(before: &Seen, after: &Seen, report: &Report, label: &str, faults: &mut
 }
 
 fn direction(name: &'static str, from: Engine, to: Engine) {
+    if !(from.at_hand() && to.at_hand()) {
+        return;
+    }
     let Some(source) = samples::sample(name, from) else { return };
     let before = look(&source);
     let counted: Vec<_> = before.content.iter().map(|(table, is)| (table.clone(), is.rows.len())).collect();
@@ -114,6 +117,13 @@ directions! {
     chinook_mariadb_to_sqlite_and_back: "chinook" Mariadb => Sqlite,
     chinook_mariadb_to_postgres_and_back: "chinook" Mariadb => Postgres,
     chinook_mariadb_to_itself: "chinook" Mariadb => Mariadb,
+    chinook_mariadb_to_mysql_and_back: "chinook" Mariadb => Mysql,
+    chinook_sqlite_to_mysql_and_back: "chinook" Sqlite => Mysql,
+    chinook_postgres_to_mysql_and_back: "chinook" Postgres => Mysql,
+    chinook_mysql_to_sqlite_and_back: "chinook" Mysql => Sqlite,
+    chinook_mysql_to_postgres_and_back: "chinook" Mysql => Postgres,
+    chinook_mysql_to_mariadb_and_back: "chinook" Mysql => Mariadb,
+    chinook_mysql_to_itself: "chinook" Mysql => Mysql,
 
     northwind_sqlite_to_itself: "northwind" Sqlite => Sqlite,
     northwind_sqlite_to_postgres_and_back: "northwind" Sqlite => Postgres,
@@ -125,10 +135,15 @@ directions! {
     sakila_mariadb_to_sqlite_and_back: "sakila" Mariadb => Sqlite,
     sakila_mariadb_to_postgres_and_back: "sakila" Mariadb => Postgres,
     sakila_mariadb_to_itself: "sakila" Mariadb => Mariadb,
+    sakila_mysql_to_sqlite_and_back: "sakila" Mysql => Sqlite,
+    sakila_mysql_to_postgres_and_back: "sakila" Mysql => Postgres,
+    sakila_mysql_to_mariadb_and_back: "sakila" Mysql => Mariadb,
+    sakila_mysql_to_itself: "sakila" Mysql => Mysql,
 
     pagila_postgres_to_sqlite_and_back: "pagila" Postgres => Sqlite,
     pagila_postgres_to_itself: "pagila" Postgres => Postgres,
     pagila_postgres_to_mariadb_and_back: "pagila" Postgres => Mariadb,
+    pagila_postgres_to_mysql_and_back: "pagila" Postgres => Mysql,
 
     trac_sqlite_to_itself: "trac" Sqlite => Sqlite,
     trac_sqlite_to_postgres_and_back: "trac" Sqlite => Postgres,
@@ -139,6 +154,7 @@ directions! {
     trac_mariadb_to_sqlite_and_back: "trac" Mariadb => Sqlite,
     trac_mariadb_to_postgres_and_back: "trac" Mariadb => Postgres,
     trac_mariadb_to_itself: "trac" Mariadb => Mariadb,
+    trac_sqlite_to_mysql_and_back: "trac" Sqlite => Mysql,
 
     oscar_sqlite_to_itself: "oscar" Sqlite => Sqlite,
     oscar_sqlite_to_postgres_and_back: "oscar" Sqlite => Postgres,
@@ -149,6 +165,8 @@ directions! {
     oscar_mariadb_to_sqlite_and_back: "oscar" Mariadb => Sqlite,
     oscar_mariadb_to_postgres_and_back: "oscar" Mariadb => Postgres,
     oscar_mariadb_to_itself: "oscar" Mariadb => Mariadb,
+    oscar_sqlite_to_mysql_and_back: "oscar" Sqlite => Mysql,
+    oscar_postgres_to_mysql_and_back: "oscar" Postgres => Mysql,
 }
 
 /// The judges judged: the same application, made by itself on three engines. They see the rows in which those

@@ -23,7 +23,7 @@ async fn connect(db: &Db) -> DatabaseConnection {
     let url = match db.engine {
         Engine::Sqlite => format!("{}?mode=rwc", db.url),
         Engine::Postgres => db.url.replacen("postgresql:", "postgres:", 1),
-        Engine::Mariadb => db.url.clone(),
+        Engine::Mariadb | Engine::Mysql => db.url.clone(),
     };
     let mut options = ConnectOptions::new(url);
     // One, so that what is set for the session holds for all statements.
@@ -33,7 +33,9 @@ async fn connect(db: &Db) -> DatabaseConnection {
         // The loader fills staging in any order; there the keys come last.
         Engine::Sqlite => "PRAGMA foreign_keys = OFF",
         Engine::Postgres => "SET session_replication_role = replica",
-        Engine::Mariadb => "SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', foreign_key_checks = 0",
+        Engine::Mariadb | Engine::Mysql => {
+            "SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', foreign_key_checks = 0"
+        }
     };
     connection.execute_unprepared(session).await.unwrap();
     connection
@@ -47,7 +49,7 @@ fn application_ddl(engine: Engine) -> String {
         Engine::Postgres => ddl
             .replace("\tid INTEGER NOT NULL", "\tid SERIAL NOT NULL")
             .replace("DATETIME", "TIMESTAMP WITHOUT TIME ZONE"),
-        Engine::Mariadb => ddl
+        Engine::Mariadb | Engine::Mysql => ddl
             .replace("\tid INTEGER NOT NULL", "\tid INTEGER NOT NULL AUTO_INCREMENT")
             .replace("BOOLEAN", "BOOL"),
     }
@@ -77,7 +79,7 @@ fn catalogue(db: &Db) -> BTreeSet<String> {
             "SELECT tablename, indexname, indexdef FROM pg_indexes
              WHERE schemaname = 'public' AND tablename <> 'seaql_migrations'",
         ],
-        Engine::Mariadb => &[
+        Engine::Mariadb | Engine::Mysql => &[
             "SELECT CONCAT(table_name, '.', column_name), ordinal_position, column_type, is_nullable, column_default, extra
              FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name <> 'seaql_migrations'",
             "SELECT table_name, index_name, non_unique, seq_in_index, column_name, sub_part
@@ -169,14 +171,18 @@ fn text_compares_by_code_point() {
             db.close().await.unwrap();
         });
         let collations = database.query(query);
-        let exact = if engine == Engine::Mariadb { "utf8mb4_nopad_bin" } else { "C.utf8" };
+        let exact = match engine {
+            Engine::Mariadb => "utf8mb4_nopad_bin",
+            Engine::Mysql => "utf8mb4_0900_bin",
+            _ => "C.utf8",
+        };
         assert_eq!(collations, [[Some(exact.to_owned())]], "{engine:?}");
     }
 }
 
 #[test]
 fn down_leaves_what_is_not_techcares() {
-    for engine in Engine::ALL {
+    for engine in Engine::all() {
         let database = Db::fresh(engine);
         database.execute("CREATE TABLE visits (id INTEGER PRIMARY KEY)");
         let before = catalogue(&database);
@@ -198,7 +204,7 @@ fn down_leaves_what_is_not_techcares() {
 
 #[test]
 fn status_makes_nothing() {
-    for engine in Engine::ALL {
+    for engine in Engine::all() {
         let database = Db::fresh(engine);
         wait(async {
             let db = connect(&database).await;
@@ -208,7 +214,7 @@ fn status_makes_nothing() {
         let tables = match engine {
             Engine::Sqlite => "SELECT name FROM sqlite_schema",
             Engine::Postgres => "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
-            Engine::Mariadb => {
+            Engine::Mariadb | Engine::Mysql => {
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
             }
         };
@@ -218,7 +224,7 @@ fn status_makes_nothing() {
 
 #[test]
 fn tables_of_the_application_are_adopted_not_made_again() {
-    for engine in Engine::ALL {
+    for engine in Engine::all() {
         let database = Db::fresh(engine);
         database.execute(&application_ddl(engine));
         let before = catalogue(&database);
@@ -240,11 +246,11 @@ fn tables_of_the_application_are_adopted_not_made_again() {
 
 #[test]
 fn a_migration_that_fails_half_way_leaves_nothing() {
-    for engine in Engine::ALL {
+    for engine in Engine::all() {
         let database = Db::fresh(engine);
         // The name of an index that the migration makes last; on MariaDB, where that is no matter, its last table.
         let obstacle = match engine {
-            Engine::Mariadb => "CREATE VIEW maintenance_plans AS SELECT 1",
+            Engine::Mariadb | Engine::Mysql => "CREATE VIEW maintenance_plans AS SELECT 1",
             _ => "CREATE TABLE t (a INTEGER); CREATE INDEX ix_users_email ON t (a)",
         };
         database.execute(obstacle);
@@ -367,7 +373,7 @@ fn entities_hold_every_value_on_every_engine() {
         created_at: Some(moment("2018-11-04 00:30:00.000000")),
         updated_at: Some(moment("2018-11-04 00:30:00.120000")),
     };
-    for engine in Engine::ALL {
+    for engine in Engine::all() {
         let database = Db::fresh(engine);
         wait(async {
             let db = connect(&database).await;

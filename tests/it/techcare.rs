@@ -1,4 +1,4 @@
-//! The application's own database, as it writes it, around the circle SQLite → PostgreSQL → MariaDB → SQLite: every
+//! The application's own database, as it writes it, around the circle SQLite → PostgreSQL → MariaDB or MySQL → SQLite: every
 //! stored byte is the same, accounts log in, and the next row gets the right id on each engine.
 
 use std::path::Path;
@@ -62,15 +62,18 @@ fn migrate(source: &Db, target: &Db) {
     }
 }
 
-fn around_the_circle(diagnostics: u32) {
+fn around_the_circle(product: Engine, diagnostics: u32) {
+    if !product.at_hand() {
+        return;
+    }
     let first = seeded(diagnostics);
     let before = std::fs::read(first.path()).unwrap();
     let postgres = Db::fresh(Engine::Postgres);
-    let mariadb = Db::fresh(Engine::Mariadb);
+    let mysql = Db::fresh(product);
     let last = Db::fresh(Engine::Sqlite);
     migrate(&first, &postgres);
-    migrate(&postgres, &mariadb);
-    migrate(&mariadb, &last);
+    migrate(&postgres, &mysql);
+    migrate(&mysql, &last);
     assert!(before == std::fs::read(first.path()).unwrap(), "the source was written to");
 
     assert_eq!(content::tables(&last), content::tables(&first));
@@ -83,7 +86,7 @@ fn around_the_circle(diagnostics: u32) {
 
     let whole = content::read(&first);
     let facts = objects::facts(&first);
-    for db in [&postgres, &mariadb, &last] {
+    for db in [&postgres, &mysql, &last] {
         assert_eq!(content::differences(&whole, &content::read(db), &Renamed::new()), Vec::<String>::new());
         assert_eq!(objects::missing(&facts, &objects::facts(db), &Renamed::new(), &[]), Vec::<String>::new());
         let names: Vec<_> = objects::facts(db).into_iter().map(|fact| fact.name).collect();
@@ -105,7 +108,7 @@ fn logs_in(first: &Db, db: &Db) {
     for (i, account) in accounts.iter().enumerate() {
         let (name, hash) = (account[0].as_ref().unwrap(), account[1].as_ref().unwrap());
         let literal = match db.engine {
-            Engine::Mariadb => name.replace('\\', "\\\\"),
+            Engine::Mariadb | Engine::Mysql => name.replace('\\', "\\\\"),
             _ => name.clone(),
         };
         let sql =
@@ -156,7 +159,12 @@ fn next_ids(db: &Db) {
 
 #[test]
 fn ten_thousand_diagnostics_around_the_circle() {
-    around_the_circle(10_000);
+    around_the_circle(Engine::Mariadb, 10_000);
+}
+
+#[test]
+fn ten_thousand_diagnostics_around_the_circle_with_mysql() {
+    around_the_circle(Engine::Mysql, 10_000);
 }
 
 #[test]
@@ -165,14 +173,14 @@ fn three_hundred_thousand_diagnostics_around_the_circle() {
         eprintln!("skipped: `make nightly` runs this one");
         return;
     }
-    around_the_circle(300_000);
+    around_the_circle(Engine::Mariadb, 300_000);
 }
 
 /// The loader that goes through SeaORM's entities is an oracle for the bulk one.
 #[test]
 fn both_loaders_bring_the_same() {
     let first = seeded(300);
-    for engine in [Engine::Postgres, Engine::Mariadb] {
+    for engine in Engine::servers() {
         let (bulk, seaorm) = (Db::fresh(engine), Db::fresh(engine));
         for (target, loader) in [(&bulk, "bulk"), (&seaorm, "seaorm")] {
             let ran = binary::migrate(&first.url, &target.url, &["--loader", loader]);

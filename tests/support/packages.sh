@@ -92,3 +92,63 @@ need_programs() {
     done
     [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
 }
+
+# Where programs are kept that are fetched beside the system, so that a second run is quick.
+cache_folder() {
+    echo "${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/techcare-db"
+}
+
+# fetch_mysql FOLDER: Debian's own build of MySQL (it is in the unstable suite only), unpacked into FOLDER/root with
+# every library it needs, its libc too. apt gets a configuration and a state of its own; the system's is only asked
+# where Debian is.
+fetch_mysql() {
+    local to=$1 codename address key=/usr/share/keyrings/debian-archive-keyring.gpg deb
+    command -v apt-get >/dev/null 2>&1 && command -v dpkg >/dev/null 2>&1 || { echo "there is no apt" >&2; return 1; }
+    codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    address=$(apt-get indextargets --format '$(CREATED_BY) $(RELEASE) $(COMPONENT) $(REPO_URI)' |
+        awk -v suite="$codename" '$1 == "Packages" && $2 == suite && $3 == "main" { print $4; exit }')
+    [ -n "$address" ] || { echo "no source of $codename is configured" >&2; return 1; }
+    mkdir -p "$to/lists/partial" "$to/deb/partial" "$to/parts" "$to/root"
+    : >"$to/status"
+    if [ -f $key ]; then key="[signed-by=$key] "; else key=""; fi
+    echo "deb $key$address unstable main" >"$to/sources.list"
+    apt_of() {
+        apt-get -q -y -o Dir::Etc::sourcelist="$to/sources.list" -o Dir::Etc::sourceparts="$to/parts" \
+            -o Dir::Etc::preferencesparts="$to/parts" -o Dir::State="$to" -o Dir::State::status="$to/status" \
+            -o Dir::State::lists="$to/lists" -o Dir::Cache="$to" -o Dir::Cache::archives="$to/deb" \
+            -o Dir::Log="$to" -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none -o Acquire::Retries=3 "$@"
+    }
+    apt_of update || return 1
+    apt_of install --download-only --no-install-recommends mysql-server-core || return 1
+    for deb in "$to"/deb/*.deb; do dpkg -x "$deb" "$to/root" || return 1; done
+    # What a server does not need: two thirds of it.
+    rm -rf "$to/lists" "$to/deb" "$to"/*.bin "$to/root/usr/bin" "$to"/root/usr/lib/*/{perl,gconv}*
+    find "$to/root/usr/share" -mindepth 1 -maxdepth 1 ! -name mysql -exec rm -rf {} +
+}
+
+# mysql_root: prints the folder in which MySQL's programs are, fetched at the first call; two runs at once wait for
+# each other. Fails where it cannot be had (no apt, no network, the suite gone), with one line that says so.
+mysql_root() {
+    local cache at work log
+    cache=$(cache_folder)
+    at="$cache/mysql"
+    [ -x "$at/root/usr/sbin/mysqld" ] && { echo "$at/root"; return; }
+    mkdir -p "$cache" || return 1
+    (
+        flock 9
+        [ -x "$at/root/usr/sbin/mysqld" ] && exit 0
+        echo "fetching MySQL (apt-get, beside the system)" >&2
+        find "$cache" -maxdepth 1 -type d -name 'mysql*' -exec rm -rf {} +
+        work=$(mktemp -d "$cache/mysql.XXXXXX")
+        log=$(mktemp)
+        if fetch_mysql "$work" >"$log" 2>&1 && [ -x "$work/root/usr/sbin/mysqld" ]; then
+            mv "$work" "$at"
+            rm -f "$log"
+            exit 0
+        fi
+        echo "MySQL cannot be had, tests of it are left out: $(grep -v '^ *$' "$log" | tail -n 1)" >&2
+        rm -rf "$work" "$log"
+        exit 1
+    ) 9>"$cache/mysql.lock" || return 1
+    echo "$at/root"
+}

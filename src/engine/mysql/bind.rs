@@ -5,7 +5,6 @@
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
 use sqlx::mysql::MySqlTypeInfo;
-use sqlx::mysql::types::MySqlTime;
 use sqlx::types::chrono::{NaiveDate, NaiveDateTime};
 use sqlx::{MySql, Type};
 
@@ -86,10 +85,10 @@ impl Encoder {
             Self::Signed | Self::Year => <i64 as Type<MySql>>::type_info(),
             Self::Unsigned | Self::Bits => <u64 as Type<MySql>>::type_info(),
             Self::Double => <f64 as Type<MySql>>::type_info(),
-            Self::Decimal(_) | Self::Text(_) | Self::Uuid => <str as Type<MySql>>::type_info(),
+            // MySQL takes a TIME close to its bounds (838:59:58.000001) as text and refuses it in binary.
+            Self::Decimal(_) | Self::Text(_) | Self::Uuid | Self::Time => <str as Type<MySql>>::type_info(),
             Self::Bytes | Self::Hex => <[u8] as Type<MySql>>::type_info(),
             Self::Date => <NaiveDate as Type<MySql>>::type_info(),
-            Self::Time => <MySqlTime as Type<MySql>>::type_info(),
             Self::DateTime | Self::Instant => <NaiveDateTime as Type<MySql>>::type_info(),
         }
     }
@@ -208,7 +207,7 @@ pub fn size(batch: &Batch, cell: Cell) -> usize {
     match cell {
         Cell::Text(span) | Cell::Bytes(span) | Cell::Decimal(span) => batch.bytes(span).len() + 12,
         Cell::Uuid(_) => 40,
-        _ => 16,
+        _ => 24,
     }
 }
 
@@ -250,10 +249,8 @@ impl Encode<'_, MySql> for Parameter<'_> {
                 put_clock(micros, out);
             }
             Some(Wire::Time(micros)) => {
-                out.extend_from_slice(&[12, u8::from(micros < 0)]);
-                let (days, rest) = value::split_days(micros.abs());
-                out.extend_from_slice(&days.to_le_bytes());
-                put_clock(rest, out);
+                let text = value::format_time(micros, 6);
+                return <&str as Encode<MySql>>::encode_by_ref(&text.as_str(), out);
             }
         }
         Ok(IsNull::No)
@@ -308,7 +305,7 @@ mod tests {
         let bytes = [11, 0xe8, 0x07, 1, 2, 3, 4, 5, 6, 0, 0, 0];
         assert_eq!(cell(Encoder::DateTime, Cell::DateTime(micros)).unwrap(), bytes);
         let span = value::parse_time_span("-25:00:01").unwrap();
-        assert_eq!(cell(Encoder::Time, Cell::Time(span)).unwrap(), [12, 1, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(cell(Encoder::Time, Cell::Time(span)).unwrap(), b"\x10-25:00:01.000000");
         assert_eq!(cell(Encoder::Date, Cell::Date(0)).unwrap(), [4, 0xb2, 0x07, 1, 1]);
     }
 

@@ -46,7 +46,7 @@ fn a52_a_key_longer_than_the_target_takes_is_refused_in_the_plan() {
 fn a54_a_rowid_key_goes_on_after_the_last_row() {
     let sql = "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT);
                INSERT INTO item (name) VALUES ('a'), ('b'), ('c')";
-    for to in Engine::ALL {
+    for to in Engine::all() {
         let arrived = migrate(Sqlite, sql, to).whole();
         assert_eq!(next_id(&arrived.target, "item"), "4", "{to:?}");
     }
@@ -57,7 +57,7 @@ fn a55_autoincrement_goes_on_after_its_high_water_mark() {
     let sql = "CREATE TABLE item (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT);
                INSERT INTO item (name) VALUES ('a'), ('b'), ('c');
                UPDATE sqlite_sequence SET seq = 101";
-    for to in Engine::ALL {
+    for to in Engine::all() {
         let arrived = migrate(Sqlite, sql, to).whole();
         assert_eq!(next_id(&arrived.target, "item"), "102", "{to:?}");
         // And once more from there.
@@ -81,7 +81,7 @@ fn a56_an_empty_table_keeps_its_identity_and_its_start() {
             "CREATE TABLE item (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(9)) AUTO_INCREMENT=500",
         ),
     ];
-    for to in Engine::ALL {
+    for to in Engine::all() {
         assert_eq!(next_id(&migrate(Sqlite, plain, to).whole().target, "item"), "1", "{to:?}");
         for (from, sql) in started {
             assert_eq!(next_id(&migrate(from, sql, to).done().target, "item"), "500", "{from:?} → {to:?}");
@@ -154,7 +154,7 @@ fn a63_cycles_and_children_that_sort_first_load_and_hold() {
         (Mariadb, format!("SET foreign_key_checks = 0; {} {circle} {rows} {close}", tables("INTEGER"))),
     ];
     for (from, sql) in &sources {
-        for to in Engine::ALL {
+        for to in Engine::all() {
             let target = migrate(*from, sql, to).done().target;
             let count = |table: &str| target.value(&format!("SELECT count(*) FROM {table}")).unwrap();
             assert_eq!(
@@ -203,7 +203,7 @@ fn a65_a_parent_without_columns_and_a_unique_parent_are_resolved() {
                    FOREIGN KEY (b, a) REFERENCES parent (b, a), FOREIGN KEY (x, y) REFERENCES two);
                INSERT INTO parent VALUES (1, 'one', 1, 2); INSERT INTO two VALUES (3, 4);
                INSERT INTO child VALUES (1, 1, 'one', 1, 2, 3, 4)";
-    for to in Engine::ALL {
+    for to in Engine::all() {
         let target = migrate(Sqlite, sql, to).done().target;
         for orphan in
             ["9, NULL, 1, 2, 3, 4", "1, 'nine', 1, 2, 3, 4", "1, NULL, 2, 1, 3, 4", "1, NULL, 1, 2, 4, 3"]

@@ -32,7 +32,7 @@ const NAMES: [&str; 7] = ["Order Item", "select", "camelCase", "a\"b", "back`tic
 
 #[test]
 fn a73_names_arrive_as_they_are() {
-    for from in Engine::ALL {
+    for from in Engine::all() {
         let mut script = Vec::new();
         for (at, name) in NAMES.iter().enumerate() {
             let (q, key) = (from.quote(name), from.quote(&format!("ix {name}")));
@@ -41,7 +41,7 @@ fn a73_names_arrive_as_they_are() {
                  CREATE INDEX {key} ON {q} ({q}, up); INSERT INTO {q} VALUES ({at}, NULL), ({at} + 10, {at});"
             ));
         }
-        for to in Engine::ALL {
+        for to in Engine::all() {
             let target = migrate(from, &script.join(" "), to).whole().target;
             let there: BTreeSet<String> = content::tables(&target).into_iter().collect();
             assert_eq!(there, NAMES.map(str::to_owned).into(), "{from:?} → {to:?}");
@@ -56,7 +56,7 @@ fn a73_names_arrive_as_they_are() {
                     "{from:?} → {to:?}"
                 );
                 let index = to.quote(&format!("ix {name}"));
-                let on = if to == Mariadb { format!(" ON {q}") } else { String::new() };
+                let on = if to.is_mysql() { format!(" ON {q}") } else { String::new() };
                 target.execute(&format!("DROP INDEX {index}{on}"));
             }
         }
@@ -100,7 +100,7 @@ fn a76_ordinary_tables_move_and_virtual_ones_are_listed() {
                INSERT INTO typed VALUES (1, 5, 'v'); INSERT INTO note VALUES ('t', 'b');
                INSERT INTO area VALUES (1, 0.0, 1.0);
                CREATE INDEX ix ON plain (body); ANALYZE";
-    for to in Engine::ALL {
+    for to in Engine::all() {
         let arrived = migrate(Sqlite, sql, to);
         assert_eq!(arrived.ran.code, 1, "{}", arrived.ran);
         let tables = content::tables(&arrived.target);

@@ -35,7 +35,9 @@ fn the_seaorm_loader_carries_a_whole_file_around_the_circle() {
             Engine::Postgres => {
                 to.execute(&widen.replace("{0}", "ALTER").replace("{1}", "TYPE VARCHAR(255)"));
             }
-            Engine::Mariadb => to.execute(&widen.replace("{0}", "MODIFY").replace("{1}", "VARCHAR(255)")),
+            Engine::Mariadb | Engine::Mysql => {
+                to.execute(&widen.replace("{0}", "MODIFY").replace("{1}", "VARCHAR(255)"));
+            }
         }
         for table in migration::TABLES {
             let rows = from.query(&format!("SELECT id FROM {table}")).len() as u64;

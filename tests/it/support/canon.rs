@@ -28,6 +28,8 @@ pub enum Kind {
     Clock,
     Moment,
     Bytes,
+    /// MySQL's spatial types: hexadecimal digits of what it stores.
+    Shape,
 }
 
 impl Kind {
@@ -69,7 +71,7 @@ impl Kind {
                 other if other.starts_with("timestamp") => Self::Moment,
                 _ => Self::Text,
             },
-            Engine::Mariadb => {
+            Engine::Mariadb | Engine::Mysql => {
                 if has(&["int", "decimal", "year"]) {
                     Self::Number
                 } else if starts(&["bit"]) {
@@ -80,6 +82,8 @@ impl Kind {
                     Self::Float
                 } else if has(&["blob", "binary"]) {
                     Self::Bytes
+                } else if has(&["geom", "point", "linestring", "polygon"]) && !starts(&["enum", "set"]) {
+                    Self::Shape
                 } else if starts(&["timestamp", "date"]) {
                     Self::Moment
                 } else if starts(&["time"]) {
@@ -110,6 +114,7 @@ pub fn canon(raw: &Raw, kind: Kind) -> String {
         Kind::Bits => bits(&text),
         Kind::Moment => moment(&text).unwrap_or_else(|| quoted(&text)),
         Kind::Clock => clock(&text).unwrap_or_else(|| quoted(&text)),
+        Kind::Shape => quoted(&text.to_ascii_lowercase()),
         Kind::Text | Kind::Free => quoted(&text),
     }
 }

@@ -40,7 +40,7 @@ pub fn columns(db: &Db) -> Vec<(String, String, String)> {
                AND a.attnum > 0 AND NOT a.attisdropped
              ORDER BY c.relname, a.attnum"
         }
-        Engine::Mariadb => {
+        Engine::Mariadb | Engine::Mysql => {
             "SELECT c.table_name, c.column_name, c.column_type FROM information_schema.columns c
              JOIN information_schema.tables t USING (table_schema, table_name)
              WHERE c.table_schema = database() AND t.table_type = 'BASE TABLE'
@@ -119,7 +119,7 @@ fn server_rows(db: &Db, name: &str, table: &Table) -> Vec<Vec<Raw>> {
             match (db.engine, kind) {
                 (Engine::Postgres, Kind::Bytes) => format!("encode({column}, 'hex')"),
                 (Engine::Postgres, _) => format!("{column}::text"),
-                (_, Kind::Bytes) => format!("hex({column})"),
+                (_, Kind::Bytes | Kind::Shape) => format!("hex({column})"),
                 (_, Kind::Bits) => format!("CAST({column} + 0 AS CHAR)"),
                 // The server shows six digits of a FLOAT, and all of a DOUBLE.
                 (_, Kind::Single) => format!("CAST(CAST({column} AS DOUBLE) AS CHAR)"),

@@ -15,16 +15,59 @@ pub enum Engine {
     Sqlite,
     Postgres,
     Mariadb,
+    /// MySQL itself, which is no package of every system.
+    Mysql,
 }
 
 impl Engine {
-    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mariadb];
+    /// Every engine there is a server of; the reason for leaving one out is printed.
+    pub fn all() -> Vec<Self> {
+        [Self::Sqlite, Self::Postgres, Self::Mariadb, Self::Mysql]
+            .into_iter()
+            .filter(|engine| engine.at_hand())
+            .collect()
+    }
+
+    /// Those of them that are servers.
+    pub fn servers() -> impl Iterator<Item = Self> {
+        Self::all().into_iter().filter(|engine| *engine != Self::Sqlite)
+    }
+
+    /// Whether there is a server of it. That of MySQL may be missing, and then its tests are left out, with this
+    /// reason printed.
+    pub fn at_hand(self) -> bool {
+        let missing = self == Self::Mysql && std::env::var_os(self.variable()).is_none();
+        if missing {
+            eprintln!("skipped: no MySQL server here ({} is not set)", self.variable());
+        }
+        !missing
+    }
+
+    /// MySQL or MariaDB.
+    pub fn is_mysql(self) -> bool {
+        matches!(self, Self::Mariadb | Self::Mysql)
+    }
+
+    /// The collation of MySQL or MariaDB under which text is equal to itself only.
+    pub fn exact_collation(self) -> &'static str {
+        if self == Self::Mysql { "utf8mb4_0900_bin" } else { "utf8mb4_nopad_bin" }
+    }
+
+    /// What `servers start` calls it.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Sqlite => unreachable!("SQLite needs no server"),
+            Self::Postgres => "postgres",
+            Self::Mariadb => "mariadb",
+            Self::Mysql => "mysql",
+        }
+    }
 
     /// A name quoted for this engine.
     pub fn quote(self, name: &str) -> String {
         match self {
             Self::Sqlite | Self::Postgres => format!("\"{}\"", name.replace('"', "\"\"")),
-            Self::Mariadb => format!("`{}`", name.replace('`', "``")),
+            Self::Mariadb | Self::Mysql => format!("`{}`", name.replace('`', "``")),
         }
     }
 
@@ -34,6 +77,7 @@ impl Engine {
             Self::Sqlite => unreachable!("SQLite needs no server"),
             Self::Postgres => "TECHCARE_DB_TEST_POSTGRES",
             Self::Mariadb => "TECHCARE_DB_TEST_MARIADB",
+            Self::Mysql => "TECHCARE_DB_TEST_MYSQL",
         }
     }
 
@@ -160,13 +204,14 @@ impl Drop for Db {
 fn sweep() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
-        for (engine, list) in [
-            (Engine::Postgres, "SELECT datname FROM pg_database WHERE datname LIKE 'tcdb\\_%'"),
-            (
-                Engine::Mariadb,
-                "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'tcdb\\_%'",
-            ),
-        ] {
+        for engine in Engine::all() {
+            let list = match engine {
+                Engine::Sqlite => continue,
+                Engine::Postgres => "SELECT datname FROM pg_database WHERE datname LIKE 'tcdb\\_%'",
+                Engine::Mariadb | Engine::Mysql => {
+                    "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'tcdb\\_%'"
+                }
+            };
             for name in query(engine, &engine.server(), list).into_iter().flatten().flatten() {
                 let owner = name.split('_').nth(1).unwrap_or_default();
                 if !Path::new("/proc").join(owner).exists() {
@@ -205,8 +250,8 @@ async fn try_execute(engine: Engine, url: String, sql: String) -> Result<(), sql
             sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut session).await?;
             session.close().await?;
         }
-        Engine::Mariadb => {
-            let mut session = mariadb(&url).await?;
+        Engine::Mariadb | Engine::Mysql => {
+            let mut session = mysql(&url).await?;
             sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut session).await?;
             session.close().await?;
         }
@@ -214,8 +259,8 @@ async fn try_execute(engine: Engine, url: String, sql: String) -> Result<(), sql
     Ok(())
 }
 
-/// A MariaDB session that changes nothing on the way: UTF-8, UTC.
-async fn mariadb(url: &str) -> Result<sqlx::MySqlConnection, sqlx::Error> {
+/// A MySQL or MariaDB session that changes nothing on the way: UTF-8, UTC.
+async fn mysql(url: &str) -> Result<sqlx::MySqlConnection, sqlx::Error> {
     let mut session = sqlx::MySqlConnection::connect(url).await?;
     sqlx::raw_sql("SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO'")
         .execute(&mut session)
@@ -266,9 +311,9 @@ pub fn query(engine: Engine, url: &str, sql: &str) -> Vec<Vec<Option<String>>> {
                 })
                 .collect()
         }
-        Engine::Mariadb => {
+        Engine::Mariadb | Engine::Mysql => {
             let rows = wait(async {
-                let mut session = mariadb(url).await?;
+                let mut session = mysql(url).await?;
                 sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut session).await
             })
             .unwrap_or_else(|error| panic!("{url}: {error}\n{sql}"));

@@ -50,7 +50,7 @@ pub fn facts(db: &Db) -> Vec<Fact> {
     let mut facts = match db.engine {
         Engine::Sqlite => sqlite(db),
         Engine::Postgres => postgres(db),
-        Engine::Mariadb => mariadb(db),
+        Engine::Mariadb | Engine::Mysql => mysql(db),
     };
     let known = tables(db);
     facts.retain(|fact| known.contains(&fact.table));
@@ -217,7 +217,7 @@ fn postgres(db: &Db) -> Vec<Fact> {
     facts
 }
 
-fn mariadb(db: &Db) -> Vec<Fact> {
+fn mysql(db: &Db) -> Vec<Fact> {
     let mut facts = gather(
         db.query(
             "SELECT table_name, index_name, column_name, '' FROM information_schema.statistics
@@ -253,10 +253,15 @@ fn mariadb(db: &Db) -> Vec<Fact> {
             facts.push(number(&table, Kind::Default, &column, default));
         }
     }
-    for row in db.query(
+    let checks = if db.engine == Engine::Mariadb {
         "SELECT table_name, sum(check_clause NOT LIKE 'json_valid%'), count(*) FROM information_schema.check_constraints
-         WHERE constraint_schema = database() GROUP BY table_name",
-    ) {
+         WHERE constraint_schema = database() GROUP BY table_name"
+    } else {
+        "SELECT table_name, sum(check_clause NOT LIKE 'json_valid%'), count(*) FROM information_schema.check_constraints
+           JOIN information_schema.table_constraints USING (constraint_schema, constraint_name)
+         WHERE constraint_schema = database() GROUP BY table_name"
+    };
+    for row in db.query(checks) {
         // The server checks its JSON columns by itself: that is no check to carry, but one that serves.
         let fact = number(&text(&row, 0), Kind::Check, "", text(&row, 1));
         facts.push(Fact { name: text(&row, 2), ..fact });

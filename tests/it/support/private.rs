@@ -42,8 +42,7 @@ impl Drop for Private {
 }
 
 fn start(engine: Engine, folder: &Path) -> String {
-    let kind = if engine == Engine::Postgres { "postgres" } else { "mariadb" };
-    script(&["start", kind, folder.to_str().unwrap(), &std::process::id().to_string()])
+    script(&["start", engine.kind(), folder.to_str().unwrap(), &std::process::id().to_string()])
 }
 
 fn script(args: &[&str]) -> String {

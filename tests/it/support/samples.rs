@@ -45,11 +45,11 @@ fn load(folder: &Path, name: &str, engine: Engine) -> Db {
             feed(engine, &engine.server(), &file("Chinook_PostgreSql.sql"));
             Db::existing(engine, "chinook")
         }
-        ("chinook", Engine::Mariadb) => {
+        ("chinook", Engine::Mariadb | Engine::Mysql) => {
             feed(engine, &engine.server(), &file("Chinook_MySql.sql"));
             Db::existing(engine, "Chinook")
         }
-        ("sakila", Engine::Mariadb) => {
+        ("sakila", Engine::Mariadb | Engine::Mysql) => {
             feed(engine, &engine.server(), &file("sakila_mysql_schema.sql"));
             feed(engine, &engine.server(), &file("sakila_mysql_data.sql.gz"));
             Db::existing(engine, "sakila")

@@ -126,10 +126,7 @@ mod tests {
             ..raw("varchar(9)")
         };
         let c = column(&stored, Telling::Bare, None, false);
-        assert_eq!(
-            c.generated,
-            Some(Generated { expression: "concat(`a`,_utf8mb4'x')".into(), stored: true })
-        );
+        assert_eq!(c.generated, Some(Generated { expression: "concat(`a`,'x')".into(), stored: true }));
         let clock = RawColumn {
             extra: "DEFAULT_GENERATED on update CURRENT_TIMESTAMP".into(),
             default: Some("CURRENT_TIMESTAMP".into()),

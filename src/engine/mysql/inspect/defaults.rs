@@ -28,8 +28,67 @@ pub fn parse(
     }
 }
 
-/// MySQL escapes an expression as if it were a string when it shows it in the catalogue.
+/// MySQL escapes an expression as if it were a string when it shows it in the catalogue, and puts the character set of
+/// whoever wrote it before each literal.
 pub fn unescaped(text: &str) -> String {
+    plain_literals(&unescaped_once(text))
+}
+
+/// Literals without the introducers of UTF-8, which say what every session of ours speaks anyway, and with the only
+/// spelling of a quote that MariaDB takes after one that stays.
+fn plain_literals(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\'', '`', '"']) {
+        let before = &rest[..at];
+        let quote = &rest[at..=at];
+        let introducer = ["_utf8mb4", "_utf8mb3", "_utf8"].iter().find_map(|word| {
+            let head = before.strip_suffix(word)?;
+            (quote == "'" && !head.ends_with(|c: char| c.is_alphanumeric() || c == '_')).then_some(head)
+        });
+        out.push_str(introducer.unwrap_or(before));
+        out.push_str(quote);
+        rest = &rest[at + 1..];
+        let mut escaped = false;
+        let end = rest.find(|c: char| {
+            let ends = !escaped && c == char::from(quote.as_bytes()[0]);
+            escaped = !escaped && c == '\\' && quote != "`";
+            ends
+        });
+        let (inside, after) = end.map_or((rest, ""), |end| (&rest[..end], &rest[end + 1..]));
+        if quote == "'" {
+            out.push_str(&doubled_quotes(inside));
+        } else {
+            out.push_str(inside);
+        }
+        if end.is_some() {
+            out.push_str(quote);
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The inside of a literal with `''` for `\'`; other escapes stay.
+fn doubled_quotes(inside: &str) -> String {
+    let mut out = String::with_capacity(inside.len());
+    let mut chars = inside.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('\'') => out.push_str("''"),
+            Some(other) => out.extend([c, other]),
+            None => out.push(c),
+        }
+    }
+    out
+}
+
+fn unescaped_once(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -173,6 +232,19 @@ mod tests {
             ("varchar(40)", "uuid()", Some(DefaultValue::Expression("uuid()".into()))),
         ] {
             assert_eq!(told(Telling::Expression, false, native, told_text), expected, "{native} {told_text}");
+        }
+    }
+
+    #[test]
+    fn literals_of_mysql_become_plain() {
+        for (told, plain) in [
+            (r"`code` in (_utf8mb4\'new\',_utf8mb3\'it\\\'s\')", "`code` in ('new','it''s')"),
+            (r"_latin1\'x\'", "_latin1'x'"),
+            (r"concat(`_utf8`,_utf8mb4\'\\\\\')", r"concat(`_utf8`,'\\')"),
+            (r"(`my_utf8` = _utf8mb4\'_utf8\')", "(`my_utf8` = '_utf8')"),
+            ("`a` > 0", "`a` > 0"),
+        ] {
+            assert_eq!(unescaped(told), plain);
         }
     }
 
