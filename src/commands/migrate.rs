@@ -139,6 +139,8 @@ async fn migrate(
 
     let outcome = if options.dry_run {
         Ok(Outcome::Planned(planned))
+    } else if let Err(error) = preflight::vacant(&planned.plan, &options.target) {
+        Err(error)
     } else if planned.plan.blockers().next().is_some() {
         Ok(Outcome::Refused(planned))
     } else {
@@ -162,7 +164,6 @@ async fn carry_out(
     begun: Instant,
 ) -> Result<MigrationReport> {
     let Planned { plan, source, target: target_report } = planned;
-    preflight::vacant(target, &options.target, &plan).await?;
     let rows = plan.tables.iter().map(|t| t.estimated_rows).sum();
     observer.event(&Event::Total { tables: plan.tables.len(), rows });
     let run_id = uuid::Uuid::now_v7().simple().to_string();

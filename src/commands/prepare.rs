@@ -14,8 +14,8 @@ use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::{Plan, Scope, TableProfile};
 use crate::model::policy::Policies;
 use crate::model::schema::Schema;
-use crate::pipeline::plan::{PlanInput, decide, findings, plan};
-use crate::pipeline::selection;
+use crate::pipeline::plan::{PlanInput, decide, findings};
+use crate::pipeline::{preflight, selection};
 use crate::techcare;
 
 /// What is to be planned.
@@ -71,7 +71,7 @@ pub(crate) async fn prepare(
             Scope::DataOnly => Some(target.inspect().await?),
             Scope::All | Scope::SchemaOnly => None,
         };
-        let mut plan = plan(&PlanInput {
+        let input = PlanInput {
             source: &selection.schema,
             source_flavour: source.facts().flavour,
             profiles: &profiles,
@@ -80,7 +80,8 @@ pub(crate) async fn prepare(
             existing: existing.as_ref(),
             scope: wanted.scope,
             left_out: &selection.left_out,
-        });
+        };
+        let mut plan = preflight::plan_into(target, &input).await?;
         if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {
             let orphans = snapshot.orphans(&plan).await?;
             plan.findings.extend(orphans.iter().map(findings::orphans));

@@ -200,6 +200,8 @@ pub struct LooseKey {
 pub struct Naming {
     /// Put in front of every table name; empty where staging has a namespace of its own.
     pub prefix: String,
+    /// Where tables are that the plan refers to and does not make, if that is not where it is staged.
+    pub outside: Option<String>,
 }
 
 impl Naming {
@@ -364,7 +366,8 @@ pub trait Snapshot: Send + Sync {
 #[async_trait]
 pub trait Target: Source {
     /// Which of these tables (names as in the plan) are there already, with whether they hold a row, and which
-    /// other objects (types, views, indexes) are in the way.
+    /// other objects (types, views, indexes) are in the way. What belongs to one of these tables goes with it and is
+    /// not named.
     async fn occupied(&self, plan: &Plan) -> Result<Vec<Occupied>>;
 
     /// Makes a place that nobody sees yet, named after the run. Fails with `Permission` and the fix when the
@@ -383,6 +386,8 @@ pub struct Occupied {
     pub kind: String,
     /// Whether it is a table without a row.
     pub empty: bool,
+    /// What keeps an empty table from being replaced, each as a clause that names it: `view "v" is made of it`.
+    pub held_by: Vec<String>,
 }
 
 /// Whoever hears of each statement before it runs. A name of its own, because `async_trait` would bind the lifetime
@@ -419,7 +424,8 @@ pub trait Staging: Send + Sync {
     /// the one connection that holds a transaction.
     async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>>;
 
-    /// Makes everything visible in one atomic step.
+    /// Makes everything visible in one atomic step, in which the plan's tables take the place of those empty ones
+    /// that they replace. `Refused` if one of these is empty no more: then nothing has changed.
     async fn switch(self: Box<Self>) -> Result<()>;
 
     /// Removes every trace.

@@ -77,8 +77,11 @@ codes! {
     KEY_TOO_LONG = "key_too_long", Blocker, Object, [Stop];
     /// A column of the primary key holds NULL, which only SQLite lets it.
     NULL_IN_KEY = "null_in_key", Blocker, Object, [Stop];
-    /// `--data-only`: the target lacks a table or column, or its column cannot hold the source's.
+    /// `--data-only`: the target lacks a table or column, or its column cannot hold the source's. Otherwise: an empty
+    /// table that the application made first cannot give way, or something of it cannot be kept.
     TARGET_MISMATCH = "target_mismatch", Blocker, Object, [Stop];
+    /// The target has rows in such a table, or an object that is no table in its place.
+    TARGET_NOT_EMPTY = "target_not_empty", Blocker, Object, [Stop];
 
     /// A generated column becomes a plain one that keeps its values of today.
     GENERATED_NOT_CARRIED = "generated_not_carried", Blocker, Object, [Stop, Accept];
@@ -141,6 +144,8 @@ codes! {
     COMMENT_NOT_CARRIED = "comment_not_carried", Info, Object, [Stop, Accept];
     /// Text compared regardless of case, accents or trailing blanks, and will not any more; no key depends on it.
     COMPARISON_CHANGED = "comparison_changed", Info, Object, [Stop, Accept];
+    /// An empty table that the application made first gives way to the plan's; what differs is listed.
+    TABLE_REPLACED = "table_replaced", Info, Object, [Stop, Accept];
     /// A check that says what the type of its column means in the target anyway.
     CHECK_IMPLIED = "check_implied", Info, Object, [Stop, Accept];
     /// An index that is carried in a plainer form.

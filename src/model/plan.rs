@@ -102,22 +102,34 @@ pub struct TablePlan {
     pub key: Vec<String>,
     /// Rows as far as known.
     pub estimated_rows: Option<u64>,
+    /// An empty table of that name is in the target, made by the application; this one takes its place at the switch.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaces: bool,
 }
 
 impl TablePlan {
-    /// Columns whose values are copied: all but the generated ones.
+    /// Columns whose values are copied: those that the source has, but for the generated ones.
     pub fn copied(&self) -> impl Iterator<Item = &ColumnPlan> {
-        self.columns.iter().filter(|c| c.generated.is_none())
+        self.columns.iter().filter(|c| c.filled && c.generated.is_none())
     }
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "independent properties of a column")]
 pub struct ColumnPlan {
-    /// Name in the source.
+    /// Name in the source; that of the target where the source has no such column.
     pub source: String,
-    /// Type in the source, in its own words.
+    /// Type in the source, in its own words; empty where the source has no such column.
     pub source_type: String,
+    /// Whether the source has values for it. Only the target's own table has a column that is not filled: its rows
+    /// get NULL or the default there.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub filled: bool,
     /// Name in the target.
     pub name: String,
     /// Type in the target, in its own words, without NOT NULL, DEFAULT, COLLATE.

@@ -13,6 +13,7 @@ pub fn column(name: &str, native_type: &str, carries: DataType) -> ColumnPlan {
         source: name.into(),
         source_type: native_type.into(),
         name: name.into(),
+        filled: true,
         native_type: native_type.into(),
         carries,
         fidelity: Fidelity::Exact,
@@ -42,6 +43,7 @@ pub fn table(name: &str, columns: Vec<ColumnPlan>) -> TablePlan {
         strict: false,
         key: vec![],
         estimated_rows: None,
+        replaces: false,
     }
 }
 

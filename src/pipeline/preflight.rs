@@ -1,9 +1,11 @@
-//! Facts that must hold before anything is read or made: two different databases, and a target that has none of
-//! the tables.
+//! Facts that must hold before anything is read or made: two different databases, and a target that has no row where
+//! the plan wants to put a table.
 
 use std::fmt::Write as _;
 
+use super::plan::{PlanInput, findings, plan};
 use crate::engine::capability::{Facts, Target};
+use crate::model::codes::TARGET_NOT_EMPTY;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Scope};
@@ -23,17 +25,40 @@ pub fn different(source: (&Endpoint, &Facts), target: (&Endpoint, &Facts)) -> Re
         .next("name another database as --target"))
 }
 
-/// Refuses a target that already has something where the plan wants to put a table.
-pub async fn vacant(target: &dyn Target, endpoint: &Endpoint, plan: &Plan) -> Result<()> {
-    let occupied = target.occupied(plan).await?;
-    let in_the_way: Vec<String> = match plan.scope {
-        Scope::All | Scope::SchemaOnly => {
-            occupied.iter().map(|o| format!("{} \"{}\"", o.kind, o.name)).collect()
-        }
-        Scope::DataOnly => {
-            occupied.iter().filter(|o| !o.empty).map(|o| format!("{} \"{}\"", o.kind, o.name)).collect()
-        }
+/// The plan of a migration into `target`, with what is there taken into account: empty tables that the application
+/// made first are replaced, everything else in the way is a finding that blocks.
+pub async fn plan_into(target: &dyn Target, input: &PlanInput<'_>) -> Result<Plan> {
+    let made = plan(input);
+    let occupied = target.occupied(&made).await?;
+    let replaces = input.scope != Scope::DataOnly && occupied.iter().any(|o| o.empty);
+    let (mut made, occupied) = if replaces {
+        let existing = target.inspect().await?;
+        let made = plan(&PlanInput { existing: Some(&existing), ..*input });
+        let occupied = target.occupied(&made).await?;
+        (made, occupied)
+    } else {
+        (made, occupied)
     };
+    made.findings.extend(findings::occupied(&made, &occupied));
+    Ok(made)
+}
+
+/// Refuses a target that has rows, or an object that is no table, where the plan wants to put a table. Nobody can
+/// decide otherwise.
+pub fn vacant(plan: &Plan, endpoint: &Endpoint) -> Result<()> {
+    let in_the_way: Vec<String> = plan
+        .findings
+        .iter()
+        .filter(|f| f.code == TARGET_NOT_EMPTY)
+        .map(|f| {
+            let name = f.object.as_deref().unwrap_or_default();
+            if f.kind == "table" {
+                format!("rows in table \"{name}\"")
+            } else {
+                format!("{} \"{name}\"", f.kind)
+            }
+        })
+        .collect();
     if in_the_way.is_empty() {
         return Ok(());
     }
@@ -42,11 +67,7 @@ pub async fn vacant(target: &dyn Target, endpoint: &Endpoint, plan: &Plan) -> Re
     if more > 0 {
         let _ = write!(list, " and {more} more");
     }
-    let why = match plan.scope {
-        Scope::DataOnly => format!("there are rows already in {list}"),
-        Scope::All | Scope::SchemaOnly => format!("it already has {list}"),
-    };
     Err(Error::new(ErrorKind::Refused, format!("the target {endpoint} is not empty"))
-        .why(why)
+        .why(format!("it already has {list}"))
         .next("choose an empty database, or take these objects out of the way yourself; nothing was changed"))
 }

@@ -212,6 +212,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         source: name.into(),
         source_type: native.into(),
         name: name.into(),
+        filled: true,
         native_type: native.into(),
         carries,
         fidelity: Fidelity::Exact,
@@ -237,6 +238,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         strict: false,
         key: vec!["id".into()],
         estimated_rows: None,
+        replaces: false,
     };
     Plan {
         source: Dialect::Sqlite,

@@ -23,7 +23,7 @@ const TABLES: [(&str, &str); 4] = [
 ];
 
 /// A file that the seeder wrote: an example of this package, built along with the tests.
-fn seeded(diagnostics: u32) -> Db {
+pub fn seeded(diagnostics: u32) -> Db {
     let seeder = Path::new(binary::PATH).parent().unwrap().join("examples/seed");
     let db = Db::fresh(Engine::Sqlite);
     let done = Command::new(&seeder)
@@ -100,7 +100,7 @@ fn around_the_circle(product: Engine, diagnostics: u32) {
 
 /// Every account is found by exactly its name, nobody else's, with its own hash; and the passwords behind the first
 /// hashes open them, computed anew by openssl.
-fn logs_in(first: &Db, db: &Db) {
+pub fn logs_in(first: &Db, db: &Db) {
     let accounts = first.query(
         "SELECT username, password_hash, id FROM users
          WHERE username IS NOT NULL AND password_hash IS NOT NULL ORDER BY id LIMIT 50",
@@ -147,7 +147,7 @@ fn opens(password: &str, hash: &str) -> bool {
 }
 
 /// What the application inserts next gets the id after the highest there ever was.
-fn next_ids(db: &Db) {
+pub fn next_ids(db: &Db) {
     for (table, row) in TABLES {
         let most = format!("SELECT max(id) FROM {table}");
         let before: i64 = db.value(&most).unwrap().parse().unwrap();

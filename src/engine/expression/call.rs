@@ -43,8 +43,8 @@ impl Reader<'_> {
         }
     }
 
-    fn folded(&self, term: Box<Term>) -> Box<Term> {
-        if self.folds == Folding::Ascii { Box::new(Term::Bytewise(term)) } else { term }
+    fn folded(&self, term: Box<Term>) -> Term {
+        if self.folds == Folding::Ascii { Term::Bytewise(term) } else { *term }
     }
 
     /// A function of one argument.
@@ -65,10 +65,10 @@ impl Reader<'_> {
         match name {
             "abs" if self.calculates(&node.class) => Some(Node::new(Term::Abs(term), node.class)),
             "lower" if text && self.folds != Folding::No => {
-                Some(Node::new(Term::Lower(self.folded(term)), node.class))
+                Some(Node::new(Term::Lower(Box::new(self.folded(term))), node.class))
             }
             "upper" if text && self.folds != Folding::No => {
-                Some(Node::new(Term::Upper(self.folded(term)), node.class))
+                Some(Node::new(Term::Upper(Box::new(self.folded(term))), node.class))
             }
             "trim" | "btrim" if text => Some(Node::new(Term::Trim(Ends::Both, term), node.class)),
             "ltrim" if text => Some(Node::new(Term::Trim(Ends::Left, term), node.class)),

@@ -25,6 +25,7 @@ pub async fn stage(
 ) -> Result<Box<dyn Staging>> {
     refuse_unfit_tables(&mut connection, plan).await?;
     run(&mut connection, "START TRANSACTION").await.map_err(|e| fault::writing("beginning", &e))?;
+    refuse_rows(&mut connection, plan).await?;
     Ok(Box::new(DataStage {
         script: rules.script(plan, &Naming::default()),
         connection: Mutex::new(connection),
@@ -58,6 +59,22 @@ async fn refuse_unfit_tables(connection: &mut MySqlConnection, plan: &Plan) -> R
                 format!("trigger \"{trigger}\" of table \"{table}\" would run for every row"),
             )
             .next("drop it, run the same command again, then create it anew"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses tables that have a row by now. Reading an empty table for update locks the gap that it is, so nobody else
+/// puts a row there before this transaction ends.
+async fn refuse_rows(connection: &mut MySqlConnection, plan: &Plan) -> Result<()> {
+    for table in &plan.tables {
+        let sql = format!("SELECT 1 FROM {} LIMIT 1 FOR UPDATE", quote(&table.name));
+        if !rows(connection, "a table of the target", &sql).await?.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                format!("table \"{}\" was empty and got rows by now", table.name),
+            )
+            .next("stop the application that writes to the target, then run the same command again"));
         }
     }
     Ok(())

@@ -34,7 +34,7 @@ pub fn script(rules: &Rules, plan: &Plan, naming: &Naming) -> Script {
         if plan.scope == Scope::DataOnly {
             script.last.extend(set_auto_increment(table, naming));
         } else {
-            let made = Made { rules, table, fitted: Fitted::new(table), naming, large };
+            let made = Made { rules, plan, table, fitted: Fitted::new(table), naming, large };
             script.before.push(made.create_table());
             script.indexes.extend(made.add_indexes());
             script.constraints.extend(made.add_foreign_keys());
@@ -121,6 +121,7 @@ fn char_bytes(column: &ColumnPlan) -> u64 {
 /// A table that is made.
 struct Made<'a> {
     rules: &'a Rules,
+    plan: &'a Plan,
     table: &'a TablePlan,
     fitted: Fitted<'a>,
     naming: &'a Naming,
@@ -165,7 +166,7 @@ impl Made<'_> {
         }
         if !self.large {
             lines.extend(table.indexes.iter().map(index_clause));
-            lines.extend(table.foreign_keys.iter().map(|f| foreign_key(self.rules, f, self.naming)));
+            lines.extend(table.foreign_keys.iter().map(|f| self.foreign_key(f)));
         }
         for check in &table.checks {
             let name = check.name.as_ref().map(|n| format!("CONSTRAINT {} ", quote(n))).unwrap_or_default();
@@ -230,12 +231,26 @@ impl Made<'_> {
         if !self.large || keys.is_empty() {
             return None;
         }
-        let clause = |f: &ForeignKeyPlan| format!("ADD {}", foreign_key(self.rules, f, self.naming));
+        let clause = |f: &ForeignKeyPlan| format!("ADD {}", self.foreign_key(f));
         let what = match keys.as_slice() {
             [ForeignKeyPlan { name: Some(name), .. }] => format!("foreign key \"{name}\""),
             keys => format!("{} foreign keys of table \"{}\"", keys.len(), self.table.name),
         };
         Some(self.alter(what, &keys.iter().map(clause).collect::<Vec<_>>()))
+    }
+
+    fn foreign_key(&self, key: &ForeignKeyPlan) -> String {
+        foreign_key(self.rules, key, &place(self.plan, &key.references, self.naming))
+    }
+}
+
+/// A table as staging finds it: one that the plan makes among its like, any other where it is.
+pub fn place(plan: &Plan, table: &str, naming: &Naming) -> String {
+    match &naming.outside {
+        Some(database) if !plan.tables.iter().any(|t| t.name == table) => {
+            format!("{}.{}", quote(database), quote(table))
+        }
+        _ => quote(&naming.table(table)),
     }
 }
 
@@ -348,7 +363,7 @@ fn index_part(part: &IndexPartPlan) -> String {
     format!("{key}{prefix}{}", if part.descending { " DESC" } else { "" })
 }
 
-fn foreign_key(rules: &Rules, key: &ForeignKeyPlan, naming: &Naming) -> String {
+pub fn foreign_key(rules: &Rules, key: &ForeignKeyPlan, references: &str) -> String {
     let list = |names: &[String]| names.iter().map(|n| quote(n)).collect::<Vec<_>>().join(", ");
     let name = key.name.as_ref().map(|n| format!("CONSTRAINT {} ", quote(n))).unwrap_or_default();
     let action = |event: &str, action: Action| match action {
@@ -357,9 +372,8 @@ fn foreign_key(rules: &Rules, key: &ForeignKeyPlan, naming: &Naming) -> String {
         _ => format!(" ON {event} {}", action.sql()),
     };
     format!(
-        "{name}FOREIGN KEY ({}) REFERENCES {} ({}){}{}",
+        "{name}FOREIGN KEY ({}) REFERENCES {references} ({}){}{}",
         list(&key.columns),
-        quote(&naming.table(&key.references)),
         list(&key.referenced_columns),
         action("DELETE", key.on_delete),
         action("UPDATE", key.on_update),
@@ -378,7 +392,7 @@ fn set_auto_increment(table: &TablePlan, naming: &Naming) -> Option<Statement> {
 
 /// Counts the rows of a table whose parent is missing, and says the keys of five of them. A row with a NULL in its
 /// reference has no parent to miss. The columns of the answer are those of `key`, then the rows in all.
-pub fn orphans(table: &TablePlan, key: &ForeignKeyPlan, naming: &Naming) -> (String, String) {
+pub fn orphans(plan: &Plan, table: &TablePlan, key: &ForeignKeyPlan, naming: &Naming) -> (String, String) {
     let set = key.columns.iter().map(|c| format!("c.{} IS NOT NULL", quote(c)));
     let joined = key
         .columns
@@ -391,7 +405,7 @@ pub fn orphans(table: &TablePlan, key: &ForeignKeyPlan, naming: &Naming) -> (Str
         "FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {joined})",
         quote(&naming.table(&table.name)),
         set.collect::<Vec<_>>().join(" AND "),
-        quote(&naming.table(&key.references)),
+        place(plan, &key.references, naming),
     );
     let keys: Vec<String> = table.key.iter().map(|k| format!("c.{}", quote(k))).collect();
     let keys = if keys.is_empty() { "1".to_owned() } else { keys.join(", ") };
@@ -417,7 +431,10 @@ mod tests {
     fn statements(table: TablePlan, prefix: &str) -> Vec<String> {
         let plan = sample::plan(Dialect::Postgres, Flavour::Mariadb, vec![table]);
         let rules = Rules::new(Flavour::Mariadb, None);
-        script(&rules, &plan, &Naming { prefix: prefix.into() }).iter().map(|s| s.sql.clone()).collect()
+        script(&rules, &plan, &Naming { prefix: prefix.into(), outside: None })
+            .iter()
+            .map(|s| s.sql.clone())
+            .collect()
     }
 
     fn identity(next: i128) -> IdentityPlan {
@@ -498,8 +515,9 @@ mod tests {
     fn orphans_are_rows_whose_whole_reference_is_set() {
         let mut t = table(vec![column("a", "int"), column("b", "int")]);
         t.key = vec!["a".into()];
-        let (count, keys) =
-            orphans(&t, &sample::foreign_key(&["a", "b"], "p", &["x", "y"]), &Naming::default());
+        let key = sample::foreign_key(&["a", "b"], "p", &["x", "y"]);
+        let plan = sample::plan(Dialect::Sqlite, Flavour::Mariadb, vec![]);
+        let (count, keys) = orphans(&plan, &t, &key, &Naming::default());
         let rest = "FROM `t` c WHERE c.`a` IS NOT NULL AND c.`b` IS NOT NULL AND NOT EXISTS (SELECT 1 FROM `p` p \
                     WHERE p.`x` = c.`a` AND p.`y` = c.`b`)";
         assert_eq!(count, format!("SELECT COUNT(*) {rest}"));

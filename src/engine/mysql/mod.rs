@@ -12,6 +12,7 @@ mod native;
 mod place;
 mod profile;
 mod read;
+mod replace;
 mod stage;
 mod types;
 mod write;

@@ -32,7 +32,7 @@ impl Place {
         let run = word(run);
         Self {
             database: format!("{OURS}stage_{run}"),
-            naming: Naming::default(),
+            naming: Naming { outside: Some(target.to_owned()), ..Naming::default() },
             target: target.to_owned(),
             run,
         }
@@ -41,7 +41,7 @@ impl Place {
     /// Tables with a prefix in the target.
     pub fn prefix(run: &str, target: &str) -> Self {
         let run = word(run);
-        let naming = Naming { prefix: format!("{OURS}{}_", short(&run)) };
+        let naming = Naming { prefix: format!("{OURS}{}_", short(&run)), outside: Some(target.to_owned()) };
         Self { database: target.to_owned(), naming, target: target.to_owned(), run }
     }
 
@@ -55,9 +55,18 @@ impl Place {
         lock(&self.run)
     }
 
-    /// Database that takes empty tables of the target out of the way.
-    pub fn old(&self) -> String {
-        format!("{OURS}old_{}", self.run)
+    /// Database that takes empty tables of the target out of the way; `None` if they get a name in this one.
+    pub fn old(&self) -> Option<String> {
+        self.is_database().then(|| format!("{OURS}old_{}", self.run))
+    }
+
+    /// Where an empty table of the target goes, the `at`-th of them.
+    pub fn out_of_the_way(&self, at: usize, table: &str) -> String {
+        match self.old() {
+            Some(database) => qualified(&database, table),
+            // A number, because the name itself may be as long as names can be.
+            None => qualified(&self.database, &self.naming.table(&format!("old{at}"))),
+        }
     }
 
     /// A staged table, with its database.

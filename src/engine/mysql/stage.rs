@@ -8,9 +8,9 @@ use tokio::sync::Mutex;
 
 use super::connection::{Link, Role, number, rows, run};
 use super::place::{self, Place};
-use super::types::{literal, quote};
+use super::types::{Rules, literal, quote};
 use super::write::{self, Commit};
-use super::{Database, data, ddl, fault, read};
+use super::{Database, data, ddl, fault, read, replace};
 use crate::engine::capability::{
     Naming, Occupied, OnStatement, Orphans, ReadRequest, Rules as _, Staging, Target,
 };
@@ -27,10 +27,13 @@ impl Target for Database {
     async fn occupied(&self, plan: &Plan) -> Result<Vec<Occupied>> {
         let mut connection = self.connection().await?;
         let there = objects(&mut connection, &plan_names(plan), self.facts.case_sensitive_names).await?;
+        let makes = plan.scope != Scope::DataOnly;
         let mut out = Vec::with_capacity(there.len());
         for (name, kind) in there {
             let empty = kind == "table" && is_empty(&mut connection, &quote(&name)).await?;
-            out.push(Occupied { name, kind, empty });
+            let held_by =
+                if empty && makes { replace::holders(&mut connection, &name).await? } else { Vec::new() };
+            out.push(Occupied { name, kind, empty, held_by });
         }
         Ok(out)
     }
@@ -45,7 +48,6 @@ impl Target for Database {
         let place = Place::database(run, target);
         place::hold_lock(&mut guard, &place).await?;
         place::sweep(&mut guard, target).await?;
-        refuse_references_from_outside(&mut guard, plan, self.facts.case_sensitive_names).await?;
         let place = self.make_place(&mut guard, place, run, plan).await?;
         let script = self.rules.script(plan, &place.naming);
         Ok(Box::new(Stage {
@@ -55,6 +57,7 @@ impl Target for Database {
             max_packet: self.facts.max_value_bytes,
             mariadb: self.facts.flavour == Flavour::Mariadb,
             case_sensitive: self.facts.case_sensitive_names,
+            rules: self.rules.clone(),
             plan: plan.clone(),
             place,
             script,
@@ -76,8 +79,7 @@ impl Database {
             Err(error) if error.kind() == ErrorKind::Permission => error,
             Err(error) => return Err(error),
         };
-        let there = objects(guard, &plan_names(plan), self.facts.case_sensitive_names).await?;
-        if there.is_empty() {
+        if !replace::names_meet(guard, plan).await? {
             let prefixed = Place::prefix(run, &self.facts.namespace);
             match prefixed.make(guard).await {
                 Ok(()) => return Ok(prefixed),
@@ -127,32 +129,6 @@ async fn is_empty(connection: &mut MySqlConnection, table: &str) -> Result<bool>
     Ok(number(connection, "a table of the target", &sql).await? == 0)
 }
 
-/// A foreign key of a table that stays would follow the table that is taken out of the way.
-async fn refuse_references_from_outside(
-    connection: &mut MySqlConnection,
-    plan: &Plan,
-    case_sensitive: bool,
-) -> Result<()> {
-    let sql = "SELECT constraint_schema, table_name, constraint_name, referenced_table_name FROM \
-               information_schema.referential_constraints WHERE unique_constraint_schema = DATABASE()";
-    let database = rows(connection, "the target", "SELECT DATABASE()").await?;
-    let database = database.first().map(|r| r.word(0)).unwrap_or_default();
-    let same = |a: &str, b: &str| if case_sensitive { a == b } else { a.to_lowercase() == b.to_lowercase() };
-    let planned = |name: &str| plan.tables.iter().any(|t| same(&t.name, name));
-    for row in rows(connection, "the list of foreign keys", sql).await? {
-        let (schema, table, name, references) = (row.word(0), row.word(1), row.word(2), row.word(3));
-        if planned(&references) && !(schema == database && planned(&table)) {
-            return Err(Error::new(
-                ErrorKind::Refused,
-                format!("table \"{references}\" would be replaced, but \"{schema}.{table}\" refers to it"),
-            )
-            .why(format!("foreign key \"{name}\""))
-            .next("drop that foreign key, or leave the table out with --exclude"));
-        }
-    }
-    Ok(())
-}
-
 /// A migration that is being built.
 struct Stage {
     link: Link,
@@ -165,6 +141,7 @@ struct Stage {
     max_packet: Option<u64>,
     mariadb: bool,
     case_sensitive: bool,
+    rules: Rules,
 }
 
 impl Stage {
@@ -184,12 +161,11 @@ impl Stage {
         Ok(())
     }
 
-    /// Renames everything at once; `old` is where empty tables of the target go.
+    /// Renames everything at once.
     fn renames(&self, in_the_way: &[String], back: bool) -> String {
-        let old = self.place.old();
         let mut pairs = Vec::new();
-        for name in in_the_way {
-            pairs.push((self.place.visible(name), format!("{}.{}", quote(&old), quote(name))));
+        for (at, name) in in_the_way.iter().enumerate() {
+            pairs.push((self.place.visible(name), self.place.out_of_the_way(at, name)));
         }
         for table in &self.plan.tables {
             pairs.push((self.place.staged(&table.name), self.place.visible(&table.name)));
@@ -242,10 +218,11 @@ impl Stage {
         }
         run(guard, "SET SESSION lock_wait_timeout=10").await.map_err(|e| fault::writing("the switch", &e))?;
         let in_the_way = self.make_way(guard).await?;
+        let keys = replace::keys_from_outside(guard, &in_the_way).await?;
         self.rename(guard, &self.renames(&in_the_way, false)).await?;
-        for name in &in_the_way {
-            let moved = format!("{}.{}", quote(&self.place.old()), quote(name));
-            if !is_empty(guard, &moved).await? {
+        for (at, name) in in_the_way.iter().enumerate() {
+            // Whoever wrote before the rename is found now; afterwards nobody can.
+            if !is_empty(guard, &self.place.out_of_the_way(at, name)).await? {
                 self.rename(guard, &self.renames(&in_the_way, true)).await?;
                 return Err(Error::new(
                     ErrorKind::Refused,
@@ -254,38 +231,47 @@ impl Stage {
                 .next("stop the application that writes to the target, then run the same command again"));
             }
         }
+        for key in &keys {
+            key.lead_to_the_new_table(guard, &self.rules).await?;
+        }
         Ok(())
     }
 
-    /// Names of the target's empty tables that are where the plan's go, and a database to put them.
+    /// Names of the target's empty tables that are replaced, and a database to put them.
     async fn make_way(&self, guard: &mut MySqlConnection) -> Result<Vec<String>> {
         let there = objects(guard, &plan_names(&self.plan), self.case_sensitive).await?;
         if there.is_empty() {
             return Ok(Vec::new());
         }
+        let replaced = |name: &str| {
+            let same = |t: &&TablePlan| {
+                t.name == name || (!self.case_sensitive && t.name.eq_ignore_ascii_case(name))
+            };
+            self.plan.tables.iter().find(same).is_some_and(|t| t.replaces)
+        };
         for (name, kind) in &there {
-            if kind != "table" || !is_empty(guard, &quote(name)).await? {
+            if kind != "table" || !replaced(name) || !is_empty(guard, &quote(name)).await? {
                 return Err(Error::new(
                     ErrorKind::Refused,
-                    format!("{kind} \"{name}\" of the target is in the way and is no empty table"),
+                    format!("{kind} \"{name}\" of the target was not there or was empty when the migration began"),
                 )
-                .next("nothing was changed; empty the target or choose another"));
+                .next("nothing was changed: stop the application that writes to the target, look at that table, and run again"));
             }
         }
-        let sql = format!("CREATE DATABASE IF NOT EXISTS {}", quote(&self.place.old()));
-        run(guard, &sql)
-            .await
-            .map_err(|e| fault::writing("making room for the target's empty tables", &e))?;
+        if let Some(old) = self.place.old() {
+            let sql = format!("CREATE DATABASE IF NOT EXISTS {}", quote(&old));
+            run(guard, &sql)
+                .await
+                .map_err(|e| fault::writing("making room for the target's empty tables", &e))?;
+        }
         Ok(there.into_iter().map(|(name, _)| name).collect())
     }
 
     /// Removes what the switch leaves behind. It has happened: what fails here is found by the next run.
     async fn clean_up(&self, guard: &mut MySqlConnection) {
         let marker = self.place.visible(&self.place.switched_marker());
-        for sql in [
-            format!("DROP TABLE IF EXISTS {marker}"),
-            format!("DROP DATABASE IF EXISTS {}", quote(&self.place.old())),
-        ] {
+        let old = self.place.old().map(|old| format!("DROP DATABASE IF EXISTS {}", quote(&old)));
+        for sql in std::iter::once(format!("DROP TABLE IF EXISTS {marker}")).chain(old) {
             if let Err(error) = run(guard, &sql).await {
                 tracing::warn!(error = fault::words(&error), "cleaning up after the switch");
             }
@@ -373,7 +359,7 @@ pub async fn orphans(connection: &mut MySqlConnection, plan: &Plan, naming: &Nam
     let mut out = Vec::new();
     for table in &plan.tables {
         for key in &table.foreign_keys {
-            let (count, list) = ddl::orphans(table, key, naming);
+            let (count, list) = ddl::orphans(plan, table, key, naming);
             let what = format!("the foreign keys of table \"{}\"", table.name);
             let count = number(connection, &what, &count).await?;
             if count == 0 {

@@ -493,7 +493,7 @@ mod tests {
             deferrable: Deferrable::Deferred,
             ..sample::foreign_key(&["a", "kind"], "p", &["x", "y"])
         });
-        let script = SqliteRules.script(&plan(t), &Naming { prefix: "p_".into() });
+        let script = SqliteRules.script(&plan(t), &Naming { prefix: "p_".into(), outside: None });
         let expected = r#"CREATE TABLE "p_t" (
   "a" INT,
   "total" INT GENERATED ALWAYS AS ("a" + 1) STORED,

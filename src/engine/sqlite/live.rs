@@ -14,19 +14,69 @@ use super::read::{self, Pool};
 use super::{stage, write};
 use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::stream::{BatchReceiver, BatchSender};
-use crate::model::error::{ErrorKind, Result};
+use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Statement, TablePlan};
 
-/// Takes everything of a staged file into a live one that has none of it.
-pub fn take_in(connection: &mut Connection, staged: &Path) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "synchronous", "EXTRA")?;
-    if is_empty(connection)? && copy_pages(connection, staged)? {
+/// Takes everything of a staged file into a live one. Of the plan's tables it has none but those that are replaced,
+/// and these have no row: otherwise nothing is changed.
+pub fn take_in(connection: &mut Connection, staged: &Path, plan: &Plan) -> Result<()> {
+    let failed =
+        |e: rusqlite::Error| failure(ErrorKind::Write, "cannot bring the tables into the target", &e);
+    connection.pragma_update(None, "synchronous", "EXTRA").map_err(failed)?;
+    if is_empty(connection).map_err(failed)? && copy_pages(connection, staged).map_err(failed)? {
         return Ok(());
     }
-    connection.execute("ATTACH ?1 AS staged", [staged.to_string_lossy()])?;
-    let done = copy_tables(connection);
-    connection.execute_batch("DETACH staged")?;
+    connection.execute("ATTACH ?1 AS staged", [staged.to_string_lossy()]).map_err(failed)?;
+    let done = swap_tables(connection, plan);
+    connection.execute_batch("DETACH staged").map_err(failed)?;
     done
+}
+
+/// One transaction that drops the empty tables and brings the staged ones in.
+fn swap_tables(connection: &mut Connection, plan: &Plan) -> Result<()> {
+    let failed =
+        |e: rusqlite::Error| failure(ErrorKind::Write, "cannot bring the tables into the target", &e);
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+    refuse_rows(&transaction, plan.tables.iter().filter(|t| t.replaces))?;
+    let triggers = drop_replaced(&transaction, plan).map_err(failed)?;
+    copy_tables(&transaction).map_err(failed)?;
+    for trigger in triggers {
+        transaction.execute_batch(&trigger).map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)
+}
+
+/// Refuses if one of the tables has a row by now.
+fn refuse_rows<'a>(connection: &Connection, tables: impl Iterator<Item = &'a TablePlan>) -> Result<()> {
+    for table in tables {
+        let empty = super::is_empty(connection, &table.name);
+        let empty =
+            empty.map_err(|e| failure(ErrorKind::Read, "cannot look at what the target holds", &e))?;
+        if !empty {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                format!("table {} was empty and got rows while the migration ran", quote(&table.name)),
+            )
+            .next("stop the application that writes to the target, then run the same command again"));
+        }
+    }
+    Ok(())
+}
+
+/// Drops the tables that are replaced; returns the text of their triggers, which go with them. Views name their
+/// tables, so they stay.
+fn drop_replaced(connection: &Connection, plan: &Plan) -> rusqlite::Result<Vec<String>> {
+    let mut triggers = Vec::new();
+    for table in plan.tables.iter().filter(|t| t.replaces) {
+        let mut statement = connection.prepare(
+            "SELECT sql FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY rowid",
+        )?;
+        let texts = statement.query_map([&table.name], |r| r.get(0))?;
+        triggers.extend(texts.collect::<rusqlite::Result<Vec<String>>>()?);
+        connection.execute_batch(&format!("DROP TABLE main.{}", quote(&table.name)))?;
+    }
+    Ok(triggers)
 }
 
 /// Whether there is no object yet; SQLite's own tables do not count.
@@ -64,8 +114,7 @@ fn copy_pages(connection: &mut Connection, staged: &Path) -> rusqlite::Result<bo
 }
 
 /// Copies table by table from the attached file.
-fn copy_tables(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+fn copy_tables(transaction: &Connection) -> rusqlite::Result<()> {
     let texts = |kind: &str| -> rusqlite::Result<Vec<(String, String)>> {
         let mut statement = transaction.prepare(
             "SELECT name, sql FROM staged.sqlite_schema WHERE type = ?1 AND sql IS NOT NULL \
@@ -76,7 +125,7 @@ fn copy_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     };
     for (name, sql) in texts("table")? {
         transaction.execute_batch(&sql)?;
-        let (into, from) = copied_columns(&transaction, &name)?;
+        let (into, from) = copied_columns(transaction, &name)?;
         let table = quote(&name);
         transaction
             .execute_batch(&format!("INSERT INTO main.{table}{into} SELECT {from} FROM staged.{table}"))?;
@@ -95,7 +144,7 @@ fn copy_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     for (_, sql) in texts("index")? {
         transaction.execute_batch(&sql)?;
     }
-    transaction.commit()
+    Ok(())
 }
 
 /// What to name in INSERT and SELECT. Without names SQLite copies whole records, which is several times faster, but
@@ -142,6 +191,7 @@ impl TransactionStaging {
         let has_marks = started.map_err(|e| {
             failure(ErrorKind::Write, format!("cannot begin to write {}", real.display()), &e)
         })?;
+        refuse_rows(&connection, plan.tables.iter())?;
         let script = SqliteRules.script(plan, &Naming::default());
         Ok(Self {
             plan: Arc::new(plan.clone()),

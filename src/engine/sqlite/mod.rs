@@ -151,11 +151,11 @@ impl Source for Database {
 #[async_trait]
 impl Target for Database {
     async fn occupied(&self, plan: &Plan) -> Result<Vec<Occupied>> {
-        let tables = plan.tables.iter().map(|t| t.name.clone());
+        let tables: Vec<String> = plan.tables.iter().map(|t| t.name.clone()).collect();
         let indexes = plan.tables.iter().flat_map(|t| t.indexes.iter().filter(|i| !i.constraint));
-        let names: Vec<String> = tables.chain(indexes.filter_map(|i| i.name.clone())).collect();
+        let indexes: Vec<String> = indexes.filter_map(|i| i.name.clone()).collect();
         self.look(move |connection| match connection {
-            Some(connection) => occupied(connection, &names),
+            Some(connection) => occupied(connection, &tables, &indexes),
             None => Ok(Vec::new()),
         })
         .await
@@ -195,23 +195,32 @@ fn sizes(connection: &Connection) -> rusqlite::Result<Vec<TableSize>> {
     Ok(sizes)
 }
 
-/// Objects of these names; SQLite's names are the same whatever their case.
-fn occupied(connection: &Connection, names: &[String]) -> rusqlite::Result<Vec<Occupied>> {
-    let mut statement =
-        connection.prepare("SELECT name, type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE")?;
+/// Objects of these names; SQLite's names are the same whatever their case. An index of one of the tables goes with
+/// it. Nothing keeps an empty table from being replaced: views name it, and triggers are made again.
+fn occupied(
+    connection: &Connection,
+    tables: &[String],
+    indexes: &[String],
+) -> rusqlite::Result<Vec<Occupied>> {
+    let mut statement = connection
+        .prepare("SELECT name, type, tbl_name FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE")?;
     let mut found = Vec::new();
-    for wanted in names {
+    for wanted in tables.iter().chain(indexes) {
         let mut rows = statement.query([wanted])?;
         while let Some(row) = rows.next()? {
-            let (name, kind): (String, String) = (row.get(0)?, row.get(1)?);
-            let empty = kind == "table"
-                && connection.query_row(
-                    &format!("SELECT NOT EXISTS (SELECT 1 FROM main.{})", quote(&name)),
-                    [],
-                    |r| r.get(0),
-                )?;
-            found.push(Occupied { name, kind, empty });
+            let (name, kind, of): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            if kind == "index" && tables.iter().any(|t| t.eq_ignore_ascii_case(&of)) {
+                continue;
+            }
+            let empty = kind == "table" && is_empty(connection, &name)?;
+            found.push(Occupied { name, kind, empty, held_by: Vec::new() });
         }
     }
     Ok(found)
+}
+
+/// Whether a table has no row.
+fn is_empty(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM main.{})", quote(table));
+    connection.query_row(&sql, [], |r| r.get(0))
 }

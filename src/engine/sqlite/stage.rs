@@ -12,7 +12,7 @@ use rusqlite::{Connection, InterruptHandle};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use tokio::task::JoinHandle;
 
-use super::ddl::{SqliteRules, quote};
+use super::ddl::SqliteRules;
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
 use super::{live, orphans, write};
@@ -150,9 +150,10 @@ impl Staging for FileStaging {
     async fn switch(self: Box<Self>) -> Result<()> {
         let checked = self.checked().await;
         self.pool.close().await;
-        let Self { place, .. } = *self;
+        let Self { place, plan, .. } = *self;
         blocking::run(move || {
-            let done = checked.and_then(|()| if place.live { into_live(&place) } else { publish(&place) });
+            let done =
+                checked.and_then(|()| if place.live { into_live(&place, &plan) } else { publish(&place) });
             // Whatever happened, there is no use for the file any more; after a rename there is none.
             remove(&place.staged);
             done.map_err(|e| with_free_space(e, &place.target))
@@ -331,16 +332,9 @@ fn publish(place: &Place) -> Result<()> {
 }
 
 /// Brings the staged tables into the live file in one transaction of SQLite.
-fn into_live(place: &Place) -> Result<()> {
+fn into_live(place: &Place, plan: &Plan) -> Result<()> {
     let mut connection = file::open(&place.target, Access::Write)?;
-    let done = live::take_in(&mut connection, &place.staged);
-    done.map_err(|e| {
-        failure(
-            ErrorKind::Write,
-            format!("cannot bring the tables into {}", quote(&place.target.display().to_string())),
-            &e,
-        )
-    })
+    live::take_in(&mut connection, &place.staged, plan)
 }
 
 /// Removes a staging file and its journals; what is not there is no matter.

@@ -55,6 +55,7 @@ impl Planner<'_> {
             source: column.name.clone(),
             source_type: column.native_type.clone(),
             name,
+            filled: true,
             native_type: mapping.native_type.clone(),
             carries: mapping.carries.clone(),
             fidelity: mapping.fidelity,

@@ -34,9 +34,8 @@ impl Ignored {
         let no_pad = name.contains("nopad") || name.contains("0900");
         match name.as_str() {
             "c" | "posix" | "ucs_basic" | "binary" | "pg_c_utf8" | "c.utf8" | "c.utf-8" => Self::default(),
-            "techcare_db_ci" => Self { case: true, ..Self::default() },
             "techcare_db_ci_ai" => Self { case: true, accents: true, ..Self::default() },
-            "nocase" => Self { case: true, ..Self::default() },
+            "techcare_db_ci" | "nocase" => Self { case: true, ..Self::default() },
             "rtrim" => Self { blanks: true, ..Self::default() },
             _ if name.ends_with("_bin") => Self { blanks: !no_pad, ..Self::default() },
             _ if name.ends_with("_cs") => Self { blanks: !no_pad, ..Self::default() },

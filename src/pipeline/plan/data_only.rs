@@ -59,6 +59,7 @@ impl Planner<'_> {
             strict: false,
             key,
             estimated_rows: self.profile(table).and_then(|p| p.rows).or(table.estimated_rows),
+            replaces: false,
         })
     }
 

@@ -1,9 +1,9 @@
 //! Making findings: one builder, so that every finding of the planner has its severity from `codes` and its
 //! names from the source.
 
-use crate::engine::capability::Orphans;
+use crate::engine::capability::{Occupied, Orphans};
 use crate::model::codes::{self, severity_of};
-use crate::model::plan::{Finding, FindingAction, Misfit, Severity};
+use crate::model::plan::{Finding, FindingAction, Misfit, Plan, Scope, Severity};
 use crate::model::policy::Decision;
 
 /// A finding about `kind` (`column`, `index`, …) in the making.
@@ -83,6 +83,33 @@ pub fn orphans(orphans: &Orphans) -> Finding {
     }
     note.0.keys.clone_from(&orphans.keys);
     note.0
+}
+
+/// The findings that stop a migration into a target where something is in the way: rows, objects that are no tables,
+/// and what would be lost with an empty table that is replaced.
+pub fn occupied(plan: &Plan, occupied: &[Occupied]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for there in occupied {
+        let table = plan.tables.iter().find(|t| t.name.eq_ignore_ascii_case(&there.name));
+        let source = table.map_or(there.name.as_str(), |t| t.source.as_str());
+        let replaced = plan.scope != Scope::DataOnly && there.empty;
+        let mut refuse = |code, kind: &str, text: String| {
+            let note = Note::new(code, kind, FindingAction::Refused, text);
+            found.push(note.table(source).object(Some(&there.name)).0);
+        };
+        if there.kind != "table" {
+            let text = format!("the target has a {} \"{}\" in this place", there.kind, there.name);
+            refuse(codes::TARGET_NOT_EMPTY, &there.kind, text);
+        } else if !there.empty {
+            let text = "the target has rows in this table, so nothing there is touched".to_owned();
+            refuse(codes::TARGET_NOT_EMPTY, "table", text);
+        }
+        for holder in there.held_by.iter().filter(|_| replaced) {
+            let text = format!("the target's own table is empty but cannot give way: {holder}");
+            refuse(codes::TARGET_MISMATCH, "table", text);
+        }
+    }
+    found
 }
 
 /// Findings in the order in which they were made.

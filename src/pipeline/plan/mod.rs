@@ -14,6 +14,7 @@ mod indexes;
 mod keys;
 mod names;
 mod objects;
+mod replaced;
 mod types;
 
 #[cfg(test)]
@@ -35,7 +36,7 @@ use crate::model::plan::{
     ColumnPlan, ColumnProfile, FindingAction, ObjectPlan, Plan, Scope, TablePlan, TableProfile, TypePlan,
 };
 use crate::model::policy::Policies;
-use crate::model::schema::{Action, Column, Schema, Table};
+use crate::model::schema::{Action, Column, DataType, Schema, Table};
 
 /// What a plan is made of.
 #[derive(Clone, Copy)]
@@ -52,7 +53,8 @@ pub struct PlanInput<'a> {
     pub rules: &'a dyn Rules,
     /// TechCare's own tables: types that are known to hold what the application writes.
     pub known: Option<&'a Schema>,
-    /// With [`Scope::DataOnly`]: what is there in the target.
+    /// What is there in the target: with [`Scope::DataOnly`] the tables that are filled, else those that are
+    /// replaced. `None` if none of the source's tables is there.
     pub existing: Option<&'a Schema>,
     /// Which half of the work.
     pub scope: Scope,
@@ -64,9 +66,12 @@ impl PlanInput<'_> {
         self.source.dialect == self.rules.dialect()
     }
 
-    /// Types that are known to be right: those of the tables that are to be filled, else TechCare's own.
-    fn models(&self) -> Option<&Schema> {
-        if self.scope == Scope::DataOnly { self.existing } else { self.known }
+    /// Type that a column is known to need: that of the table that is to be filled, else TechCare's own, else the one
+    /// that the application gave the empty table that is replaced.
+    fn model(&self, table: &str, column: &str) -> Option<&DataType> {
+        let known = self.known.filter(|_| self.scope != Scope::DataOnly);
+        let schemas = known.into_iter().chain(self.existing);
+        schemas.filter_map(|s| s.table(table)?.column(column)).map(|c| &c.data_type).next()
     }
 }
 
@@ -123,6 +128,7 @@ impl Planner<'_> {
             let keys = self.foreign_keys(&self.input.source.tables[*planned], &tables, at);
             tables[at].foreign_keys = keys;
         }
+        self.replace(&mut tables);
         self.objects();
         tables
     }
@@ -151,6 +157,7 @@ impl Planner<'_> {
             strict: verbatim && table.options.strict,
             key,
             estimated_rows: self.profile(table).and_then(|p| p.rows).or(table.estimated_rows),
+            replaces: false,
         };
         self.identities(table, &mut planned);
         self.limits(table, &planned);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::PlanInput;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnProfile, Scope, TableProfile};
-use crate::model::schema::{Column, DataType, Schema, Table};
+use crate::model::schema::{Column, DataType, Table};
 
 /// Position of a column: table and column of the source.
 type Place = (usize, usize);
@@ -25,10 +25,9 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
             let facts = profile.and_then(|p| p.columns.get(at));
             let needed =
                 facts.map_or_else(|| column.data_type.clone(), |facts| widen(&column.data_type, facts));
-            let known = input.models().and_then(|known| known_type(known, table, column));
-            column.data_type = match known {
+            column.data_type = match input.model(&table.name, &column.name) {
                 Some(known) => {
-                    let known = facts.map_or_else(|| known.clone(), |facts| widen(&known, facts));
+                    let known = facts.map_or_else(|| known.clone(), |facts| widen(known, facts));
                     settle(&known, &needed, Bound::of(input, profile, facts)).unwrap_or(needed)
                 }
                 None => needed,
@@ -122,11 +121,6 @@ fn roomy(needed: u64) -> Option<u64> {
 fn int_range(bits: u8, unsigned: bool) -> (i128, i128) {
     let bits = u32::from(bits.clamp(1, 64));
     if unsigned { (0, (1 << bits) - 1) } else { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) }
-}
-
-/// The type that TechCare's own models give a column.
-fn known_type(known: &Schema, table: &Table, column: &Column) -> Option<DataType> {
-    known.table(&table.name)?.column(&column.name).map(|known| known.data_type.clone())
 }
 
 /// How far the declared type of a source says what its values are.

@@ -262,9 +262,10 @@ async fn try_execute(engine: Engine, url: String, sql: String) -> Result<(), sql
 /// A MySQL or MariaDB session that changes nothing on the way: UTF-8, UTC.
 async fn mysql(url: &str) -> Result<sqlx::MySqlConnection, sqlx::Error> {
     let mut session = sqlx::MySqlConnection::connect(url).await?;
-    sqlx::raw_sql("SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO'")
-        .execute(&mut session)
-        .await?;
+    // MySQL 8 remembers for a day what a table's next id was, also when that table is another one by now.
+    let set = "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO' \
+               /*!80000 , information_schema_stats_expiry = 0 */";
+    sqlx::raw_sql(set).execute(&mut session).await?;
     Ok(session)
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::{
     COMMENT, check_rights, clear_stale, commit, drop_schema, execute, run, schema_name, session_again,
 };
-use super::{orphans, transaction, try_lock};
+use super::{orphans, replace, transaction, try_lock};
 use crate::engine::capability::{OnStatement, Orphans, ReadRequest, Staging};
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
@@ -103,6 +103,11 @@ impl ApartStaging {
     async fn move_all(&self, session: &mut PgConnection) -> Result<()> {
         let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot make the migrated tables visible", e);
         execute(session, "BEGIN".into()).await.map_err(|e| failed(&e))?;
+        let mut old: Vec<String> =
+            self.plan.tables.iter().filter(|t| t.replaces).map(|t| t.name.clone()).collect();
+        // In one order, so that two switches cannot wait for each other.
+        old.sort();
+        let restore = replace::drop_old(session, &self.namespace, &old).await?;
         let to = quote(&self.namespace);
         let types = self.plan.types.iter().map(|t| ("TYPE", &t.name));
         let tables = self.plan.tables.iter().map(|t| ("TABLE", &t.name));
@@ -111,6 +116,7 @@ impl ApartStaging {
             let sql = format!("ALTER {kind} {} SET SCHEMA {to}", self.place(name));
             execute(session, sql).await.map_err(|e| failed(&e))?;
         }
+        restore.run(session).await?;
         execute(session, format!("DROP SCHEMA {}", quote(&self.schema))).await.map_err(|e| failed(&e))?;
         let id = transaction(session).await.map_err(|e| failed(&e))?;
         commit(session, &self.connector, id, "the migrated tables").await

@@ -73,6 +73,7 @@ impl LiveStaging {
                 error
             }
         })?;
+        super::replace::refuse_rows(&mut session, namespace, &names).await?;
         Ok(Self {
             connector: connector.clone(),
             namespace: namespace.to_owned(),

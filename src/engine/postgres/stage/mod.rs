@@ -6,6 +6,7 @@ mod apart;
 mod live;
 mod occupied;
 mod orphans;
+mod replace;
 
 use std::time::Duration;
 

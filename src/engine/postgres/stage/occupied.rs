@@ -55,15 +55,23 @@ pub(in crate::engine::postgres) async fn occupied(
     for row in rows {
         let name: String = row.try_get("name").map_err(|e| failed(&e))?;
         let kind: String = row.try_get("kind").map_err(|e| failed(&e))?;
-        let mut empty = false;
+        let (mut empty, mut held_by) = (false, Vec::new());
         if kind == "table" {
             let sql = format!("SELECT NOT EXISTS (SELECT FROM {}.{})", quote(namespace), quote(&name));
             empty = sqlx::query_scalar(AssertSqlSafe(sql))
                 .fetch_one(&mut *session)
                 .await
                 .map_err(|e| failed(&e))?;
+            if empty && makes {
+                let holders = super::replace::holders(session, namespace, &name).await;
+                held_by = holders
+                    .map_err(|e| failed(&e))?
+                    .into_iter()
+                    .map(|holder| format!("{holder} depends on it and would be lost"))
+                    .collect();
+            }
         }
-        found.push(Occupied { name, kind, empty });
+        found.push(Occupied { name, kind, empty, held_by });
     }
     Ok(found)
 }

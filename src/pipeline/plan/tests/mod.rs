@@ -4,6 +4,7 @@ mod build;
 mod fake;
 mod keys;
 mod real;
+mod replaced;
 mod show;
 
 use std::collections::BTreeMap;

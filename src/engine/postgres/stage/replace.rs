@@ -1,0 +1,169 @@
+//! Empty tables of the target that give way to staged ones: what keeps one from it, and the part of the switch that
+//! drops them and puts back what stood on them (grants, owner, triggers, foreign keys of other tables).
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::execute;
+use crate::engine::postgres::fault::fault;
+use crate::engine::postgres::types::quote;
+use crate::model::error::{Error, ErrorKind, Result};
+
+/// How long the switch waits for whoever is reading or writing one of the tables.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
+
+/// What would be lost with a table: whatever depends on it, its row type, its constraints or its sequences, but for
+/// its own parts, foreign keys and triggers, which are made again. An object that belongs to the table without a name
+/// of its own in the plan (policy, rule, statistics, publication) would go with it silently.
+const HOLDERS: &str = "
+WITH mine AS (
+  SELECT 'pg_class'::regclass::oid AS classid, c.oid AS objid FROM pg_class c WHERE c.oid = $1::regclass
+  UNION ALL SELECT 'pg_type'::regclass, t.oid FROM pg_type t WHERE t.typrelid = $1::regclass
+  UNION ALL SELECT 'pg_type'::regclass, t.typarray FROM pg_type t WHERE t.typrelid = $1::regclass
+  UNION ALL SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k WHERE k.conrelid = $1::regclass
+  UNION ALL SELECT 'pg_class'::regclass, s.objid FROM pg_depend s
+    WHERE s.classid = 'pg_class'::regclass AND s.refclassid = 'pg_class'::regclass AND s.refobjid = $1::regclass
+      AND s.deptype IN ('a', 'i') AND EXISTS (SELECT FROM pg_class c WHERE c.oid = s.objid AND c.relkind = 'S')
+)
+SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) AS holder
+FROM pg_depend d JOIN mine m ON m.classid = d.refclassid AND m.objid = d.refobjid
+WHERE (d.classid, d.objid) NOT IN (SELECT classid, objid FROM mine)
+  AND (d.deptype = 'n' AND d.classid <> 'pg_constraint'::regclass
+       OR d.classid IN ('pg_policy'::regclass, 'pg_rewrite'::regclass, 'pg_statistic_ext'::regclass,
+                        'pg_publication_rel'::regclass))
+  AND NOT (d.classid = 'pg_attrdef'::regclass
+           AND d.objid IN (SELECT oid FROM pg_attrdef WHERE adrelid = $1::regclass))
+  AND NOT (d.classid = 'pg_trigger'::regclass)
+UNION ALL
+SELECT 'owner ' || quote_ident(pg_get_userbyid(relowner)) || ', whose rights are needed to replace it'
+FROM pg_class WHERE oid = $1::regclass AND NOT pg_has_role(relowner, 'USAGE')
+UNION ALL
+SELECT 'row level security' FROM pg_class WHERE oid = $1::regclass AND (relrowsecurity OR relforcerowsecurity)
+UNION ALL
+SELECT 'inheritance from ' || inhparent::regclass::text FROM pg_inherits WHERE inhrelid = $1::regclass
+ORDER BY 1";
+
+/// Statements that put back what stood on the tables, made while it is still there. Names are qualified, so that they
+/// mean the new tables once these are in place.
+const RESTORE: &str = "
+WITH old AS (SELECT c.oid, c.relname, c.relowner, c.relacl, n.nspname FROM pg_class c
+             JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = ANY($2)),
+parts AS (SELECT 'TABLE' AS kind, o.oid, format('%I.%I', o.nspname, o.relname) AS name, o.relowner, o.relacl FROM old o
+          UNION ALL
+          SELECT 'SEQUENCE', s.oid, format('%I.%I', o.nspname, s.relname), s.relowner, s.relacl
+          FROM old o JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = o.oid
+               AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+          JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S')
+SELECT 1 AS step, format('ALTER TABLE %s OWNER TO %I', name, pg_get_userbyid(relowner)) AS sql
+FROM parts WHERE kind = 'TABLE' AND pg_get_userbyid(relowner) <> current_user
+UNION ALL
+SELECT 2, format('GRANT %s ON %s %s TO %s%s', a.privilege_type, p.kind, p.name,
+                 CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                 CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM parts p, aclexplode(p.relacl) a WHERE a.grantee <> p.relowner
+UNION ALL
+SELECT 2, format('GRANT %s (%I) ON %I.%I TO %s%s', a.privilege_type, t.attname, o.nspname, o.relname,
+                 CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                 CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM old o JOIN pg_attribute t ON t.attrelid = o.oid, aclexplode(t.attacl) a WHERE a.grantee <> o.relowner
+UNION ALL
+SELECT 3, pg_get_triggerdef(t.oid) FROM old o JOIN pg_trigger t ON t.tgrelid = o.oid WHERE NOT t.tgisinternal
+UNION ALL
+SELECT 4, format('ALTER TABLE %I.%I %s TRIGGER %I', o.nspname, o.relname,
+                 CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, t.tgname)
+FROM old o JOIN pg_trigger t ON t.tgrelid = o.oid WHERE NOT t.tgisinternal AND t.tgenabled <> 'O'
+UNION ALL
+SELECT 5, format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', n.nspname, c.relname, k.conname, pg_get_constraintdef(k.oid))
+FROM old o JOIN pg_constraint k ON k.confrelid = o.oid AND k.contype = 'f' AND k.conparentid = 0
+JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT EXISTS (SELECT FROM old WHERE old.oid = k.conrelid)
+ORDER BY 1";
+
+/// Statements that take the foreign keys of other tables off the old ones.
+const RELEASE: &str = "
+SELECT format('ALTER TABLE %I.%I DROP CONSTRAINT %I', n.nspname, c.relname, k.conname)
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class o ON o.oid = k.confrelid JOIN pg_namespace m ON m.oid = o.relnamespace
+WHERE k.contype = 'f' AND k.conparentid = 0 AND m.nspname = $1 AND o.relname = ANY($2)
+  AND NOT (n.nspname = $1 AND c.relname = ANY($2))";
+
+/// What keeps an empty table from being replaced.
+pub(super) async fn holders(
+    session: &mut PgConnection,
+    namespace: &str,
+    table: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    let name = format!("{}.{}", quote(namespace), quote(table));
+    sqlx::query_scalar(HOLDERS).bind(name).fetch_all(session).await
+}
+
+/// What has to be done once the new tables are in place.
+pub(super) struct Restore(Vec<String>);
+
+/// Drops the old tables within the transaction of the switch. They are locked first and looked at then: whoever wrote
+/// a row before keeps it, and the switch is off.
+pub(super) async fn drop_old(
+    session: &mut PgConnection,
+    namespace: &str,
+    tables: &[String],
+) -> Result<Restore> {
+    let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot replace the target's empty tables", e);
+    if tables.is_empty() {
+        return Ok(Restore(Vec::new()));
+    }
+    let place = |name: &String| format!("{}.{}", quote(namespace), quote(name));
+    let list = tables.iter().map(place).collect::<Vec<_>>().join(", ");
+    execute(session, LOCK_TIMEOUT.into()).await.map_err(|e| failed(&e))?;
+    execute(session, format!("LOCK TABLE {list} IN ACCESS EXCLUSIVE MODE")).await.map_err(|e| failed(&e))?;
+    refuse_rows(session, namespace, tables).await?;
+    let rows = sqlx::query(RESTORE).bind(namespace).bind(tables).fetch_all(&mut *session).await;
+    let restore: Result<Vec<String>, _> =
+        rows.map_err(|e| failed(&e))?.iter().map(|row| row.try_get("sql")).collect();
+    let restore = restore.map_err(|e| failed(&e))?;
+    let release: Vec<String> = sqlx::query_scalar(RELEASE)
+        .bind(namespace)
+        .bind(tables)
+        .fetch_all(&mut *session)
+        .await
+        .map_err(|e| failed(&e))?;
+    for sql in release.into_iter().chain([format!("DROP TABLE {list}")]) {
+        execute(session, sql).await.map_err(|e| failed(&e))?;
+    }
+    Ok(Restore(restore))
+}
+
+impl Restore {
+    /// Does it, in the same transaction.
+    pub(super) async fn run(self, session: &mut PgConnection) -> Result<()> {
+        for sql in self.0 {
+            tracing::debug!(sql, "statement");
+            execute(session, sql).await.map_err(|e| {
+                fault(ErrorKind::Write, "cannot put back what stood on the target's own table", &e)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses if one of the tables has a row by now.
+pub(super) async fn refuse_rows(
+    session: &mut PgConnection,
+    namespace: &str,
+    tables: &[String],
+) -> Result<()> {
+    for table in tables {
+        let sql = format!("SELECT EXISTS (SELECT FROM {}.{})", quote(namespace), quote(table));
+        let filled: bool = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut *session)
+            .await
+            .map_err(|e| fault(ErrorKind::Read, "cannot look at what the target holds", &e))?;
+        if filled {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                format!("table {table:?} was empty and got rows while the migration ran"),
+            )
+            .next("stop the application that writes to the target, then run the same command again"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,325 @@
+//! A target that the application made first: `create_all` and its like have run there, every table is empty, and the
+//! types are too narrow for the data. And the same with somebody's row in it.
+
+use std::time::Duration;
+
+use crate::support::binary::{self, Running};
+use crate::support::content::{self, Renamed};
+use crate::support::database::{Db, Engine};
+use crate::support::objects;
+use crate::techcare::{logs_in, next_ids, seeded};
+
+/// `db.create_all()` of TechCare as SQLAlchemy 2.0 sends it to each engine.
+fn create_all(engine: Engine) -> String {
+    let (id, datetime, boolean, prefix) = match engine {
+        Engine::Sqlite => ("INTEGER NOT NULL", "DATETIME", "BOOLEAN", ""),
+        Engine::Postgres => ("SERIAL NOT NULL", "TIMESTAMP WITHOUT TIME ZONE", "BOOLEAN", ""),
+        Engine::Mariadb | Engine::Mysql => {
+            ("INTEGER NOT NULL AUTO_INCREMENT", "DATETIME", "BOOL", "SET foreign_key_checks = 1;")
+        }
+    };
+    format!(
+        "{prefix}
+        CREATE TABLE roles (id {id}, name VARCHAR(64), description VARCHAR(255), permissions INTEGER,
+            PRIMARY KEY (id), UNIQUE (name));
+        CREATE TABLE users (id {id}, username VARCHAR(64), email VARCHAR(120), role_id INTEGER,
+            password_hash VARCHAR(128), name VARCHAR(64), created_at {datetime}, last_login {datetime},
+            active {boolean}, PRIMARY KEY (id), FOREIGN KEY(role_id) REFERENCES roles (id));
+        CREATE UNIQUE INDEX ix_users_email ON users (email);
+        CREATE UNIQUE INDEX ix_users_username ON users (username);
+        CREATE TABLE diagnostics (id {id}, user_id INTEGER, name VARCHAR(64), date {datetime},
+            cpu_results TEXT, memory_results TEXT, disk_results TEXT, startup_results TEXT, driver_results TEXT,
+            security_results TEXT, network_results TEXT, score FLOAT, status VARCHAR(20), recommendations TEXT,
+            notes TEXT, PRIMARY KEY (id), FOREIGN KEY(user_id) REFERENCES users (id));
+        CREATE TABLE maintenance_plans (id {id}, user_id INTEGER NOT NULL, name VARCHAR(64) NOT NULL,
+            cleaning_types VARCHAR(128) NOT NULL, frequency VARCHAR(20) NOT NULL, day_of_week VARCHAR(10),
+            day_of_month INTEGER, time VARCHAR(10) NOT NULL, enabled {boolean}, last_run {datetime},
+            next_run {datetime}, notify_email VARCHAR(120), notify_sms VARCHAR(32), created_at {datetime},
+            updated_at {datetime}, PRIMARY KEY (id), FOREIGN KEY(user_id) REFERENCES users (id));"
+    )
+}
+
+fn made_by_the_application(engine: Engine) -> Db {
+    let db = Db::fresh(engine);
+    db.execute(&create_all(engine));
+    db
+}
+
+/// Names of constraints and indexes, which Alembic and the application's own migrations go by.
+fn names(db: &Db) -> Vec<String> {
+    let mut names: Vec<String> =
+        objects::facts(db).into_iter().map(|fact| format!("{:?} {}", fact.kind, fact.name)).collect();
+    names.sort();
+    names
+}
+
+/// What a database holds: its text in full, for telling whether anything was changed.
+fn everything(db: &Db) -> String {
+    format!("{:?} {:?}", content::read(db), names(db))
+}
+
+fn filled_after_create_all(engine: Engine) {
+    let source = seeded(400);
+    let target = made_by_the_application(engine);
+    let expected = names(&target);
+    let ran = binary::migrate(&source.url, &target.url, &[]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let differences = content::differences(&content::read(&source), &content::read(&target), &Renamed::new());
+    assert_eq!(differences, Vec::<String>::new());
+    assert_eq!(
+        objects::missing(&objects::facts(&source), &objects::facts(&target), &Renamed::new(), &[]),
+        Vec::<String>::new()
+    );
+    for name in expected {
+        assert!(names(&target).contains(&name), "{name} is not there any more: {:?}", names(&target));
+    }
+    logs_in(&source, &target);
+    next_ids(&target);
+    let replaced =
+        ran.json()["findings"].as_array().unwrap().iter().filter(|f| f["code"] == "table_replaced").count();
+    assert_eq!(replaced, 4, "{ran}");
+    // A second time there are rows.
+    let before = everything(&target);
+    let again = binary::migrate(&source.url, &target.url, &[]);
+    assert_eq!(again.code, 4, "{again}");
+    assert_eq!(everything(&target), before);
+}
+
+#[test]
+fn tables_of_create_all_are_filled_on_sqlite() {
+    filled_after_create_all(Engine::Sqlite);
+}
+
+#[test]
+fn tables_of_create_all_are_filled_on_postgres() {
+    filled_after_create_all(Engine::Postgres);
+}
+
+#[test]
+fn tables_of_create_all_are_filled_on_mariadb() {
+    filled_after_create_all(Engine::Mariadb);
+}
+
+#[test]
+fn tables_of_create_all_are_filled_on_mysql() {
+    if Engine::Mysql.at_hand() {
+        filled_after_create_all(Engine::Mysql);
+    }
+}
+
+#[test]
+fn the_types_hold_the_data_afterwards() {
+    let source = seeded(30);
+    for engine in Engine::servers() {
+        let target = made_by_the_application(engine);
+        assert_eq!(binary::migrate(&source.url, &target.url, &[]).code, 0);
+        let sql = "SELECT CONCAT(column_name, ' ', data_type, ' ', COALESCE(character_maximum_length, 0), ' ',
+                          COALESCE(datetime_precision, 0))
+                   FROM information_schema.columns WHERE table_name IN ('users', 'diagnostics')
+                   AND column_name IN ('password_hash', 'score', 'date', 'notes') AND table_schema IN ('public', '{}')
+                   ORDER BY 1";
+        let name = target.name();
+        let types: Vec<String> =
+            target.query(&sql.replace("{}", name)).into_iter().flatten().flatten().collect();
+        let expected = match engine {
+            Engine::Postgres => [
+                "date timestamp without time zone 0 6",
+                "notes text 0 0",
+                "password_hash character varying 255 0",
+                "score double precision 0 0",
+            ],
+            _ => [
+                "date datetime 0 6",
+                "notes longtext 4294967295 0",
+                "password_hash varchar 255 0",
+                "score double 0 0",
+            ],
+        };
+        assert_eq!(types, expected, "{engine:?}");
+    }
+}
+
+/// One row is enough: the target is somebody's.
+#[test]
+fn a_table_with_a_row_is_never_touched() {
+    let source = seeded(20);
+    for engine in Engine::all() {
+        let target = made_by_the_application(engine);
+        target.execute("INSERT INTO roles (name) VALUES ('ours')");
+        let before = everything(&target);
+        for more in [&[][..], &["--dry-run"], &["--data-only"], &["--schema-only"]] {
+            let ran = binary::migrate(&source.url, &target.url, more);
+            assert_eq!(ran.code, 4, "{engine:?} {more:?}: {ran}");
+            assert!(ran.to_string().contains("roles"), "{ran}");
+            assert_eq!(everything(&target), before, "{engine:?}");
+        }
+    }
+}
+
+/// The application is running: a row that comes while the rows are being copied is not lost.
+#[test]
+fn a_row_that_comes_during_the_load_stops_the_switch() {
+    let source = seeded(3000);
+    for engine in Engine::all() {
+        let target = made_by_the_application(engine);
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = binary::command(folder.path());
+        command.args(["--format", "json", "--progress", "json", "migrate", "--source", &source.url]);
+        command.args(["--target", &target.url]);
+        let mut running = Running::start(command);
+        assert!(running.until(&["\"load\""]), "{engine:?}");
+        target.execute("INSERT INTO roles (name) VALUES ('came in between')");
+        let before = everything(&target);
+        let ran = running.end();
+        assert_eq!(ran.code, 4, "{engine:?}: {ran}");
+        assert!(ran.to_string().contains("roles"), "{ran}");
+        assert_eq!(everything(&target), before, "{engine:?}");
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(target.value("SELECT count(*) FROM roles").as_deref(), Some("1"));
+    }
+}
+
+/// A newer release of the application than the source's: a table, a column and an index more, and a foreign key of
+/// the new table onto an old one. An older source: all of that stays.
+#[test]
+fn what_only_the_application_has_is_kept() {
+    let source = seeded(50);
+    for engine in Engine::all() {
+        let target = made_by_the_application(engine);
+        let id = match engine {
+            Engine::Sqlite => "INTEGER NOT NULL PRIMARY KEY",
+            Engine::Postgres => "SERIAL PRIMARY KEY",
+            Engine::Mariadb | Engine::Mysql => "INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY",
+        };
+        target.execute(&format!(
+            "ALTER TABLE users ADD COLUMN locale VARCHAR(10) DEFAULT 'pt_BR' NOT NULL;
+             ALTER TABLE users ADD COLUMN avatar VARCHAR(200);
+             CREATE INDEX ix_diagnostics_status ON diagnostics (status);
+             CREATE TABLE sessions (id {id}, user_id INTEGER, token VARCHAR(40),
+                 CONSTRAINT fk_sessions_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE);
+             INSERT INTO sessions (token) VALUES ('kept')"
+        ));
+        let ran = binary::migrate(&source.url, &target.url, &[]);
+        assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+        assert_eq!(target.value("SELECT token FROM sessions").as_deref(), Some("kept"));
+        assert_eq!(
+            target.value("SELECT count(*) FROM users WHERE locale = 'pt_BR' AND avatar IS NULL"),
+            source.value("SELECT count(*) FROM users")
+        );
+        assert!(names(&target).iter().any(|n| n.ends_with("ix_diagnostics_status")), "{:?}", names(&target));
+        // The new table's key leads to the new users.
+        let user = target.value("SELECT min(id) FROM users WHERE id NOT IN (SELECT user_id FROM diagnostics WHERE user_id IS NOT NULL) AND id NOT IN (SELECT user_id FROM maintenance_plans)").unwrap();
+        target.execute(&format!("INSERT INTO sessions (user_id, token) VALUES ({user}, 'of a user')"));
+        let on = if engine == Engine::Sqlite { "PRAGMA foreign_keys = ON;" } else { "" };
+        target.execute(&format!("{on} DELETE FROM users WHERE id = {user}"));
+        assert_eq!(target.value("SELECT count(*) FROM sessions").as_deref(), Some("1"), "{engine:?}");
+    }
+}
+
+/// A column that takes no NULL and has no default: there is nothing to put there.
+#[test]
+fn a_column_that_cannot_be_left_empty_is_refused_by_name() {
+    let source = seeded(20);
+    for engine in Engine::all() {
+        let target = Db::fresh(engine);
+        target.execute(
+            "CREATE TABLE roles (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(64), tenant INTEGER NOT NULL)",
+        );
+        let before = everything(&target);
+        let ran = binary::migrate(&source.url, &target.url, &[]);
+        assert_eq!(ran.code, 4, "{engine:?}: {ran}");
+        assert!(ran.to_string().contains("tenant"), "{ran}");
+        assert_eq!(everything(&target), before);
+    }
+}
+
+/// What would be lost with the old table is named before anything is read.
+#[test]
+fn a_view_on_postgres_holds_its_table() {
+    let source = seeded(20);
+    let target = made_by_the_application(Engine::Postgres);
+    target.execute("CREATE VIEW active_users AS SELECT id, username FROM users WHERE active");
+    let ran = binary::migrate(&source.url, &target.url, &[]);
+    assert_eq!(ran.code, 4, "{ran}");
+    assert!(ran.to_string().contains("active_users"), "{ran}");
+    target.execute("SELECT * FROM active_users");
+    target.execute("DROP VIEW active_users");
+    assert_eq!(binary::migrate(&source.url, &target.url, &[]).code, 0);
+}
+
+#[test]
+fn views_triggers_and_rights_outlive_the_replacement() {
+    let source = seeded(20);
+    let sqlite = made_by_the_application(Engine::Sqlite);
+    sqlite.execute(
+        "CREATE VIEW active_users AS SELECT id, username FROM users WHERE active;
+         CREATE TABLE log (id INTEGER PRIMARY KEY, what TEXT);
+         CREATE TRIGGER users_log AFTER INSERT ON users BEGIN INSERT INTO log (what) VALUES (new.username); END",
+    );
+    assert_eq!(binary::migrate(&source.url, &sqlite.url, &[]).code, 0);
+    assert_eq!(sqlite.value("SELECT count(*) FROM log").as_deref(), Some("0"), "the load fired a trigger");
+    sqlite.execute("INSERT INTO users (username, active) VALUES ('somebody new', 1)");
+    assert_eq!(sqlite.value("SELECT what FROM log").as_deref(), Some("somebody new"));
+    assert_eq!(
+        sqlite.value("SELECT count(*) FROM active_users WHERE username = 'somebody new'").as_deref(),
+        Some("1")
+    );
+
+    let postgres = made_by_the_application(Engine::Postgres);
+    let role = format!("{}_reader", postgres.name());
+    postgres.execute(&format!(
+        "CREATE ROLE {role};
+         GRANT SELECT, INSERT ON users TO {role} WITH GRANT OPTION; GRANT UPDATE (email) ON users TO {role};
+         GRANT USAGE ON SEQUENCE users_id_seq TO {role};
+         CREATE TABLE log (what TEXT);
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO log VALUES (new.username); RETURN new; END $$;
+         CREATE TRIGGER users_log AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION note();
+         CREATE TRIGGER users_off AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION note();
+         ALTER TABLE users DISABLE TRIGGER users_off"
+    ));
+    let rights = "SELECT acl::text FROM (SELECT unnest(relacl) AS acl FROM pg_class WHERE relname IN ('users', 'users_id_seq')
+                  UNION ALL SELECT unnest(attacl) FROM pg_attribute WHERE attrelid = 'users'::regclass) a ORDER BY 1";
+    let before = postgres.query(rights);
+    let ran = binary::migrate(&source.url, &postgres.url, &[]);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(postgres.query(rights), before);
+    assert_eq!(postgres.value("SELECT count(*) FROM log").as_deref(), Some("0"), "the load fired a trigger");
+    postgres.execute("INSERT INTO users (username) VALUES ('somebody new')");
+    assert_eq!(postgres.query("SELECT what FROM log"), [[Some("somebody new".to_owned())]]);
+    postgres.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+/// A trigger cannot follow its table into another database.
+#[test]
+fn a_trigger_on_mysql_holds_its_table() {
+    let source = seeded(20);
+    for engine in Engine::all().into_iter().filter(|engine| engine.is_mysql()) {
+        let target = made_by_the_application(engine);
+        target.execute("CREATE TRIGGER users_log AFTER INSERT ON users FOR EACH ROW SET @seen = 1");
+        let ran = binary::migrate(&source.url, &target.url, &[]);
+        assert_eq!(ran.code, 4, "{ran}");
+        assert!(ran.to_string().contains("users_log"), "{ran}");
+    }
+}
+
+/// Hosts that give one database and no right to make another: the old tables go aside under other names.
+#[test]
+fn an_account_of_one_database_replaces_too() {
+    let source = seeded(20);
+    for engine in Engine::all().into_iter().filter(|engine| engine.is_mysql()) {
+        let target = made_by_the_application(engine);
+        let name = target.name();
+        target.execute(&format!(
+        "CREATE USER '{name}'@'%' IDENTIFIED BY 'word'; GRANT ALL PRIVILEGES ON `{name}`.* TO '{name}'@'%'"
+    ));
+        let url = target.url.replace("root@", &format!("{name}:word@"));
+        let ran = binary::migrate(&source.url, &url, &[]);
+        assert_eq!(ran.code, 0, "{ran}");
+        let differences =
+            content::differences(&content::read(&source), &content::read(&target), &Renamed::new());
+        assert_eq!(differences, Vec::<String>::new());
+        next_ids(&target);
+        target.execute(&format!("DROP USER '{name}'@'%'"));
+    }
+}
