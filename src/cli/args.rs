@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::commands::migrate::Loader;
 use crate::model::plan::Scope;
-use crate::model::policy::{Policies, Policy};
+use crate::model::policy::{Decision, Policies, Policy};
 
 /// How a database is named, in the help of every option that takes one.
 const NAMING: &str =
@@ -264,12 +264,28 @@ pub struct PolicyArgs {
     /// Decide a finding: stop, reject, convert or accept, as docs/findings.md says
     #[arg(long, value_name = "CODE[@TABLE[.COLUMN]]=DECISION", value_parser = Policy::parse_rule)]
     pub rule: Vec<Policy>,
+    /// Decide all findings about rows at once
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_bad_row: Option<OnBadRow>,
+}
+
+/// What to do with rows that do not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnBadRow {
+    /// Stop before anything is visible, the default
+    Stop,
+    /// Put the row aside: its key goes to rejects/migration_ID.ndjson
+    Reject,
 }
 
 impl PolicyArgs {
     /// These over those of the configuration file: of policies that are equally exact the last wins.
     pub fn over(&self, file: &[Policy]) -> Policies {
-        Policies::new(file.iter().chain(&self.accept).chain(&self.rule).cloned().collect())
+        let rows = self.on_bad_row.map(|what| match what {
+            OnBadRow::Stop => Policy::for_rows(Decision::Stop),
+            OnBadRow::Reject => Policy::for_rows(Decision::Reject),
+        });
+        Policies::new(file.iter().chain(&rows).chain(&self.accept).chain(&self.rule).cloned().collect())
     }
 }
 

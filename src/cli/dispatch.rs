@@ -149,7 +149,8 @@ impl Context<'_> {
         };
         self.warn(&pair.warnings);
         let policies = args.policies.over(config.policies());
-        let options = migrate_options(args, pair.source, pair.target, policies);
+        let rejects = config.in_app_dir(keep::REJECTS);
+        let options = migrate_options(args, pair.source, pair.target, policies, rejects);
         let outcome = migrate::run(&options, self.progress.clone(), self.cancel.clone()).await;
         let style = self.terminal.stdout;
         match outcome {
@@ -270,6 +271,7 @@ fn migrate_options(
     source: Endpoint,
     target: Endpoint,
     policies: Policies,
+    rejects: PathBuf,
 ) -> migrate::Options {
     let named = |names: &[String]| -> Vec<String> {
         names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
@@ -287,6 +289,7 @@ fn migrate_options(
         write_env: args.write_env.clone(),
         loader: args.loader.into(),
         policies,
+        rejects,
     }
 }
 

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Folder of reports in the TechCare folder.
 pub const REPORTS: &str = "reports";
 
+/// Folder of reject files in the TechCare folder.
+pub const REJECTS: &str = "rejects";
+
 /// File of a run's report.
 pub fn path(folder: &Path, run_id: &str) -> PathBuf {
     folder.join(format!("migration_{run_id}.json"))

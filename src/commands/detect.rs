@@ -170,6 +170,7 @@ async fn texts(snapshot: &dyn Snapshot, table: &Table, column: &str) -> Result<V
             name: column.name.clone(),
             native_type: column.native_type.clone(),
             carries: column.data_type.clone(),
+            epoch: None,
         }],
         key: Vec::new(),
         batch_rows: DEFAULT_BATCH_ROWS,

@@ -23,6 +23,7 @@ use crate::model::report::{DatabaseReport, MigrationReport};
 use crate::pipeline::copy::BatchSize;
 use crate::pipeline::execute::{self, Settings, TableLoader};
 use crate::pipeline::preflight;
+use crate::pipeline::rejects::Rejects;
 use crate::techcare;
 
 /// Rows of one `insert_many` unless `--batch-size` says otherwise.
@@ -55,6 +56,8 @@ pub struct Options {
     pub loader: Loader,
     /// What was decided about findings.
     pub policies: Policies,
+    /// Folder for the file of rejected rows.
+    pub rejects: PathBuf,
 }
 
 /// How rows are moved.
@@ -167,7 +170,9 @@ async fn carry_out(
     let rows = plan.tables.iter().map(|t| t.estimated_rows).sum();
     observer.event(&Event::Total { tables: plan.tables.len(), rows });
     let run_id = uuid::Uuid::now_v7().simple().to_string();
+    let rejects = Arc::new(Rejects::new(options.rejects.join(format!("migration_{run_id}.ndjson"))));
     let settings = Settings {
+        rejects: rejects.clone(),
         run_id: run_id.clone(),
         batch: BatchSize {
             rows: options.batch_rows.unwrap_or(DEFAULT_BATCH_ROWS),
@@ -186,14 +191,23 @@ async fn carry_out(
             })),
         },
     };
-    let tables = execute::execute(&plan, snapshot, target, &settings).await?;
+    let tables = match execute::execute(&plan, snapshot, target, &settings).await {
+        Ok(tables) => tables,
+        Err(error) => {
+            rejects.discard();
+            return Err(error);
+        }
+    };
+    let mut findings = plan.findings;
+    rejects.complete(&mut findings);
     Ok(MigrationReport {
         run_id,
         source,
         target: target_report,
         bytes: tables.iter().map(|t| t.bytes).sum(),
         tables,
-        findings: plan.findings,
+        findings,
+        rejects: rejects.file().map(|file| file.display().to_string()),
         seconds: begun.elapsed().as_secs_f64(),
     })
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::stream::{BatchReceiver, BatchSender};
 use crate::model::endpoint::{Dialect, Flavour};
+use crate::model::epoch::Epoch;
 use crate::model::error::Result;
 use crate::model::plan::{
     ColumnProfile, Fidelity, IdentityPlan, ObjectPlan, Plan, Script, TablePlan, TableProfile, TypePlan,
@@ -292,6 +293,8 @@ pub struct ReadColumn {
     pub native_type: String,
     /// Cells to make.
     pub carries: DataType,
+    /// Unit of the numbers that stand for times, where there are such.
+    pub epoch: Option<Epoch>,
 }
 
 /// A table to be read.
@@ -343,6 +346,9 @@ pub trait Snapshot: Send + Sync {
     /// Rows of a table (an estimate will do) for progress; `None` where that would cost a scan.
     async fn estimate(&self, table: &str) -> Result<Option<u64>>;
 
+    /// Counts the rows of a table.
+    async fn count(&self, table: &str) -> Result<u64>;
+
     /// Looks at the data of a table as far as its declared types leave something open towards `target`.
     async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile>;
 
@@ -354,7 +360,8 @@ pub trait Snapshot: Send + Sync {
     }
 
     /// Reads a table from beginning to end into batches. Every cell has the variant that `carries` fixes; a
-    /// value that is no such thing is an error of kind `Value` that names table, column and key. Returns when
+    /// value that is no such thing is an error of kind `Value` that names table, column and key, unless the judge of
+    /// the road says otherwise (see [`super::judge`]). Returns when
     /// the last batch has been handed over. An error from `to` (nobody takes the rows) is returned as it is.
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;
 

@@ -5,6 +5,8 @@ pub mod blocking;
 pub mod capability;
 pub mod connect;
 pub mod expression;
+pub mod judge;
+pub mod limits;
 pub mod stream;
 
 pub mod mysql;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use super::judge::Judge;
 use crate::model::batch::{Batch, Shape};
 use crate::model::error::{Error, ErrorKind, Result};
 
@@ -21,6 +22,7 @@ pub struct BatchSender {
     batches: mpsc::Sender<Batch>,
     spare: Spare,
     tap: Option<Tap>,
+    judge: Option<Arc<dyn Judge>>,
 }
 
 /// Writer's end.
@@ -36,7 +38,7 @@ pub fn channel(shape: Arc<Shape>) -> (BatchSender, BatchReceiver) {
     let (sender, receiver) = mpsc::channel(DEPTH);
     let spare = Spare::default();
     (
-        BatchSender { shape: shape.clone(), batches: sender, spare: spare.clone(), tap: None },
+        BatchSender { shape: shape.clone(), batches: sender, spare: spare.clone(), tap: None, judge: None },
         BatchReceiver { shape, batches: receiver, spare },
     )
 }
@@ -55,6 +57,18 @@ impl BatchSender {
         self
     }
 
+    /// Lets `judge` decide about values that do not fit. Batches are screened before they are shown to a tap.
+    #[must_use]
+    pub fn judged(mut self, judge: Arc<dyn Judge>) -> Self {
+        self.judge = Some(judge);
+        self
+    }
+
+    /// Whoever decides about values that do not fit.
+    pub fn judge(&self) -> Option<&dyn Judge> {
+        self.judge.as_deref()
+    }
+
     /// An empty batch: one that came back, or a new one.
     pub fn fresh(&self) -> Batch {
         let back = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -63,21 +77,25 @@ impl BatchSender {
 
     /// Hands a batch on; waits while the road is full. An error of kind `Interrupted` means that the other end
     /// is gone and the reader should stop.
-    pub async fn send(&self, batch: Batch) -> Result<()> {
-        self.show(&batch);
+    pub async fn send(&self, mut batch: Batch) -> Result<()> {
+        self.show(&mut batch)?;
         self.batches.send(batch).await.map_err(|_| gone())
     }
 
     /// The same from a thread that may block.
-    pub fn blocking_send(&self, batch: Batch) -> Result<()> {
-        self.show(&batch);
+    pub fn blocking_send(&self, mut batch: Batch) -> Result<()> {
+        self.show(&mut batch)?;
         self.batches.blocking_send(batch).map_err(|_| gone())
     }
 
-    fn show(&self, batch: &Batch) {
+    fn show(&self, batch: &mut Batch) -> Result<()> {
+        if let Some(judge) = &self.judge {
+            judge.screen(batch)?;
+        }
         if let Some(tap) = &self.tap {
             tap(batch);
         }
+        Ok(())
     }
 }
 

@@ -72,6 +72,15 @@ pub struct ShapeColumn {
     pub data_type: DataType,
 }
 
+/// What a row is called.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RowKey {
+    /// For messages: `id=7`; `None` where the table has no key.
+    pub text: Option<String>,
+    /// Each column of the key with its value.
+    pub values: serde_json::Map<String, serde_json::Value>,
+}
+
 /// A stretch of rows.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -196,6 +205,59 @@ impl Batch {
     /// Appends an integer that may lie above `i64::MAX`.
     pub fn push_unsigned(&mut self, value: u64) {
         self.cells.push(i64::try_from(value).map_or(Cell::UInt(value), Cell::Int));
+    }
+
+    /// Takes the last whole row out again.
+    pub fn drop_last_row(&mut self) {
+        let width = self.shape.columns.len();
+        self.cells.truncate(self.cells.len().saturating_sub(width));
+    }
+
+    /// Keeps the rows for which `keep`, asked in order, says so.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let width = self.shape.columns.len().max(1);
+        let mut kept = 0;
+        for row in 0..self.cells.len() / width {
+            if keep(row) {
+                self.cells.copy_within(row * width..(row + 1) * width, kept * width);
+                kept += 1;
+            }
+        }
+        self.cells.truncate(kept * width);
+    }
+
+    /// Puts NULL in the place of a value.
+    pub fn set_null(&mut self, row: usize, column: usize) {
+        let width = self.shape.columns.len();
+        self.cells[row * width + column] = Cell::Null;
+    }
+
+    /// Puts a text in the place of a value.
+    pub fn set_text(&mut self, row: usize, column: usize, text: &str) {
+        let span = self.store(text.as_bytes());
+        let width = self.shape.columns.len();
+        self.cells[row * width + column] = Cell::Text(span);
+    }
+
+    /// Key of a row, for messages and for the reject file; without parts where the table has no key.
+    pub fn row_key(&self, row: usize) -> RowKey {
+        let cells = self.row(row);
+        let part = |&at: &usize| (self.shape.columns[at].name.clone(), self.json(cells[at]));
+        RowKey { text: self.key_of(row), values: self.shape.key.iter().map(part).collect() }
+    }
+
+    /// A cell as JSON: numbers that JSON holds exactly as numbers, everything else as text.
+    fn json(&self, cell: Cell) -> serde_json::Value {
+        match cell {
+            Cell::Null => serde_json::Value::Null,
+            Cell::Bool(v) => v.into(),
+            Cell::Int(v) => v.into(),
+            Cell::UInt(v) => v.into(),
+            Cell::Text(span) => String::from_utf8_lossy(self.bytes(span)).into(),
+            Cell::Bytes(span) => format!("x'{}'", super::value::format_hex(self.bytes(span))).into(),
+            Cell::Uuid(span) => super::value::format_uuid(self.bytes(span)).into(),
+            cell => self.display(cell).into(),
+        }
     }
 
     /// Key of a row for messages: `id=7`, `order_id=1, line=2`; `None` where the table has no key.

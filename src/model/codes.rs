@@ -46,6 +46,28 @@ pub fn severity_of(name: &str) -> Severity {
     find(name).map_or(Severity::Blocker, |code| code.severity)
 }
 
+/// What `convert` makes of a value; `None` where the code has no such rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conversion {
+    /// NULL, so the column has to take it.
+    Null,
+    /// Another value of the column's type, in words that follow "such values": `lose their NULs`.
+    Value(&'static str),
+}
+
+/// The stated rule of a code.
+pub fn conversion(name: &str) -> Option<Conversion> {
+    Some(match name {
+        BAD_DATETIME | ZERO_DATE | DATETIME_RANGE | NOT_FINITE => Conversion::Null,
+        INVALID_UTF8 => Conversion::Value("get U+FFFD for each byte sequence that is no UTF-8"),
+        NUL_IN_TEXT => Conversion::Value("lose their NULs"),
+        NOT_A_BOOLEAN => Conversion::Value("become true"),
+        NUMBER_IN_TEXT => Conversion::Value("become their decimal digits"),
+        TEXT_IN_BLOB => Conversion::Value("become their UTF-8 bytes"),
+        _ => return None,
+    })
+}
+
 /// Declares each code as a constant and as a line of [`ALL`]: its sentence is the constant's documentation.
 macro_rules! codes {
     ($($(#[doc = $text:literal])+ $constant:ident = $name:literal, $severity:ident, $level:ident, [$($decision:ident),*];)+) => {
@@ -101,21 +123,29 @@ codes! {
     /// Rows that refer to rows which are not there.
     ORPHANS = "orphans", Blocker, Row, [Stop];
     /// A value of another kind than its column declares, which SQLite lets in.
-    WRONG_STORAGE_CLASS = "wrong_storage_class", Blocker, Row, [Stop];
+    WRONG_STORAGE_CLASS = "wrong_storage_class", Blocker, Row, [Stop, Reject];
+    /// A number in a column of text, which SQLite lets in.
+    NUMBER_IN_TEXT = "number_in_text", Blocker, Row, [Stop, Reject, Convert];
+    /// Text in a column of byte strings, which SQLite lets in.
+    TEXT_IN_BLOB = "text_in_blob", Blocker, Row, [Stop, Reject, Convert];
+    /// A date that no calendar has, such as 0000-00-00, which MySQL lets in unless it is strict.
+    ZERO_DATE = "zero_date", Blocker, Row, [Stop, Reject, Convert];
+    /// A date or time outside the range of the target, an infinite one included.
+    DATETIME_RANGE = "datetime_range", Blocker, Row, [Stop, Reject, Convert];
     /// Text that is no date or time in a form that is known.
-    BAD_DATETIME = "bad_datetime", Blocker, Row, [Stop];
+    BAD_DATETIME = "bad_datetime", Blocker, Row, [Stop, Reject, Convert];
     /// Text that is not valid UTF-8.
-    INVALID_UTF8 = "invalid_utf8", Blocker, Row, [Stop];
+    INVALID_UTF8 = "invalid_utf8", Blocker, Row, [Stop, Reject, Convert];
     /// Text with a NUL, which PostgreSQL cannot hold.
-    NUL_IN_TEXT = "nul_in_text", Blocker, Row, [Stop];
+    NUL_IN_TEXT = "nul_in_text", Blocker, Row, [Stop, Reject, Convert];
     /// A value that is neither true nor false in a column of booleans.
-    NOT_A_BOOLEAN = "not_a_boolean", Blocker, Row, [Stop];
+    NOT_A_BOOLEAN = "not_a_boolean", Blocker, Row, [Stop, Reject, Convert];
     /// An integer outside the range of the type.
-    INTEGER_RANGE = "integer_range", Blocker, Row, [Stop];
+    INTEGER_RANGE = "integer_range", Blocker, Row, [Stop, Reject];
     /// NaN or an infinity, which the target cannot hold.
-    NOT_FINITE = "not_finite", Blocker, Row, [Stop];
+    NOT_FINITE = "not_finite", Blocker, Row, [Stop, Reject, Convert];
     /// A number or a time with more fractional digits than its column declares.
-    SCALE = "scale", Blocker, Row, [Stop];
+    SCALE = "scale", Blocker, Row, [Stop, Reject];
 
     /// A default that the target cannot say.
     DEFAULT_NOT_CARRIED = "default_not_carried", Warning, Object, [Stop, Accept];
@@ -134,6 +164,10 @@ codes! {
     WIDENED = "widened", Info, Object, [Stop, Accept];
     /// The target holds the values under a documented spelling.
     EMULATED = "emulated", Info, Object, [Stop, Accept];
+    /// Words for truth values (`true`, `t`, `false`, `f`) become truth values.
+    CONVERTED = "converted", Info, Object, [Stop, Accept];
+    /// Times of one column are spelled in several ways, or as numbers since 1970; all are read.
+    DATETIME_FORMAT = "datetime_format", Info, Object, [Stop, Accept];
     /// A name is too long for the target or taken there, and another one stands for it.
     RENAMED = "renamed", Info, Object, [Stop, Accept];
     /// A VIRTUAL generated column is stored, or the reverse; its values are the same.
@@ -175,6 +209,7 @@ mod tests {
             let loses_nothing = code.severity < Severity::Blocker;
             assert!(!loses_nothing || code.allows(Decision::Accept), "{}", code.name);
             assert!(code.level == Level::Row || !code.allows(Decision::Reject), "{}", code.name);
+            assert_eq!(code.allows(Decision::Convert), conversion(code.name).is_some(), "{}", code.name);
         }
     }
 }

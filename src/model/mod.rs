@@ -6,6 +6,7 @@ pub mod batch;
 pub mod codes;
 pub mod digest;
 pub mod endpoint;
+pub mod epoch;
 pub mod error;
 pub mod event;
 pub mod plan;

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{Dialect, Flavour};
+use super::epoch::Epoch;
 use super::policy::Policies;
 use super::schema::{Action, DataType, Deferrable, IdentityGeneration, ObjectKind};
 
@@ -137,6 +138,9 @@ pub struct ColumnPlan {
     /// What travels: fixes the cells that the source's reader makes, the target's writer takes, and the target's
     /// reader makes again for the proof.
     pub carries: DataType,
+    /// Unit of the numbers that stand for times in the source.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub epoch: Option<Epoch>,
     /// How faithful the target's type is.
     pub fidelity: Fidelity,
     /// Whether NULL is allowed.
@@ -333,6 +337,8 @@ pub struct ColumnProfile {
     pub whole_digits: Option<u32>,
     /// Most digits after the point of any decimal.
     pub fraction_digits: Option<u32>,
+    /// Unit of the numbers that stand for times.
+    pub epoch: Option<Epoch>,
     /// Storage classes of SQLite and how many rows have each.
     pub classes: Option<StorageClasses>,
     /// Rows whose value does not fit the declared type, each kind with up to five keys.
@@ -357,8 +363,7 @@ pub struct StorageClasses {
 /// Rows whose value does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Misfit {
-    /// Code of the finding that this becomes: `wrong_storage_class`, `bad_datetime`, `invalid_utf8`, `nul_in_text`,
-    /// `not_a_boolean`, `integer_range`, `not_finite`, `scale`.
+    /// Code of the finding that this becomes, see [`super::codes`].
     pub code: String,
     /// How many.
     pub rows: u64,

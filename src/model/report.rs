@@ -72,6 +72,8 @@ pub struct MigrationReport {
     pub tables: Vec<TableReport>,
     /// Whatever did not arrive as it was.
     pub findings: Vec<Finding>,
+    /// File with the keys of the rows that were put aside, if any was.
+    pub rejects: Option<String>,
     /// Wall seconds of the whole run.
     pub seconds: f64,
     /// Bytes of values that were moved.

@@ -16,6 +16,7 @@ pub fn column(name: &str, native_type: &str, carries: DataType) -> ColumnPlan {
         filled: true,
         native_type: native_type.into(),
         carries,
+        epoch: None,
         fidelity: Fidelity::Exact,
         nullable: true,
         default: None,

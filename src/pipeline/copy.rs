@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot, Staging};
+use crate::engine::judge::Judge;
 use crate::engine::stream::{self, BatchSender};
 use crate::model::batch::{Batch, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeColumn};
 use crate::model::digest::Digest;
@@ -43,6 +44,8 @@ pub struct Copied {
     pub read: Tally,
     /// Rows that the writer counted.
     pub written: u64,
+    /// Rows that were put aside.
+    pub rejected: u64,
     /// Wall seconds.
     pub seconds: f64,
 }
@@ -72,11 +75,13 @@ pub fn request(table: &TablePlan, from: Side, size: BatchSize) -> ReadRequest {
                     name: column.source.clone(),
                     native_type: column.source_type.clone(),
                     carries: column.carries.clone(),
+                    epoch: column.epoch,
                 },
                 Side::Target => ReadColumn {
                     name: column.name.clone(),
                     native_type: column.native_type.clone(),
                     carries: column.carries.clone(),
+                    epoch: None,
                 },
             })
             .collect(),
@@ -132,12 +137,13 @@ impl Counter {
     }
 }
 
-/// Moves one table from a snapshot into staging.
+/// Moves one table from a snapshot into staging; `judge` decides about values that do not fit.
 pub async fn copy_table(
     snapshot: &dyn Snapshot,
     staging: &dyn Staging,
     table: &TablePlan,
     size: BatchSize,
+    judge: Option<Arc<dyn Judge>>,
     observer: &Arc<dyn Observer>,
 ) -> Result<Copied> {
     let begun = Instant::now();
@@ -145,11 +151,15 @@ pub async fn copy_table(
     let request = request(table, Side::Source, size);
     let (sender, receiver) = stream::channel(shape(&request));
     let (counter, sender) = Counter::on(sender, &table.source, observer);
+    let sender = match judge {
+        Some(judge) => sender.judged(judge),
+        None => sender,
+    };
     let (read, written) = tokio::join!(snapshot.read(&request, sender), staging.write(table, receiver));
     let written = both(read, written)?;
     let read = counter.tally();
     observer.event(&Event::TableFinished { table: table.source.clone(), rows: written });
-    Ok(Copied { read, written, seconds: begun.elapsed().as_secs_f64() })
+    Ok(Copied { read, written, rejected: 0, seconds: begun.elapsed().as_secs_f64() })
 }
 
 /// The result of a reader and its writer. A writer that fails makes its reader stop with `Interrupted`, so the

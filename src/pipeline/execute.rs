@@ -8,6 +8,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
 use super::copy::{self, BatchSize, Copied};
+use super::rejects::{Rejects, TableJudge};
 use super::verify;
 use crate::engine::capability::{Snapshot, Staging, Target};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -35,6 +36,8 @@ pub struct Settings {
     pub cancel: CancellationToken,
     /// Another way to fill tables, tried first.
     pub loader: Option<Arc<dyn TableLoader>>,
+    /// Where rows go that the plan's policies put aside.
+    pub rejects: Arc<Rejects>,
 }
 
 /// Another way to fill a staged table than the engines' bulk paths.
@@ -103,7 +106,7 @@ async fn build(
         observer.event(&Event::Phase { phase: Phase::Load });
         let done: Vec<(usize, Copied)> = stream::iter(largest_first(plan))
             .map(|at| async move {
-                load(snapshot, staging, &plan.tables[at], settings).await.map(|done| (at, done))
+                load(snapshot, staging, plan, &plan.tables[at], settings).await.map(|done| (at, done))
             })
             .buffer_unordered(streams.min(snapshot.readers()).max(1))
             .try_collect()
@@ -164,14 +167,22 @@ async fn prove(
 async fn load(
     snapshot: &dyn Snapshot,
     staging: &dyn Staging,
+    plan: &Plan,
     table: &TablePlan,
     settings: &Settings,
 ) -> Result<Copied> {
-    let copied = match through_loader(snapshot, staging, table, settings).await? {
+    let mut copied = match through_loader(snapshot, staging, table, settings).await? {
         Some(copied) => copied,
-        None => copy::copy_table(snapshot, staging, table, settings.batch, &settings.observer).await?,
+        None => {
+            let judge = TableJudge::of(plan, table, &settings.rejects);
+            copy::copy_table(snapshot, staging, table, settings.batch, judge, &settings.observer).await?
+        }
     };
     verify::account(table, copied.read, copied.written)?;
+    copied.rejected = settings.rejects.rows(&table.source);
+    if copied.rejected > 0 {
+        verify::balance(table, copied, snapshot.count(&table.source).await?)?;
+    }
     Ok(copied)
 }
 
@@ -186,16 +197,16 @@ async fn through_loader(
     let begun = std::time::Instant::now();
     let Some(written) = loader.load(staging, table).await? else { return Ok(None) };
     let read = verify::read_source(snapshot, table, settings.batch, &settings.observer).await?;
-    Ok(Some(Copied { read, written, seconds: begun.elapsed().as_secs_f64() }))
+    Ok(Some(Copied { read, written, rejected: 0, seconds: begun.elapsed().as_secs_f64() }))
 }
 
 fn report(table: &TablePlan, copied: Option<Copied>, verified: Option<bool>) -> TableReport {
     TableReport {
         name: table.source.clone(),
         target_name: table.name.clone(),
-        rows_read: copied.map_or(0, |c| c.read.digest.rows),
+        rows_read: copied.map_or(0, |c| c.read.digest.rows + c.rejected),
         rows_written: copied.map_or(0, |c| c.written),
-        rows_rejected: 0,
+        rows_rejected: copied.map_or(0, |c| c.rejected),
         rows_filtered: 0,
         bytes: copied.map_or(0, |c| c.read.bytes),
         seconds: copied.map_or(0.0, |c| c.seconds),
@@ -227,6 +238,7 @@ mod tests {
             observer: Arc::new(Silent),
             cancel: CancellationToken::new(),
             loader: None,
+            rejects: Arc::new(Rejects::new("unused")),
         }
     }
 

@@ -149,6 +149,10 @@ impl Snapshot for FakeSnapshot {
         Ok(None)
     }
 
+    async fn count(&self, _table: &str) -> Result<u64> {
+        Ok(self.rows.len() as u64)
+    }
+
     async fn profile(&self, _table: &Table, _target: Dialect) -> Result<TableProfile> {
         Ok(TableProfile::default())
     }

@@ -7,5 +7,6 @@ pub(crate) mod fake;
 pub mod order;
 pub mod plan;
 pub mod preflight;
+pub mod rejects;
 pub mod selection;
 pub mod verify;

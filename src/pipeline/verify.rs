@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::copy::{self, BatchSize, Counter, Side, Tally};
+use super::copy::{self, BatchSize, Copied, Counter, Side, Tally};
 use crate::engine::capability::{Orphans, ReadRequest, Snapshot, Staging};
 use crate::engine::stream::{self, BatchReceiver, BatchSender};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -75,6 +75,20 @@ pub fn account(table: &TablePlan, read: Tally, written: u64) -> Result<()> {
     ))
 }
 
+/// Every row that the source has, counted once more in the same view, was either written or put aside.
+pub fn balance(table: &TablePlan, copied: Copied, counted: u64) -> Result<()> {
+    if copied.written + copied.rejected == counted {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Verify,
+        format!(
+            "table \"{}\" has {counted} rows, but {} were written and {} rejected",
+            table.source, copied.written, copied.rejected
+        ),
+    ))
+}
+
 /// Compares what was read with what arrived.
 pub fn compare(table: &TablePlan, read: Tally, arrived: Tally) -> Result<()> {
     if read.digest == arrived.digest {
@@ -144,6 +158,14 @@ mod tests {
     fn rows_have_to_add_up_without_the_proof_too() {
         assert!(account(&table(), tally(3, 7), 3).is_ok());
         let error = account(&table(), tally(3, 7), 2).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Verify);
+    }
+
+    #[test]
+    fn no_row_is_neither_written_nor_rejected() {
+        let copied = Copied { read: tally(3, 7), written: 3, rejected: 2, seconds: 0.0 };
+        assert!(balance(&table(), copied, 5).is_ok());
+        let error = balance(&table(), copied, 6).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Verify);
     }
 

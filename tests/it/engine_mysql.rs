@@ -53,6 +53,7 @@ fn options(source: Endpoint, target: Endpoint) -> Options {
         write_env: None,
         loader: Loader::Bulk,
         policies: techcare_db::model::policy::Policies::default(),
+        rejects: "rejects".into(),
     }
 }
 
@@ -87,6 +88,7 @@ fn build(source: &Db, target: &Db) -> Result<(), Error> {
             observer: Arc::new(Silent),
             cancel: CancellationToken::new(),
             loader: None,
+            rejects: std::sync::Arc::new(techcare_db::pipeline::rejects::Rejects::new("unused")),
         };
         execute::execute(&planned.plan, snapshot.as_ref(), to.as_ref(), &settings).await.map(|_| ())
     })

@@ -83,6 +83,7 @@ fn settings(run_id: &str) -> Settings {
         observer: Arc::new(Silent),
         cancel: tokio_util::sync::CancellationToken::new(),
         loader: None,
+        rejects: Arc::new(techcare_db::pipeline::rejects::Rejects::new("unused")),
     }
 }
 
@@ -215,6 +216,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         filled: true,
         native_type: native.into(),
         carries,
+        epoch: None,
         fidelity: Fidelity::Exact,
         nullable,
         default: None,

@@ -134,6 +134,7 @@ fn migrated() -> MigrationReport {
             table("users", 65, 20_000, 0.01, Some(true)),
         ],
         findings: vec![findings().remove(0), findings().remove(2)],
+        rejects: None,
         seconds: 13.5,
         bytes: 1_234_020_000,
     }

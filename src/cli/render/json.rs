@@ -95,6 +95,9 @@ pub fn migrated(report: &MigrationReport, file: Option<&Path>) -> Value {
     document.put("source", json!(report.source)).put("target", json!(report.target));
     document.put("tables", json!(report.tables)).put("findings", json!(report.findings));
     document.put("seconds", json!(report.seconds)).put("bytes", json!(report.bytes));
+    if let Some(file) = &report.rejects {
+        document.put("rejects", json!(file));
+    }
     if let Some(file) = file {
         document.put("report", json!(file.display().to_string()));
     }

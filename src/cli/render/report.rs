@@ -9,6 +9,8 @@ use crate::cli::terminal::{Ink, Style};
 use crate::cli::units;
 use crate::model::report::{MigrationReport, TableReport};
 
+const REJECTED: Column = Column::Right("rejected");
+
 const COLUMNS: [Column; 6] = [
     Column::Left("table"),
     Column::Right("rows"),
@@ -36,7 +38,20 @@ pub fn render(report: &MigrationReport, advice: &Advice, style: Style) -> String
     let _ = writeln!(out, "from  {}", super::database(&report.source, style));
     let _ = writeln!(out, "to    {}\n", super::database(&report.target, style));
     let total = (report.tables.len() > 1).then(|| total(report));
-    out.push_str(&lay_out(&COLUMNS, report.tables.iter().map(row).chain(total), style));
+    let rows = report.tables.iter().map(row).chain(total);
+    if report.tables.iter().any(|t| t.rows_rejected > 0) {
+        let [table, rows_column, rest @ ..] = COLUMNS;
+        let columns: Vec<Column> = [table, rows_column, REJECTED].into_iter().chain(rest).collect();
+        let all = report.tables.iter().map(|t| t.rows_rejected).sum::<u64>();
+        let rejected = report.tables.iter().map(|t| t.rows_rejected).chain([all]);
+        let rows = rows.zip(rejected).map(|(mut row, rejected)| {
+            row.insert(2, units::count(rejected));
+            row
+        });
+        out.push_str(&lay_out(&columns, rows, style));
+    } else {
+        out.push_str(&lay_out(&COLUMNS, rows, style));
+    }
     out.push_str(&findings::render(&report.findings, style));
     let verified =
         report.tables.iter().all(|table| table.verified == Some(true)) && !report.tables.is_empty();
@@ -49,6 +64,11 @@ pub fn render(report: &MigrationReport, advice: &Advice, style: Style) -> String
         report.run_id,
     );
     let _ = writeln!(out, "\n{}", style.paint(Ink::Good, &end));
+    if let Some(file) = &report.rejects {
+        let rejected = report.tables.iter().map(|t| t.rows_rejected).sum();
+        let _ =
+            writeln!(out, "The keys of {} that were put aside are in {file}", units::plural(rejected, "row"));
+    }
     if let Some(file) = &advice.report {
         let _ = writeln!(out, "The report is kept in {file}");
     }

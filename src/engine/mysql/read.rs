@@ -10,16 +10,19 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{Decode, MySql, MySqlConnection, Row, ValueRef};
 use tokio::sync::{Mutex, Semaphore};
 
-use super::connection::{Link, Role, rows, run, statement};
+use super::connection::{Link, Role, number, rows, run, statement};
 use super::native::NativeType;
 use super::types::quote;
 use super::{fault, inspect, profile};
 use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot};
+use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell};
+use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::TableProfile;
+use crate::model::policy::Decision;
 use crate::model::schema::{DataType, Table};
 use crate::model::value;
 
@@ -71,6 +74,16 @@ impl Decoder {
             | DataType::Native { .. } => Self::Text,
             DataType::Any => return None,
         })
+    }
+
+    /// Code of a value that is no such thing.
+    fn misfit(self) -> &'static str {
+        match self {
+            Self::Bool => codes::NOT_A_BOOLEAN,
+            Self::Date | Self::DateTime => codes::ZERO_DATE,
+            Self::Text => codes::INVALID_UTF8,
+            _ => codes::WRONG_STORAGE_CLASS,
+        }
     }
 
     /// Appends a value; `false` if it is no such thing.
@@ -170,19 +183,29 @@ impl<'a> Reader<'a> {
         Ok(Self { request, decoders, skipped: usize::from(long), sql })
     }
 
-    fn push(&self, row: &MySqlRow, batch: &mut Batch) -> Result<()> {
+    fn push(&self, row: &MySqlRow, batch: &mut Batch, misfits: &mut Misfits<'_>) -> Result<()> {
         for (at, decoder) in self.decoders.iter().enumerate() {
             let column = &self.request.columns[at];
             match field(row, at + self.skipped) {
                 None => batch.push(Cell::Null),
                 Some(bytes) => {
                     if !decoder.push(column, bytes, batch) {
-                        return Err(self.unfit(column, *decoder, bytes, row));
+                        match (misfits.ask(at, decoder.misfit()), decoder) {
+                            (Decision::Reject, _)
+                            | (Decision::Convert, Decoder::Date | Decoder::DateTime) => {
+                                batch.push(Cell::Null);
+                            }
+                            (Decision::Convert, Decoder::Bool) => batch.push(Cell::Bool(true)),
+                            (Decision::Convert, Decoder::Text) => {
+                                batch.push_text(&String::from_utf8_lossy(bytes));
+                            }
+                            _ => return Err(self.unfit(column, *decoder, bytes, row)),
+                        }
                     }
                 }
             }
         }
-        Ok(())
+        misfits.settle(batch, |batch| batch.row_key(batch.rows().saturating_sub(1)))
     }
 
     /// A value that its column should not be able to hold; the message holds everything but the value.
@@ -226,9 +249,10 @@ pub async fn read(connection: &mut MySqlConnection, request: &ReadRequest, to: &
     let reader = Reader::new(request)?;
     let what = format!("table \"{}\"", request.table);
     let mut batch = to.fresh();
+    let mut misfits = Misfits::on(to);
     let mut stream = statement(&reader.sql).fetch(connection);
     while let Some(row) = stream.try_next().await.map_err(|e| fault::reading(&what, &e))? {
-        reader.push(&row, &mut batch)?;
+        reader.push(&row, &mut batch, &mut misfits)?;
         if batch.rows() >= request.batch_rows || batch.byte_size() >= request.batch_bytes {
             let full = std::mem::replace(&mut batch, to.fresh());
             to.send(full).await?;
@@ -325,6 +349,11 @@ impl Snapshot for View {
         self.with(async |connection| inspect::estimate(connection, table).await).await
     }
 
+    async fn count(&self, table: &str) -> Result<u64> {
+        let sql = format!("SELECT COUNT(*) FROM {}", quote(table));
+        self.with(async |connection| number(connection, &format!("table \"{table}\""), &sql).await).await
+    }
+
     async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile> {
         self.with(async |connection| profile::table(connection, table, target).await).await
     }
@@ -359,7 +388,7 @@ mod tests {
     use crate::model::batch::{Shape, ShapeColumn};
 
     fn column(carries: DataType, native_type: &str) -> ReadColumn {
-        ReadColumn { name: "c".into(), native_type: native_type.into(), carries }
+        ReadColumn { name: "c".into(), native_type: native_type.into(), carries, epoch: None }
     }
 
     fn decoded(column: &ReadColumn, bytes: &[u8]) -> Option<Cell> {

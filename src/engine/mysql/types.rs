@@ -183,6 +183,11 @@ impl Rules {
                 Self::bytes(&ColumnInput { column: &untyped(input, DataType::BYTES), ..*input }, None)
             }
             StorageClasses { integer: 0, real: 0, blob: 0, .. } => self.text(input, None, &DataType::TEXT),
+            StorageClasses { blob: 0, .. } => {
+                let text = self.text(input, None, &DataType::TEXT);
+                let note = "numbers among its values become their decimal digits".into();
+                Mapping { fidelity: Fidelity::Emulated, note: Some(note), ..text }
+            }
             _ => noted(
                 plain("longtext".into(), DataType::TEXT, Fidelity::Unsupported),
                 "holds values of more than one storage class, and MySQL has no type for that".into(),

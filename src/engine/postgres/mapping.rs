@@ -224,6 +224,11 @@ fn any(profile: Option<&ColumnProfile>) -> Mapping {
             plain("bytea", DataType::BYTES, Fidelity::Exact)
         }
         StorageClasses { integer: 0, real: 0, blob: 0, .. } => plain("text", DataType::TEXT, Fidelity::Exact),
+        StorageClasses { blob: 0, .. } => {
+            let mut mapping = plain("text", DataType::TEXT, Fidelity::Emulated);
+            mapping.note = Some("numbers among its values become their decimal digits".into());
+            mapping
+        }
         _ => {
             let mut mapping = plain("text", DataType::TEXT, Fidelity::Unsupported);
             mapping.note = Some("values of several kinds in a column without a type".into());
@@ -383,6 +388,8 @@ mod tests {
         let ints = of(StorageClasses { integer: 3, null: 1, ..Default::default() });
         assert_eq!(map(&any, Dialect::Sqlite, Some(&ints), false).native_type, "bigint");
         let mixed = of(StorageClasses { integer: 3, text: 1, ..Default::default() });
+        assert_eq!(map(&any, Dialect::Sqlite, Some(&mixed), false).fidelity, Fidelity::Emulated);
+        let mixed = of(StorageClasses { blob: 3, text: 1, ..Default::default() });
         assert_eq!(map(&any, Dialect::Sqlite, Some(&mixed), false).fidelity, Fidelity::Unsupported);
     }
 }

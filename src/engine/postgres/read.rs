@@ -8,10 +8,15 @@ use super::fault::fault;
 use super::types::{quote, split_type};
 use super::wire::{self, Reason};
 use crate::engine::capability::{ReadColumn, ReadRequest};
+use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell};
+use crate::model::codes;
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::policy::Decision;
 use crate::model::schema::DataType;
+
+const NOT_UTF8: Reason = "is no valid UTF-8";
 
 /// How the bytes of a column become cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +109,13 @@ pub(super) async fn copy_out(
     };
     let mut stream = session.copy_out_raw(&sql).await.map_err(|e| failed(&e))?;
     let mut rows = wire::Rows::default();
-    let mut filler = Filler { request, decoders: &decoders, batch: to.fresh(), scratch: String::new() };
+    let mut filler = Filler {
+        request,
+        decoders: &decoders,
+        batch: to.fresh(),
+        scratch: String::new(),
+        misfits: Misfits::on(to),
+    };
     while let Some(chunk) = stream.try_next().await.map_err(|e| failed(&e))? {
         rows.feed(&chunk, |fields| filler.row(fields)).map_err(|f| f.into_error(&request.table))?;
         if filler.is_full() {
@@ -154,6 +165,7 @@ struct Filler<'a> {
     decoders: &'a [Decoder],
     batch: Batch,
     scratch: String,
+    misfits: Misfits<'a>,
 }
 
 impl Filler<'_> {
@@ -170,15 +182,38 @@ impl Filler<'_> {
                 self.batch.push(Cell::Null);
                 continue;
             };
-            if let Err(reason) = decode(*decoder, bytes, &mut self.batch, &mut self.scratch) {
-                self.batch.push(Cell::Null);
-                refused.get_or_insert((at, reason));
+            let Err(reason) = decode(*decoder, bytes, &mut self.batch, &mut self.scratch) else { continue };
+            match code_of(*decoder, reason).map_or(Decision::Stop, |code| self.misfits.ask(at, code)) {
+                Decision::Convert if matches!(*decoder, Decoder::Text | Decoder::PaddedText) => {
+                    self.batch.push_text(&String::from_utf8_lossy(bytes));
+                }
+                Decision::Reject | Decision::Convert => self.batch.push(Cell::Null),
+                Decision::Stop | Decision::Accept => {
+                    self.batch.push(Cell::Null);
+                    refused.get_or_insert((at, reason));
+                }
             }
         }
-        let Some((at, reason)) = refused else { return Ok(()) };
+        let Some((at, reason)) = refused else {
+            let last = self.batch.rows().saturating_sub(1);
+            return self
+                .misfits
+                .settle(&mut self.batch, |batch| batch.row_key(last))
+                .map_err(RowFault::Value);
+        };
         let key = self.batch.key_of(self.batch.rows().saturating_sub(1));
         let column = &self.request.columns[at].name;
         Err(RowFault::Value(value_error(&self.request.table, column, key.as_deref(), reason)))
+    }
+}
+
+/// The code of a value that its column's cells cannot hold; `None` for what no value of that type can be.
+fn code_of(decoder: Decoder, reason: Reason) -> Option<&'static str> {
+    match decoder {
+        Decoder::Text | Decoder::PaddedText if reason == NOT_UTF8 => Some(codes::INVALID_UTF8),
+        Decoder::Date | Decoder::DateTime | Decoder::Timestamp => Some(codes::DATETIME_RANGE),
+        Decoder::NumericInt => Some(codes::INTEGER_RANGE),
+        _ => None,
     }
 }
 
@@ -241,7 +276,7 @@ fn decode(decoder: Decoder, bytes: &[u8], batch: &mut Batch, scratch: &mut Strin
 }
 
 fn push_text(bytes: &[u8], batch: &mut Batch) -> Result<(), Reason> {
-    if batch.try_push_text(bytes) { Ok(()) } else { Err("is no valid UTF-8") }
+    if batch.try_push_text(bytes) { Ok(()) } else { Err(NOT_UTF8) }
 }
 
 #[cfg(test)]
@@ -250,7 +285,7 @@ mod tests {
     use crate::model::endpoint::Dialect;
 
     fn planned(carries: DataType, native: &str) -> (String, Decoder) {
-        plan(&ReadColumn { name: "c".into(), native_type: native.into(), carries })
+        plan(&ReadColumn { name: "c".into(), native_type: native.into(), carries, epoch: None })
     }
 
     #[test]

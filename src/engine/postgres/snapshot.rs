@@ -120,6 +120,16 @@ impl Snapshot for PostgresSnapshot {
         Ok(self.tables.get(table).and_then(|t| t.estimate).and_then(|n| u64::try_from(n).ok()))
     }
 
+    async fn count(&self, table: &str) -> Result<u64> {
+        let sql = format!("SELECT count(*) FROM {}", self.from(table));
+        let mut exporter = self.exporter.lock().await;
+        let counted: i64 =
+            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *exporter).await.map_err(|e| {
+                fault(ErrorKind::Read, format!("cannot count the rows of table {}", quote(table)), &e)
+            })?;
+        Ok(u64::try_from(counted).unwrap_or(0))
+    }
+
     async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile> {
         let questions: Vec<Vec<Measure>> =
             table.columns.iter().map(|column| measures(table, column, target)).collect();

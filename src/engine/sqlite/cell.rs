@@ -5,6 +5,7 @@ use rusqlite::types::ValueRef;
 
 use super::types::Affinity;
 use crate::model::batch::{Batch, Cell};
+use crate::model::epoch::Epoch;
 use crate::model::schema::DataType;
 use crate::model::value;
 
@@ -26,12 +27,15 @@ const fn misfit(code: &'static str, text: &'static str) -> Misfit {
     Misfit { code, text }
 }
 
-const NOT_BOOLEAN: Misfit = misfit("not_a_boolean", "is neither 0 nor 1 in a column of booleans");
+const NOT_BOOLEAN: Misfit = misfit("not_a_boolean", "is a number other than 0 and 1 in a column of booleans");
+const NO_TRUTH: Misfit = misfit("wrong_storage_class", "is no truth value in a column of booleans");
 const NOT_INTEGER: Misfit = misfit("wrong_storage_class", "is no integer in a column of integers");
 const NEGATIVE: Misfit = misfit("integer_range", "is negative in a column of unsigned integers");
 const NOT_NUMBER: Misfit = misfit("wrong_storage_class", "is no number in a column of numbers");
 const NOT_TEXT: Misfit = misfit("wrong_storage_class", "is no text in a column of text");
-const NOT_BYTES: Misfit = misfit("wrong_storage_class", "is no blob in a column of byte strings");
+const NUMBER_IN_TEXT: Misfit = misfit("number_in_text", "is a number in a column of text");
+const NOT_BYTES: Misfit = misfit("wrong_storage_class", "is a number in a column of byte strings");
+const TEXT_IN_BLOB: Misfit = misfit("text_in_blob", "is text in a column of byte strings");
 const NOT_UUID: Misfit = misfit("wrong_storage_class", "is no UUID in a column of UUIDs");
 const NOT_BITS: Misfit = misfit("wrong_storage_class", "is no bit string of the declared length");
 const NOT_UTF8: Misfit = misfit("invalid_utf8", "is text that is not valid UTF-8");
@@ -78,12 +82,20 @@ impl Value<'_> {
     }
 }
 
-/// Reads a stored value as `carries` wants it. `untyped` says that the column has no declared type, where numbers
-/// may stand among text: they become the text that SQLite prints.
+/// What a column says about its values beyond what it carries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// It has no declared type, where numbers may stand among text: they become the text that SQLite prints.
+    pub untyped: bool,
+    /// Its integers are times in that unit.
+    pub epoch: Option<Epoch>,
+}
+
+/// Reads a stored value as `carries` wants it.
 pub fn interpret<'a>(
     stored: ValueRef<'a>,
     carries: &DataType,
-    untyped: bool,
+    reading: Reading,
     scratch: &'a mut String,
 ) -> Result<Value<'a>, Misfit> {
     use ValueRef::{Blob, Integer, Null, Real, Text};
@@ -92,9 +104,12 @@ pub fn interpret<'a>(
         (_, Null) => Ok(Value::Null),
         (DataType::Any, Text(bytes)) => Ok(Value::RawText(bytes)),
         (DataType::Any | DataType::Bytes { .. }, Blob(bytes)) => Ok(Value::Bytes(bytes)),
+        (DataType::Bytes { .. }, Text(_)) => Err(TEXT_IN_BLOB),
         (DataType::Bytes { .. }, _) => Err(NOT_BYTES),
         (DataType::Bool, Integer(v @ (0 | 1))) => plain(Cell::Bool(v == 1)),
-        (DataType::Bool, _) => Err(NOT_BOOLEAN),
+        (DataType::Bool, Text(bytes)) => truth(bytes).map_or(Err(NO_TRUTH), |v| plain(Cell::Bool(v))),
+        (DataType::Bool, Integer(_) | Real(_)) => Err(NOT_BOOLEAN),
+        (DataType::Bool, Blob(_)) => Err(NO_TRUTH),
         (DataType::Int { unsigned: true, .. }, Integer(..0)) => Err(NEGATIVE),
         (DataType::Any | DataType::Int { .. } | DataType::Year, Integer(v)) => plain(Cell::Int(v)),
         (DataType::Int { .. } | DataType::Year, _) => Err(NOT_INTEGER),
@@ -130,9 +145,19 @@ pub fn interpret<'a>(
             let span = value::parse_time_span(text_of(stored, BAD_SPAN)?);
             span.map_or(Err(BAD_SPAN), |v| plain(Cell::Time(v)))
         }
-        (DataType::DateTime { .. }, stored) => {
-            let micros = value::parse_datetime(text_of(stored, BAD_DATETIME)?);
+        (DataType::DateTime { .. }, Integer(v)) => {
+            let micros = reading.epoch.and_then(|epoch| epoch.micros(v));
             micros.map_or(Err(BAD_DATETIME), |v| plain(Cell::DateTime(v)))
+        }
+        (DataType::DateTime { .. }, stored) => {
+            let text = text_of(stored, BAD_DATETIME)?;
+            // The clock of a column without a zone is that of UTC where a value says which it is.
+            let micros = value::parse_datetime(text).or_else(|| value::parse_timestamp(text));
+            micros.map_or(Err(BAD_DATETIME), |v| plain(Cell::DateTime(v)))
+        }
+        (DataType::Timestamp { .. }, Integer(v)) => {
+            let micros = reading.epoch.and_then(|epoch| epoch.micros(v));
+            micros.map_or(Err(BAD_TIMESTAMP), |v| plain(Cell::Timestamp(v)))
         }
         (DataType::Timestamp { .. }, stored) => {
             let micros = value::parse_timestamp(text_of(stored, BAD_TIMESTAMP)?);
@@ -140,11 +165,35 @@ pub fn interpret<'a>(
         }
         (_, Text(bytes)) => Ok(Value::Text(utf8(bytes)?)),
         // A column declared JSON has numeric affinity: SQLite made a number of a document that is one.
-        (carries, Integer(_) | Real(_)) if untyped || matches!(carries, DataType::Json { .. }) => {
+        (carries, Integer(_) | Real(_)) if reading.untyped || matches!(carries, DataType::Json { .. }) => {
             number_text(stored, scratch).map(Value::Text).ok_or(NOT_TEXT)
         }
-        (_, Integer(_) | Real(_) | Blob(_)) => Err(NOT_TEXT),
+        (_, Integer(_) | Real(_)) => Err(NUMBER_IN_TEXT),
+        (_, Blob(_)) => Err(NOT_TEXT),
     }
+}
+
+/// What the stated rule of a misfit makes of a value that does not fit; `None` where it makes nothing of it. The rules
+/// stand in the pages of the codes.
+pub fn convert<'a>(stored: ValueRef<'a>, misfit: Misfit, scratch: &'a mut String) -> Option<Value<'a>> {
+    match (misfit.code, stored) {
+        ("bad_datetime", _) => Some(Value::Null),
+        ("not_a_boolean", ValueRef::Integer(_) | ValueRef::Real(_)) => Some(Value::Plain(Cell::Bool(true))),
+        ("number_in_text", stored) => number_text(stored, scratch).map(Value::Text),
+        ("text_in_blob", ValueRef::Text(bytes)) => Some(Value::Bytes(bytes)),
+        ("invalid_utf8", ValueRef::Text(bytes)) => {
+            scratch.clear();
+            scratch.push_str(&String::from_utf8_lossy(bytes));
+            Some(Value::Text(scratch))
+        }
+        _ => None,
+    }
+}
+
+/// The words that other programs write for truth values, in any case.
+pub fn truth(text: &[u8]) -> Option<bool> {
+    let is = |word: &str| text.eq_ignore_ascii_case(word.as_bytes());
+    if is("true") || is("t") { Some(true) } else { (is("false") || is("f")).then_some(false) }
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Misfit> {
@@ -345,7 +394,7 @@ mod tests {
     fn read(stored: ValueRef<'_>, carries: &DataType) -> Result<String, &'static str> {
         let mut scratch = String::new();
         let mut batch = batch(carries);
-        interpret(stored, carries, false, &mut scratch).map_err(|m| m.code)?.push(&mut batch);
+        interpret(stored, carries, Reading::default(), &mut scratch).map_err(|m| m.code)?.push(&mut batch);
         Ok(match batch.row(0)[0] {
             Cell::Text(s) | Cell::Decimal(s) => batch.text(s).to_owned(),
             cell => format!("{cell:?}"),
@@ -379,7 +428,9 @@ mod tests {
         for (stored, carries, expected) in [
             (Integer(1), DataType::Bool, Ok("Bool(true)")),
             (Integer(2), DataType::Bool, Err("not_a_boolean")),
-            (Text(b"true"), DataType::Bool, Err("not_a_boolean")),
+            (Text(b"True"), DataType::Bool, Ok("Bool(true)")),
+            (Text(b"f"), DataType::Bool, Ok("Bool(false)")),
+            (Text(b"yes"), DataType::Bool, Err("wrong_storage_class")),
             (Text(b"7"), DataType::INT64, Err("wrong_storage_class")),
             (Integer(-1), unsigned, Err("integer_range")),
             (Integer(3), DataType::Float64, Ok("Float(3.0)")),
@@ -393,9 +444,9 @@ mod tests {
             (Text(b"twelve"), decimal, Err("wrong_storage_class")),
             (Text(b"\xff"), DataType::TEXT, Err("invalid_utf8")),
             (Blob(b"a"), DataType::TEXT, Err("wrong_storage_class")),
-            (Integer(7), DataType::TEXT, Err("wrong_storage_class")),
+            (Integer(7), DataType::TEXT, Err("number_in_text")),
             (Integer(7), DataType::Json { binary: false }, Ok("7")),
-            (Text(b"a"), DataType::BYTES, Err("wrong_storage_class")),
+            (Text(b"a"), DataType::BYTES, Err("text_in_blob")),
             (Text(b"2024-05-21 00:00:00"), DataType::Date, Ok("Date(19864)")),
             (Text(b"2024-05-21 00:00:01"), DataType::Date, Err("bad_datetime")),
             (Text(b"21/05/2024"), DataType::Date, Err("bad_datetime")),
@@ -412,7 +463,8 @@ mod tests {
     #[test]
     fn numbers_among_text_of_an_untyped_column_are_text() {
         let mut scratch = String::new();
-        let value = interpret(ValueRef::Real(2.5), &DataType::TEXT, true, &mut scratch).unwrap();
+        let untyped = Reading { untyped: true, epoch: None };
+        let value = interpret(ValueRef::Real(2.5), &DataType::TEXT, untyped, &mut scratch).unwrap();
         assert_eq!(value, Value::Text("2.5"));
     }
 

@@ -4,12 +4,14 @@
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::cell::{self, Misfit as CellMisfit, Value};
+use super::cell::{self, Misfit as CellMisfit, Reading, Value};
 use super::ddl::quote;
 use super::file::failure;
 use super::read::Key;
 use crate::model::batch::Cell;
+use crate::model::codes;
 use crate::model::endpoint::Dialect;
+use crate::model::epoch::Epoch;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::plan::{ColumnProfile, Misfit, StorageClasses, TableProfile};
 use crate::model::schema::{Column, DataType, Table};
@@ -21,9 +23,19 @@ const NUL: CellMisfit =
     CellMisfit { code: "nul_in_text", text: "is text with a NUL, which PostgreSQL cannot hold" };
 const NOT_UTF8: CellMisfit = CellMisfit { code: "invalid_utf8", text: "is text that is not valid UTF-8" };
 const NOT_BYTES: CellMisfit =
-    CellMisfit { code: "wrong_storage_class", text: "is no blob in a column of byte strings" };
+    CellMisfit { code: "wrong_storage_class", text: "is a number in a column of byte strings" };
+const TEXT_IN_BLOB: CellMisfit =
+    CellMisfit { code: "text_in_blob", text: "is text in a column of byte strings" };
 const NOT_FINITE: CellMisfit =
     CellMisfit { code: "not_finite", text: "is infinite or no number, which MySQL and MariaDB cannot hold" };
+const WORD: CellMisfit = CellMisfit {
+    code: "converted",
+    text: "is true, t, false or f in a column of booleans and becomes that truth value",
+};
+const NO_EPOCH: CellMisfit = CellMisfit {
+    code: "bad_datetime",
+    text: "is a number in a column of times whose numbers are not all of them seconds, or all of them milliseconds, since 1970",
+};
 const TOO_PRECISE: CellMisfit =
     CellMisfit { code: "scale", text: "has more fractional digits than the column declares" };
 
@@ -63,7 +75,14 @@ struct Look<'a> {
     /// Whether only sizes and classes are selected.
     sizes_only: bool,
     classes: StorageClasses,
+    /// Times that say their distance from UTC.
+    zoned: u64,
     profile: ColumnProfile,
+}
+
+/// Whether a time says its distance from UTC.
+fn is_zoned(text: &[u8]) -> bool {
+    text.get(11..).is_some_and(|clock| clock.iter().any(|b| matches!(b, b'Z' | b'+' | b'-')))
 }
 
 impl<'a> Look<'a> {
@@ -74,6 +93,7 @@ impl<'a> Look<'a> {
             target,
             sizes_only,
             classes: StorageClasses::default(),
+            zoned: 0,
             profile: ColumnProfile::default(),
         }
     }
@@ -104,30 +124,42 @@ impl<'a> Look<'a> {
             ValueRef::Text(_) => self.classes.text += 1,
             ValueRef::Blob(_) => self.classes.blob += 1,
         }
-        let untyped = self.column.native_type.is_empty();
-        match cell::interpret(stored, &self.column.data_type, untyped, scratch) {
-            Ok(value) => self.fits(value),
+        let timed = matches!(self.column.data_type, DataType::DateTime { .. } | DataType::Timestamp { .. });
+        if let (true, ValueRef::Integer(number)) = (timed, stored) {
+            self.number(number);
+            return Some(NO_EPOCH);
+        }
+        let reading = Reading { untyped: self.column.native_type.is_empty(), epoch: None };
+        match cell::interpret(stored, &self.column.data_type, reading, scratch) {
+            Ok(value) => match (value, stored) {
+                (Value::Plain(Cell::Bool(_)), ValueRef::Text(_)) => Some(WORD),
+                (value @ Value::Plain(Cell::DateTime(_)), ValueRef::Text(text)) => {
+                    self.zoned += u64::from(is_zoned(text));
+                    self.fits(value)
+                }
+                (value, _) => self.fits(value),
+            },
             Err(misfit) => Some(misfit),
         }
     }
 
     fn size(&mut self, stored: ValueRef<'_>) -> Option<CellMisfit> {
-        let class = match stored {
+        let (class, misfit) = match stored {
             ValueRef::Integer(bytes) => {
                 grow(&mut self.profile.max_bytes, u64::try_from(bytes).unwrap_or(0));
                 self.classes.blob += 1;
                 return None;
             }
-            ValueRef::Text(b"integer") => &mut self.classes.integer,
-            ValueRef::Text(b"real") => &mut self.classes.real,
-            ValueRef::Text(_) => &mut self.classes.text,
+            ValueRef::Text(b"integer") => (&mut self.classes.integer, NOT_BYTES),
+            ValueRef::Text(b"real") => (&mut self.classes.real, NOT_BYTES),
+            ValueRef::Text(_) => (&mut self.classes.text, TEXT_IN_BLOB),
             _ => {
                 self.classes.null += 1;
                 return None;
             }
         };
         *class += 1;
-        Some(NOT_BYTES)
+        Some(misfit)
     }
 
     /// Takes the measure of a value of the right type; some are right here and impossible in the target.
@@ -144,8 +176,7 @@ impl<'a> Look<'a> {
             }
             Value::Decimal(digits) => self.decimal(digits),
             Value::Plain(Cell::Int(v)) => {
-                self.profile.min_int = Some(self.profile.min_int.map_or(v, |least| least.min(v)));
-                self.profile.max_int = Some(self.profile.max_int.map_or(v, |most| most.max(v)));
+                self.number(v);
                 None
             }
             Value::Plain(Cell::Float(v)) => {
@@ -156,6 +187,11 @@ impl<'a> Look<'a> {
             }
             Value::Plain(_) | Value::Null | Value::Uuid(_) => None,
         }
+    }
+
+    fn number(&mut self, v: i64) {
+        self.profile.min_int = Some(self.profile.min_int.map_or(v, |least| least.min(v)));
+        self.profile.max_int = Some(self.profile.max_int.map_or(v, |most| most.max(v)));
     }
 
     fn text(&mut self, text: &str) -> Option<CellMisfit> {
@@ -207,7 +243,39 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn finish(self) -> ColumnProfile {
+    /// What the numbers among times are: one unit, or misfits.
+    fn epoch(&mut self) {
+        let is_number = |m: &Misfit| m.text == NO_EPOCH.text;
+        let numbers = self.profile.misfits.iter().find(|m| is_number(m)).map_or(0, |m| m.rows);
+        let range = self.profile.min_int.zip(self.profile.max_int).filter(|_| numbers > 0);
+        self.profile.epoch = range.and_then(|(least, greatest)| Epoch::of(least, greatest));
+        if numbers > 0 {
+            (self.profile.min_int, self.profile.max_int) = (None, None);
+        }
+        let mut spellings = Vec::new();
+        if let Some(epoch) = self.profile.epoch {
+            self.profile.misfits.retain(|m| !is_number(m));
+            spellings.push(format!("{numbers} as {epoch}"));
+        }
+        if self.zoned > 0 {
+            spellings.push(format!("{} with Z or an offset", self.zoned));
+        }
+        if spellings.is_empty() {
+            return;
+        }
+        self.profile.misfits.push(Misfit {
+            code: codes::DATETIME_FORMAT.to_owned(),
+            rows: self.zoned + if self.profile.epoch.is_some() { numbers } else { 0 },
+            keys: Vec::new(),
+            text: format!(
+                "holds times in the form YYYY-MM-DD HH:MM:SS, and {}; all of them are read as UTC",
+                spellings.join(", and ")
+            ),
+        });
+    }
+
+    fn finish(mut self) -> ColumnProfile {
+        self.epoch();
         let looked = self.column.generated.is_none();
         // No text at all is ASCII.
         let ascii = self.profile.ascii.or(looked.then_some(true));

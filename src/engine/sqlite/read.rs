@@ -9,17 +9,19 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 use tokio::sync::Semaphore;
 
-use super::cell::{self, Misfit};
+use super::cell::{self, Misfit, Reading, Value};
 use super::ddl::quote;
 use super::file::{self, Access, failure};
 use super::{inspect, orphans, profile};
 use crate::engine::blocking;
 use crate::engine::capability::{Orphans, ReadColumn, ReadRequest, Snapshot};
+use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
-use crate::model::batch::{Batch, Cell, Shape, ShapeColumn};
+use crate::model::batch::{Batch, Cell, RowKey, Shape, ShapeColumn};
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, TablePlan, TableProfile};
+use crate::model::policy::Decision;
 use crate::model::schema::{DataType, Table};
 
 /// How often several readers try to begin at the same instant before one has to do.
@@ -35,22 +37,35 @@ pub fn table(connection: &Connection, request: &ReadRequest, to: &BatchSender) -
     let mut rows = statement.query([]).map_err(failed)?;
     let mut scratch = String::new();
     let mut batch = to.fresh();
-    let mut filled = 0;
+    let mut misfits = Misfits::on(to);
     while let Some(row) = rows.next().map_err(failed)? {
         for (at, column) in columns.iter().enumerate() {
             let stored = row.get_ref(at).map_err(failed)?;
-            match cell::interpret(stored, column.carries, column.untyped, &mut scratch) {
-                Ok(value) => value.push(&mut batch),
-                Err(misfit) => return Err(refuse(request, &request.columns[at], &key.text(row), misfit)),
+            let misfit = match cell::interpret(stored, column.carries, column.reading, &mut scratch) {
+                Ok(value) => {
+                    value.push(&mut batch);
+                    continue;
+                }
+                Err(misfit) => misfit,
+            };
+            let instead = match misfits.ask(at, misfit.code) {
+                Decision::Reject => Some(Value::Null),
+                Decision::Convert => cell::convert(stored, misfit, &mut scratch),
+                Decision::Stop | Decision::Accept => None,
+            };
+            match instead {
+                Some(value) => value.push(&mut batch),
+                None => {
+                    return Err(refuse(request, &request.columns[at], &key.text(row), misfit));
+                }
             }
         }
-        filled += 1;
-        if filled >= request.batch_rows || batch.byte_size() >= request.batch_bytes {
+        misfits.settle(&mut batch, |_| key.of_row(row))?;
+        if batch.rows() >= request.batch_rows || batch.byte_size() >= request.batch_bytes {
             to.blocking_send(std::mem::replace(&mut batch, to.fresh()))?;
-            filled = 0;
         }
     }
-    if filled > 0 {
+    if !batch.is_empty() {
         to.blocking_send(batch)?;
     }
     Ok(())
@@ -59,12 +74,13 @@ pub fn table(connection: &Connection, request: &ReadRequest, to: &BatchSender) -
 /// A column of the SELECT, with what the loop over its values needs at hand.
 struct Column<'a> {
     carries: &'a DataType,
-    untyped: bool,
+    reading: Reading,
 }
 
 impl<'a> Column<'a> {
     fn of(column: &'a ReadColumn) -> Self {
-        Self { carries: &column.carries, untyped: column.native_type.is_empty() }
+        let reading = Reading { untyped: column.native_type.is_empty(), epoch: column.epoch };
+        Self { carries: &column.carries, reading }
     }
 }
 
@@ -123,10 +139,15 @@ impl Key {
 
     /// The key of a row, as batches show keys.
     pub fn text(&self, row: &Row<'_>) -> String {
+        self.of_row(row).text.unwrap_or_else(|| "without a key".into())
+    }
+
+    /// The key of a row.
+    pub fn of_row(&self, row: &Row<'_>) -> RowKey {
         let mut places = self.columns.clone();
         places.extend(self.rowid.map(|name| (self.width, name.to_owned())));
         if places.is_empty() {
-            return "without a key".into();
+            return RowKey::default();
         }
         let column =
             |(_, name): &(usize, String)| ShapeColumn { name: name.clone(), data_type: DataType::Any };
@@ -138,13 +159,15 @@ impl Key {
         let mut batch = Batch::new(Arc::new(shape));
         for (at, _) in &places {
             let mut scratch = String::new();
-            match row.get_ref(*at).map(|stored| cell::interpret(stored, &DataType::Any, false, &mut scratch))
+            match row
+                .get_ref(*at)
+                .map(|stored| cell::interpret(stored, &DataType::Any, Reading::default(), &mut scratch))
             {
                 Ok(Ok(value)) => value.push(&mut batch),
                 _ => batch.push(Cell::Null),
             }
         }
-        batch.key_of(0).unwrap_or_default()
+        batch.row_key(0)
     }
 }
 
@@ -264,6 +287,20 @@ impl Snapshot for SqliteSnapshot {
             .run(move |connection| {
                 inspect::estimated_rows(connection, &table)
                     .map_err(|e| failure(ErrorKind::Read, format!("cannot read table {}", quote(&table)), &e))
+            })
+            .await
+    }
+
+    async fn count(&self, table: &str) -> Result<u64> {
+        let table = table.to_owned();
+        self.pool
+            .run(move |connection| {
+                let sql = format!("SELECT count(*) FROM main.{}", quote(&table));
+                let counted = connection.query_row(&sql, [], |row| row.get::<_, i64>(0));
+                let counted = counted.map_err(|e| {
+                    failure(ErrorKind::Read, format!("cannot count the rows of table {}", quote(&table)), &e)
+                })?;
+                Ok(u64::try_from(counted).unwrap_or(0))
             })
             .await
     }

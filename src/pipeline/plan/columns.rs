@@ -58,6 +58,7 @@ impl Planner<'_> {
             filled: true,
             native_type: mapping.native_type.clone(),
             carries: mapping.carries.clone(),
+            epoch: self.column_profile(table, position).and_then(|facts| facts.epoch),
             fidelity: mapping.fidelity,
             nullable: self.nullable(table, position),
             default: None,

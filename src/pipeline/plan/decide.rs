@@ -1,28 +1,53 @@
 //! The user's policies, applied to the findings of a plan. Pure; called once all findings are there.
 
+use std::fmt::Write as _;
+
+use crate::model::codes::{self, Conversion};
 use crate::model::plan::{Finding, FindingAction, Plan, Severity};
 use crate::model::policy::{Decision, Policies};
 
 /// Applies the policies to the findings and keeps them in the plan for what only the load will meet.
 pub fn decide(plan: &mut Plan, policies: &Policies) {
+    let tables = &plan.tables;
     for finding in &mut plan.findings {
+        let planned = tables.iter().find(|t| finding.table.as_deref() == Some(t.source.as_str()));
+        let column = planned
+            .and_then(|t| t.columns.iter().find(|c| finding.column.as_deref() == Some(c.source.as_str())));
+        let nullable = column.is_some_and(|c| c.nullable);
         let (table, column) = (finding.table.as_deref(), finding.column.as_deref());
         if let Some(decision) = policies.decision(&finding.code, table, column, finding.object.as_deref()) {
-            apply(finding, decision);
+            apply(finding, decision, nullable);
         }
     }
     plan.policies = policies.clone();
 }
 
-fn apply(finding: &mut Finding, decision: Decision) {
+fn apply(finding: &mut Finding, decision: Decision, nullable: bool) {
     match decision {
         Decision::Stop => {
             finding.severity = Severity::Blocker;
             finding.action = FindingAction::Refused;
         }
         Decision::Accept => finding.severity = finding.severity.min(Severity::Warning),
-        // No code allows these yet, so no policy holds them.
-        Decision::Reject | Decision::Convert => {}
+        Decision::Reject => {
+            finding.severity = Severity::Warning;
+            finding.action = FindingAction::Rejected;
+        }
+        Decision::Convert => {
+            let done = match codes::conversion(&finding.code) {
+                Some(Conversion::Null) if nullable => "become NULL",
+                Some(Conversion::Null) => {
+                    finding.text.push_str("; such values cannot become NULL, because the column takes none");
+                    return;
+                }
+                Some(Conversion::Value(done)) => done,
+                None => return,
+            };
+            finding.severity = Severity::Warning;
+            finding.action = FindingAction::Converted;
+            // Writing to a String cannot fail.
+            let _ = write!(finding.text, "; such values {done}");
+        }
     }
 }
 
@@ -30,7 +55,6 @@ fn apply(finding: &mut Finding, decision: Decision) {
 mod tests {
     use super::super::findings::Note;
     use super::*;
-    use crate::model::codes;
     use crate::model::policy::Policy;
 
     fn finding(code: &str, table: &str, object: &str) -> Finding {

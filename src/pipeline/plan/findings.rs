@@ -30,8 +30,11 @@ impl Note {
 
     /// A misfit in the data.
     pub(super) fn misfit(misfit: &Misfit) -> Self {
-        let mut note = Self::new(&misfit.code, "column", FindingAction::Refused, misfit.text.clone());
-        note.0.severity = Severity::Blocker;
+        let action = match severity_of(&misfit.code) {
+            Severity::Info => FindingAction::Converted,
+            Severity::Warning | Severity::Blocker => FindingAction::Refused,
+        };
+        let mut note = Self::new(&misfit.code, "column", action, misfit.text.clone());
         note.0.rows = Some(misfit.rows);
         note.0.keys.clone_from(&misfit.keys);
         note

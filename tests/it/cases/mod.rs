@@ -6,4 +6,6 @@ mod arrival;
 mod keys;
 mod layout;
 mod objects;
+mod rows;
 mod unique;
+mod values;

@@ -156,6 +156,7 @@ fn column(name: &str, data_type: &DataType, identity: bool) -> ColumnPlan {
     let identity: Option<IdentityPlan> = column.identity.as_ref().and_then(|i| rules.identity(i, &mapping));
     ColumnPlan {
         source_type: column.native_type,
+        epoch: None,
         fidelity: mapping.fidelity,
         nullable: column.nullable,
         identity,

@@ -140,6 +140,7 @@ fn table_plan(table: &Table) -> TablePlan {
             collation: mapping.collation.clone(),
             invisible: false,
             comment: None,
+            epoch: None,
             fidelity: mapping.fidelity,
             native_type: mapping.native_type,
             carries: mapping.carries,
@@ -206,6 +207,7 @@ fn request(table: &TablePlan) -> ReadRequest {
                 name: c.name.clone(),
                 native_type: c.native_type.clone(),
                 carries: c.carries.clone(),
+                epoch: None,
             })
             .collect(),
         key: table.key.clone(),
@@ -567,6 +569,7 @@ async fn values_that_do_not_fit_name_their_row() {
                     name: n.into(),
                     native_type: "X".into(),
                     carries: if n == "id" { DataType::INT64 } else { carries.clone() },
+                    epoch: None,
                 })
                 .to_vec(),
             key: vec!["id".into()],
@@ -587,10 +590,12 @@ async fn values_that_do_not_fit_name_their_row() {
     assert_eq!(error.kind(), ErrorKind::Value);
     assert_eq!(
         error.what(),
-        "the value of \"f\" in table \"types \"\"of\"\" all\", row id=1, is neither 0 nor 1 in a column of booleans"
+        "the value of \"f\" in table \"types \"\"of\"\" all\", row id=2, is a number other than 0 and 1 in a column of booleans"
     );
     assert!(read("c", DataType::TEXT).await.what().contains("row id=2, is text that is not valid UTF-8"));
-    assert!(read("k", DataType::BYTES).await.what().contains("row id=2, is no blob"));
+    assert!(
+        read("k", DataType::BYTES).await.what().contains("row id=2, is text in a column of byte strings")
+    );
 }
 
 #[tokio::test]
@@ -611,9 +616,10 @@ async fn a_profile_tells_what_declarations_leave_open() {
     assert_eq!(codes("c"), [("nul_in_text", 1, "id=1".to_owned()), ("invalid_utf8", 1, "id=2".to_owned())]);
     assert_eq!(codes("d"), [("wrong_storage_class", 1, "id=1".to_owned())]);
     assert_eq!(codes("e"), []);
-    assert_eq!(codes("f"), [("not_a_boolean", 2, "id=1;id=2".to_owned())]);
-    assert_eq!(codes("g"), [("bad_datetime", 2, "id=1;id=2".to_owned())]);
-    assert_eq!(codes("k"), [("wrong_storage_class", 1, "id=2".to_owned())]);
+    assert_eq!(codes("f"), [("converted", 1, "id=1".to_owned()), ("not_a_boolean", 1, "id=2".to_owned())]);
+    assert_eq!(codes("g"), [("bad_datetime", 1, "id=2".to_owned()), ("datetime_format", 1, String::new())]);
+    assert_eq!(of("g").epoch, Some(crate::model::epoch::Epoch::Milliseconds));
+    assert_eq!(codes("k"), [("text_in_blob", 1, "id=2".to_owned())]);
     assert_eq!(of("k").max_bytes, Some(70_000));
     assert_eq!((of("d").whole_digits, of("d").fraction_digits), (Some(18), Some(1)));
     let mysql = snapshot.profile(table, Dialect::Mysql).await.unwrap();

@@ -1,0 +1,104 @@
+//! Values that are right where they come from and impossible where they go. Known from the target's engine alone, so
+//! that a row can be decided about before it is sent. Pure.
+
+use crate::model::batch::{Batch, Cell};
+use crate::model::codes;
+use crate::model::endpoint::Dialect;
+use crate::model::value;
+
+/// Codes that [`misfit`] answers with.
+pub const CODES: [&str; 4] =
+    [codes::NUL_IN_TEXT, codes::NOT_FINITE, codes::DATETIME_RANGE, codes::INTEGER_RANGE];
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+/// TIMESTAMP of MySQL and MariaDB begins at 1970-01-01 00:00:01 UTC; MariaDB 11.5 took its end to 2106, whatever an
+/// older server refuses beyond 2038 it refuses by itself.
+const INSTANTS: std::ops::RangeInclusive<i64> =
+    MICROS_PER_SECOND..=4_294_967_295 * MICROS_PER_SECOND + 999_999;
+
+/// 838:59:59.999999, the longest TIME of MySQL.
+const LONGEST_TIME: i64 = (838 * 3600 + 59 * 60 + 59) * MICROS_PER_SECOND + 999_999;
+
+/// The code of a value that a column of that type (in the target's words) cannot hold.
+pub fn misfit(target: Dialect, native_type: &str, batch: &Batch, cell: Cell) -> Option<&'static str> {
+    match target {
+        Dialect::Postgres => match cell {
+            Cell::Text(span) => batch.bytes(span).contains(&0).then_some(codes::NUL_IN_TEXT),
+            _ => None,
+        },
+        Dialect::Mysql => match cell {
+            Cell::Float(v) => (!v.is_finite()).then_some(codes::NOT_FINITE),
+            Cell::Decimal(span) => {
+                batch.text(span).ends_with(|c: char| c.is_ascii_alphabetic()).then_some(codes::NOT_FINITE)
+            }
+            Cell::Timestamp(v) if native_type.starts_with("timestamp") => {
+                (!INSTANTS.contains(&v)).then_some(codes::DATETIME_RANGE)
+            }
+            Cell::Time(v) => {
+                (v.unsigned_abs() > LONGEST_TIME.unsigned_abs()).then_some(codes::DATETIME_RANGE)
+            }
+            cell => outside(cell, 0),
+        },
+        Dialect::Sqlite => match cell {
+            Cell::UInt(_) => Some(codes::INTEGER_RANGE),
+            Cell::Float(v) => v.is_nan().then_some(codes::NOT_FINITE),
+            cell => outside(cell, 1),
+        },
+    }
+}
+
+/// A date outside the years that the target spells, which end at 9999.
+fn outside(cell: Cell, first_year: i64) -> Option<&'static str> {
+    let days = match cell {
+        Cell::Date(days) => days,
+        Cell::DateTime(micros) | Cell::Timestamp(micros) => value::split_days(micros).0,
+        _ => return None,
+    };
+    let (year, ..) = value::civil_from_days(days);
+    (!(first_year..=9999).contains(&year)).then_some(codes::DATETIME_RANGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::batch::{Shape, ShapeColumn};
+    use crate::model::schema::DataType;
+
+    fn judged(target: Dialect, native_type: &str, fill: impl Fn(&mut Batch)) -> Option<&'static str> {
+        let column = ShapeColumn { name: "c".into(), data_type: DataType::Any };
+        let mut batch = Batch::new(Arc::new(Shape { table: "t".into(), columns: vec![column], key: vec![] }));
+        fill(&mut batch);
+        misfit(target, native_type, &batch, batch.row(0)[0])
+    }
+
+    #[test]
+    fn each_engine_has_its_own_limits() {
+        use Dialect::{Mysql, Postgres, Sqlite};
+        let nul = |b: &mut Batch| b.push_text("a\0b");
+        let infinite = |b: &mut Batch| b.push(Cell::Float(f64::INFINITY));
+        let nan = |b: &mut Batch| b.push_decimal("NaN");
+        let far =
+            |b: &mut Batch| b.push(Cell::DateTime(value::parse_datetime("9999-12-31 00:00:00").unwrap() * 2));
+        let early = |b: &mut Batch| b.push(Cell::Timestamp(-1));
+        let large = |b: &mut Batch| b.push_unsigned(u64::MAX);
+        for (target, native, fill, expected) in [
+            (Postgres, "text", &nul as &dyn Fn(&mut Batch), Some(codes::NUL_IN_TEXT)),
+            (Mysql, "longtext", &nul, None),
+            (Mysql, "double", &infinite, Some(codes::NOT_FINITE)),
+            (Postgres, "double precision", &infinite, None),
+            (Sqlite, "REAL", &infinite, None),
+            (Mysql, "decimal(9,2)", &nan, Some(codes::NOT_FINITE)),
+            (Mysql, "datetime(6)", &far, Some(codes::DATETIME_RANGE)),
+            (Sqlite, "DATETIME", &far, Some(codes::DATETIME_RANGE)),
+            (Mysql, "timestamp(6)", &early, Some(codes::DATETIME_RANGE)),
+            (Mysql, "datetime(6)", &early, None),
+            (Sqlite, "BIGINT", &large, Some(codes::INTEGER_RANGE)),
+            (Mysql, "bigint unsigned", &large, None),
+        ] {
+            assert_eq!(judged(target, native, fill), expected, "{target:?} {native}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Rows that do not fit: refused by default and named by key; put aside or converted where a policy says so, and then
+//! counted, listed and accounted for.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::bad_input::untouched;
+use crate::support::binary::{self, Ran};
+use crate::support::database::{Db, Engine};
+
+use Engine::{Mariadb, Postgres, Sqlite};
+
+const BAD: [&str; 2] = ["--on-bad-row", "reject"];
+
+/// A run with its folder, where the reject file is.
+struct Run {
+    folder: tempfile::TempDir,
+    ran: Ran,
+    target: Db,
+}
+
+impl Run {
+    fn of(source: &Db, to: Engine, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Db::fresh(to);
+        let mut command = binary::command(folder.path());
+        command.args(["--format", "json", "migrate", "--source", &source.url, "--target", &target.url]);
+        command.args(more);
+        let ran = binary::Running::start(command).end();
+        Self { folder, ran, target }
+    }
+
+    /// Findings with a code, as severity, rows, keys and action.
+    fn findings(&self, code: &str) -> Vec<(String, Value, Value, String)> {
+        let json = self.ran.json();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let all = json["findings"].as_array().cloned().unwrap_or_default();
+        all.iter()
+            .filter(|f| f["code"] == code)
+            .map(|f| (text(&f["severity"]), f["rows"].clone(), f["keys"].clone(), text(&f["action"])))
+            .collect()
+    }
+
+    /// Lines of the reject file.
+    fn rejects(&self) -> Vec<Value> {
+        let json = self.ran.json();
+        let Some(path) = json["rejects"].as_str() else { return Vec::new() };
+        let text = std::fs::read_to_string(self.folder.path().join(path)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Rows read, written and rejected of a table, in the report.
+    fn account(&self, table: &str) -> [u64; 3] {
+        let json = self.ran.json();
+        let table = json["tables"].as_array().unwrap().iter().find(|t| t["name"] == table).unwrap().clone();
+        ["rows_read", "rows_written", "rows_rejected"].map(|name| table[name].as_u64().unwrap())
+    }
+
+    fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        self.target.query(sql)
+    }
+}
+
+fn sqlite(sql: &str) -> Db {
+    let source = Db::fresh(Sqlite);
+    source.execute(sql);
+    source
+}
+
+fn made(from: Engine, sql: &str) -> Db {
+    let source = Db::fresh(from);
+    source.execute(sql);
+    source
+}
+
+fn some(values: &[&str]) -> Vec<Option<String>> {
+    values.iter().map(|v| Some((*v).to_owned())).collect()
+}
+
+/// Refused before the first row, with this code, these rows and these keys.
+fn refused(source: &Db, to: Engine, code: &str, rows: u64, keys: &[&str], more: &[&str]) {
+    let run = Run::of(source, to, more);
+    assert_eq!(run.ran.code, 4, "{to:?}: {}", run.ran);
+    let found = run.findings(code);
+    assert_eq!(
+        found,
+        [("blocker".to_owned(), json!(rows), json!(keys), "refused".to_owned())],
+        "{}",
+        run.ran
+    );
+    assert!(!run.folder.path().join("rejects").exists());
+    untouched(&run.target);
+}
+
+#[test]
+fn a14_a15_values_of_another_kind_are_refused_or_put_aside() {
+    let source = sqlite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER);
+         INSERT INTO t VALUES (1, 'hello'), (2, 1.5), (3, NULL), (4, x'00ff'), (5, 7)",
+    );
+    for to in [Postgres, Mariadb] {
+        refused(&source, to, "wrong_storage_class", 3, &["id=1", "id=2", "id=4"], &[]);
+        let run = Run::of(&source, to, &BAD);
+        assert_eq!(run.ran.code, 1, "{}", run.ran);
+        assert_eq!(
+            run.rows("SELECT id, n FROM t ORDER BY id"),
+            [vec![Some("3".into()), None], some(&["5", "7"])]
+        );
+        assert_eq!(run.account("t"), [5, 2, 3]);
+        let line =
+            |id: u8| json!({"table": "t", "key": {"id": id}, "column": "n", "code": "wrong_storage_class"});
+        assert_eq!(run.rejects(), [line(1), line(2), line(4)]);
+        let found = run.findings("wrong_storage_class");
+        assert_eq!(found[0].3, "rejected");
+        assert_eq!((&found[0].0, &found[0].1), (&"warning".to_owned(), &json!(3)));
+    }
+}
+
+#[test]
+fn a17_a18_words_for_truth_values_convert_and_other_numbers_are_reported() {
+    let source = sqlite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, b BOOLEAN);
+         INSERT INTO t VALUES (1, 0), (2, 1), (3, 'true'), (4, 'f'), (5, 2)",
+    );
+    for to in [Postgres, Mariadb] {
+        refused(&source, to, "not_a_boolean", 1, &["id=5"], &[]);
+        let all = "SELECT id FROM t WHERE b ORDER BY id";
+        let run = Run::of(&source, to, &BAD);
+        assert_eq!(run.ran.code, 1, "{}", run.ran);
+        assert_eq!(run.rows(all), [some(&["2"]), some(&["3"])]);
+        assert_eq!(run.rows("SELECT id FROM t WHERE NOT b ORDER BY id"), [some(&["1"]), some(&["4"])]);
+        let converted = run.findings("converted");
+        assert_eq!((&*converted[0].0, &converted[0].1), ("info", &json!(2)), "{}", run.ran);
+        let run = Run::of(&source, to, &["--rule", "not_a_boolean=convert"]);
+        assert_eq!(run.ran.code, 1, "{}", run.ran);
+        assert_eq!(run.rows(all), [some(&["2"]), some(&["3"]), some(&["5"])]);
+        assert_eq!(run.findings("not_a_boolean")[0].3, "converted");
+        assert!(run.rejects().is_empty());
+    }
+}
+
+#[test]
+fn a24_a_nul_is_refused_put_aside_or_removed_on_request() {
+    let made_of = |from| match from {
+        Sqlite => made(
+            from,
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT);
+                        INSERT INTO t VALUES (1, 'fine'), (2, CAST(x'6162006364' AS TEXT))",
+        ),
+        _ => made(
+            from,
+            "CREATE TABLE t (id INT PRIMARY KEY, s TEXT);
+                  INSERT INTO t VALUES (1, 'fine'), (2, CONCAT('ab', CHAR(0), 'cd'))",
+        ),
+    };
+    for from in [Sqlite, Mariadb] {
+        let source = made_of(from);
+        let run = Run::of(&source, Postgres, &[]);
+        assert_eq!(run.ran.code, 4, "{}", run.ran);
+        assert!(run.ran.stdout.contains("id=2"), "{}", run.ran);
+        untouched(&run.target);
+        let run = Run::of(&source, Postgres, &BAD);
+        assert_eq!((run.ran.code, run.account("t")), (1, [2, 1, 1]), "{}", run.ran);
+        assert_eq!(
+            run.rejects()[0],
+            json!({"table": "t", "key": {"id": 2}, "column": "s", "code": "nul_in_text"})
+        );
+        let run = Run::of(&source, Postgres, &["--rule", "nul_in_text@t.s=convert"]);
+        assert_eq!((run.ran.code, run.account("t")), (1, [2, 2, 0]), "{}", run.ran);
+        assert_eq!(run.rows("SELECT s FROM t ORDER BY id"), [some(&["fine"]), some(&["abcd"])]);
+        let found = run.findings("nul_in_text");
+        assert_eq!((&found[0].1, &found[0].2, &*found[0].3), (&json!(1), &json!(["id=2"]), "converted"));
+    }
+}
+
+#[test]
+fn a29_text_that_is_no_utf8_is_reported_and_the_rest_loads() {
+    let source = sqlite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT);
+         INSERT INTO t VALUES (1, 'fine'), (2, CAST(x'ff41' AS TEXT)), (3, 'good')",
+    );
+    for to in [Postgres, Mariadb] {
+        refused(&source, to, "invalid_utf8", 1, &["id=2"], &[]);
+        let run = Run::of(&source, to, &BAD);
+        assert_eq!((run.ran.code, run.account("t")), (1, [3, 2, 1]), "{}", run.ran);
+        let run = Run::of(&source, to, &["--rule", "invalid_utf8=convert"]);
+        assert_eq!(run.ran.code, 1, "{}", run.ran);
+        assert_eq!(run.rows("SELECT s FROM t WHERE id = 2"), [some(&["\u{fffd}A"])]);
+    }
+}
+
+#[test]
+fn a33_text_in_a_column_of_bytes_is_reported_and_the_bytes_stay() {
+    let source = sqlite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, b BLOB);
+         INSERT INTO t VALUES (1, x'00ff80'), (2, 'textual'), (3, x'616263'), (4, x'')",
+    );
+    refused(&source, Postgres, "text_in_blob", 1, &["id=2"], &[]);
+    let run = Run::of(&source, Postgres, &["--rule", "text_in_blob=convert"]);
+    assert_eq!((run.ran.code, run.account("t")), (1, [4, 4, 0]), "{}", run.ran);
+    let bytes = ["00ff80", "7465787475616c", "616263", ""];
+    let expected: Vec<_> = bytes.iter().map(|b| some(&[*b])).collect();
+    assert_eq!(run.rows("SELECT encode(b, 'hex') FROM t ORDER BY id"), expected);
+}
+
+#[test]
+fn a40_a_date_at_midnight_converts_and_other_spellings_are_reported() {
+    let source = sqlite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, d DATE, e DATE NOT NULL);
+         INSERT INTO t VALUES (1, '2024-05-21 00:00:00', '2024-01-01'), (2, '', '2024-01-01'),
+                              (3, '21/05/2024', '2024-01-01')",
+    );
+    refused(&source, Mariadb, "bad_datetime", 2, &["id=2", "id=3"], &[]);
+    let run = Run::of(&source, Mariadb, &BAD);
+    assert_eq!((run.ran.code, run.account("t")), (1, [3, 1, 2]), "{}", run.ran);
+    assert_eq!(run.rows("SELECT id, d FROM t"), [some(&["1", "2024-05-21"])]);
+    let run = Run::of(&source, Mariadb, &["--rule", "bad_datetime=convert"]);
+    assert_eq!((run.ran.code, run.account("t")), (1, [3, 3, 0]), "{}", run.ran);
+    assert_eq!(run.rows("SELECT count(*) FROM t WHERE d IS NULL"), [some(&["2"])]);
+}
+
+#[test]
+fn what_cannot_become_null_is_refused_in_the_plan() {
+    let source = sqlite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, d DATE NOT NULL); INSERT INTO t VALUES (1, '21/05/2024')",
+    );
+    refused(&source, Postgres, "bad_datetime", 1, &["id=1"], &["--rule", "bad_datetime=convert"]);
+}
+
+#[test]
+fn a78_two_bad_rows_of_a_hundred_thousand() {
+    let source = sqlite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER);
+         WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 100000)
+         INSERT INTO t SELECT n, CASE WHEN n IN (41234, 99999) THEN 'bad' ELSE n END FROM i",
+    );
+    for to in [Postgres, Mariadb] {
+        refused(&source, to, "wrong_storage_class", 2, &["id=41234", "id=99999"], &[]);
+        let run = Run::of(&source, to, &BAD);
+        assert_eq!((run.ran.code, run.account("t")), (1, [100_000, 99_998, 2]), "{}", run.ran);
+        assert_eq!(run.rows("SELECT count(*) FROM t"), [some(&["99998"])]);
+        assert_eq!(run.rejects().len(), 2);
+        assert_eq!(mode(&run.folder.path().join(run.ran.json()["rejects"].as_str().unwrap())), 0o600);
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn keys_of_every_kind_stand_in_the_reject_file() {
+    let source = sqlite(
+        "CREATE TABLE named (a TEXT, b INTEGER, n INTEGER, PRIMARY KEY (a, b));
+         INSERT INTO named VALUES ('ü\"', 2, 'x');
+         CREATE TABLE keyless (n INTEGER); INSERT INTO keyless VALUES ('x'), (1)",
+    );
+    let run = Run::of(&source, Postgres, &BAD);
+    assert_eq!(run.ran.code, 1, "{}", run.ran);
+    let line = |table: &str, key: Value| json!({"table": table, "key": key, "column": "n", "code": "wrong_storage_class"});
+    let mut rejects = run.rejects();
+    rejects.sort_by_key(|line| line["table"].as_str().map(str::to_owned));
+    assert_eq!(rejects, [line("keyless", json!({"rowid": 1})), line("named", json!({"a": "ü\"", "b": 2}))]);
+}

@@ -1,0 +1,204 @@
+//! Values that must arrive exactly, or be refused: the target's own answer decides.
+
+use super::arrival::{Arrived, migrate, onward};
+use crate::support::database::Engine;
+
+use Engine::{Mariadb, Postgres, Sqlite};
+
+fn one(arrived: &Arrived, sql: &str) -> String {
+    arrived.target.value(sql).unwrap_or_else(|| panic!("NULL: {sql}"))
+}
+
+/// The first column of all rows.
+fn column(arrived: &Arrived, sql: &str) -> Vec<Option<String>> {
+    arrived.target.query(sql).into_iter().map(|mut row| row.remove(0)).collect()
+}
+
+fn texts(values: &[&str]) -> Vec<Option<String>> {
+    values.iter().map(|v| Some((*v).to_owned())).collect()
+}
+
+#[test]
+fn a01_a02_integers_beyond_their_declared_type_arrive_exactly() {
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, m INT);
+               INSERT INTO t VALUES (1, 9007199254740993, 5000000000), (2, 3000000000, -1)";
+    for to in [Mariadb, Postgres] {
+        let arrived = migrate(Sqlite, sql, to).done();
+        assert_eq!(
+            column(&arrived, "SELECT n FROM t ORDER BY id"),
+            texts(&["9007199254740993", "3000000000"])
+        );
+        assert_eq!(column(&arrived, "SELECT m FROM t ORDER BY id"), texts(&["5000000000", "-1"]));
+        let types = "SELECT data_type FROM information_schema.columns
+                     WHERE table_name = 't' AND column_name IN ('n', 'm') AND table_schema IN ('public', database())";
+        let types = if to == Postgres { types.replace(", database()", "") } else { types.to_owned() };
+        assert_eq!(column(&arrived, &types), texts(&["bigint", "bigint"]));
+    }
+}
+
+#[test]
+fn a07_a_numeric_without_precision_keeps_its_60_digits() {
+    let digits = "123456789012345678901234567890.123456789012345678901234567891";
+    let arrived = migrate(
+        Postgres,
+        &format!("CREATE TABLE t (id INT PRIMARY KEY, n NUMERIC); INSERT INTO t VALUES (1, {digits})"),
+        Mariadb,
+    )
+    .done();
+    assert_eq!(one(&arrived, "SELECT n FROM t"), digits);
+    let too_long = format!("{digits}{}", "7".repeat(20));
+    migrate(
+        Postgres,
+        &format!("CREATE TABLE t (id INT PRIMARY KEY, n NUMERIC); INSERT INTO t VALUES (1, {too_long})"),
+        Mariadb,
+    )
+    .refused(&["unsupported_type", "\"n\""]);
+}
+
+#[test]
+fn a09_doubles_are_bit_identical() {
+    let arrived = migrate(
+        Sqlite,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, r REAL);
+         INSERT INTO t VALUES (1, 123456789.123456789), (2, 1e-300)",
+        Postgres,
+    )
+    .done();
+    let bits = "SELECT encode(float8send(r), 'hex') FROM t ORDER BY id";
+    let file = arrived.source.sqlite();
+    let mut statement = file.prepare("SELECT r FROM t ORDER BY id").unwrap();
+    let stored = statement.query_map([], |row| row.get::<_, f64>(0)).unwrap();
+    let expected: Vec<_> = stored.map(|v| Some(format!("{:016x}", v.unwrap().to_bits()))).collect();
+    assert_eq!(column(&arrived, bits), expected);
+}
+
+const INFINITE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, r REAL);
+                        INSERT INTO t VALUES (1, 0.5), (2, 9e999), (3, -9e999), (4, 1.5)";
+
+#[test]
+fn a10_infinities_are_refused_where_there_are_none() {
+    migrate(Sqlite, INFINITE, Mariadb).refused(&["not_finite", "id=2", "id=3"]);
+}
+
+#[test]
+fn a11_infinities_stay_where_there_are_some() {
+    let arrived = migrate(Sqlite, INFINITE, Postgres).done();
+    let all = column(&arrived, "SELECT r FROM t ORDER BY id");
+    assert_eq!(all, texts(&["0.5", "Infinity", "-Infinity", "1.5"]));
+}
+
+#[test]
+fn a13_digits_beyond_the_declared_scale_are_told() {
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, d DECIMAL(10,2));
+               INSERT INTO t VALUES (1, 0.1 + 0.2), (2, '12.30')";
+    for to in [Postgres, Mariadb] {
+        migrate(Sqlite, sql, to).refused(&["scale", "id=1"]);
+    }
+}
+
+#[test]
+fn a16_a_column_without_a_type_keeps_text_and_numbers() {
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'x'), (2, 2.5)";
+    for to in [Postgres, Mariadb, Sqlite] {
+        let arrived = migrate(Sqlite, sql, to).done();
+        assert_eq!(column(&arrived, "SELECT v FROM t ORDER BY id"), texts(&["x", "2.5"]), "{to:?}");
+    }
+}
+
+#[test]
+fn a22_false_is_0() {
+    let sql = "CREATE TABLE t (id INT PRIMARY KEY, b BOOLEAN); INSERT INTO t VALUES (1, false), (2, true)";
+    let arrived = migrate(Postgres, sql, Mariadb).done();
+    assert_eq!(column(&arrived, "SELECT CONCAT('<', b, '>') FROM t ORDER BY id"), texts(&["<0>", "<1>"]));
+}
+
+#[test]
+fn a25_a_nul_in_text_stays_where_it_may() {
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT);
+               INSERT INTO t VALUES (1, CAST(x'6162006364' AS TEXT))";
+    let arrived = migrate(Sqlite, sql, Mariadb).done();
+    assert_eq!(one(&arrived, "SELECT HEX(s) FROM t"), "6162006364");
+}
+
+#[test]
+fn a26_a_column_that_is_too_short_for_its_text_is_widened() {
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, s VARCHAR(5)); INSERT INTO t VALUES (1, 'äöü45678')";
+    let arrived = migrate(Sqlite, sql, Mariadb).done();
+    assert_eq!(one(&arrived, "SELECT s FROM t"), "äöü45678");
+    assert_eq!(arrived.findings("widened").len(), 1);
+}
+
+#[test]
+fn a27_long_text_gets_a_type_that_holds_it() {
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT);
+               INSERT INTO t VALUES (1, replace(hex(zeroblob(35000)), '0', 'é'))";
+    let arrived = migrate(Sqlite, sql, Mariadb).done();
+    assert_eq!(one(&arrived, "SELECT CHAR_LENGTH(s) FROM t"), "70000");
+    assert_eq!(one(&arrived, "SELECT LENGTH(s) FROM t"), "140000");
+}
+
+#[test]
+fn a38_the_fraction_of_a_time_stays() {
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, h TIME); INSERT INTO t VALUES (1, '12:34:56.789')";
+    let arrived = migrate(Sqlite, sql, Mariadb).done();
+    assert_eq!(one(&arrived, "SELECT TIME_FORMAT(h, '%H:%i:%s.%f') FROM t"), "12:34:56.789000");
+}
+
+#[test]
+fn a39_times_in_three_spellings_are_the_right_instants() {
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME);
+               INSERT INTO t VALUES (1, 1637995103544), (2, '2024-01-02 03:04:05'), (3, '2024-01-02T03:04:05.678Z')";
+    for (to, shown) in [
+        (Mariadb, "SELECT DATE_FORMAT(at, '%Y-%m-%d %H:%i:%s.%f') FROM t ORDER BY id"),
+        (Postgres, "SELECT to_char(at, 'YYYY-MM-DD HH24:MI:SS.US') FROM t ORDER BY id"),
+    ] {
+        let arrived = migrate(Sqlite, sql, to).whole();
+        let instants =
+            ["2021-11-27 06:38:23.544000", "2024-01-02 03:04:05.000000", "2024-01-02 03:04:05.678000"];
+        assert_eq!(column(&arrived, shown), texts(&instants));
+        let formats = arrived.findings("datetime_format");
+        assert_eq!((formats.len(), &formats[0]["column"]), (1, &"at".into()));
+        assert!(formats[0]["text"].as_str().unwrap().contains("1 as milliseconds since 1970"), "{formats:?}");
+    }
+    // Seconds beside milliseconds: nobody knows what they mean.
+    let mixed = sql.replace("(2, '2024-01-02 03:04:05')", "(2, 1637995103)");
+    migrate(Sqlite, &mixed, Postgres).refused(&["bad_datetime", "id=1", "id=2"]);
+}
+
+#[test]
+fn a44_microseconds_and_hours_that_a_clock_skips_come_back() {
+    let sql = "CREATE TABLE t (id INT PRIMARY KEY, at TIMESTAMP, z TIMESTAMPTZ);
+               INSERT INTO t VALUES (1, '2024-03-31 02:30:00.123456', '2024-03-31 02:30:00.000001+02'),
+                                    (2, '2024-10-27 02:30:00.999999', '2024-10-27 01:30:00.654321+00')";
+    let there = migrate(Postgres, sql, Mariadb).done();
+    let back = onward(there.target, Postgres).done();
+    let all = "SELECT to_char(at, 'YYYY-MM-DD HH24:MI:SS.US'), to_char(z AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
+               FROM t ORDER BY id";
+    assert_eq!(back.target.query(all), there.source.query(all));
+}
+
+#[test]
+fn a45_a46_keys_that_differ_in_case_accent_or_a_blank_are_different() {
+    for keys in [["abc", "ABC", "é", "e"], ["a", "a ", "b", "B"]] {
+        let rows = keys.map(|key| format!("('{key}')")).join(", ");
+        let sql = format!("CREATE TABLE t (k TEXT PRIMARY KEY NOT NULL); INSERT INTO t VALUES {rows}");
+        let arrived = migrate(Sqlite, &sql, Mariadb).done();
+        let mut found = column(&arrived, "SELECT HEX(k) FROM t");
+        let mut expected =
+            keys.map(|k| Some(k.bytes().map(|b| format!("{b:02X}")).collect::<String>())).to_vec();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn a50_long_keys_that_begin_alike_are_kept_or_refused() {
+    let sql = "CREATE TABLE t (k TEXT PRIMARY KEY NOT NULL);
+               INSERT INTO t SELECT replace(hex(zeroblob(130)), '0', 'x') || v FROM (SELECT 'a' AS v UNION SELECT 'b')";
+    let arrived = migrate(Sqlite, sql, Mariadb).done();
+    assert_eq!(one(&arrived, "SELECT COUNT(DISTINCT k) FROM t"), "2");
+    assert!(
+        arrived.target.query("SELECT LENGTH(k) FROM t").iter().all(|row| row[0].as_deref() == Some("261"))
+    );
+}
