@@ -11,7 +11,8 @@ use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::epoch::Epoch;
 use crate::model::error::Result;
 use crate::model::plan::{
-    ColumnProfile, Fidelity, IdentityPlan, ObjectPlan, Plan, Script, TablePlan, TableProfile, TypePlan,
+    ColumnProfile, Fidelity, ForeignKeyPlan, IdentityPlan, ObjectPlan, Plan, Script, TablePlan, TableProfile,
+    TypePlan,
 };
 use crate::model::schema::{Collation, Column, DataType, DefaultValue, Identity, Schema, Table};
 
@@ -421,6 +422,19 @@ pub trait Staging: Send + Sync {
 
     /// Reads a staged table back, with the contract of [`Snapshot::read`].
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;
+
+    /// Reads the rows of a table that a foreign key of the plan finds without a parent, as [`Staging::read`] does, and
+    /// deletes them; answers how many it deleted. Called after the load and before [`Staging::finish`]. Plans that
+    /// only fill tables have no foreign keys of their own.
+    async fn take_orphans(
+        &self,
+        _table: &TablePlan,
+        _key: &ForeignKeyPlan,
+        _request: &ReadRequest,
+        _to: BatchSender,
+    ) -> Result<u64> {
+        Ok(0)
+    }
 
     /// Foreign keys of the plan that the engine has not checked itself and that have orphans: proved by
     /// anti-join (or the engine's own check).

@@ -121,7 +121,7 @@ codes! {
     CONSTRAINT_NOT_CARRIED = "constraint_not_carried", Blocker, Object, [Stop, Accept];
 
     /// Rows that refer to rows which are not there.
-    ORPHANS = "orphans", Blocker, Row, [Stop];
+    ORPHANS = "orphans", Blocker, Row, [Stop, Reject];
     /// A value of another kind than its column declares, which SQLite lets in.
     WRONG_STORAGE_CLASS = "wrong_storage_class", Blocker, Row, [Stop, Reject];
     /// A number in a column of text, which SQLite lets in.

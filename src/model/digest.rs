@@ -35,6 +35,12 @@ impl Digest {
         }
     }
 
+    /// Takes out the rows that another digest has seen, all of which this one has seen too.
+    pub fn remove(&mut self, other: Self) {
+        self.rows = self.rows.saturating_sub(other.rows);
+        self.sum = self.sum.wrapping_sub(other.sum);
+    }
+
     /// Adds the rows that another digest has seen.
     pub fn merge(&mut self, other: Self) {
         self.rows += other.rows;
@@ -120,6 +126,19 @@ mod tests {
         let mut digest = Digest::default();
         digest.add_batch(batch, &mut Vec::new());
         digest
+    }
+
+    #[test]
+    fn rows_that_are_taken_out_leave_no_trace() {
+        let of = |ids: &[i64]| {
+            let mut digest = Digest::default();
+            let rows = batch(1, |b| ids.iter().for_each(|id| b.push(Cell::Int(*id))));
+            digest.add_batch(&rows, &mut Vec::new());
+            digest
+        };
+        let mut all = of(&[1, 2, 3, 3]);
+        all.remove(of(&[3, 1]));
+        assert_eq!(all, of(&[3, 2]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::copy::{self, BatchSize, Copied};
 use super::rejects::{Rejects, TableJudge};
-use super::verify;
+use super::{orphans, verify};
 use crate::engine::capability::{Snapshot, Staging, Target};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
@@ -115,6 +115,8 @@ async fn build(
             copied[at] = Some(done);
         }
     }
+
+    orphans::reject(plan, snapshot, staging, settings.batch, &settings.rejects, &mut copied).await?;
 
     observer.event(&Event::Phase { phase: Phase::Finish });
     let step = |what: &str| observer.event(&Event::Step { what: what.to_owned() });

@@ -5,6 +5,7 @@ pub mod execute;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod order;
+pub mod orphans;
 pub mod plan;
 pub mod preflight;
 pub mod rejects;

@@ -390,23 +390,41 @@ fn set_auto_increment(table: &TablePlan, naming: &Naming) -> Option<Statement> {
     })
 }
 
-/// Counts the rows of a table whose parent is missing, and says the keys of five of them. A row with a NULL in its
-/// reference has no parent to miss. The columns of the answer are those of `key`, then the rows in all.
-pub fn orphans(plan: &Plan, table: &TablePlan, key: &ForeignKeyPlan, naming: &Naming) -> (String, String) {
+/// The rows of `c` whose parent is missing. A row with a NULL in its reference has no parent to miss.
+pub fn without_parent(plan: &Plan, key: &ForeignKeyPlan, naming: &Naming) -> String {
     let set = key.columns.iter().map(|c| format!("c.{} IS NOT NULL", quote(c)));
-    let joined = key
-        .columns
-        .iter()
-        .zip(&key.referenced_columns)
-        .map(|(c, p)| format!("p.{} = c.{}", quote(p), quote(c)))
-        .collect::<Vec<_>>()
-        .join(" AND ");
-    let from = format!(
-        "FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {joined})",
-        quote(&naming.table(&table.name)),
+    format!(
+        "{} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})",
         set.collect::<Vec<_>>().join(" AND "),
         place(plan, &key.references, naming),
-    );
+        joined(key),
+    )
+}
+
+/// How a row of `c` finds its parent `p`.
+fn joined(key: &ForeignKeyPlan) -> String {
+    let pairs = key.columns.iter().zip(&key.referenced_columns);
+    pairs.map(|(c, p)| format!("p.{} = c.{}", quote(p), quote(c))).collect::<Vec<_>>().join(" AND ")
+}
+
+/// Deletes the rows whose parent is missing. A join, because MySQL reads no table in a subquery that it deletes from.
+pub fn delete_orphans(plan: &Plan, table: &TablePlan, key: &ForeignKeyPlan, naming: &Naming) -> String {
+    let set = key.columns.iter().map(|c| format!("c.{} IS NOT NULL", quote(c)));
+    let missing = key.referenced_columns.iter().take(1).map(|p| format!("p.{} IS NULL", quote(p)));
+    format!(
+        "DELETE c FROM {} c LEFT JOIN {} p ON {} WHERE {}",
+        quote(&naming.table(&table.name)),
+        place(plan, &key.references, naming),
+        joined(key),
+        set.chain(missing).collect::<Vec<_>>().join(" AND "),
+    )
+}
+
+/// Counts the rows of a table whose parent is missing, and says the keys of five of them. The columns of the answer
+/// are those of `key`, then the rows in all.
+pub fn orphans(plan: &Plan, table: &TablePlan, key: &ForeignKeyPlan, naming: &Naming) -> (String, String) {
+    let from =
+        format!("FROM {} c WHERE {}", quote(&naming.table(&table.name)), without_parent(plan, key, naming));
     let keys: Vec<String> = table.key.iter().map(|k| format!("c.{}", quote(k))).collect();
     let keys = if keys.is_empty() { "1".to_owned() } else { keys.join(", ") };
     (format!("SELECT COUNT(*) {from}"), format!("SELECT {keys} {from} LIMIT 5"))

@@ -246,7 +246,18 @@ fn field(row: &MySqlRow, at: usize) -> Option<&[u8]> {
 
 /// Reads a table into batches; the contract is that of [`Snapshot::read`].
 pub async fn read(connection: &mut MySqlConnection, request: &ReadRequest, to: &BatchSender) -> Result<()> {
-    let reader = Reader::new(request)?;
+    read_rows(connection, request, "", to).await
+}
+
+/// Reads the rows of a table that what may follow its name (an alias, a WHERE) admits.
+pub async fn read_rows(
+    connection: &mut MySqlConnection,
+    request: &ReadRequest,
+    filter: &str,
+    to: &BatchSender,
+) -> Result<()> {
+    let mut reader = Reader::new(request)?;
+    reader.sql.push_str(filter);
     let what = format!("table \"{}\"", request.table);
     let mut batch = to.fresh();
     let mut misfits = Misfits::on(to);

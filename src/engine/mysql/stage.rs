@@ -6,7 +6,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Connection, MySql, MySqlConnection, MySqlPool};
 use tokio::sync::Mutex;
 
-use super::connection::{Link, Role, number, rows, run};
+use super::connection::{Link, Role, number, rows, run, statement};
 use super::place::{self, Place};
 use super::types::{Rules, literal, quote};
 use super::write::{self, Commit};
@@ -17,7 +17,7 @@ use crate::engine::capability::{
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::endpoint::Flavour;
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{Plan, Scope, Script, Statement, TablePlan};
+use crate::model::plan::{ForeignKeyPlan, Plan, Scope, Script, Statement, TablePlan};
 
 /// How often the switch is tried while another session holds a lock.
 const TRIES: u32 = 3;
@@ -314,6 +314,25 @@ impl Staging for Stage {
         let mut connection = self.connection().await?;
         let request = ReadRequest { table: self.place.naming.table(&request.table), ..request.clone() };
         read::read(&mut connection, &request, &to).await
+    }
+
+    async fn take_orphans(
+        &self,
+        table: &TablePlan,
+        key: &ForeignKeyPlan,
+        request: &ReadRequest,
+        to: BatchSender,
+    ) -> Result<u64> {
+        let mut connection = self.connection().await?;
+        let naming = &self.place.naming;
+        let request = ReadRequest { table: naming.table(&request.table), ..request.clone() };
+        let filter = format!(" c WHERE {}", ddl::without_parent(&self.plan, key, naming));
+        read::read_rows(&mut connection, &request, &filter, &to).await?;
+        drop(to);
+        let sql = ddl::delete_orphans(&self.plan, table, key, naming);
+        let deleted = statement(&sql).execute(&mut *connection).await;
+        let deleted = deleted.map(|done| done.rows_affected());
+        deleted.map_err(|e| fault::writing(&format!("putting rows of table \"{}\" aside", table.name), &e))
     }
 
     async fn orphans(&self) -> Result<Vec<Orphans>> {

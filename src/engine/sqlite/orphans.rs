@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::ddl::{column_list, quote};
 use super::read::Key;
 use crate::engine::capability::Orphans;
-use crate::model::plan::{Plan, TablePlan};
+use crate::model::plan::{ForeignKeyPlan, Plan, TablePlan};
 
 /// Keys that are named.
 const KEYS: usize = 5;
@@ -77,33 +77,35 @@ fn key_of(connection: &Connection, table: &TablePlan) -> (Key, String) {
     (key, columns)
 }
 
+/// The rows of `t` without a parent. A reference that holds a NULL has none to miss.
+pub fn condition(key: &ForeignKeyPlan) -> String {
+    let child: Vec<String> = key.columns.iter().map(|c| format!("t.{}", quote(c))).collect();
+    let known: Vec<String> =
+        key.referenced_columns.iter().map(|c| format!("{} IS NOT NULL", quote(c))).collect();
+    format!(
+        "{} AND ({}) NOT IN (SELECT {} FROM main.{} WHERE {})",
+        complete(key),
+        child.join(", "),
+        column_list(&key.referenced_columns),
+        quote(&key.references),
+        known.join(" AND ")
+    )
+}
+
+/// The rows of `t` whose reference holds no NULL.
+fn complete(key: &ForeignKeyPlan) -> String {
+    let set: Vec<String> = key.columns.iter().map(|c| format!("t.{} IS NOT NULL", quote(c))).collect();
+    set.join(" AND ")
+}
+
 /// By comparison, key by key.
 fn compared(connection: &Connection, table: &TablePlan) -> rusqlite::Result<Vec<Orphans>> {
     let mut found = Vec::new();
     for key in &table.foreign_keys {
         let there = connection.prepare(&format!("SELECT 1 FROM main.{}", quote(&key.references))).is_ok();
-        let complete: Vec<String> =
-            key.columns.iter().map(|c| format!("t.{} IS NOT NULL", quote(c))).collect();
-        let missing = if there {
-            let child: Vec<String> = key.columns.iter().map(|c| format!("t.{}", quote(c))).collect();
-            let parent = column_list(&key.referenced_columns);
-            let known: Vec<String> =
-                key.referenced_columns.iter().map(|c| format!("{} IS NOT NULL", quote(c))).collect();
-            format!(
-                "({}) NOT IN (SELECT {parent} FROM main.{} WHERE {})",
-                child.join(", "),
-                quote(&key.references),
-                known.join(" AND ")
-            )
-        } else {
-            "1".into()
-        };
+        let missing = if there { condition(key) } else { complete(key) };
         let (name, columns) = key_of(connection, table);
-        let sql = format!(
-            "SELECT {columns} FROM main.{} AS t WHERE {} AND {missing}",
-            quote(&table.name),
-            complete.join(" AND ")
-        );
+        let sql = format!("SELECT {columns} FROM main.{} AS t WHERE {missing}", quote(&table.name));
         let mut statement = connection.prepare(&sql)?;
         let mut rows = statement.query([])?;
         let (mut count, mut keys) = (0, Vec::new());

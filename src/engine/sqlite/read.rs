@@ -29,11 +29,17 @@ const BEGIN_TRIES: u32 = 20;
 
 /// Reads a table from beginning to end.
 pub fn table(connection: &Connection, request: &ReadRequest, to: &BatchSender) -> Result<()> {
+    rows(connection, request, "", to)
+}
+
+/// Reads the rows of a table that a WHERE (in front of it a blank) over `t` admits.
+pub fn rows(connection: &Connection, request: &ReadRequest, filter: &str, to: &BatchSender) -> Result<()> {
     let what = || format!("cannot read table {}", quote(&request.table));
     let failed = |e: rusqlite::Error| failure(ErrorKind::Read, what(), &e);
     let key = Key::of(connection, request);
     let columns: Vec<Column> = request.columns.iter().map(Column::of).collect();
-    let mut statement = connection.prepare(&select(request, key.rowid)).map_err(failed)?;
+    let sql = select(request, key.rowid) + filter;
+    let mut statement = connection.prepare(&sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut scratch = String::new();
     let mut batch = to.fresh();

@@ -12,7 +12,7 @@ use rusqlite::{Connection, InterruptHandle};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use tokio::task::JoinHandle;
 
-use super::ddl::SqliteRules;
+use super::ddl::{SqliteRules, quote};
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
 use super::{live, orphans, write};
@@ -21,7 +21,7 @@ use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::endpoint::PoolSettings;
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{Plan, Script, Statement, TablePlan};
+use crate::model::plan::{ForeignKeyPlan, Plan, Script, Statement, TablePlan};
 
 /// What SQLite may put beside a file.
 const JOURNALS: [&str; 3] = ["-journal", "-wal", "-shm"];
@@ -130,6 +130,28 @@ impl Staging for FileStaging {
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
         read::apart(self.place.staged.clone(), request.clone(), to).await
+    }
+
+    async fn take_orphans(
+        &self,
+        table: &TablePlan,
+        key: &ForeignKeyPlan,
+        request: &ReadRequest,
+        to: BatchSender,
+    ) -> Result<u64> {
+        let (table, request) = (table.name.clone(), request.clone());
+        let filter = format!(" WHERE {}", orphans::condition(key));
+        self.run(move |connection| {
+            read::rows(connection, &request, &filter, &to)?;
+            drop(to);
+            let sql = format!("DELETE FROM main.{} AS t{filter}", quote(&table));
+            let deleted = connection.execute(&sql, []);
+            let deleted = deleted.map_err(|e| {
+                failure(ErrorKind::Write, format!("cannot put rows of table {} aside", quote(&table)), &e)
+            })?;
+            Ok(deleted as u64)
+        })
+        .await
     }
 
     async fn orphans(&self) -> Result<Vec<Orphans>> {

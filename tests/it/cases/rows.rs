@@ -264,3 +264,57 @@ fn keys_of_every_kind_stand_in_the_reject_file() {
     rejects.sort_by_key(|line| line["table"].as_str().map(str::to_owned));
     assert_eq!(rejects, [line("keyless", json!({"rowid": 1})), line("named", json!({"a": "ü\"", "b": 2}))]);
 }
+
+#[test]
+fn a62_orphans_are_refused_or_put_aside_with_those_that_hang_on_them() {
+    // 7 has no parent, 8 hangs on 7, 9 on 8; 3 was rejected for its own value, so 4 has lost its parent.
+    let source = sqlite(
+        "PRAGMA foreign_keys = OFF;
+         CREATE TABLE root (id INTEGER PRIMARY KEY, n INTEGER);
+         CREATE TABLE node (id INTEGER PRIMARY KEY, root INTEGER REFERENCES root (id) ON DELETE CASCADE,
+                            up INTEGER REFERENCES node (id));
+         INSERT INTO root VALUES (1, 5), (3, 'bad');
+         INSERT INTO node VALUES (1, 1, NULL), (2, NULL, 1), (7, 99, NULL), (8, 1, 7), (9, 1, 8)",
+    );
+    for to in [Postgres, Mariadb, Sqlite] {
+        let refused = Run::of(&source, to, &["--rule", "wrong_storage_class=reject"]);
+        assert_eq!(refused.ran.code, 4, "{to:?}: {}", refused.ran);
+        assert_eq!(refused.findings("orphans")[0].2, json!(["id=7"]));
+        untouched(&refused.target);
+
+        source.execute("PRAGMA foreign_keys = OFF; INSERT OR IGNORE INTO node VALUES (4, 3, NULL)");
+        let run = Run::of(&source, to, &BAD);
+        assert_eq!(run.ran.code, 1, "{to:?}: {}", run.ran);
+        // A SQLite target takes the bad value as it is, and its row stays a parent.
+        let lost: &[u8] = if to == Sqlite { &[7, 8, 9] } else { &[4, 7, 8, 9] };
+        let kept: &[&str] = if to == Sqlite { &["1", "2", "4"] } else { &["1", "2"] };
+        let kept: Vec<_> = kept.iter().map(|id| some(&[*id])).collect();
+        assert_eq!(run.rows("SELECT id FROM node ORDER BY id"), kept, "{to:?}");
+        assert_eq!(run.account("node"), [6, kept.len() as u64, lost.len() as u64]);
+        let mut rejects: Vec<Value> = run.rejects();
+        rejects.retain(|line| line["table"] == "node");
+        assert!(rejects.iter().all(|line| line["code"] == "orphans"), "{rejects:?}");
+        let mut ids: Vec<u64> = rejects.iter().map(|line| line["key"]["id"].as_u64().unwrap()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, lost.iter().map(|id| u64::from(*id)).collect::<Vec<_>>(), "{to:?}");
+        assert!(run.ran.json()["tables"].as_array().unwrap().iter().all(|t| t["verified"] == true));
+        source.execute("DELETE FROM node WHERE id = 4");
+    }
+}
+
+#[test]
+fn a62_orphans_of_a_server_are_put_aside_too() {
+    let source = made(
+        Mariadb,
+        "SET SESSION foreign_key_checks = 0;
+         CREATE TABLE parent (a INT, b INT, PRIMARY KEY (a, b));
+         CREATE TABLE child (id INT PRIMARY KEY, a INT, b INT, FOREIGN KEY (a, b) REFERENCES parent (a, b));
+         INSERT INTO parent VALUES (1, 2); INSERT INTO child VALUES (1, 1, 2), (2, 1, 3), (3, NULL, 7)",
+    );
+    for to in [Postgres, Mariadb, Sqlite] {
+        let run = Run::of(&source, to, &BAD);
+        assert_eq!((run.ran.code, run.account("child")), (1, [3, 2, 1]), "{to:?}: {}", run.ran);
+        assert_eq!(run.rows("SELECT id FROM child ORDER BY id"), [some(&["1"]), some(&["3"])]);
+        assert_eq!(run.rejects()[0]["key"], json!({"id": 2}));
+    }
+}

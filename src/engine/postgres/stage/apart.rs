@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::{Connection as _, Postgres, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Postgres, pool::PoolConnection};
 use tokio::sync::Mutex;
 
 use super::{
@@ -21,7 +21,7 @@ use crate::engine::postgres::types::quote;
 use crate::engine::postgres::{read, write};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{Plan, Script, TablePlan};
+use crate::model::plan::{ForeignKeyPlan, Plan, Script, TablePlan};
 
 /// Tables that are written at the same time, as the capabilities say.
 const WRITERS: u32 = 4;
@@ -191,6 +191,32 @@ impl Staging for ApartStaging {
             session.close_on_drop();
         }
         read
+    }
+
+    async fn take_orphans(
+        &self,
+        table: &TablePlan,
+        key: &ForeignKeyPlan,
+        request: &ReadRequest,
+        to: BatchSender,
+    ) -> Result<u64> {
+        let mut session = self.session().await?;
+        let rows = format!(
+            "ONLY {} c WHERE {}",
+            self.place(&table.name),
+            orphans::condition(key, &self.place(&key.references))
+        );
+        let read = read::copy_out(&mut session, &rows, request, &to).await;
+        drop(to);
+        if read.is_err() {
+            session.close_on_drop();
+            return read.map(|()| 0);
+        }
+        let deleted = sqlx::query(AssertSqlSafe(format!("DELETE FROM {rows}"))).execute(&mut *session).await;
+        let deleted = deleted.map_err(|e| {
+            fault(ErrorKind::Write, format!("cannot put rows of table {} aside", quote(&table.name)), &e)
+        })?;
+        Ok(deleted.rows_affected())
     }
 
     /// The server validates every foreign key itself when it is added; only where it has refused is there

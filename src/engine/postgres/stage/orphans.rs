@@ -34,21 +34,24 @@ pub(super) async fn find(
     Ok(found)
 }
 
-/// Keys of up to five rows, each with the number of all. A reference that holds a NULL has no parent to miss.
-fn statement(table: &TablePlan, key: &ForeignKeyPlan, schema: &str) -> String {
-    let place = |name: &str| format!("{}.{}", quote(schema), quote(name));
+/// The rows of `c` without a parent. A reference that holds a NULL has none to miss.
+pub(super) fn condition(key: &ForeignKeyPlan, parent: &str) -> String {
     let set: Vec<String> = key.columns.iter().map(|c| format!("c.{} IS NOT NULL", quote(c))).collect();
     let pairs = key.columns.iter().zip(&key.referenced_columns);
     let same: Vec<String> = pairs.map(|(c, p)| format!("p.{} = c.{}", quote(p), quote(c))).collect();
+    format!("{} AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {})", set.join(" AND "), same.join(" AND "),)
+}
+
+/// Keys of up to five rows, each with the number of all.
+fn statement(table: &TablePlan, key: &ForeignKeyPlan, schema: &str) -> String {
+    let place = |name: &str| format!("{}.{}", quote(schema), quote(name));
     let keys = table.key.iter().map(|k| format!("c.{}::text", quote(k)));
     let answer: Vec<String> = keys.chain(["count(*) OVER () AS count".to_owned()]).collect();
     format!(
-        "SELECT {} FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) LIMIT 5",
+        "SELECT {} FROM {} c WHERE {} LIMIT 5",
         answer.join(", "),
         place(&table.name),
-        set.join(" AND "),
-        place(&key.references),
-        same.join(" AND "),
+        condition(key, &place(&key.references)),
     )
 }
 
