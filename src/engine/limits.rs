@@ -25,6 +25,8 @@ pub fn misfit(target: Dialect, native_type: &str, batch: &Batch, cell: Cell) -> 
     match target {
         Dialect::Postgres => match cell {
             Cell::Text(span) => batch.bytes(span).contains(&0).then_some(codes::NUL_IN_TEXT),
+            // An unsigned key becomes a signed integer there.
+            Cell::UInt(_) => (native_type == "bigint").then_some(codes::INTEGER_RANGE),
             _ => None,
         },
         Dialect::Mysql => match cell {
@@ -97,6 +99,8 @@ mod tests {
             (Mysql, "datetime(6)", &early, None),
             (Sqlite, "BIGINT", &large, Some(codes::INTEGER_RANGE)),
             (Mysql, "bigint unsigned", &large, None),
+            (Postgres, "bigint", &large, Some(codes::INTEGER_RANGE)),
+            (Postgres, "numeric(20)", &large, None),
         ] {
             assert_eq!(judged(target, native, fill), expected, "{target:?} {native}");
         }

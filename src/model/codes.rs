@@ -58,7 +58,7 @@ pub enum Conversion {
 /// The stated rule of a code.
 pub fn conversion(name: &str) -> Option<Conversion> {
     Some(match name {
-        BAD_DATETIME | ZERO_DATE | DATETIME_RANGE | NOT_FINITE => Conversion::Null,
+        BAD_DATETIME | ZERO_DATE | DATETIME_RANGE | NOT_FINITE | NOT_A_LABEL => Conversion::Null,
         INVALID_UTF8 => Conversion::Value("get U+FFFD for each byte sequence that is no UTF-8"),
         NUL_IN_TEXT => Conversion::Value("lose their NULs"),
         NOT_A_BOOLEAN => Conversion::Value("become true"),
@@ -138,6 +138,10 @@ codes! {
     INVALID_UTF8 = "invalid_utf8", Blocker, Row, [Stop, Reject, Convert];
     /// Text with a NUL, which PostgreSQL cannot hold.
     NUL_IN_TEXT = "nul_in_text", Blocker, Row, [Stop, Reject, Convert];
+    /// JSON with an escaped NUL (`\\u0000`), which jsonb of PostgreSQL cannot hold.
+    NUL_IN_JSON = "nul_in_json", Blocker, Row, [Stop];
+    /// The empty text that MySQL puts in the place of an enum's label that it does not know, unless it is strict.
+    NOT_A_LABEL = "not_a_label", Blocker, Row, [Stop, Reject, Convert];
     /// A value that is neither true nor false in a column of booleans.
     NOT_A_BOOLEAN = "not_a_boolean", Blocker, Row, [Stop, Reject, Convert];
     /// An integer outside the range of the type.

@@ -14,14 +14,14 @@ use super::connection::{Link, Role, number, rows, run, statement};
 use super::native::NativeType;
 use super::types::quote;
 use super::{fault, inspect, profile};
-use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot};
+use crate::engine::capability::{Orphans, ReadColumn, ReadRequest, Snapshot};
 use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell};
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::TableProfile;
+use crate::model::plan::{Plan, TableProfile};
 use crate::model::policy::Decision;
 use crate::model::schema::{DataType, Table};
 use crate::model::value;
@@ -35,6 +35,8 @@ enum Decoder {
     Double,
     Decimal,
     Text,
+    /// A label of an enum none of whose labels is empty.
+    Label,
     Bytes,
     /// Bytes that stand for a value of a type that is no byte string: hexadecimal digits.
     Hex,
@@ -64,6 +66,11 @@ impl Decoder {
                 Self::Bits(*length)
             }
             DataType::Native { .. } if native.is_opaque() => Self::Hex,
+            DataType::Enum { labels, .. }
+                if native.base == "enum" && !labels.iter().any(String::is_empty) =>
+            {
+                Self::Label
+            }
             DataType::Text { .. }
             | DataType::TimeTz
             | DataType::Interval
@@ -81,6 +88,7 @@ impl Decoder {
         match self {
             Self::Bool => codes::NOT_A_BOOLEAN,
             Self::Date | Self::DateTime => codes::ZERO_DATE,
+            Self::Label => codes::NOT_A_LABEL,
             Self::Text => codes::INVALID_UTF8,
             _ => codes::WRONG_STORAGE_CLASS,
         }
@@ -91,6 +99,7 @@ impl Decoder {
         let text = || std::str::from_utf8(bytes).ok();
         let cell = match self {
             Self::Text => return batch.try_push_text(bytes),
+            Self::Label => return !bytes.is_empty() && batch.try_push_text(bytes),
             Self::Bytes => {
                 batch.push_bytes(bytes);
                 return true;
@@ -192,7 +201,7 @@ impl<'a> Reader<'a> {
                     if !decoder.push(column, bytes, batch) {
                         match (misfits.ask(at, decoder.misfit()), decoder) {
                             (Decision::Reject, _)
-                            | (Decision::Convert, Decoder::Date | Decoder::DateTime) => {
+                            | (Decision::Convert, Decoder::Date | Decoder::DateTime | Decoder::Label) => {
                                 batch.push(Cell::Null);
                             }
                             (Decision::Convert, Decoder::Bool) => batch.push(Cell::Bool(true)),
@@ -216,6 +225,7 @@ impl<'a> Reader<'a> {
                 "holds a date that no calendar has, such as 0000-00-00: the server takes those unless it is strict"
             }
             Decoder::Bool => "holds a number other than 0 and 1 in a column of truth values",
+            Decoder::Label => "holds the empty text that stands for a label which is not there",
             Decoder::Text => "holds bytes that are no UTF-8 text",
             Decoder::Uuid => "holds text that is no UUID",
             _ => "holds a value that its declared type does not describe",
@@ -367,6 +377,10 @@ impl Snapshot for View {
 
     async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile> {
         self.with(async |connection| profile::table(connection, table, target).await).await
+    }
+
+    async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>> {
+        self.with(async |connection| profile::orphans(connection, plan).await).await
     }
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {

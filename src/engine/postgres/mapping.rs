@@ -120,6 +120,9 @@ fn is_collatable(native: &str) -> bool {
     native == "text" || native.starts_with("character")
 }
 
+/// What a type without UNSIGNED means for the range.
+const SIGNED: &str = "it takes numbers below 0 too, which the source refuses";
+
 fn integer(bits: u8, unsigned: bool, input: &ColumnInput<'_>) -> Mapping {
     let carries = input.column.data_type.clone();
     if unsigned && bits > 32 {
@@ -129,7 +132,7 @@ fn integer(bits: u8, unsigned: bool, input: &ColumnInput<'_>) -> Mapping {
             mapping.note = Some("a value above 9223372036854775807 stops the migration".into());
             return mapping;
         }
-        return plain("numeric(20)", carries, Fidelity::Wider);
+        return Mapping { note: Some(SIGNED.into()), ..plain("numeric(20)", carries, Fidelity::Wider) };
     }
     let declared = u32::from(bits) + u32::from(unsigned);
     let real = input.profile.map_or(0, |p| bits_of(p.min_int).max(bits_of(p.max_int)));
@@ -140,7 +143,8 @@ fn integer(bits: u8, unsigned: bool, input: &ColumnInput<'_>) -> Mapping {
         _ => "bigint",
     };
     let exact = !unsigned && matches!(bits, 16 | 32 | 64) && real <= declared;
-    plain(native, carries, if exact { Fidelity::Exact } else { Fidelity::Wider })
+    let mapping = plain(native, carries, if exact { Fidelity::Exact } else { Fidelity::Wider });
+    Mapping { note: unsigned.then(|| SIGNED.to_owned()), ..mapping }
 }
 
 /// Bits that a signed integer needs.

@@ -5,6 +5,8 @@ mod appmade;
 mod arrival;
 mod keys;
 mod layout;
+mod mysql;
+mod mysql_objects;
 mod objects;
 mod rows;
 mod unique;

@@ -82,6 +82,7 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
     }
     for table in &mut out {
         find_truth_values(connection, table).await?;
+        find_labels(connection, table).await?;
     }
     out.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Schema { dialect: Dialect::Mysql, tables: out, objects })
@@ -378,6 +379,34 @@ async fn find_truth_values(connection: &mut MySqlConnection, table: &mut Table) 
                 other => other,
             };
         }
+    }
+    Ok(())
+}
+
+/// No catalogue of the two products tells letters beyond the basic plane in labels of an enum: they are question
+/// marks there. The rows know; a label that no row has stays as it is told.
+async fn find_labels(connection: &mut MySqlConnection, table: &mut Table) -> Result<()> {
+    let from = quote(&table.name);
+    for column in &mut table.columns {
+        let DataType::Enum { labels, .. } = &mut column.data_type else { continue };
+        let told: Vec<String> =
+            (1..).zip(labels.iter()).filter(|(_, l)| l.contains('?')).map(|(n, _)| n.to_string()).collect();
+        if told.is_empty() {
+            continue;
+        }
+        let name = quote(&column.name);
+        let sql = format!(
+            "SELECT DISTINCT {name} + 0, {name} FROM {from} WHERE {name} + 0 IN ({})",
+            told.join(", ")
+        );
+        for row in rows(connection, &format!("table \"{}\"", table.name), &sql).await? {
+            let label = row.number::<usize>(0).and_then(|n| labels.get_mut(n.checked_sub(1)?));
+            if let Some(label) = label {
+                *label = row.word(1);
+            }
+        }
+        let list: Vec<String> = labels.iter().map(|l| literal(l)).collect();
+        column.native_type = format!("enum({})", list.join(","));
     }
     Ok(())
 }

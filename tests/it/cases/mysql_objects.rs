@@ -1,0 +1,243 @@
+//! Keys, indexes, identities and layout that come from MySQL or MariaDB, or go there.
+
+use super::arrival::{migrate, onward};
+use crate::support::database::{Db, Engine};
+
+use Engine::{Mariadb, Mysql, Postgres, Sqlite};
+
+/// The two products, as far as they are at hand.
+fn products() -> impl Iterator<Item = Engine> {
+    [Mariadb, Mysql].into_iter().filter(|engine| engine.at_hand())
+}
+
+fn column(db: &Db, sql: &str) -> Vec<String> {
+    db.query(sql).into_iter().map(|row| row[0].clone().unwrap_or_else(|| "NULL".into())).collect()
+}
+
+#[test]
+fn a43_a_column_that_is_set_on_update_keeps_default_and_precision() {
+    let sql = "CREATE TABLE t (id INT PRIMARY KEY, v INT,
+                   at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6));
+               INSERT INTO t VALUES (1, 1, '2001-02-03 04:05:06.000007')";
+    for from in products() {
+        for to in Engine::all() {
+            let arrived = migrate(from, sql, to).done();
+            let read = "SELECT at FROM t WHERE id = 1";
+            assert_eq!(column(&arrived.target, read), ["2001-02-03 04:05:06.000007"], "{from:?} → {to:?}");
+            arrived.target.execute("INSERT INTO t (id, v) VALUES (2, 2)");
+            let filled = column(&arrived.target, "SELECT at FROM t WHERE id = 2");
+            assert!(
+                filled[0].starts_with("20") && filled[0].as_str() > "2020",
+                "{from:?} → {to:?}: {filled:?}"
+            );
+            let listed = arrived.findings("on_update_not_carried").len();
+            arrived.target.execute("UPDATE t SET v = 9 WHERE id = 1");
+            let kept = column(&arrived.target, read) == ["2001-02-03 04:05:06.000007"];
+            assert_eq!(kept, !to.is_mysql(), "{from:?} → {to:?}");
+            assert_eq!(listed, usize::from(kept), "{from:?} → {to:?}: listed, or done");
+        }
+    }
+}
+
+#[test]
+fn a51_prefixes_descending_keys_and_fulltext_are_carried_or_listed() {
+    let sql = "CREATE TABLE t (id INT PRIMARY KEY, body TEXT, n INT, KEY by_start (body(10)), KEY by_n (n DESC, id),
+                   FULLTEXT KEY words (body));
+               INSERT INTO t VALUES (1, 'one', 1), (2, 'two', 2)";
+    for from in products() {
+        for to in [Postgres, Sqlite] {
+            let arrived = migrate(from, sql, to).done();
+            let list = match to {
+                Sqlite => "SELECT name || coalesce(sql, '') FROM sqlite_schema WHERE type = 'index'",
+                _ => "SELECT indexname || indexdef FROM pg_indexes WHERE tablename = 't'",
+            };
+            let there = column(&arrived.target, list).join("; ");
+            let findings = arrived.ran.json()["findings"].to_string();
+            for name in ["by_start", "by_n", "words"] {
+                assert!(there.contains(name) || findings.contains(name), "{from:?} → {to:?}: {name} is gone");
+            }
+            assert!(there.contains("DESC") || findings.contains("DESC"), "{from:?} → {to:?}: {there}");
+            // Carried in a plainer form is listed, too.
+            assert!(
+                findings.contains("by_start") && findings.contains("words"),
+                "{from:?} → {to:?}: {findings}"
+            );
+        }
+        for to in products() {
+            let arrived = migrate(from, sql, to).done();
+            let indexes = column(&arrived.target, "SELECT concat(index_name, ' ', index_type, ' ', coalesce(sub_part, '-'))
+                FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = 't' ORDER BY 1");
+            for index in ["by_start BTREE 10", "words FULLTEXT -"] {
+                assert!(indexes.iter().any(|i| i == index), "{from:?} → {to:?}: {indexes:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a57_the_id_0_is_an_id() {
+    let rows = "INSERT INTO t (id, v) VALUES (0, 'zero'), (1, 'one')";
+    for (from, sql) in [
+        (Sqlite, format!("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v VARCHAR(9)); {rows}")),
+        (Postgres, format!("CREATE TABLE t (id SERIAL PRIMARY KEY, v VARCHAR(9)); {rows}")),
+        (Mariadb, format!("CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(9)); {rows}")),
+    ] {
+        for to in products() {
+            let arrived = migrate(from, &sql, to).whole();
+            let read = "SELECT concat(id, v) FROM t ORDER BY id";
+            assert_eq!(column(&arrived.target, read), ["0zero", "1one"], "{from:?} → {to:?}");
+            arrived.target.execute("INSERT INTO t (v) VALUES ('next')");
+            assert_eq!(column(&arrived.target, "SELECT max(id) > 1 FROM t"), ["1"], "{from:?} → {to:?}");
+        }
+    }
+}
+
+#[test]
+fn a58_an_identity_goes_on_where_the_source_was() {
+    let sql = "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT) AUTO_INCREMENT = 5000;
+               INSERT INTO t VALUES (1, 1)";
+    for from in products() {
+        for to in Engine::all() {
+            let arrived = migrate(from, sql, to).whole();
+            arrived.target.execute("INSERT INTO t (v) VALUES (2)");
+            assert_eq!(column(&arrived.target, "SELECT max(id) FROM t"), ["5000"], "{from:?} → {to:?}");
+        }
+    }
+}
+
+#[test]
+fn a60_an_identity_with_capital_letters_goes_on() {
+    let sql =
+        "CREATE TABLE `MixedCase` (`IdNumber` BIGINT AUTO_INCREMENT PRIMARY KEY, v INT) AUTO_INCREMENT = 41;
+               INSERT INTO `MixedCase` VALUES (7, 1)";
+    for from in products() {
+        for to in [Postgres, Sqlite] {
+            let arrived = migrate(from, sql, to).whole();
+            arrived.target.execute("INSERT INTO \"MixedCase\" (v) VALUES (2)");
+            let next = column(&arrived.target, "SELECT max(\"IdNumber\") FROM \"MixedCase\"");
+            assert_eq!(next, ["41"], "{from:?} → {to:?}");
+        }
+    }
+}
+
+#[test]
+fn a61_a_composite_foreign_key_is_one_key_that_cascades() {
+    let sql = "CREATE TABLE p (a INT, b VARCHAR(9) COLLATE utf8mb4_bin, PRIMARY KEY (a, b)) CHARACTER SET utf8mb4;
+               CREATE TABLE c (id INT PRIMARY KEY, pa INT, pb VARCHAR(9) COLLATE utf8mb4_bin,
+                   CONSTRAINT both_columns FOREIGN KEY (pa, pb) REFERENCES p (a, b) ON DELETE CASCADE) CHARACTER SET utf8mb4;
+               INSERT INTO p VALUES (1, 'x'), (1, 'y'); INSERT INTO c VALUES (10, 1, 'x'), (11, 1, 'y'), (12, NULL, 'z')";
+    for from in products() {
+        for to in Engine::all() {
+            let target = migrate(from, sql, to).done().target;
+            assert!(target.refuses("INSERT INTO c VALUES (13, 2, 'x')"), "{from:?} → {to:?}");
+            if to == Sqlite {
+                let keys = "SELECT id || ' ' || group_concat(\"from\") FROM pragma_foreign_key_list('c') GROUP BY id";
+                assert_eq!(column(&target, keys), ["0 pa,pb"], "{from:?}");
+                assert_eq!(column(&target, "SELECT count(*) FROM pragma_foreign_key_check"), ["0"]);
+                let file = target.sqlite();
+                file.pragma_update(None, "foreign_keys", true).unwrap();
+                file.execute("DELETE FROM p WHERE b = 'x'", []).unwrap();
+            } else {
+                target.execute("DELETE FROM p WHERE b = 'x'");
+            }
+            assert_eq!(column(&target, "SELECT id FROM c ORDER BY id"), ["11", "12"], "{from:?} → {to:?}");
+        }
+    }
+}
+
+#[test]
+fn rows_without_their_parents_are_known_before_a_row_moves() {
+    let sql = "CREATE TABLE p (id INT PRIMARY KEY); CREATE TABLE c (id INT PRIMARY KEY, p INT,
+                   CONSTRAINT to_p FOREIGN KEY (p) REFERENCES p (id));
+               INSERT INTO p VALUES (1); SET foreign_key_checks = 0; INSERT INTO c VALUES (5, 1), (6, 2), (7, NULL)";
+    for from in products() {
+        for to in Engine::all() {
+            let refused = migrate(from, sql, to).refused(&["id=6"]);
+            assert_eq!(refused.findings("orphans")[0]["rows"], 1, "{from:?} → {to:?}");
+        }
+    }
+}
+
+#[test]
+fn a75_names_that_begin_alike_get_short_names_that_are_listed() {
+    let (one, two) = (format!("{}_one", "n".repeat(60)), format!("{}_two", "n".repeat(60)));
+    let sql = format!(
+        "CREATE TABLE t (id INT PRIMARY KEY, `{one}` INT, `{two}` INT); INSERT INTO t VALUES (1, 11, 22)"
+    );
+    for from in products() {
+        let names = || {
+            let arrived = migrate(from, &sql, Postgres).done();
+            let list = "SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 1 ORDER BY attnum";
+            let names = column(&arrived.target, list);
+            let row = arrived.target.query(&format!("SELECT \"{}\", \"{}\" FROM t", names[0], names[1]));
+            assert_eq!(row, [[Some("11".to_owned()), Some("22".to_owned())]], "{from:?}");
+            for (name, source) in names.iter().zip([&one, &two]) {
+                let said = arrived.findings("renamed").iter().any(|f| {
+                    f["column"] == **source && f["text"].as_str().unwrap_or_default().contains(name.as_str())
+                });
+                assert!(said, "{from:?}: {source} became {name} and no finding says so");
+            }
+            names
+        };
+        let first = names();
+        assert_ne!(first[0], first[1]);
+        assert_eq!(first, names(), "the same each time");
+    }
+}
+
+#[test]
+fn a77_a_partitioned_table_arrives_whole() {
+    let sql = "CREATE TABLE log (id INT, y INT, v VARCHAR(9), PRIMARY KEY (id, y))
+                   PARTITION BY RANGE (y) (PARTITION old VALUES LESS THAN (2000), PARTITION rest VALUES LESS THAN MAXVALUE);
+               INSERT INTO log VALUES (1, 1999, 'a'), (2, 2000, 'b'), (3, 2024, 'c')";
+    for from in products() {
+        for to in Engine::all() {
+            let arrived = migrate(from, sql, to).done();
+            assert_eq!(
+                column(&arrived.target, "SELECT id FROM log ORDER BY id"),
+                ["1", "2", "3"],
+                "{from:?} → {to:?}"
+            );
+            let carried = to.is_mysql()
+                && column(
+                    &arrived.target,
+                    "SELECT count(*) FROM information_schema.partitions
+                     WHERE table_schema = DATABASE() AND partition_name IS NOT NULL",
+                ) == ["2"];
+            let listed = arrived.findings("partitioning_not_carried");
+            assert!(
+                carried || listed.iter().any(|f| f["table"] == "log"),
+                "{from:?} → {to:?}: {}",
+                arrived.ran
+            );
+        }
+    }
+}
+
+/// JSON of MySQL is a value that the server spells, JSON of everybody else is text that stays as it was written.
+#[test]
+fn json_text_is_never_spelled_anew() {
+    let spelled = r#"{"b": 1,  "a":1.50, "b": 2}"#;
+    for (from, sql) in [
+        (
+            Sqlite,
+            format!("CREATE TABLE t (id INTEGER PRIMARY KEY, j JSON); INSERT INTO t VALUES (1, '{spelled}')"),
+        ),
+        (
+            Postgres,
+            format!("CREATE TABLE t (id INTEGER PRIMARY KEY, j json); INSERT INTO t VALUES (1, '{spelled}')"),
+        ),
+        (
+            Mariadb,
+            format!("CREATE TABLE t (id INTEGER PRIMARY KEY, j JSON); INSERT INTO t VALUES (1, '{spelled}')"),
+        ),
+    ] {
+        for to in products() {
+            let arrived = migrate(from, &sql, to).done();
+            assert_eq!(column(&arrived.target, "SELECT j FROM t"), [spelled], "{from:?} → {to:?}");
+            let back = onward(arrived.target, from).done();
+            let read = if from == Postgres { "SELECT j::text FROM t" } else { "SELECT j FROM t" };
+            assert_eq!(column(&back.target, read), [spelled], "{from:?} → {to:?} → {from:?}");
+        }
+    }
+}
