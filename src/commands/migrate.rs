@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use super::database_report;
-use super::prepare::{Prepared, Wanted, default_jobs, prepare};
+use super::prepare::{Prepared, Towards, Wanted, default_jobs, prepare};
 use crate::engine::capability::{Snapshot, Source, Staging, Target};
 use crate::engine::connect;
 use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
@@ -133,7 +133,8 @@ async fn migrate(
         look_at_rows: true,
         readers: jobs,
     };
-    let Prepared { plan, snapshot } = prepare(wanted, source, target, observer, cancel).await?;
+    let Prepared { plan, snapshot } =
+        prepare(wanted, source, Towards::Open(target), observer, cancel).await?;
     let planned = Planned {
         plan,
         source: database_report(&options.source, source.facts()),

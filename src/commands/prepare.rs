@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::capability::{Snapshot, Source, Target};
+use crate::engine::capability::{Rules, Snapshot, Source, Target};
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
@@ -36,6 +36,24 @@ pub(crate) struct Wanted<'a> {
     pub(crate) readers: usize,
 }
 
+/// Where the plan leads.
+#[derive(Clone, Copy)]
+pub(crate) enum Towards<'a> {
+    /// To a database that is open.
+    Open(&'a dyn Target),
+    /// To any database of that kind, as these rules have it.
+    Assumed(&'a dyn Rules),
+}
+
+impl Towards<'_> {
+    fn rules(&self) -> &dyn Rules {
+        match self {
+            Self::Open(target) => target.rules(),
+            Self::Assumed(rules) => *rules,
+        }
+    }
+}
+
 /// A plan, and the view of the source that it was made from.
 pub(crate) struct Prepared {
     /// The plan.
@@ -48,7 +66,7 @@ pub(crate) struct Prepared {
 pub(crate) async fn prepare(
     wanted: Wanted<'_>,
     source: &dyn Source,
-    target: &dyn Target,
+    towards: Towards<'_>,
     observer: &Arc<dyn Observer>,
     cancel: &CancellationToken,
 ) -> Result<Prepared> {
@@ -56,7 +74,7 @@ pub(crate) async fn prepare(
     let selection = selection::select(&schema, wanted.tables, wanted.exclude)?;
     let snapshot = source.snapshot(wanted.readers).await?;
     let planned = async {
-        let rules = target.rules();
+        let rules = towards.rules();
         let profiles = if wanted.look_at_rows {
             observer.event(&Event::Phase { phase: Phase::Profile });
             tokio::select! {
@@ -67,9 +85,9 @@ pub(crate) async fn prepare(
             BTreeMap::new()
         };
         let known = techcare::known_schema();
-        let existing = match wanted.scope {
-            Scope::DataOnly => Some(target.inspect().await?),
-            Scope::All | Scope::SchemaOnly => None,
+        let existing = match (wanted.scope, towards) {
+            (Scope::DataOnly, Towards::Open(target)) => Some(target.inspect().await?),
+            _ => None,
         };
         let input = PlanInput {
             source: &selection.schema,
