@@ -39,7 +39,8 @@ Examples:
   techcare-db migrate --source sqlite --target postgresql --dry-run
   techcare-db migrate --source sqlite --target @production --write-env .env.new
   techcare-db migrate --source mysql --target copy.db --tables 'user*,roles' --exclude users_old
-  techcare-db migrate --source postgresql --target mysql --format json > report.json";
+  techcare-db migrate --source postgresql --target mysql --format json > report.json
+  techcare-db migrate --source sqlite --target mysql --dump techcare.sql.gz";
 
 const DETECT_EXAMPLES: &str = "\
 Examples:
@@ -209,6 +210,16 @@ pub struct MigrateArgs {
     /// Print the plan and touch nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Write the migration as an SQL script instead, for psql, mysql, mariadb or sqlite3 to load; needs no
+    /// target server. A name in .gz or .zst packs it
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        value_parser = script,
+        conflicts_with_all = ["data_only", "if_exists", "loader", "no_verify", "write_env"]
+    )]
+    pub dump: Option<PathBuf>,
     /// Only these tables; globs, separated by commas
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub tables: Vec<String>,
@@ -336,6 +347,14 @@ pub enum SchemaCommand {
     Init(DatabaseArg),
 }
 
+/// A file for a script. stdout carries the report.
+fn script(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() || text == "-" {
+        return Err("name a file: stdout carries the report".into());
+    }
+    Ok(text.into())
+}
+
 /// A number from 1.
 fn count(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
@@ -450,6 +469,9 @@ mod tests {
             "techcare-db migrate --source a --target b --batch-size 0",
             "techcare-db migrate --source a --target b --jobs -1",
             "techcare-db migrate --source a --target b --if-exists replace",
+            "techcare-db migrate --source a --target b --dump -",
+            "techcare-db migrate --source a --target b --dump f --data-only",
+            "techcare-db migrate --source a --target b --dump f --write-env e",
             "techcare-db detect --format xml",
             "techcare-db detect -v -q",
             "techcare-db schema",

@@ -150,12 +150,23 @@ impl Context<'_> {
         self.warn(&pair.warnings);
         let policies = args.policies.over(config.policies());
         let rejects = config.in_app_dir(keep::REJECTS);
-        let options = migrate_options(args, pair.source, pair.target, policies, rejects);
+        let dump = args.dump.as_ref().map(|file| migrate::Dump {
+            file: file.clone(),
+            flavour: config.flavour_of(&args.target, pair.target.dialect()),
+        });
+        let options =
+            migrate::Options { dump, ..migrate_options(args, pair.source, pair.target, policies, rejects) };
         let outcome = migrate::run(&options, self.progress.clone(), self.cancel.clone()).await;
         let style = self.terminal.stdout;
         match outcome {
             Ok(Outcome::Planned(planned)) => self.planned(&planned),
             Ok(Outcome::Refused(planned)) => self.refused(&planned),
+            Ok(Outcome::Dumped(report)) => Answer::done(
+                format,
+                || render::dump::render(&report, style),
+                || json::dumped(&report),
+                exit_code(verdict(&report.migration.findings, &report.migration.tables)),
+            ),
             Ok(Outcome::Migrated(report)) => {
                 let mut advice = advice(&options);
                 let file = keep::path(&config.in_app_dir(keep::REPORTS), &report.run_id);
@@ -290,6 +301,7 @@ fn migrate_options(
         loader: args.loader.into(),
         policies,
         rejects,
+        dump: None,
     }
 }
 

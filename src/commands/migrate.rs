@@ -10,11 +10,12 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use super::database_report;
+use super::dump::{self, DumpReport};
 use super::prepare::{Prepared, Towards, Wanted, default_jobs, prepare};
 use crate::engine::capability::{Snapshot, Source, Staging, Target};
 use crate::engine::connect;
 use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
-use crate::model::endpoint::{Endpoint, Location, Server};
+use crate::model::endpoint::{Endpoint, Flavour, Location, Server};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::{Plan, Scope, TablePlan};
@@ -58,6 +59,17 @@ pub struct Options {
     pub policies: Policies,
     /// Folder for the file of rejected rows.
     pub rejects: PathBuf,
+    /// Write a script instead; the target is then never asked.
+    pub dump: Option<Dump>,
+}
+
+/// A script in place of a target.
+#[derive(Debug, Clone)]
+pub struct Dump {
+    /// Its file.
+    pub file: PathBuf,
+    /// Product that it is for.
+    pub flavour: Flavour,
 }
 
 /// How rows are moved.
@@ -79,6 +91,8 @@ pub enum Outcome {
     Refused(Planned),
     /// Everything arrived.
     Migrated(MigrationReport),
+    /// `--dump`: everything is in the script.
+    Dumped(DumpReport),
 }
 
 /// A plan and the databases that it is for.
@@ -100,6 +114,9 @@ pub async fn run(
 ) -> Result<Outcome> {
     let begun = Instant::now();
     observer.event(&Event::Phase { phase: Phase::Preflight });
+    if let Some(dump) = &options.dump {
+        return dump::run(options, dump, &observer, &cancel, begun).await;
+    }
     let work = async {
         let source = connect::source(&options.source).await?;
         let target = connect::target(&options.target).await?;

@@ -1,6 +1,7 @@
 //! One file a command: options in, report out. No clap, no printing.
 
 pub mod detect;
+pub mod dump;
 pub mod migrate;
 mod prepare;
 pub mod schema;

@@ -14,7 +14,7 @@ use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::{Plan, Scope, TableProfile};
 use crate::model::policy::Policies;
 use crate::model::schema::Schema;
-use crate::pipeline::plan::{PlanInput, decide, findings};
+use crate::pipeline::plan::{PlanInput, decide, findings, plan};
 use crate::pipeline::{preflight, selection};
 use crate::techcare;
 
@@ -99,7 +99,10 @@ pub(crate) async fn prepare(
             scope: wanted.scope,
             left_out: &selection.left_out,
         };
-        let mut plan = preflight::plan_into(target, &input).await?;
+        let mut plan = match towards {
+            Towards::Open(target) => preflight::plan_into(target, &input).await?,
+            Towards::Assumed(_) => plan(&input),
+        };
         if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {
             let orphans = snapshot.orphans(&plan).await?;
             plan.findings.extend(orphans.iter().map(findings::orphans));

@@ -2,6 +2,7 @@
 //! to its rules without any connection.
 
 use super::capability::{Facts, Rules, Source, Target};
+use super::dump::DumpDialect;
 use super::{mysql, postgres, sqlite};
 use crate::model::endpoint::{Endpoint, Flavour, Location};
 use crate::model::error::Result;
@@ -30,6 +31,15 @@ pub fn rules(flavour: Flavour, facts: Option<&Facts>) -> Box<dyn Rules> {
         Flavour::Sqlite => sqlite::rules(),
         Flavour::Postgres => postgres::rules(facts),
         Flavour::Mysql | Flavour::Mariadb => mysql::rules(flavour, facts),
+    }
+}
+
+/// A product as text, for scripts that its client program loads.
+pub fn dump(flavour: Flavour) -> Box<dyn DumpDialect> {
+    match flavour {
+        Flavour::Sqlite => sqlite::dump(),
+        Flavour::Postgres => postgres::dump(),
+        Flavour::Mysql | Flavour::Mariadb => mysql::dump(flavour),
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod blocking;
 pub mod capability;
 pub mod connect;
+pub mod dump;
 pub mod expression;
 pub mod judge;
 pub mod limits;

@@ -164,7 +164,7 @@ pub async fn copy_table(
 
 /// The result of a reader and its writer. A writer that fails makes its reader stop with `Interrupted`, so the
 /// writer's own error is the one to tell; when both failed for reasons of their own, both are kept.
-fn both<T>(read: Result<()>, written: Result<T>) -> Result<T> {
+pub(super) fn both<T>(read: Result<()>, written: Result<T>) -> Result<T> {
     match (read, written) {
         (Ok(()), written) => written,
         (Err(read), Ok(_)) => Err(read),

@@ -202,7 +202,8 @@ async fn through_loader(
     Ok(Some(Copied { read, written, rejected: 0, seconds: begun.elapsed().as_secs_f64() }))
 }
 
-fn report(table: &TablePlan, copied: Option<Copied>, verified: Option<bool>) -> TableReport {
+/// What a run says about one table.
+pub(super) fn report(table: &TablePlan, copied: Option<Copied>, verified: Option<bool>) -> TableReport {
     TableReport {
         name: table.source.clone(),
         target_name: table.name.clone(),

@@ -1,6 +1,7 @@
 //! The work itself, from preflight to switch, in terms of `engine/capability` and `model` only.
 
 pub mod copy;
+pub mod dump;
 pub mod execute;
 #[cfg(test)]
 pub(crate) mod fake;

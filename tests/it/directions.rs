@@ -10,19 +10,19 @@ use crate::support::objects::{self, Fact};
 use crate::support::samples;
 
 /// One database as the judges saw it.
-struct Seen {
-    content: Content,
-    facts: Vec<Fact>,
+pub struct Seen {
+    pub content: Content,
+    pub facts: Vec<Fact>,
 }
 
-fn look(db: &Db) -> Seen {
+pub fn look(db: &Db) -> Seen {
     Seen { content: content::read(db), facts: objects::facts(db) }
 }
 
 /// What a migration reported.
-struct Report {
-    renamed: Renamed,
-    findings: Vec<Value>,
+pub struct Report {
+    pub renamed: Renamed,
+    pub findings: Vec<Value>,
 }
 
 /// Migrates and checks what has to hold for every successful run.
@@ -56,7 +56,7 @@ fn migrate(source: &Db, target: &Db, label: &str, faults: &mut Vec<String>) -> O
 }
 
 /// Judges what arrived; at most ten lines of a kind.
-fn judge(before: &Seen, after: &Seen, report: &Report, label: &str, faults: &mut Vec<String>) {
+pub fn judge(before: &Seen, after: &Seen, report: &Report, label: &str, faults: &mut Vec<String>) {
     let differences = content::differences(&before.content, &after.content, &report.renamed);
     let missing = objects::missing(&before.facts, &after.facts, &report.renamed, &report.findings);
     for list in [differences, missing] {

@@ -54,6 +54,7 @@ fn options(source: Endpoint, target: Endpoint) -> Options {
         loader: Loader::Bulk,
         policies: techcare_db::model::policy::Policies::default(),
         rejects: "rejects".into(),
+        dump: None,
     }
 }
 
@@ -64,6 +65,7 @@ fn migrate(source: &Db, target: &Db) -> Result<MigrationReport, Error> {
 fn carry_out(options: &Options) -> Result<MigrationReport, Error> {
     match wait(migrate::run(options, Arc::new(Silent), CancellationToken::new()))? {
         Outcome::Migrated(report) => Ok(report),
+        Outcome::Dumped(report) => panic!("dumped into {}", report.file.display()),
         Outcome::Planned(planned) | Outcome::Refused(planned) => {
             panic!("refused: {:?}", planned.plan.blockers().map(|f| &f.text).collect::<Vec<_>>())
         }

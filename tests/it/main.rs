@@ -6,6 +6,7 @@ mod bad_input;
 mod cases;
 mod cli;
 mod directions;
+mod dump;
 mod engine_mysql;
 mod engine_postgres;
 mod faults;

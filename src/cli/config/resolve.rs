@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::environment::Setting;
 use super::url::{self, DatabaseUrl, Place, ServerUrl};
 use super::{Config, parts, secrets};
-use crate::model::endpoint::{Dialect, Endpoint, Location, PoolSettings, Server};
+use crate::model::endpoint::{Dialect, Endpoint, Flavour, Location, PoolSettings, Server};
 use crate::model::error::{Error, ErrorKind, Result};
 
 /// Database of an installation that says nothing else; Flask's instance folder.
@@ -127,6 +127,23 @@ impl Config {
         match name.strip_prefix('@') {
             Some(name) => scheme(self.file.databases.get(name)?.url.expose_secret()),
             None => url::engine(name).or_else(|| scheme(name)),
+        }
+    }
+
+    /// Product that a name means where nobody is asked: MariaDB where it is spelt so, as a word, as the scheme of a
+    /// URL, or as that of the URL behind `@name`; else the product that the engine is called after.
+    pub fn flavour_of(&self, name: &SecretString, dialect: Dialect) -> Flavour {
+        let name = name.expose_secret();
+        let scheme = |text: &str| url::split_scheme(text).map(|(scheme, _)| scheme.to_owned());
+        let spelt = match name.strip_prefix('@') {
+            Some(name) => self.file.databases.get(name).and_then(|entry| scheme(entry.url.expose_secret())),
+            None => scheme(name).or_else(|| Some(name.to_owned())),
+        };
+        match dialect {
+            Dialect::Sqlite => Flavour::Sqlite,
+            Dialect::Postgres => Flavour::Postgres,
+            Dialect::Mysql if spelt.is_some_and(|s| s.eq_ignore_ascii_case("mariadb")) => Flavour::Mariadb,
+            Dialect::Mysql => Flavour::Mysql,
         }
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{error, exit_code, verdict};
 use crate::commands::detect::DetectReport;
+use crate::commands::dump::DumpReport;
 use crate::commands::migrate::Planned;
 use crate::commands::schema::SchemaReport;
 use crate::model::endpoint::Endpoint;
@@ -102,6 +103,23 @@ pub fn migrated(report: &MigrationReport, file: Option<&Path>) -> Value {
         document.put("report", json!(file.display().to_string()));
     }
     document.finish()
+}
+
+/// `migrate --dump`.
+pub fn dumped(report: &DumpReport) -> Value {
+    let mut document = migrated(&report.migration, None);
+    if let Some(document) = document.as_object_mut() {
+        document.insert(
+            "dump".into(),
+            json!({
+                "file": report.file.display().to_string(),
+                "product": report.flavour,
+                "bytes": report.file_bytes,
+                "longest_row_bytes": report.longest_row,
+            }),
+        );
+    }
+    document
 }
 
 /// `schema`.

@@ -2,6 +2,7 @@
 //! come out, [`super`] writes them.
 
 pub mod detect;
+pub mod dump;
 pub mod error;
 pub mod findings;
 pub mod json;

@@ -37,21 +37,7 @@ pub fn render(report: &MigrationReport, advice: &Advice, style: Style) -> String
     // Writing to a String cannot fail, here and below.
     let _ = writeln!(out, "from  {}", super::database(&report.source, style));
     let _ = writeln!(out, "to    {}\n", super::database(&report.target, style));
-    let total = (report.tables.len() > 1).then(|| total(report));
-    let rows = report.tables.iter().map(row).chain(total);
-    if report.tables.iter().any(|t| t.rows_rejected > 0) {
-        let [table, rows_column, rest @ ..] = COLUMNS;
-        let columns: Vec<Column> = [table, rows_column, REJECTED].into_iter().chain(rest).collect();
-        let all = report.tables.iter().map(|t| t.rows_rejected).sum::<u64>();
-        let rejected = report.tables.iter().map(|t| t.rows_rejected).chain([all]);
-        let rows = rows.zip(rejected).map(|(mut row, rejected)| {
-            row.insert(2, units::count(rejected));
-            row
-        });
-        out.push_str(&lay_out(&columns, rows, style));
-    } else {
-        out.push_str(&lay_out(&COLUMNS, rows, style));
-    }
+    out.push_str(&tables(report, style));
     out.push_str(&findings::render(&report.findings, style));
     let verified =
         report.tables.iter().all(|table| table.verified == Some(true)) && !report.tables.is_empty();
@@ -74,6 +60,25 @@ pub fn render(report: &MigrationReport, advice: &Advice, style: Style) -> String
     }
     out.push_str(&next_steps(report, advice));
     out
+}
+
+/// One line a table, and the total.
+pub(super) fn tables(report: &MigrationReport, style: Style) -> String {
+    let total = (report.tables.len() > 1).then(|| total(report));
+    let rows = report.tables.iter().map(row).chain(total);
+    if report.tables.iter().any(|t| t.rows_rejected > 0) {
+        let [table, rows_column, rest @ ..] = COLUMNS;
+        let columns: Vec<Column> = [table, rows_column, REJECTED].into_iter().chain(rest).collect();
+        let all = report.tables.iter().map(|t| t.rows_rejected).sum::<u64>();
+        let rejected = report.tables.iter().map(|t| t.rows_rejected).chain([all]);
+        let rows = rows.zip(rejected).map(|(mut row, rejected)| {
+            row.insert(2, units::count(rejected));
+            row
+        });
+        lay_out(&columns, rows, style)
+    } else {
+        lay_out(&COLUMNS, rows, style)
+    }
 }
 
 fn next_steps(report: &MigrationReport, advice: &Advice) -> String {

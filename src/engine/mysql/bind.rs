@@ -9,6 +9,7 @@ use sqlx::types::chrono::{NaiveDate, NaiveDateTime};
 use sqlx::{MySql, Type};
 
 use super::native::NativeType;
+use crate::engine::dump::put_hex;
 use crate::model::batch::{Batch, Cell};
 use crate::model::plan::ColumnPlan;
 use crate::model::schema::DataType;
@@ -211,6 +212,61 @@ pub fn size(batch: &Batch, cell: Cell) -> usize {
     }
 }
 
+impl Parameter<'_> {
+    /// The same value as a literal of a script, with no character in it that a `sql_mode` or a client program reads
+    /// as anything but itself.
+    pub fn put_literal(&self, out: &mut Vec<u8>) {
+        let mut plain = |text: &str| out.extend_from_slice(text.as_bytes());
+        match self.value {
+            None => plain("NULL"),
+            Some(Wire::Signed(v)) => plain(&v.to_string()),
+            Some(Wire::Unsigned(v)) => plain(&v.to_string()),
+            // With an exponent a number is a double and never a decimal; the shortest digits are read back exactly.
+            Some(Wire::Double(v)) => plain(&format!("{v:e}")),
+            Some(Wire::Text(text)) => put_text(text, out),
+            Some(Wire::Bytes(bytes)) => put_bytes("_binary", bytes, out),
+            Some(Wire::Hex(digits)) => {
+                plain("_binary x'");
+                out.extend_from_slice(digits);
+                out.push(b'\'');
+            }
+            Some(Wire::Uuid(bytes)) => plain(&format!("'{}'", value::format_uuid(bytes))),
+            Some(Wire::Date(date)) => plain(&format!("'{}'", date_text(date))),
+            Some(Wire::Time(micros)) => plain(&format!("'{}'", value::format_time(micros, 6))),
+            Some(Wire::DateTime(date, micros)) => {
+                plain(&format!("'{} {}'", date_text(date), value::format_time(micros, 6)));
+            }
+        }
+    }
+}
+
+fn date_text((year, month, day): (u16, u8, u8)) -> String {
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// Text in quotes, or by its bytes where a character in it means something else to a `sql_mode` (the backslash) or
+/// gets lost in the client program (NUL, the carriage return, and the end-of-file of other systems).
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    if text.bytes().any(|b| matches!(b, b'\\' | 0 | b'\r' | 0x1a)) {
+        return put_bytes("_utf8mb4", text.as_bytes(), out);
+    }
+    out.push(b'\'');
+    for byte in text.bytes() {
+        if byte == b'\'' {
+            out.push(byte);
+        }
+        out.push(byte);
+    }
+    out.push(b'\'');
+}
+
+fn put_bytes(introducer: &str, bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(introducer.as_bytes());
+    out.extend_from_slice(b" x'");
+    put_hex(bytes, out);
+    out.push(b'\'');
+}
+
 impl Type<MySql> for Parameter<'_> {
     fn type_info() -> MySqlTypeInfo {
         <str as Type<MySql>>::type_info()
@@ -307,6 +363,39 @@ mod tests {
         let span = value::parse_time_span("-25:00:01").unwrap();
         assert_eq!(cell(Encoder::Time, Cell::Time(span)).unwrap(), b"\x10-25:00:01.000000");
         assert_eq!(cell(Encoder::Date, Cell::Date(0)).unwrap(), [4, 0xb2, 0x07, 1, 1]);
+    }
+
+    #[test]
+    fn literals_mean_the_same_in_every_mode() {
+        let said = |encoder: Encoder, push: &dyn Fn(&mut Batch)| {
+            let columns =
+                vec![crate::model::batch::ShapeColumn { name: "c".into(), data_type: DataType::TEXT }];
+            let mut batch = Batch::new(Arc::new(Shape { table: "t".into(), columns, key: vec![] }));
+            push(&mut batch);
+            let mut out = Vec::new();
+            encoder.bind(&batch, batch.row(0)[0]).unwrap().put_literal(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let cell = |encoder, cell: Cell| said(encoder, &move |b: &mut Batch| b.push(cell));
+        let text = |t: &'static str| said(Encoder::Text(0), &move |b: &mut Batch| b.push_text(t));
+        for (got, expected) in [
+            (cell(Encoder::Signed, Cell::Null), "NULL"),
+            (cell(Encoder::Signed, Cell::Int(i64::MIN)), "-9223372036854775808"),
+            (cell(Encoder::Unsigned, Cell::UInt(u64::MAX)), "18446744073709551615"),
+            (cell(Encoder::Double, Cell::Float(0.1)), "1e-1"),
+            (cell(Encoder::Date, Cell::Date(0)), "'1970-01-01'"),
+            (cell(Encoder::Time, Cell::Time(-1_500_000)), "'-00:00:01.500000'"),
+            (cell(Encoder::DateTime, Cell::DateTime(1)), "'1970-01-01 00:00:00.000001'"),
+            (text("it's\n\u{e9}"), "'it''s\n\u{e9}'"),
+            (text("a\\"), "_utf8mb4 x'615c'"),
+            (text("a\r"), "_utf8mb4 x'610d'"),
+            (said(Encoder::Bytes, &|b: &mut Batch| b.push_bytes(b"")), "_binary x''"),
+            (said(Encoder::Hex, &|b: &mut Batch| b.push_text("00fF")), "_binary x'00fF'"),
+            (said(Encoder::Decimal(2), &|b: &mut Batch| b.push_decimal("-1.50")), "'-1.50'"),
+            (said(Encoder::Bits, &|b: &mut Batch| b.push_text("101")), "5"),
+        ] {
+            assert_eq!(got, expected);
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod place;
 mod profile;
 mod read;
 mod replace;
+mod script;
 mod stage;
 mod types;
 mod write;
@@ -26,6 +27,7 @@ use sqlx::{MySql, MySqlConnection, MySqlPool};
 use self::connection::{Link, Role, number, rows};
 use self::types::{Rules, quote};
 use crate::engine::capability::{Facts, Snapshot, Source, TableSize, Target};
+use crate::engine::dump::DumpDialect;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
 use crate::model::error::Result;
 use crate::model::schema::Schema;
@@ -43,6 +45,11 @@ pub async fn open_target(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn
 /// Rules of MySQL or MariaDB, as they are without a server to ask or for one that was asked.
 pub fn rules(flavour: Flavour, facts: Option<&Facts>) -> Box<dyn crate::engine::capability::Rules> {
     Box::new(Rules::new(flavour, facts))
+}
+
+/// MySQL or MariaDB as text.
+pub fn dump(flavour: Flavour) -> Box<dyn DumpDialect> {
+    Box::new(script::MysqlDump::new(flavour))
 }
 
 /// A SeaORM connection to the same database, with the same session settings.

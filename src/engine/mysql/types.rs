@@ -370,6 +370,8 @@ pub(super) fn literal(text: &str) -> String {
             '\'' => out.push_str("''"),
             '\\' => out.push_str("\\\\"),
             '\0' => out.push_str("\\0"),
+            // Client programs drop it at the end of a line.
+            '\r' => out.push_str("\\r"),
             _ => out.push(c),
         }
     }

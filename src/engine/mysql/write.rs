@@ -252,7 +252,7 @@ impl<'a> Sender<'a> {
     }
 }
 
-fn refused(batch: &Batch, row: usize, column: usize, why: &str) -> Error {
+pub(super) fn refused(batch: &Batch, row: usize, column: usize, why: &str) -> Error {
     let shape = batch.shape();
     let name = shape.columns.get(column).map_or("?", |c| c.name.as_str());
     let key = batch.key_of(row).map(|k| format!(" ({k})")).unwrap_or_default();

@@ -308,7 +308,7 @@ impl Writer<'_> {
 }
 
 /// A DO statement with a quoting tag that its body does not contain.
-fn do_block(body: &str) -> String {
+pub(super) fn do_block(body: &str) -> String {
     let mut tag = "$do$".to_owned();
     while body.contains(&tag) {
         tag.insert(1, 'x');

@@ -9,6 +9,7 @@ mod inspect;
 mod mapping;
 mod read;
 mod rules;
+mod script;
 mod snapshot;
 mod stage;
 mod types;
@@ -28,6 +29,7 @@ use self::types::quote;
 use crate::engine::capability::{
     Facts, Naming, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target,
 };
+use crate::engine::dump::DumpDialect;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::Plan;
@@ -49,6 +51,11 @@ pub async fn open_target(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn
 /// Rules of a server that was asked, or of any that is supported.
 pub fn rules(facts: Option<&Facts>) -> Box<dyn Rules> {
     Box::new(PostgresRules::from_facts(facts))
+}
+
+/// PostgreSQL as text.
+pub fn dump() -> Box<dyn DumpDialect> {
+    Box::new(script::PostgresDump)
 }
 
 /// SeaORM connection with the pool settings of the endpoint.

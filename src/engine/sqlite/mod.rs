@@ -11,6 +11,7 @@ mod live;
 mod orphans;
 mod profile;
 mod read;
+mod script;
 mod stage;
 mod tokens;
 mod types;
@@ -29,6 +30,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use self::ddl::{SqliteRules, quote};
 use self::file::{Access, failure};
 use super::blocking;
+use super::dump::DumpDialect;
 use crate::engine::capability::{Facts, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target};
 use crate::model::endpoint::{Dialect, Endpoint, PoolSettings};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -62,6 +64,11 @@ pub async fn open_target(path: &Path, _endpoint: &Endpoint) -> Result<Box<dyn Ta
 /// Rules of SQLite; no file is needed to know them.
 pub fn rules() -> Box<dyn Rules> {
     Box::new(SqliteRules)
+}
+
+/// SQLite as text.
+pub fn dump() -> Box<dyn DumpDialect> {
+    Box::new(script::SqliteDump)
 }
 
 /// A SeaORM connection; makes the file if it does not exist, since migrators begin with an empty one.

@@ -124,7 +124,7 @@ fn insert(table: &TablePlan, rows: usize) -> String {
     format!("INSERT INTO main.{} ({}) VALUES {values}", quote(&table.name), column_list(&names))
 }
 
-fn unfit(table: &TablePlan, column: &str, batch: &Batch, row: usize, why: &str) -> Error {
+pub(super) fn unfit(table: &TablePlan, column: &str, batch: &Batch, row: usize, why: &str) -> Error {
     let place = place(table, batch, row);
     Error::new(ErrorKind::Value, format!("the value of {} in {place} {why}", quote(column)))
         .next("correct the row in the source, or leave the table out with --exclude")
