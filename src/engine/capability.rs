@@ -152,6 +152,15 @@ pub enum KeyLimit {
     Declared(u64),
 }
 
+/// Most characters of a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommentLimit {
+    /// On a table.
+    pub table: usize,
+    /// On a column.
+    pub column: usize,
+}
+
 /// A column that needs a type in the target.
 #[derive(Debug, Clone, Copy)]
 pub struct ColumnInput<'a> {
@@ -224,32 +233,32 @@ pub trait Rules: Send + Sync {
     /// What the dialect can express.
     fn capabilities(&self) -> &Capabilities;
 
-    /// Whether the dialect takes a name for a table, column, index or constraint when it is quoted. MySQL and
-    /// MariaDB take neither characters beyond the basic plane (emoji) nor blanks at the end.
+    /// Whether the dialect takes a name for a table, column, index or constraint when it is quoted.
     fn accepts_name(&self, name: &str) -> bool {
-        let plain = name.chars().all(|c| u32::from(c) <= 0xffff) && !name.ends_with(' ');
-        !name.is_empty()
-            && !name.contains('\0')
-            && self.capabilities().max_name.fits(name)
-            && (plain || self.dialect() != Dialect::Mysql)
+        !name.is_empty() && !name.contains('\0') && self.capabilities().max_name.fits(name)
     }
 
     /// Whether checks and stored generated columns may name columns that the engine itself changes: those whose
     /// values it hands out, and those that a foreign key with CASCADE or SET NULL rewrites. MySQL and MariaDB
     /// refuse both.
     fn watches_changed_columns(&self) -> bool {
-        self.dialect() != Dialect::Mysql
+        true
     }
 
     /// How long the key of an index may be.
     fn key_limit(&self) -> KeyLimit {
-        match self.dialect() {
-            Dialect::Sqlite => KeyLimit::Unlimited,
-            // A third of a page of 8 KiB.
-            Dialect::Postgres => KeyLimit::Stored(2_700),
-            // InnoDB with pages of 16 KiB.
-            Dialect::Mysql => KeyLimit::Declared(3_072),
-        }
+        KeyLimit::Unlimited
+    }
+
+    /// How long comments may be, where there are any.
+    fn comment_limit(&self) -> CommentLimit {
+        CommentLimit { table: usize::MAX, column: usize::MAX }
+    }
+
+    /// Makes the columns of a table fit into a row, where the dialect bounds its length; answers those that got
+    /// another type, by their names in the plan.
+    fn fit_row(&self, _table: &mut TablePlan) -> Vec<String> {
+        Vec::new()
     }
 
     /// A quoted identifier: the only way a name gets into SQL.

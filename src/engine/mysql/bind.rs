@@ -66,7 +66,7 @@ impl Encoder {
             DataType::Timestamp { .. } => Self::Instant,
             DataType::Uuid => Self::Uuid,
             DataType::Bit { .. } if native.base == "bit" => Self::Bits,
-            DataType::Native { .. } if native.is_opaque() => Self::Hex,
+            DataType::Native { .. } if native.is_spatial() => Self::Hex,
             DataType::Text { .. }
             | DataType::TimeTz
             | DataType::Interval

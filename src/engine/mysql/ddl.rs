@@ -18,9 +18,6 @@ use crate::model::plan::{
 };
 use crate::model::schema::Action;
 
-/// Bytes of a row without what lives outside of it; some are left for NULL flags and lengths.
-const ROW_BYTES: u64 = 65_535 - 1_000;
-
 /// Rows up to which building keys while loading costs less than a statement after it.
 const SMALL: u64 = 20_000;
 
@@ -34,7 +31,7 @@ pub fn script(rules: &Rules, plan: &Plan, naming: &Naming) -> Script {
         if plan.scope == Scope::DataOnly {
             script.last.extend(set_auto_increment(table, naming));
         } else {
-            let made = Made { rules, plan, table, fitted: Fitted::new(table), naming, large };
+            let made = Made { rules, plan, table, naming, large };
             script.before.push(made.create_table());
             script.indexes.extend(made.add_indexes());
             script.constraints.extend(made.add_foreign_keys());
@@ -50,80 +47,11 @@ pub fn script(rules: &Rules, plan: &Plan, naming: &Naming) -> Script {
     script
 }
 
-/// The types of a table's columns so that a row fits: the widest VARCHARs that no key needs become LONGTEXT, which
-/// holds the same values outside the row.
-struct Fitted<'a> {
-    outside: HashSet<&'a str>,
-}
-
-impl<'a> Fitted<'a> {
-    fn new(table: &'a TablePlan) -> Self {
-        let mut outside = HashSet::new();
-        let mut total: u64 = table.columns.iter().map(row_bytes).sum();
-        let mut movable: Vec<&ColumnPlan> = table
-            .columns
-            .iter()
-            .filter(|c| matches!(NativeType::parse(&c.native_type).base.as_str(), "varchar" | "varbinary"))
-            .filter(|c| c.generated.is_none() && !is_in_key(table, &c.name))
-            .collect();
-        movable.sort_by_key(|c| std::cmp::Reverse(row_bytes(c)));
-        for column in movable {
-            if total <= ROW_BYTES {
-                break;
-            }
-            total -= row_bytes(column).saturating_sub(12);
-            outside.insert(column.name.as_str());
-        }
-        Self { outside }
-    }
-
-    fn native_type(&self, column: &'a ColumnPlan) -> &str {
-        match NativeType::parse(&column.native_type).base.as_str() {
-            "varbinary" if self.outside.contains(column.name.as_str()) => "longblob",
-            _ if self.outside.contains(column.name.as_str()) => "longtext",
-            _ => &column.native_type,
-        }
-    }
-}
-
-fn is_in_key(table: &TablePlan, column: &str) -> bool {
-    let in_primary = table.primary_key.as_ref().is_some_and(|k| k.columns.iter().any(|c| c == column));
-    let in_index = |i: &IndexPlan| i.parts.iter().any(|p| p.column.as_deref() == Some(column));
-    in_primary
-        || table.indexes.iter().any(in_index)
-        || table.foreign_keys.iter().any(|f| f.columns.iter().any(|c| c == column))
-}
-
-/// Bytes that a column takes within the row at most.
-fn row_bytes(column: &ColumnPlan) -> u64 {
-    let native = NativeType::parse(&column.native_type);
-    let length = native.numbers.first().map_or(1, |n| u64::from(*n));
-    match native.base.as_str() {
-        "varchar" => length * char_bytes(column) + 2,
-        "char" => length * char_bytes(column),
-        "varbinary" => length + 2,
-        "binary" => length,
-        "decimal" => length / 2 + 4,
-        _ => 12,
-    }
-}
-
-/// Bytes of one character at most.
-fn char_bytes(column: &ColumnPlan) -> u64 {
-    match column.collation.as_deref().map(charset_of) {
-        Some("latin1" | "ascii" | "binary" | "latin2" | "latin5" | "latin7" | "greek" | "hebrew") => 1,
-        Some("ucs2") => 2,
-        Some("utf8" | "utf8mb3") => 3,
-        _ => 4,
-    }
-}
-
 /// A table that is made.
 struct Made<'a> {
     rules: &'a Rules,
     plan: &'a Plan,
     table: &'a TablePlan,
-    fitted: Fitted<'a>,
     naming: &'a Naming,
     /// Whether indexes and foreign keys wait for the rows.
     large: bool,
@@ -153,7 +81,7 @@ impl Made<'_> {
             .map(|c| {
                 let nullable = c.nullable && !keyed.contains(c.name.as_str());
                 let counts = identity.is_some_and(|i| i.name == c.name);
-                column(self.rules, c, self.fitted.native_type(c), nullable, counts)
+                column(self.rules, c, &c.native_type, nullable, counts)
             })
             .collect();
         if let Some(key) = &table.primary_key {
@@ -176,8 +104,7 @@ impl Made<'_> {
         let next = identity.and_then(|c| c.identity.as_ref()?.next).filter(|n| *n > 1);
         let next = next.map(|n| format!(" AUTO_INCREMENT={n}")).unwrap_or_default();
         let collation = self.collation();
-        let comment = table.comment.as_ref().filter(|c| c.chars().count() <= 2048);
-        let comment = comment.map(|c| format!(" COMMENT={}", literal(c))).unwrap_or_default();
+        let comment = table.comment.as_ref().map(|c| format!(" COMMENT={}", literal(c))).unwrap_or_default();
         Statement {
             table: Some(table.source.clone()),
             what: format!("table \"{}\"", table.name),
@@ -302,7 +229,7 @@ fn column(rules: &Rules, column: &ColumnPlan, native_type: &str, nullable: bool,
             say(&format!("ON UPDATE {}", now(native.precision())));
         }
     }
-    if let Some(comment) = column.comment.as_ref().filter(|c| c.chars().count() <= 1024) {
+    if let Some(comment) = &column.comment {
         say(&format!("COMMENT {}", literal(comment)));
     }
     out
@@ -518,15 +445,6 @@ mod tests {
         with_index.indexes = vec![index("u", true, &["id"])];
         assert!(statements(with_index, "")[0].contains("UNIQUE KEY `u` (`id`)"));
         assert!(statements(counted(), "")[0].contains("KEY (`id`)"));
-    }
-
-    #[test]
-    fn a_row_that_would_be_too_long_keeps_its_longest_text_outside() {
-        let mut t = table((0..40).map(|n| column(&format!("c{n}"), "varchar(1000)")).collect());
-        t.indexes = vec![index("i", false, &["c0", "c1"])];
-        let sql = statements(t, "");
-        assert!(sql[0].contains("`c0` varchar(1000)") && sql[0].contains("`c2` longtext"), "{}", sql[0]);
-        assert_eq!(sql[1], "ALTER TABLE `t` ADD KEY `i` (`c0`, `c1`)");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod data;
 mod ddl;
 mod fault;
 mod inspect;
+mod mapping;
 mod native;
 mod place;
 mod profile;
@@ -16,6 +17,7 @@ mod replace;
 mod script;
 mod stage;
 mod types;
+mod width;
 mod write;
 
 use std::time::Duration;

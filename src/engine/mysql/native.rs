@@ -71,12 +71,6 @@ impl NativeType {
         )
     }
 
-    /// Whether the server sends bytes that are no text although they are no byte string either; they travel as
-    /// hexadecimal digits.
-    pub fn is_opaque(&self) -> bool {
-        self.is_spatial() || self.base == "vector"
-    }
-
     /// The neutral type. `tinyint(1)` is a number here: only the data can say that it is a truth value.
     pub fn data_type(&self, text: &str) -> DataType {
         let int = |bits| DataType::Int { bits, unsigned: self.unsigned };

@@ -65,7 +65,7 @@ impl Decoder {
             DataType::Bit { length: Some(length), varying: false } if native.base == "bit" => {
                 Self::Bits(*length)
             }
-            DataType::Native { .. } if native.is_opaque() => Self::Hex,
+            DataType::Native { .. } if native.is_spatial() => Self::Hex,
             DataType::Enum { labels, .. }
                 if native.base == "enum" && !labels.iter().any(String::is_empty) =>
             {
@@ -180,7 +180,14 @@ impl<'a> Reader<'a> {
                 ))
             })?;
             let name = quote(&column.name);
-            list.push(if decoder == Decoder::Single { format!("{name} + 0e0") } else { name });
+            list.push(match decoder {
+                Decoder::Single => format!("{name} + 0e0"),
+                // The driver does not know the type's number.
+                Decoder::Text if NativeType::parse(&column.native_type).base == "vector" => {
+                    format!("LOWER(HEX({name}))")
+                }
+                _ => name,
+            });
             decoders.push(decoder);
         }
         // sqlx takes a row for the end of all rows if its first value has 16 MiB or more.

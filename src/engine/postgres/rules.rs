@@ -4,7 +4,7 @@
 use super::types::{self, Known};
 use super::{ddl, mapping};
 use crate::engine::capability::{
-    Capabilities, ColumnInput, Facts, LooseKey, Mapping, NameLimit, Naming, Rules,
+    Capabilities, ColumnInput, Facts, KeyLimit, LooseKey, Mapping, NameLimit, Naming, Rules,
 };
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{IdentityPlan, ObjectPlan, Plan, Script};
@@ -89,6 +89,11 @@ impl Rules for PostgresRules {
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// A third of a page of 8 KiB.
+    fn key_limit(&self) -> KeyLimit {
+        KeyLimit::Stored(2_700)
     }
 
     fn quote(&self, name: &str) -> String {

@@ -230,12 +230,37 @@ impl Planner<'_> {
         carried
     }
 
+    /// Why a comment has no place in the target.
+    pub(super) fn comment_obstacle(&self, most: usize, comment: &str) -> Option<String> {
+        if !self.input.rules.capabilities().comments {
+            return Some("the target keeps no comments".into());
+        }
+        (comment.chars().count() > most)
+            .then(|| format!("the target keeps comments of at most {most} characters"))
+    }
+
+    /// Makes a planned table fit into a row of the target.
+    pub(super) fn fit_row(&mut self, planned: &mut TablePlan) {
+        let had: Vec<(String, String)> =
+            planned.columns.iter().map(|c| (c.name.clone(), c.native_type.clone())).collect();
+        for name in self.input.rules.fit_row(planned) {
+            let Some(column) = planned.columns.iter().find(|c| c.name == name) else { continue };
+            let before = had.iter().find(|(of, _)| *of == name).map_or("", |(_, native)| native);
+            let text = format!(
+                "{before} becomes {}: the row would be longer than the target takes",
+                column.native_type
+            );
+            let note = Note::new(codes::WIDENED, "column", FindingAction::Widened, text);
+            self.findings.push(note.table(&planned.source).column(&column.source));
+        }
+    }
+
     fn column_comment(&mut self, table: &Table, column: &Column) -> Option<String> {
         let comment = column.comment.clone()?;
-        if self.input.rules.capabilities().comments {
-            return Some(comment);
-        }
-        let text = format!("the target keeps no comments; it reads: {comment}");
+        let text = match self.comment_obstacle(self.input.rules.comment_limit().column, &comment) {
+            None => return Some(comment),
+            Some(why) => format!("{why}; it reads: {comment}"),
+        };
         let note = Note::new(codes::COMMENT_NOT_CARRIED, "comment", FindingAction::NotCarried, text);
         self.findings.push(note.table(&table.name).column(&column.name));
         None

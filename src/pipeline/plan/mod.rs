@@ -128,6 +128,12 @@ impl Planner<'_> {
             let keys = self.foreign_keys(&self.input.source.tables[*planned], &tables, at);
             tables[at].foreign_keys = keys;
         }
+        // What comes from the same engine fits as it is.
+        if !self.input.verbatim() {
+            for table in &mut tables {
+                self.fit_row(table);
+            }
+        }
         self.replace(&mut tables);
         self.objects();
         tables
@@ -175,10 +181,10 @@ impl Planner<'_> {
 
     fn table_comment(&mut self, table: &Table) -> Option<String> {
         let comment = table.comment.clone()?;
-        if self.input.rules.capabilities().comments {
-            return Some(comment);
-        }
-        let text = format!("the target keeps no comments; it reads: {comment}");
+        let text = match self.comment_obstacle(self.input.rules.comment_limit().table, &comment) {
+            None => return Some(comment),
+            Some(why) => format!("{why}; it reads: {comment}"),
+        };
         self.findings.push(
             Note::new(codes::COMMENT_NOT_CARRIED, "comment", FindingAction::NotCarried, text)
                 .table(&table.name),

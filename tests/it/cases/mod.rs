@@ -5,6 +5,7 @@ mod appmade;
 mod arrival;
 mod keys;
 mod layout;
+mod login;
 mod mysql;
 mod mysql_objects;
 mod objects;

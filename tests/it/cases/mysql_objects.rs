@@ -241,3 +241,45 @@ fn json_text_is_never_spelled_anew() {
         }
     }
 }
+
+#[test]
+fn what_a_row_or_a_comment_is_too_long_for_is_said_in_the_plan() {
+    let columns: Vec<_> = (0..30).map(|n| format!("c{n} VARCHAR(1000) DEFAULT 'x'")).collect();
+    let sql = format!(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, {}); INSERT INTO t (id, c0) VALUES (1, 'a');
+         COMMENT ON TABLE t IS '{}'; COMMENT ON COLUMN t.id IS '{}'",
+        columns.join(", "),
+        "t".repeat(2_049),
+        "é".repeat(1_024),
+    );
+    for to in products() {
+        let arrived = migrate(Postgres, &sql, to).done();
+        let widened = arrived.findings("widened").len();
+        let long = "SELECT count(*) FROM information_schema.columns WHERE table_schema = DATABASE() AND data_type = 'longtext'";
+        assert_eq!(column(&arrived.target, long), [widened.to_string()], "{to:?}");
+        arrived.target.execute("INSERT INTO t (id) VALUES (2)");
+        assert_eq!(column(&arrived.target, "SELECT concat(c0, c29) FROM t WHERE id = 2"), ["xx"], "{to:?}");
+        let lost = arrived.findings("comment_not_carried");
+        assert!(lost.len() == 1 && lost[0]["text"].as_str().unwrap().contains("2048"), "{to:?}: {lost:?}");
+        let kept = "SELECT char_length(column_comment) FROM information_schema.columns
+                    WHERE table_schema = DATABASE() AND column_name = 'id'";
+        assert_eq!(column(&arrived.target, kept), ["1024"], "{to:?}");
+    }
+}
+
+#[test]
+fn vectors_of_mysql_arrive() {
+    if !Mysql.at_hand() {
+        return;
+    }
+    let sql = "CREATE TABLE t (id INT PRIMARY KEY, v VECTOR(3));
+               INSERT INTO t VALUES (1, STRING_TO_VECTOR('[1.5,-2,0]')), (2, NULL)";
+    let hex = "0000C03F000000C000000000";
+    let arrived = migrate(Mysql, sql, Mysql).done();
+    assert_eq!(column(&arrived.target, "SELECT hex(v) FROM t ORDER BY id"), [hex, "NULL"]);
+    for to in [Postgres, Sqlite] {
+        let arrived = migrate(Mysql, sql, to).done();
+        let text = column(&arrived.target, "SELECT upper(v) FROM t ORDER BY id");
+        assert_eq!(text, [hex, "NULL"], "{to:?}");
+    }
+}

@@ -102,6 +102,16 @@ impl Rules for FakeRules {
         self.key_limit
     }
 
+    fn accepts_name(&self, name: &str) -> bool {
+        // MySQL takes no emoji.
+        let plain = self.dialect != Dialect::Mysql || name.chars().all(|c| u32::from(c) <= 0xffff);
+        plain && !name.is_empty() && !name.contains('\0') && self.can.max_name.fits(name)
+    }
+
+    fn watches_changed_columns(&self) -> bool {
+        self.dialect != Dialect::Mysql
+    }
+
     fn quote(&self, name: &str) -> String {
         format!("<{name}>")
     }
