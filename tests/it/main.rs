@@ -13,6 +13,7 @@ mod faults;
 mod misfits;
 mod names;
 mod policies;
+mod property;
 mod schema;
 mod support;
 mod techcare;

@@ -71,7 +71,10 @@ pub(super) async fn copy_in(
             count += u64::try_from(batch.rows()).unwrap_or(u64::MAX);
             rows.recycle(batch);
             if writer.buffer.len() >= BUFFER {
-                copy.send(writer.buffer.as_slice()).await.map_err(|e| failed(&e))?;
+                // The driver copies what it is given: in pieces, so that a very long value is not there once more.
+                for piece in writer.buffer.chunks(2 * BUFFER) {
+                    copy.send(piece).await.map_err(|e| failed(&e))?;
+                }
                 sent += writer.buffer.len();
                 writer.clear();
             }

@@ -4,6 +4,7 @@
 mod appmade;
 mod arrival;
 mod keys;
+mod large;
 mod layout;
 mod login;
 mod mysql;
