@@ -7,6 +7,7 @@ mod encode;
 mod fault;
 mod inspect;
 mod mapping;
+mod misfits;
 mod read;
 mod rules;
 mod script;

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::connect::Connector;
 use super::fault::fault;
+use super::misfits::{self, Question};
 use super::read;
 use super::types::quote;
 use crate::engine::capability::{ReadRequest, Snapshot};
@@ -137,6 +138,10 @@ impl Snapshot for PostgresSnapshot {
         for (column, measures) in table.columns.iter().zip(&questions) {
             selected.extend(measures.iter().map(|m| m.sql(&quote(&column.name))));
         }
+        let asked: Vec<(usize, Question)> = (0..table.columns.len())
+            .filter_map(|at| misfits::question(&table.columns[at], target).map(|question| (at, question)))
+            .collect();
+        selected.extend(asked.iter().map(|(at, question)| question.count(&table.columns[*at].name)));
         if selected.len() == 1 {
             return Ok(TableProfile::default());
         }
@@ -155,6 +160,14 @@ impl Snapshot for PostgresSnapshot {
                 measure.take(answer, &mut profile);
             }
             columns.push(profile);
+        }
+        for (at, question) in asked {
+            let count = answers.next().transpose().map_err(|e| failed(&e))?.flatten().unwrap_or(0);
+            if let Some(rows) = u64::try_from(count).ok().filter(|rows| *rows > 0) {
+                let name = &table.columns[at].name;
+                let found = question.found(&mut exporter, &self.from(&table.name), table, name, rows).await;
+                columns[at].misfits.push(found.map_err(|e| failed(&e))?);
+            }
         }
         let rows: i64 = row.try_get(0).map_err(|e| failed(&e))?;
         Ok(TableProfile { rows: u64::try_from(rows).ok(), columns })

@@ -318,3 +318,60 @@ fn a62_orphans_of_a_server_are_put_aside_too() {
         assert_eq!(run.rejects()[0]["key"], json!({"id": 2}));
     }
 }
+
+#[test]
+fn a08_numbers_that_are_none_are_known_before_the_first_row() {
+    let mut sql = "CREATE TABLE t (id INT PRIMARY KEY, n NUMERIC, m NUMERIC(10, 2), f DOUBLE PRECISION);
+                   INSERT INTO t VALUES (1, 1.5, 2.5, 0.5), (2, 'NaN', 1, 1), (3, 'Infinity', 1, 1),
+                                        (4, 1, 'NaN', 1), (5, 1, 1, '-Infinity')"
+        .to_owned();
+    let probe = Db::fresh(Postgres);
+    if probe.value("SHOW server_version_num").unwrap() < "140000".to_owned() {
+        sql = sql.replace("'Infinity'", "'NaN'");
+    }
+    let source = made(Postgres, &sql);
+    let run = Run::of(&source, Mariadb, &[]);
+    assert_eq!(run.ran.code, 4, "{}", run.ran);
+    let keys: Vec<Value> = run.findings("not_finite").into_iter().map(|f| f.2).collect();
+    assert_eq!(keys, [json!(["id=2", "id=3"]), json!(["id=4"]), json!(["id=5"])], "{}", run.ran);
+    untouched(&run.target);
+    let run = Run::of(&source, Mariadb, &BAD);
+    assert_eq!((run.ran.code, run.account("t")), (1, [5, 1, 4]), "{}", run.ran);
+    let run = Run::of(&source, Mariadb, &["--rule", "not_finite=convert"]);
+    assert_eq!((run.ran.code, run.account("t")), (1, [5, 5, 0]), "{}", run.ran);
+    let nulls = "SELECT id FROM t WHERE n IS NULL OR m IS NULL OR f IS NULL ORDER BY id";
+    assert_eq!(run.rows(nulls), [some(&["2"]), some(&["3"]), some(&["4"]), some(&["5"])]);
+}
+
+#[test]
+fn a10_infinities_are_put_aside_or_become_null() {
+    let source = sqlite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, r REAL); INSERT INTO t VALUES (1, 0.5), (2, 9e999), (3, -9e999)",
+    );
+    let run = Run::of(&source, Mariadb, &BAD);
+    assert_eq!((run.ran.code, run.account("t")), (1, [3, 1, 2]), "{}", run.ran);
+    let run = Run::of(&source, Mariadb, &["--rule", "not_finite@t.r=convert"]);
+    assert_eq!(run.rows("SELECT count(*) FROM t WHERE r IS NULL"), [some(&["2"])]);
+}
+
+#[test]
+fn a42_dates_beyond_the_target_are_known_before_the_first_row() {
+    let source = made(
+        Postgres,
+        "CREATE TABLE t (id INT PRIMARY KEY, z TIMESTAMPTZ, d DATE);
+         INSERT INTO t VALUES (1, '2024-01-02 03:04:05Z', '2024-01-02'), (2, 'infinity', NULL),
+                              (3, '20000-01-01 00:00:00Z', NULL), (4, NULL, '0044-03-15 BC')",
+    );
+    for to in [Mariadb, Sqlite] {
+        let run = Run::of(&source, to, &[]);
+        assert_eq!(run.ran.code, 4, "{}", run.ran);
+        let keys: Vec<Value> = run.findings("datetime_range").into_iter().map(|f| f.2).collect();
+        assert_eq!(keys, [json!(["id=2", "id=3"]), json!(["id=4"])], "{to:?}: {}", run.ran);
+        untouched(&run.target);
+        let run = Run::of(&source, to, &BAD);
+        assert_eq!((run.ran.code, run.account("t")), (1, [4, 1, 3]), "{to:?}: {}", run.ran);
+        let run = Run::of(&source, to, &["--rule", "datetime_range=convert"]);
+        assert_eq!((run.ran.code, run.account("t")), (1, [4, 4, 0]), "{to:?}: {}", run.ran);
+        assert_eq!(run.rows("SELECT count(*) FROM t WHERE z IS NULL AND d IS NULL"), [some(&["3"])]);
+    }
+}
