@@ -272,7 +272,7 @@ pub struct PolicyArgs {
     /// Go on although this finding says that an object is left behind or changed; CODE may hold *
     #[arg(long, value_name = "CODE[@TABLE[.COLUMN]]", value_parser = Policy::parse_accept)]
     pub accept: Vec<Policy>,
-    /// Decide a finding: stop, reject, convert or accept, as docs/findings.md says
+    /// Decide a finding: stop, reject, convert or accept, as docs/findings says
     #[arg(long, value_name = "CODE[@TABLE[.COLUMN]]=DECISION", value_parser = Policy::parse_rule)]
     pub rule: Vec<Policy>,
     /// Decide all findings about rows at once

@@ -333,7 +333,7 @@ fn way_out(finding: &Finding) -> String {
             .into();
     }
     format!(
-        "correct the source, or decide: {} (docs/findings.md); --dry-run shows the whole plan",
+        "correct the source, or decide: {} (docs/findings/{code}.md); --dry-run shows the whole plan",
         ways.join(", ")
     )
 }

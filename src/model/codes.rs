@@ -138,7 +138,7 @@ codes! {
     INVALID_UTF8 = "invalid_utf8", Blocker, Row, [Stop, Reject, Convert];
     /// Text with a NUL, which PostgreSQL cannot hold.
     NUL_IN_TEXT = "nul_in_text", Blocker, Row, [Stop, Reject, Convert];
-    /// JSON with an escaped NUL (`\\u0000`), which jsonb of PostgreSQL cannot hold.
+    /// JSON with an escaped NUL (`\u0000`), which jsonb of PostgreSQL cannot hold.
     NUL_IN_JSON = "nul_in_json", Blocker, Row, [Stop];
     /// The empty text that MySQL puts in the place of an enum's label that it does not know, unless it is strict.
     NOT_A_LABEL = "not_a_label", Blocker, Row, [Stop, Reject, Convert];

@@ -10,6 +10,7 @@ mod dump;
 mod engine_mysql;
 mod engine_postgres;
 mod faults;
+mod finding_pages;
 mod misfits;
 mod names;
 mod policies;

@@ -161,7 +161,7 @@ impl ConfigFile {
         file.policies = policies.map_err(|why| {
             Error::new(ErrorKind::Usage, format!("a policy in {label} makes no sense"))
                 .why(why)
-                .next("docs/findings.md lists the codes and the decisions that each takes")
+                .next("docs/findings/README.md lists the codes and the decisions that each takes")
         })?;
         Ok(file)
     }

@@ -1,0 +1,54 @@
+//! `docs/findings/`: each code of a finding has its page and its line in the index, each page its code, and both say
+//! of it what the program does.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use techcare_db::model::codes::{self, Code, Level};
+use techcare_db::model::plan::Severity;
+
+fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/findings"))
+}
+
+fn page(name: &str) -> String {
+    std::fs::read_to_string(folder().join(name))
+        .unwrap_or_else(|error| panic!("docs/findings/{name}: {error}"))
+}
+
+fn decisions(code: &Code) -> String {
+    code.decisions.iter().map(|decision| decision.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn each_page_says_what_the_program_does() {
+    for code in codes::ALL {
+        let severity = match code.severity {
+            Severity::Info => "note",
+            Severity::Warning => "warning",
+            Severity::Blocker => "blocker",
+        };
+        let about = if code.level == Level::Row { "rows" } else { "an object" };
+        let decisions = decisions(code);
+        let head = format!("# {}\n\n{severity} · about {about} · decisions: {decisions}\n\n", code.name);
+        let text = page(&format!("{}.md", code.name));
+        assert!(text.starts_with(&head), "docs/findings/{}.md has to begin with:\n{head}", code.name);
+        for part in ["**Why.**", "**What happens.**", "**Deciding otherwise.**"] {
+            assert!(text.contains(part), "docs/findings/{}.md lacks {part}", code.name);
+        }
+    }
+}
+
+#[test]
+fn the_index_has_a_line_for_each_code_and_no_page_is_left_over() {
+    let index = page("README.md");
+    for code in codes::ALL {
+        let line = format!("| [`{0}`]({0}.md) | {1} | {2} |\n", code.name, code.text, decisions(code));
+        assert!(index.contains(&line), "docs/findings/README.md lacks:\n{line}");
+    }
+    let pages =
+        std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let known: BTreeSet<String> = codes::ALL.iter().map(|code| format!("{}.md", code.name)).collect();
+    let left: Vec<String> = pages.filter(|page| page != "README.md" && !known.contains(page)).collect();
+    assert!(left.is_empty(), "pages of no code: {left:?}");
+}
