@@ -270,6 +270,20 @@ pub trait Rules: Send + Sync {
     /// Type for a column. A column of the same dialect keeps its own type word for word.
     fn map_column(&self, input: &ColumnInput<'_>) -> Mapping;
 
+    /// What a type of this dialect holds, by its declaration alone.
+    fn type_of(&self, native: &str) -> DataType;
+
+    /// Whether two spellings of a type are one.
+    fn same_type(&self, one: &str, other: &str) -> bool {
+        one.eq_ignore_ascii_case(other)
+    }
+
+    /// A column that was this dialect's own once: its own type again (`own`), where the values that come as `foreign`
+    /// says can be kept under it.
+    fn restored(&self, own: Mapping, _foreign: Mapping) -> Mapping {
+        own
+    }
+
     /// DEFAULT for a column that has been mapped, in this dialect; `None` if it cannot be said. For
     /// [`DefaultValue::Expression`] the planner hands over text that is already translated.
     fn default(&self, value: &DefaultValue, mapping: &Mapping) -> Option<String>;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::endpoint::{Dialect, Flavour};
 use super::epoch::Epoch;
+use super::origin::Origin;
 use super::policy::Policies;
 use super::schema::{Action, DataType, Deferrable, IdentityGeneration, ObjectKind};
 
@@ -160,6 +161,9 @@ pub struct ColumnPlan {
     pub invisible: bool,
     /// Comment.
     pub comment: Option<String>,
+    /// What is kept with the column so that the way back ends where it began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<Origin>,
 }
 
 /// How faithful a type of the target is to the one of the source.

@@ -26,6 +26,7 @@ pub fn column(name: &str, native_type: &str, carries: DataType) -> ColumnPlan {
         collation: None,
         invisible: false,
         comment: None,
+        origin: None,
     }
 }
 

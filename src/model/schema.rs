@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::Dialect;
+use super::origin::Origin;
 
 /// A whole database as one engine describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,6 +117,9 @@ pub struct Column {
     pub collation: Option<Collation>,
     /// Comment on the column.
     pub comment: Option<String>,
+    /// What it was in the database that this program brought it from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<Origin>,
 }
 
 /// What a column holds. Closed on purpose: an engine maps every type of its own to one of these, and

@@ -260,6 +260,10 @@ impl Rules for Fake {
         &self.capabilities
     }
 
+    fn type_of(&self, _: &str) -> DataType {
+        DataType::Any
+    }
+
     fn quote(&self, name: &str) -> String {
         format!("\"{name}\"")
     }

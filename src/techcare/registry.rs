@@ -73,6 +73,7 @@ fn column<E: EntityTrait>(column: E::Column, key: &[String]) -> Column {
         on_update_now: false,
         collation: None,
         comment: None,
+        origin: None,
         name,
     }
 }

@@ -226,6 +226,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         collation: None,
         invisible: false,
         comment: None,
+        origin: None,
     };
     let table = TablePlan {
         source: "t".into(),

@@ -96,6 +96,7 @@ fn cell(rules: &dyn Rules, source: Flavour, data_type: &DataType) -> String {
         on_update_now: false,
         collation: None,
         comment: None,
+        origin: None,
     };
     let mapping = rules.map_column(&ColumnInput {
         source: source.dialect(),

@@ -13,10 +13,14 @@ use super::native::NativeType;
 use super::types::{Rules, literal, now, quote};
 use crate::engine::capability::Naming;
 use crate::model::endpoint::Flavour;
+use crate::model::origin;
 use crate::model::plan::{
     ColumnPlan, ForeignKeyPlan, IndexPartPlan, IndexPlan, KeyPlan, Plan, Scope, Script, Statement, TablePlan,
 };
 use crate::model::schema::Action;
+
+/// Most characters of a column's comment.
+const MOST_COMMENT: usize = 1024;
 
 /// Rows up to which building keys while loading costs less than a statement after it.
 const SMALL: u64 = 20_000;
@@ -229,8 +233,11 @@ fn column(rules: &Rules, column: &ColumnPlan, native_type: &str, nullable: bool,
             say(&format!("ON UPDATE {}", now(native.precision())));
         }
     }
-    if let Some(comment) = &column.comment {
-        say(&format!("COMMENT {}", literal(comment)));
+    // What people wrote fits, or the plan says so; what is added to it may not.
+    let fits = |comment: &String| comment.chars().count() <= MOST_COMMENT;
+    let whole = column.origin.as_ref().and_then(|o| origin::write(column.comment.as_deref(), o));
+    if let Some(comment) = whole.filter(fits).or_else(|| column.comment.clone()) {
+        say(&format!("COMMENT {}", literal(&comment)));
     }
     out
 }

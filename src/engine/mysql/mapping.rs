@@ -335,6 +335,7 @@ mod tests {
             on_update_now: false,
             collation,
             comment: None,
+            origin: None,
         }
     }
 

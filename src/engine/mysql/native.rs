@@ -182,6 +182,20 @@ pub(super) fn unquote(text: &str) -> Option<(String, &str)> {
     None
 }
 
+/// Whether two spellings of a type are one. MariaDB says `int(11)` of what is declared `int`; the width means nothing but
+/// in `tinyint(1)`.
+pub fn is_same(one: &str, other: &str) -> bool {
+    let bare = |text: &str| match text.split_once('(') {
+        Some((base, rest))
+            if (base.ends_with("int") && !text.starts_with("tinyint(1)")) || base == "year" =>
+        {
+            format!("{base}{}", rest.split_once(')').map_or("", |(_, after)| after))
+        }
+        _ => text.to_owned(),
+    };
+    bare(&one.to_ascii_lowercase()) == bare(&other.to_ascii_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,5 +234,15 @@ mod tests {
         ] {
             assert_eq!(NativeType::parse(text).data_type(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn the_width_of_an_integer_means_nothing() {
+        assert!(is_same("int unsigned", "INT(10) unsigned") && is_same("year", "year(4)"));
+        assert!(
+            !is_same("tinyint", "tinyint(1)")
+                && !is_same("blob", "longblob")
+                && !is_same("int", "bigint(20)")
+        );
     }
 }

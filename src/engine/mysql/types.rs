@@ -2,7 +2,7 @@
 //! statements are made in `ddl`, cells in `read` and `write`.
 
 use super::charset::Collations;
-use super::native::NativeType;
+use super::native::{self, NativeType};
 use super::{ddl, width};
 use crate::engine::capability::{
     Capabilities, ColumnInput, CommentLimit, Facts, KeyLimit, LooseKey, Mapping, NameLimit, Naming,
@@ -10,7 +10,7 @@ use crate::engine::capability::{
 };
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{IdentityPlan, Plan, Script, TablePlan};
-use crate::model::schema::{Collation, DefaultValue, Identity, IdentityGeneration};
+use crate::model::schema::{Collation, DataType, DefaultValue, Identity, IdentityGeneration};
 
 /// Rules of one product and version.
 #[derive(Debug, Clone)]
@@ -127,6 +127,14 @@ impl RulesTrait for Rules {
         }
     }
 
+    fn type_of(&self, native: &str) -> DataType {
+        NativeType::parse(native).data_type(native)
+    }
+
+    fn same_type(&self, one: &str, other: &str) -> bool {
+        native::is_same(one, other)
+    }
+
     fn loose_key(&self, column: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {
         // Lower case is Unicode's here; of ASCII it is everybody's.
         (collation.case_insensitive && ascii).then(|| LooseKey {
@@ -218,7 +226,6 @@ mod tests {
     use super::*;
     use crate::engine::mysql::mapping::plain;
     use crate::model::plan::Fidelity;
-    use crate::model::schema::DataType;
 
     fn maria() -> Rules {
         Rules::new(Flavour::Mariadb, None)

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::types::{quote, split_type};
 use crate::engine::capability::Naming;
+use crate::model::origin;
 use crate::model::plan::{
     ColumnPlan, ForeignKeyPlan, IdentityPlan, IndexPartPlan, IndexPlan, KeyPlan, Plan, Scope, Script,
     Statement, TablePlan,
@@ -234,7 +235,11 @@ impl Writer<'_> {
             self.say("comment on", "", sql)
         });
         let of_columns = self.table.columns.iter().filter_map(|column| {
-            let text = literal(column.comment.as_ref()?);
+            let comment = match &column.origin {
+                Some(origin) => origin::write(column.comment.as_deref(), origin),
+                None => column.comment.clone(),
+            };
+            let text = literal(&comment?);
             let sql = format!("COMMENT ON COLUMN {}.{} IS {text}", self.quoted(), quote(&column.name));
             Some(self.say("comment on column", &quote(&column.name), sql))
         });

@@ -259,6 +259,7 @@ mod tests {
             on_update_now: false,
             collation: None,
             comment: None,
+            origin: None,
         }
     }
 

@@ -112,6 +112,10 @@ impl Rules for PostgresRules {
         default(value, mapping)
     }
 
+    fn type_of(&self, native: &str) -> DataType {
+        types::parse_type(native)
+    }
+
     fn loose_key(
         &self,
         column: &str,

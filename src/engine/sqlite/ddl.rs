@@ -93,6 +93,21 @@ impl Rules for SqliteRules {
         Some(default(value, mapping))
     }
 
+    fn type_of(&self, native: &str) -> DataType {
+        types::data_type(native)
+    }
+
+    fn restored(&self, own: Mapping, foreign: Mapping) -> Mapping {
+        // Values are stored by the affinity of the declared type; of one, they are the same under either name.
+        // JSON has the affinity of numbers, which the reader knows of.
+        let same = types::affinity(&own.native_type) == types::affinity(&foreign.native_type);
+        if same || matches!(types::data_type(&own.native_type), DataType::Json { .. }) {
+            Mapping { carries: foreign.carries, ..own }
+        } else {
+            foreign
+        }
+    }
+
     fn loose_key(&self, _: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {
         // NOCASE knows ASCII letters only.
         (collation.case_insensitive && ascii).then(|| LooseKey {
@@ -241,8 +256,12 @@ fn create_table(plan: &Plan, table: &TablePlan, naming: &Naming) -> String {
     for column in &table.columns {
         lines.extend(enum_check(column));
     }
-    let mut sql =
-        format!("CREATE TABLE {} (\n  {}\n)", quote(&naming.table(&table.name)), lines.join(",\n  "));
+    let origins = super::origins::comment(table);
+    let mut sql = format!(
+        "CREATE TABLE {} (\n  {}{origins}\n)",
+        quote(&naming.table(&table.name)),
+        lines.join(",\n  ")
+    );
     let options = [(table.without_rowid, "WITHOUT ROWID"), (table.strict, "STRICT")];
     let options: Vec<&str> = options.iter().filter(|(set, _)| *set).map(|(_, text)| *text).collect();
     if !options.is_empty() {

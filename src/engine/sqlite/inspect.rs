@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::ddl::{ENUM_CHECK, column_list, quote};
 use super::definition::{self, IndexText, KeyText, TableText};
-use super::{default, tokens, types};
+use super::{default, origins, tokens, types};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::{
     Action, Check, Collation, Column, DataType, Deferrable, ForeignKey, Generated, Identity,
@@ -184,6 +184,7 @@ fn table(connection: &Connection, texts: &Texts, entry: Entry, text: &TableText)
     for info in &infos {
         columns.push(column(connection, &entry, info, text)?);
     }
+    origins::attach(&mut columns, texts.sql("table", &entry.name));
     for line in index_lines(connection, &entry.name)? {
         if line.origin == "pk" {
             has_key_index = true;
@@ -260,6 +261,7 @@ fn column(connection: &Connection, entry: &Entry, info: &Info, text: &TableText)
         on_update_now: false,
         collation: collation.as_deref().and_then(collation_named),
         comment: None,
+        origin: None,
     })
 }
 

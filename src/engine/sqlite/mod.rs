@@ -8,6 +8,7 @@ mod definition;
 mod file;
 mod inspect;
 mod live;
+mod origins;
 mod orphans;
 mod profile;
 mod read;

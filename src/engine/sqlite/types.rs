@@ -293,6 +293,7 @@ mod tests {
             on_update_now: false,
             collation: None,
             comment: None,
+            origin: None,
         }
     }
 

@@ -3,14 +3,18 @@
 use super::findings::Note;
 use super::{Changed, Planner, types};
 use crate::engine::capability::{ColumnInput, Mapping};
+use crate::engine::connect;
 use crate::engine::expression::{self, Want};
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
+use crate::model::origin::Origin;
 use crate::model::plan::{
     ColumnPlan, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, IndexPartPlan, IndexPlan, TablePlan,
     TypePlan,
 };
-use crate::model::schema::{Column, DefaultValue, Deferrable, Identity, IdentityGeneration, Table};
+use crate::model::schema::{
+    Collation, Column, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration, Table,
+};
 
 impl Planner<'_> {
     /// Plans the columns of a table.
@@ -21,15 +25,13 @@ impl Planner<'_> {
         let mut planned: Vec<ColumnPlan> = Vec::with_capacity(table.columns.len());
         for position in 0..table.columns.len() {
             let effective = self.effective[at][position].clone();
-            let mapping = input.rules.map_column(&ColumnInput {
-                source: input.source.dialect,
-                source_flavour: input.source_flavour,
-                column: &effective,
-                profile: self.column_profile(table, position),
-                indexed: self.is_key(at, position),
-            });
+            let (mapping, restored) = self.mapping(at, position, &effective);
             self.type_findings(table, position, &effective, &mapping);
-            planned.push(self.column(table, position, &mapping));
+            let mut column = self.column(table, position, &mapping, restored.as_ref());
+            if restored.is_none() {
+                column.origin = self.origin(table, position, &column);
+            }
+            planned.push(column);
             mappings.push(mapping);
         }
         // Expressions may name any column of the table, so they come after all types are known.
@@ -40,11 +42,107 @@ impl Planner<'_> {
         planned
     }
 
-    fn column(&mut self, table: &Table, position: usize, mapping: &Mapping) -> ColumnPlan {
+    /// The type of the target, and the origin that it was taken from.
+    fn mapping(&self, at: usize, position: usize, effective: &Column) -> (Mapping, Option<Origin>) {
+        let input = self.input;
+        let table = &input.source.tables[at];
+        let ask = |source, source_flavour, column: &Column| {
+            input.rules.map_column(&ColumnInput {
+                source,
+                source_flavour,
+                column,
+                profile: self.column_profile(table, position),
+                indexed: self.is_key(at, position),
+            })
+        };
+        let here = input.rules.dialect();
+        let unknown = input.model(&table.name, &effective.name).is_none();
+        let origin = effective.origin.as_ref().filter(|o| {
+            let returns = !input.verbatim() && unknown && o.product.dialect() == here;
+            returns && o.holds == effective.data_type
+        });
+        let Some(origin) = origin else {
+            return (ask(input.source.dialect, input.source_flavour, effective), None);
+        };
+        let now = Column { data_type: table.columns[position].data_type.clone(), ..effective.clone() };
+        let own = Column {
+            native_type: origin.native_type.clone(),
+            collation: origin.collation.clone(),
+            ..effective.clone()
+        };
+        let foreign = ask(input.source.dialect, input.source_flavour, &now);
+        let own = ask(here, origin.product, &own);
+        let (word, as_it_comes) = (own.native_type.clone(), foreign.native_type.clone());
+        let mut mapping = input.rules.restored(own, foreign);
+        // What was carried on the way there is carried on the way back.
+        if mapping.native_type == word && word != as_it_comes {
+            mapping.carries = origin.holds.clone();
+        }
+        (mapping, Some(origin.clone()))
+    }
+
+    /// What has to be kept with a column so that its way back ends where it began: nothing where the type alone leads
+    /// there, or TechCare's own models know it.
+    fn origin(&self, table: &Table, position: usize, planned: &ColumnPlan) -> Option<Origin> {
+        let input = self.input;
+        let column = &table.columns[position];
+        if input.verbatim() {
+            return column.origin.clone();
+        }
+        let known = input.known.is_some_and(|known| known.table(&table.name).is_some());
+        // A table that goes back has nothing to remember of the way.
+        let back =
+            |c: &Column| c.origin.as_ref().is_some_and(|o| o.product.dialect() == input.rules.dialect());
+        if known
+            || table.columns.iter().any(back)
+            || planned.generated.is_some()
+            || column.data_type == DataType::Any
+        {
+            return None;
+        }
+        let back = Column {
+            data_type: input.rules.type_of(&planned.native_type),
+            native_type: planned.native_type.clone(),
+            collation: None,
+            origin: None,
+            ..column.clone()
+        };
+        let rules = connect::rules(input.source_flavour, None);
+        let mapping = rules.map_column(&ColumnInput {
+            source: input.rules.dialect(),
+            source_flavour: input.rules.flavour(),
+            column: &back,
+            profile: None,
+            indexed: false,
+        });
+        let same_type = rules.same_type(&mapping.native_type, &column.native_type);
+        let same_text = column.collation.as_ref().is_none_or(Collation::is_exact);
+        // What the others' identities become by themselves.
+        let usual = match input.source.dialect {
+            Dialect::Postgres => IdentityGeneration::Serial,
+            Dialect::Sqlite | Dialect::Mysql => IdentityGeneration::AutoIncrement,
+        };
+        let same_identity = column.identity.as_ref().is_none_or(|i| i.generation == usual);
+        let comment = column.comment.clone().filter(|_| !input.rules.capabilities().comments);
+        (!(same_type && same_text && same_identity && comment.is_none()))
+            .then(|| Origin { comment, ..Origin::of(column, input.source_flavour, &planned.native_type) })
+    }
+
+    fn column(
+        &mut self,
+        table: &Table,
+        position: usize,
+        mapping: &Mapping,
+        restored: Option<&Origin>,
+    ) -> ColumnPlan {
         let column = &table.columns[position];
         let name = self.names.column(&table.name, &column.name);
+        let generation = restored.and_then(|o| o.identity);
+        let comment = restored.and_then(|o| o.comment.clone());
         let identity = column.identity.as_ref().and_then(|identity| {
-            let planned = self.input.rules.identity(identity, mapping);
+            let before =
+                Identity { generation: generation.unwrap_or(identity.generation), ..identity.clone() };
+            let planned = self.input.rules.identity(&before, mapping);
             match &planned {
                 Some(planned) => self.identity_changed(table, column, identity, planned),
                 None => self.identity_lost(table, column, "the type of the target cannot hand out values"),
@@ -67,7 +165,8 @@ impl Planner<'_> {
             identity,
             collation: mapping.collation.clone(),
             invisible: false,
-            comment: self.column_comment(table, column),
+            comment: self.column_comment(table, column).or(comment),
+            origin: None,
         }
     }
 

@@ -161,6 +161,7 @@ impl Planner<'_> {
             identity: None,
             invisible: true,
             comment: None,
+            origin: None,
             ..like.clone()
         });
         Ok(part(Some(name), None))

@@ -25,6 +25,16 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
             let facts = profile.and_then(|p| p.columns.get(at));
             let needed =
                 facts.map_or_else(|| column.data_type.clone(), |facts| widen(&column.data_type, facts));
+            // What it was here before, unless the values have outgrown that.
+            let origin = column.origin.as_ref().filter(|o| o.product.dialect() == input.rules.dialect());
+            if let Some(origin) = origin
+                && input.model(&table.name, &column.name).is_none()
+                && needed == column.data_type
+                && facts.is_none_or(|facts| widen(&origin.holds, facts) == origin.holds)
+            {
+                column.data_type = origin.holds.clone();
+                continue;
+            }
             column.data_type = match input.model(&table.name, &column.name) {
                 Some(known) => {
                     let known = facts.map_or_else(|| known.clone(), |facts| widen(known, facts));
@@ -44,6 +54,11 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
     }
     for (table, columns) in tables.iter().zip(&mut columns) {
         for column in columns {
+            // One that goes back to where it came from is as it was.
+            let holds = column.origin.as_ref().filter(|o| o.product.dialect() == input.rules.dialect());
+            if holds.is_some_and(|o| o.holds == column.data_type) {
+                continue;
+            }
             let name = enum_name(input, &table.name, &column.name);
             if let DataType::Enum { name: none @ None, .. } = &mut column.data_type {
                 *none = Some(name);

@@ -10,6 +10,7 @@ mod login;
 mod mysql;
 mod mysql_objects;
 mod objects;
+mod roundtrip;
 mod rows;
 mod unique;
 mod values;

@@ -1,8 +1,9 @@
 //! One row of the catalogue about a column, and the neutral column that it means. Pure.
 
 use super::super::charset;
-use super::super::native::NativeType;
+use super::super::native::{self, NativeType};
 use super::defaults::{self, Telling};
+use crate::model::origin;
 use crate::model::schema::{Column, DataType, Generated, Identity, IdentityGeneration};
 
 /// What `information_schema.columns` says.
@@ -53,6 +54,8 @@ pub fn column(raw: &RawColumn, telling: Telling, next: Option<i128>, json: bool)
     let default = raw.default.as_deref().filter(|_| generated.is_none() && identity.is_none());
     let marked = extra.contains("default_generated");
     let bytes = matches!(data_type, DataType::Bytes { .. });
+    let (comment, origin) = origin::read(&raw.comment);
+    let origin = origin.filter(|o| native::is_same(&o.now, &raw.column_type) || o.now == native_type);
     Column {
         name: raw.name.clone(),
         default: default.and_then(|d| defaults::parse(telling, marked, &native, &data_type, d)),
@@ -61,7 +64,8 @@ pub fn column(raw: &RawColumn, telling: Telling, next: Option<i128>, json: bool)
         identity,
         on_update_now: extra.contains("on update"),
         collation: raw.collation.as_deref().filter(|_| !json && !bytes).map(charset::describe),
-        comment: Some(raw.comment.clone()).filter(|c| !c.is_empty()),
+        comment,
+        origin,
         data_type,
         native_type,
     }

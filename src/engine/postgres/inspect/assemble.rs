@@ -7,6 +7,7 @@ use super::parts::{check, collation, foreign_key, identity, index, object};
 use super::query::{Catalogue, ColumnRow, ConstraintRow, IndexRow, Relation, SequenceRow};
 use crate::engine::postgres::types::{parse_type, quote};
 use crate::model::endpoint::Dialect;
+use crate::model::origin::{self, Origin};
 use crate::model::schema::{
     Check, Column, DataType, Generated, Identity, Index, Object, ObjectKind, PrimaryKey, Schema, Table,
     TableOptions,
@@ -129,6 +130,12 @@ impl<'a> Reader<'a> {
         let default = text
             .filter(|_| identity.is_none() && generated.is_none())
             .map(|text| parse_default(text, &data_type));
+        let (comment, origin) = row.comment.as_deref().map(origin::read).unwrap_or_default();
+        let unchanged = |o: &Origin| {
+            o.now == native_type
+                || (parse_type(&o.now) == data_type && !matches!(data_type, DataType::Native { .. }))
+        };
+        let origin = origin.filter(unchanged);
         Column {
             name: row.name.clone(),
             native_type,
@@ -138,7 +145,8 @@ impl<'a> Reader<'a> {
             identity,
             on_update_now: false,
             collation: collation(row),
-            comment: row.comment.clone(),
+            comment,
+            origin,
             data_type,
         }
     }

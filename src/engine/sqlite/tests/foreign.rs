@@ -143,6 +143,7 @@ fn column(name: &str, data_type: &DataType, identity: bool) -> ColumnPlan {
         on_update_now: false,
         collation: None,
         comment: None,
+        origin: None,
     };
     let rules = rules();
     let mapping = rules.map_column(&ColumnInput {

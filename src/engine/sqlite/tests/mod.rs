@@ -141,6 +141,7 @@ fn table_plan(table: &Table) -> TablePlan {
             invisible: false,
             comment: None,
             epoch: None,
+            origin: None,
             fidelity: mapping.fidelity,
             native_type: mapping.native_type,
             carries: mapping.carries,

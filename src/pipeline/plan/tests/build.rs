@@ -37,6 +37,7 @@ pub(super) fn column(name: &str, native: &str, data_type: DataType) -> Column {
         on_update_now: false,
         collation: None,
         comment: None,
+        origin: None,
     }
 }
 

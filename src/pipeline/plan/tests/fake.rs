@@ -145,6 +145,10 @@ impl Rules for FakeRules {
         }
     }
 
+    fn type_of(&self, _: &str) -> DataType {
+        DataType::Any
+    }
+
     fn default(&self, value: &DefaultValue, _: &Mapping) -> Option<String> {
         Some(match value {
             DefaultValue::Expression(text) if self.can.default_expressions => format!("({text})"),

@@ -1,0 +1,99 @@
+//! What a column was in the database that it came from, where the type that it has now cannot say it. It is kept in
+//! the comment of the column (SQLite, which has none: in a comment within CREATE TABLE), and the way back makes the
+//! column again from it, as long as its type is still the one that was made.
+
+use serde::{Deserialize, Serialize};
+
+use super::endpoint::Flavour;
+use super::schema::{Collation, Column, DataType, IdentityGeneration};
+
+/// What stands before an origin in a comment.
+pub const MARK: &str = "techcare-db was: ";
+
+/// What a column was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Product that it was a column of.
+    pub product: Flavour,
+    /// Type there, in its own words.
+    #[serde(rename = "type")]
+    pub native_type: String,
+    /// What that type holds, in neutral terms.
+    pub holds: DataType,
+    /// How its text compared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub collation: Option<Collation>,
+    /// Who handed out its values.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub identity: Option<IdentityGeneration>,
+    /// Its comment, where the engine that it went to has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub comment: Option<String>,
+    /// The type that was made of it; with any other one the rest is worth nothing.
+    pub now: String,
+}
+
+impl Origin {
+    /// Of a column of a product that becomes a column of type `now`.
+    pub fn of(column: &Column, product: Flavour, now: &str) -> Self {
+        Self {
+            product,
+            native_type: column.native_type.clone(),
+            holds: column.data_type.clone(),
+            collation: column.collation.clone(),
+            identity: column.identity.as_ref().map(|i| i.generation),
+            comment: None,
+            now: now.to_owned(),
+        }
+    }
+}
+
+/// A comment with the origin after what people wrote.
+pub fn write(comment: Option<&str>, origin: &Origin) -> Option<String> {
+    let origin = serde_json::to_string(origin).ok()?;
+    let before = comment.map(|c| format!("{c}\n")).unwrap_or_default();
+    Some(format!("{before}{MARK}{origin}"))
+}
+
+/// What people wrote in a comment, and the origin if one stands after it.
+pub fn read(comment: &str) -> (Option<String>, Option<Origin>) {
+    let found = comment.rfind(MARK).and_then(|at| {
+        let origin = serde_json::from_str(&comment[at + MARK.len()..]).ok()?;
+        Some((comment[..at].strip_suffix('\n').unwrap_or(&comment[..at]), origin))
+    });
+    let (people, origin) = found.map_or((comment, None), |(people, origin)| (people, Some(origin)));
+    (Some(people.to_owned()).filter(|c| !c.is_empty()), origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin() -> Origin {
+        Origin {
+            product: Flavour::Mariadb,
+            native_type: "enum('a */','b')".into(),
+            holds: DataType::Enum { name: None, labels: vec!["a */".into(), "b".into()] },
+            collation: None,
+            identity: None,
+            comment: None,
+            now: "VARCHAR(4)".into(),
+        }
+    }
+
+    #[test]
+    fn what_people_wrote_and_the_origin_come_apart_again() {
+        for comment in [None, Some("it's a comment\nof two lines")] {
+            let written = write(comment, &origin()).unwrap();
+            assert_eq!(read(&written), (comment.map(str::to_owned), Some(origin())));
+        }
+    }
+
+    #[test]
+    fn what_is_no_origin_stays_a_comment() {
+        for comment in ["plain", "techcare-db was: here", "techcare-db was: {}"] {
+            assert_eq!(read(comment), (Some(comment.to_owned()), None));
+        }
+        assert_eq!(read(""), (None, None));
+    }
+}
