@@ -14,3 +14,4 @@ mod roundtrip;
 mod rows;
 mod unique;
 mod values;
+mod views;
