@@ -259,6 +259,7 @@ mod tests {
             identity: None,
             collation: None,
             comment: None,
+            origin: None,
         };
         doubts(&column, keyed, target).iter().map(|d| d.code).collect()
     }
