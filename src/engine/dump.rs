@@ -29,9 +29,6 @@ pub trait DumpDialect: Send + Sync {
 
     /// What comes last: the end of the transaction, and the session's settings as they were.
     fn closing(&self) -> String;
-
-    /// Longest row as text, in bytes, that the dialect's client and server take at all.
-    fn longest_row(&self) -> u64;
 }
 
 /// Turns the rows of one table into text.

@@ -17,6 +17,7 @@
 //!   in another; the numbered cases hold them.
 
 mod draw;
+mod kinds;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -26,7 +27,7 @@ use serde_json::Value;
 
 use crate::directions::{Report, Seen, judge, look};
 use crate::support::binary;
-use crate::support::content::Renamed;
+use crate::support::content::{Content, Renamed, Table};
 use crate::support::database::{Db, Engine};
 use draw::Drawn;
 
@@ -98,14 +99,11 @@ fn blamed(json: &Value, tables: &[String], out: &BTreeSet<String>) -> BTreeSet<S
 
 /// What was seen, without some tables.
 fn without(seen: &Seen, out: &BTreeSet<String>) -> Seen {
-    let mut kept = Seen { content: Default::default(), facts: seen.facts.clone() };
+    let mut kept = Seen { content: Content::new(), facts: seen.facts.clone() };
     for (name, table) in &seen.content {
         if !out.contains(name) {
             let rows = table.rows.clone();
-            kept.content.insert(
-                name.clone(),
-                crate::support::content::Table { columns: table.columns.clone(), rows },
-            );
+            kept.content.insert(name.clone(), Table { columns: table.columns.clone(), rows });
         }
     }
     kept.facts.retain(|fact| !out.contains(&fact.table));

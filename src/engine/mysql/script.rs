@@ -98,10 +98,6 @@ impl DumpDialect for MysqlDump {
         let restore = KEPT.map(|name| format!("{name} = @techcare_db_{name}")).join(", ");
         format!("SET SESSION {restore};\n")
     }
-
-    fn longest_row(&self) -> u64 {
-        LONGEST
-    }
 }
 
 /// Statements that fail unless the query's one value is true. The error says what is wrong as the name of a column;

@@ -63,10 +63,6 @@ impl DumpDialect for PostgresDump {
     fn closing(&self) -> String {
         "COMMIT;\n".into()
     }
-
-    fn longest_row(&self) -> u64 {
-        LONGEST
-    }
 }
 
 struct Rows<'a> {

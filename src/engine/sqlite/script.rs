@@ -90,10 +90,6 @@ impl DumpDialect for SqliteDump {
     fn closing(&self) -> String {
         format!("DROP TABLE IF EXISTS temp.{CHECK};\nCOMMIT;\n")
     }
-
-    fn longest_row(&self) -> u64 {
-        LONGEST
-    }
 }
 
 struct Rows<'a> {
