@@ -100,9 +100,10 @@ pub(crate) async fn prepare(
             left_out: &selection.left_out,
         };
         let mut plan = match towards {
-            Towards::Open(target) => preflight::plan_into(target, &input).await?,
+            Towards::Open(target) => preflight::plan_into(target, &input, snapshot.as_ref()).await?,
             Towards::Assumed(_) => plan(&input),
         };
+        preflight::name_long_rows(&mut plan, &input, snapshot.as_ref()).await?;
         if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {
             let orphans = snapshot.orphans(&plan).await?;
             plan.findings.extend(orphans.iter().map(findings::orphans));

@@ -334,6 +334,17 @@ pub struct ReadRequest {
     pub batch_rows: usize,
     /// Bytes at which a batch is handed on.
     pub batch_bytes: usize,
+    /// Only rows for which this is true, in SQL of the database that is read; `None` for all.
+    pub condition: Option<String>,
+}
+
+/// Rows of a table for which a condition is true.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Matching {
+    /// How many.
+    pub rows: u64,
+    /// Keys of up to five of them.
+    pub keys: Vec<String>,
 }
 
 /// A database that can be read.
@@ -375,6 +386,10 @@ pub trait Snapshot: Send + Sync {
 
     /// Looks at the data of a table as far as its declared types leave something open towards `target`.
     async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile>;
+
+    /// Counts the rows of a table for which `condition` is true, SQL of this engine over the table's columns. `Usage`
+    /// with the engine's own words if it does not take the condition.
+    async fn matching(&self, table: &Table, condition: &str) -> Result<Matching>;
 
     /// Foreign keys of the plan whose rows have no parent here, for an engine that does not enforce them (SQLite):
     /// known before anything is written. Tables that the plan renames are passed over; [`Staging::orphans`] and

@@ -161,6 +161,9 @@ codes! {
     FOREIGN_KEY_CHANGED = "foreign_key_changed", Warning, Object, [Stop, Accept];
     /// The rows of a partitioned table arrive in one plain table.
     PARTITIONING_NOT_CARRIED = "partitioning_not_carried", Warning, Object, [Stop, Accept];
+    /// What a migration tool (Alembic, Django, SeaORM, Rails, Flyway) noted in the target stays there, and the source's
+    /// notes tell of another state of the schema.
+    MIGRATION_STATE = "migration_state", Warning, Object, [Stop, Accept];
     /// A view, trigger, routine or another object beside the tables.
     OBJECT_NOT_CARRIED = "object_not_carried", Warning, Object, [Stop, Accept];
 
@@ -182,6 +185,11 @@ codes! {
     COMMENT_NOT_CARRIED = "comment_not_carried", Info, Object, [Stop, Accept];
     /// Text compared regardless of case, accents or trailing blanks, and will not any more; no key depends on it.
     COMPARISON_CHANGED = "comparison_changed", Info, Object, [Stop, Accept];
+    /// What a migration tool (Alembic, Django, SeaORM, Rails, Flyway) noted in the target stays there; the source's notes
+    /// are the same.
+    HISTORY_KEPT = "history_kept", Info, Object, [Stop, Accept];
+    /// Times without a zone are taken as those of UTC, because the column of the target holds instants.
+    TAKEN_AS_UTC = "taken_as_utc", Info, Object, [Stop, Accept];
     /// An empty table that the application made first gives way to the plan's; what differs is listed.
     TABLE_REPLACED = "table_replaced", Info, Object, [Stop, Accept];
     /// A check that says what the type of its column means in the target anyway.

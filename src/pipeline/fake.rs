@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::engine::capability::{
-    Capabilities, ColumnInput, Facts, Mapping, NameLimit, Naming, Occupied, OnStatement, Orphans,
+    Capabilities, ColumnInput, Facts, Mapping, Matching, NameLimit, Naming, Occupied, OnStatement, Orphans,
     ReadRequest, Rules, Snapshot, Source, Staging, TableSize, Target,
 };
 use crate::engine::stream::{BatchReceiver, BatchSender};
@@ -155,6 +155,10 @@ impl Snapshot for FakeSnapshot {
 
     async fn profile(&self, _table: &Table, _target: Dialect) -> Result<TableProfile> {
         Ok(TableProfile::default())
+    }
+
+    async fn matching(&self, _table: &Table, _condition: &str) -> Result<Matching> {
+        Ok(Matching::default())
     }
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {

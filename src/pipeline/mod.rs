@@ -5,6 +5,7 @@ pub mod dump;
 pub mod execute;
 #[cfg(test)]
 pub(crate) mod fake;
+pub mod history;
 pub mod order;
 pub mod orphans;
 pub mod plan;

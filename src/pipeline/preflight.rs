@@ -3,12 +3,14 @@
 
 use std::fmt::Write as _;
 
+use super::history;
 use super::plan::{PlanInput, findings, plan};
-use crate::engine::capability::{Facts, Target};
-use crate::model::codes::TARGET_NOT_EMPTY;
-use crate::model::endpoint::Endpoint;
+use crate::engine::capability::{Facts, Snapshot, Target};
+use crate::model::codes::{TARGET_MISMATCH, TARGET_NOT_EMPTY};
+use crate::model::endpoint::{Dialect, Endpoint};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Scope};
+use crate::model::schema::DataType;
 
 /// Objects in the way that a message names one by one.
 const SHOWN: usize = 5;
@@ -26,21 +28,64 @@ pub fn different(source: (&Endpoint, &Facts), target: (&Endpoint, &Facts)) -> Re
 }
 
 /// The plan of a migration into `target`, with what is there taken into account: empty tables that the application
-/// made first are replaced, everything else in the way is a finding that blocks.
-pub async fn plan_into(target: &dyn Target, input: &PlanInput<'_>) -> Result<Plan> {
-    let made = plan(input);
-    let occupied = target.occupied(&made).await?;
+/// made first are replaced, notes of its migration tool stay, everything else in the way is a finding that blocks.
+pub async fn plan_into(target: &dyn Target, input: &PlanInput<'_>, source: &dyn Snapshot) -> Result<Plan> {
+    let first = plan(input);
+    let occupied = target.occupied(&first).await?;
+    if occupied.is_empty() {
+        return Ok(first);
+    }
+    let there = target.inspect().await?;
+    let kept = history::kept(&first, &occupied);
+    let mut wanted = input.source.clone();
+    wanted.tables.retain(|t| !kept.contains(&t.name));
     let replaces = input.scope != Scope::DataOnly && occupied.iter().any(|o| o.empty);
-    let (mut made, occupied) = if replaces {
-        let existing = target.inspect().await?;
-        let made = plan(&PlanInput { existing: Some(&existing), ..*input });
-        let occupied = target.occupied(&made).await?;
-        (made, occupied)
-    } else {
-        (made, occupied)
-    };
+    let existing = if replaces { Some(&there) } else { input.existing };
+    let mut made = plan(&PlanInput { source: &wanted, existing, ..*input });
+    let occupied = target.occupied(&made).await?;
     made.findings.extend(findings::occupied(&made, &occupied));
+    if !kept.is_empty() {
+        let snapshot = target.snapshot(1).await?;
+        for name in &kept {
+            let found = history::compare(name, (input.source, source), (&there, snapshot.as_ref())).await;
+            match found {
+                Ok(finding) => made.findings.push(finding),
+                Err(error) => {
+                    snapshot.close().await;
+                    return Err(error);
+                }
+            }
+        }
+        snapshot.close().await;
+    }
     Ok(made)
+}
+
+/// Names the rows whose text is longer than a column of the target takes, where that blocks the plan.
+pub async fn name_long_rows(plan: &mut Plan, input: &PlanInput<'_>, source: &dyn Snapshot) -> Result<()> {
+    let Some(existing) = input.existing.filter(|_| input.scope == Scope::DataOnly) else { return Ok(()) };
+    for finding in plan.findings.iter_mut().filter(|f| f.code == TARGET_MISMATCH) {
+        let table = finding.table.as_ref().and_then(|t| input.source.table(t));
+        let (Some(table), Some(column)) = (table, &finding.column) else { continue };
+        let most = |t: &str| match existing.table(t)?.column(column)?.data_type {
+            DataType::Text { max_chars, .. } => max_chars,
+            _ => None,
+        };
+        let is_text = table.column(column).is_some_and(|c| matches!(c.data_type, DataType::Text { .. }));
+        let Some(most) = most(&table.name).filter(|_| is_text) else { continue };
+        let (length, mark) = match input.source.dialect {
+            Dialect::Sqlite => ("length", '"'),
+            Dialect::Postgres => ("char_length", '"'),
+            Dialect::Mysql => ("char_length", '`'),
+        };
+        let name = column.replace(mark, &format!("{mark}{mark}"));
+        let found = source.matching(table, &format!("{length}({mark}{name}{mark}) > {most}")).await?;
+        if found.rows > 0 {
+            finding.rows = Some(found.rows);
+            finding.keys = found.keys;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a target that has rows, or an object that is no table, where the plan wants to put a table. Nobody can
@@ -67,7 +112,15 @@ pub fn vacant(plan: &Plan, endpoint: &Endpoint) -> Result<()> {
     if more > 0 {
         let _ = write!(list, " and {more} more");
     }
+    let django = ["django_content_type", "auth_permission"].iter().any(|t| list.contains(t));
+    let next = if django {
+        // What it fills has ids by which other rows know it: only the source's ids are right.
+        "Django has filled these by itself: DELETE FROM auth_permission, then FROM django_content_type, and run again: \
+         the source's rows take their place"
+    } else {
+        "choose an empty database, or take these objects out of the way yourself; nothing was changed"
+    };
     Err(Error::new(ErrorKind::Refused, format!("the target {endpoint} is not empty"))
         .why(format!("it already has {list}"))
-        .next("choose an empty database, or take these objects out of the way yourself; nothing was changed"))
+        .next(next))
 }

@@ -10,11 +10,11 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{Decode, MySql, MySqlConnection, Row, ValueRef};
 use tokio::sync::{Mutex, Semaphore};
 
-use super::connection::{Link, Role, number, rows, run, statement};
+use super::connection::{Fields, Link, Role, number, rows, run, statement};
 use super::native::NativeType;
 use super::types::quote;
 use super::{fault, inspect, profile};
-use crate::engine::capability::{Orphans, ReadColumn, ReadRequest, Snapshot};
+use crate::engine::capability::{Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
 use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell};
@@ -195,7 +195,8 @@ impl<'a> Reader<'a> {
         if long {
             list.insert(0, "0".into());
         }
-        let sql = format!("SELECT {} FROM {}", list.join(", "), quote(&request.table));
+        let condition = request.condition.as_deref().map(where_clause).unwrap_or_default();
+        let sql = format!("SELECT {} FROM {}{condition}", list.join(", "), quote(&request.table));
         Ok(Self { request, decoders, skipped: usize::from(long), sql })
     }
 
@@ -287,6 +288,38 @@ pub async fn read_rows(
         }
     }
     if batch.is_empty() { Ok(()) } else { to.send(batch).await }
+}
+
+/// On lines of its own, so that a comment in it ends where it ends.
+fn where_clause(condition: &str) -> String {
+    format!(" WHERE (\n{condition}\n)")
+}
+
+/// Counts the rows for which a condition is true, and names some.
+async fn matching(connection: &mut MySqlConnection, table: &Table, condition: &str) -> Result<Matching> {
+    let what = format!("table \"{}\"", table.name);
+    let refused = |e: Error| {
+        if e.kind() != ErrorKind::Read {
+            return e;
+        }
+        Error::new(ErrorKind::Usage, format!("the server does not take the condition for {what}"))
+            .why(e.reason().unwrap_or_default())
+            .next("a condition is an expression of the source over the columns of the table")
+    };
+    let from = format!("FROM {}{}", quote(&table.name), where_clause(condition));
+    let count = number(connection, &what, &format!("SELECT COUNT(*) {from}")).await.map_err(refused)?;
+    let columns = table.key_columns();
+    if columns.is_empty() || count == 0 {
+        return Ok(Matching { rows: count, keys: Vec::new() });
+    }
+    let list = columns.iter().map(|c| quote(c)).collect::<Vec<_>>().join(", ");
+    let named = rows(connection, &what, &format!("SELECT {list} {from} LIMIT 5")).await?;
+    let value = |at: usize, row: &Fields| row.text(at).unwrap_or_else(|| "NULL".into());
+    let key = |row: &Fields| {
+        let parts = columns.iter().enumerate().map(|(at, name)| format!("{name}={}", value(at, row)));
+        parts.collect::<Vec<_>>().join(", ")
+    };
+    Ok(Matching { rows: count, keys: named.iter().map(key).collect() })
 }
 
 /// One instant of a source, seen by one or more connections.
@@ -386,6 +419,10 @@ impl Snapshot for View {
         self.with(async |connection| profile::table(connection, table, target).await).await
     }
 
+    async fn matching(&self, table: &Table, condition: &str) -> Result<Matching> {
+        self.with(async |connection| matching(connection, table, condition).await).await
+    }
+
     async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>> {
         self.with(async |connection| profile::orphans(connection, plan).await).await
     }
@@ -481,6 +518,7 @@ mod tests {
             key: vec![],
             batch_rows: 1,
             batch_bytes: 1,
+            condition: None,
         };
         assert_eq!(Reader::new(&request).unwrap().sql, "SELECT 0, `c`, `c` + 0e0 FROM `t`");
     }

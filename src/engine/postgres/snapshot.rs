@@ -13,7 +13,7 @@ use super::fault::fault;
 use super::misfits::{self, Question};
 use super::read;
 use super::types::quote;
-use crate::engine::capability::{ReadRequest, Snapshot};
+use crate::engine::capability::{Matching, ReadRequest, Snapshot};
 use crate::engine::expression;
 use crate::engine::stream::BatchSender;
 use crate::model::endpoint::Dialect;
@@ -171,6 +171,48 @@ impl Snapshot for PostgresSnapshot {
         }
         let rows: i64 = row.try_get(0).map_err(|e| failed(&e))?;
         Ok(TableProfile { rows: u64::try_from(rows).ok(), columns })
+    }
+
+    async fn matching(&self, table: &Table, condition: &str) -> Result<Matching> {
+        let columns = table.key_columns();
+        let from = format!("{}{}", self.from(&table.name), read::where_clause(condition));
+        let keys = columns.iter().map(|c| format!("{}::text", quote(c)));
+        let list: Vec<String> = keys.chain(["count(*) OVER ()".to_owned()]).collect();
+        // In a place of its own: the snapshot has to outlive a condition that the server does not take.
+        let mut exporter = self.exporter.lock().await;
+        let asked = async {
+            sqlx::raw_sql("SAVEPOINT techcare_db_condition").execute(&mut *exporter).await?;
+            let sql = format!("SELECT {} FROM {from} LIMIT 5", list.join(", "));
+            sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *exporter).await
+        };
+        let answer = asked.await;
+        let undone =
+            sqlx::raw_sql("ROLLBACK TO SAVEPOINT techcare_db_condition").execute(&mut *exporter).await;
+        let name = quote(&table.name);
+        let rows = answer.map_err(|e| {
+            let error = fault(
+                ErrorKind::Usage,
+                format!("the server does not take the condition for table {name}"),
+                &e,
+            );
+            error.next("a condition is an expression of PostgreSQL over the columns of the table")
+        })?;
+        let failed = |e: &sqlx::Error| fault(ErrorKind::Read, format!("cannot look at table {name}"), e);
+        undone.map_err(|e| failed(&e))?;
+        let mut found = Matching::default();
+        for row in &rows {
+            let count: i64 = row.try_get(columns.len()).map_err(|e| failed(&e))?;
+            found.rows = u64::try_from(count).unwrap_or(0);
+            let mut parts = Vec::with_capacity(columns.len());
+            for (at, column) in columns.iter().enumerate() {
+                let value: Option<String> = row.try_get(at).map_err(|e| failed(&e))?;
+                parts.push(format!("{column}={}", value.unwrap_or_else(|| "NULL".into())));
+            }
+            if !parts.is_empty() {
+                found.keys.push(parts.join(", "));
+            }
+        }
+        Ok(found)
     }
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {

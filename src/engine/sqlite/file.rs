@@ -96,6 +96,8 @@ fn harden(connection: &Connection, access: Access) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;")?;
     if access == Access::Read {
         connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+        // A quoted name of no column is an error and no string.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         connection.execute_batch("PRAGMA query_only = ON;")?;
     }
     Ok(())

@@ -14,7 +14,7 @@ use super::ddl::quote;
 use super::file::{self, Access, failure};
 use super::{inspect, orphans, profile};
 use crate::engine::blocking;
-use crate::engine::capability::{Orphans, ReadColumn, ReadRequest, Snapshot};
+use crate::engine::capability::{Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
 use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell, RowKey, Shape, ShapeColumn};
@@ -94,7 +94,34 @@ impl<'a> Column<'a> {
 fn select(request: &ReadRequest, rowid: Option<&str>) -> String {
     let mut names: Vec<String> = request.columns.iter().map(|c| format!("t.{}", quote(&c.name))).collect();
     names.extend(rowid.map(|name| format!("t.{name}")));
-    format!("SELECT {} FROM main.{} AS t", names.join(", "), quote(&request.table))
+    let condition = request.condition.as_deref().map(where_clause).unwrap_or_default();
+    format!("SELECT {} FROM main.{} AS t{condition}", names.join(", "), quote(&request.table))
+}
+
+/// On lines of its own, so that a comment in it ends where it ends.
+fn where_clause(condition: &str) -> String {
+    format!(" WHERE (\n{condition}\n)")
+}
+
+/// Counts rows and names some.
+fn matching(connection: &Connection, table: &Table, condition: &str) -> rusqlite::Result<Matching> {
+    let columns = table.key_columns();
+    let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let key = Key::among(connection, &table.name, &names, &columns);
+    let mut list: Vec<String> = names.iter().map(|n| format!("t.{}", quote(n))).collect();
+    list.extend(key.rowid.map(|name| format!("t.{name}")));
+    let list = if list.is_empty() { "NULL".to_owned() } else { list.join(", ") };
+    let from = format!("FROM main.{} AS t{}", quote(&table.name), where_clause(condition));
+    let rows: i64 = connection.query_row(&format!("SELECT count(*) {from}"), [], |r| r.get(0))?;
+    let mut statement = connection.prepare(&format!("SELECT {list} {from} LIMIT 5"))?;
+    let keys = statement.query_map([], |row| Ok(key.text(row)))?.collect::<rusqlite::Result<_>>()?;
+    Ok(Matching { rows: u64::try_from(rows).unwrap_or(0), keys })
+}
+
+fn refused_condition(table: &str, error: &rusqlite::Error) -> Error {
+    Error::new(ErrorKind::Usage, format!("SQLite does not take the condition for table {}", quote(table)))
+        .why(error)
+        .next("a condition is an expression of SQLite over the columns of the table")
 }
 
 fn refuse(request: &ReadRequest, column: &ReadColumn, key: &str, misfit: Misfit) -> Error {
@@ -317,6 +344,16 @@ impl Snapshot for SqliteSnapshot {
         }
         let table = table.clone();
         self.pool.run(move |connection| profile::table(connection, &table, target)).await
+    }
+
+    async fn matching(&self, table: &Table, condition: &str) -> Result<Matching> {
+        let (table, condition) = (table.clone(), condition.to_owned());
+        self.pool
+            .run(move |connection| {
+                let found = matching(connection, &table, &condition);
+                found.map_err(|e| refused_condition(&table.name, &e))
+            })
+            .await
     }
 
     async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>> {

@@ -3,7 +3,7 @@
 
 use super::Planner;
 use super::findings::Note;
-use super::types::holds;
+use super::types::{holds, takes_as_utc};
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnPlan, FindingAction, GeneratedPlan, TablePlan};
@@ -69,6 +69,11 @@ impl Planner<'_> {
         let takes = same
             || holds(&there.data_type, &planned.carries)
             || (planned.carries == DataType::Any && self.input.rules.dialect() == Dialect::Sqlite);
+        let as_utc = takes_as_utc(&there.data_type, &planned.carries);
+        if as_utc {
+            self.taken_as_utc(&table.name, &planned.source, &there.native_type);
+        }
+        let takes = takes || as_utc;
         let generated = there.generated.as_ref();
         if !takes && generated.is_none() {
             let text = format!(
@@ -90,6 +95,13 @@ impl Planner<'_> {
             comment: None,
             ..planned
         }
+    }
+
+    /// Says that times without a zone become instants.
+    pub(super) fn taken_as_utc(&mut self, table: &str, column: &str, native: &str) {
+        let text = format!("its times have no zone and are taken as UTC, because the target has {native}");
+        let note = Note::new(codes::TAKEN_AS_UTC, "column", FindingAction::Converted, text);
+        self.findings.push(note.table(table).column(column));
     }
 
     fn mismatch(&mut self, table: &Table, column: Option<&str>, text: &str) {

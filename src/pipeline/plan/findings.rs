@@ -88,6 +88,20 @@ pub fn orphans(orphans: &Orphans) -> Finding {
     note.0
 }
 
+/// A migration tool's notes in the target, which stay as they are.
+pub fn migration_state(table: &str, same: bool) -> Finding {
+    let (code, text) = if same {
+        (codes::HISTORY_KEPT, "the target's own notes of its migrations stay; the source's are the same")
+    } else {
+        (
+            codes::MIGRATION_STATE,
+            "the target's own notes of its migrations stay, and the source's tell of another state: the two schemas may \
+             differ, so bring the older one up with its migration tool",
+        )
+    };
+    Note::new(code, "table", FindingAction::NotCarried, text).table(table).0
+}
+
 /// The findings that stop a migration into a target where something is in the way: rows, objects that are no tables,
 /// and what would be lost with an empty table that is replaced.
 pub fn occupied(plan: &Plan, occupied: &[Occupied]) -> Vec<Finding> {

@@ -3,7 +3,7 @@
 //! and has types that hold the data. What cannot be kept blocks the plan.
 
 use super::findings::Note;
-use super::types::holds;
+use super::types::{holds, takes_as_utc};
 use super::{PlanInput, Planner, plan};
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
@@ -94,7 +94,11 @@ impl Planner<'_> {
             if column.generated.is_none() {
                 column.generated.clone_from(&own.generated);
             }
-            if self.keeps_type(column, own) {
+            let as_utc = takes_as_utc(&own.carries, &column.carries);
+            if as_utc {
+                self.taken_as_utc(&planned.source, &column.source, &own.native_type);
+            }
+            if as_utc || self.keeps_type(column, own) {
                 column.native_type.clone_from(&own.native_type);
             } else if !column.native_type.eq_ignore_ascii_case(&own.native_type) {
                 changes.push(format!("{} {} → {}", column.name, own.native_type, column.native_type));

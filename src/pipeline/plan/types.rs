@@ -38,7 +38,9 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
             column.data_type = match input.model(&table.name, &column.name) {
                 Some(known) => {
                     let known = facts.map_or_else(|| known.clone(), |facts| widen(known, facts));
-                    settle(&known, &needed, Bound::of(input, profile, facts)).unwrap_or(needed)
+                    told_by_model(&known, &needed, input.source.dialect)
+                        .or_else(|| settle(&known, &needed, Bound::of(input, profile, facts)))
+                        .unwrap_or(needed)
                 }
                 None => needed,
             };
@@ -178,6 +180,30 @@ fn settle(known: &DataType, needed: &DataType, bound: Bound) -> Option<DataType>
         (DataType::Float64, DataType::Float32 | DataType::Float64) => Some(DataType::Float64),
         (a, b) if a == b => Some(known.clone()),
         _ => None,
+    }
+}
+
+/// A type that SQLite has no word for and its applications write as text or numbers: the model says what is meant, and
+/// the reader takes nothing else.
+fn told_by_model(known: &DataType, needed: &DataType, source: Dialect) -> Option<DataType> {
+    let told = source == Dialect::Sqlite
+        && matches!(
+            (known, needed),
+            // As a UUID, or where that is no type as a CHAR of its length.
+            (
+                DataType::Uuid | DataType::Text { max_chars: Some(32 | 36), fixed: true },
+                DataType::Text { max_chars: Some(32 | 36), .. }
+            ) | (DataType::Decimal { scale: Some(_), .. }, DataType::Decimal { precision: None, .. })
+        );
+    told.then(|| known.clone())
+}
+
+/// Whether a column of instants takes wall-clock times: as those of UTC, which is what applications write into engines
+/// that have no such type.
+pub(super) fn takes_as_utc(there: &DataType, coming: &DataType) -> bool {
+    match (there, coming) {
+        (DataType::Timestamp { precision: a }, DataType::DateTime { precision: b }) => a >= b,
+        _ => false,
     }
 }
 

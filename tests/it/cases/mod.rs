@@ -3,6 +3,7 @@
 
 mod appmade;
 mod arrival;
+mod frameworks;
 mod keys;
 mod large;
 mod layout;

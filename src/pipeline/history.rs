@@ -1,0 +1,76 @@
+//! Tables in which migration tools (Alembic, Django, SeaORM, Rails, Flyway) note what they have done to a schema. Where
+//! the application has made the target's tables, the notes there tell of these tables, and the source's do not: they
+//! stay, and whether the two tell of the same state is said.
+
+use super::plan::findings::migration_state;
+use crate::engine::capability::{Occupied, ReadColumn, ReadRequest, Snapshot};
+use crate::engine::stream;
+use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
+use crate::model::digest::Digest;
+use crate::model::error::Result;
+use crate::model::plan::{Finding, Plan};
+use crate::model::schema::{Schema, Table};
+
+/// The tables by name, each with the columns that tell a state; the others tell when and how.
+const HISTORIES: &[(&str, &[&str])] = &[
+    ("alembic_version", &["version_num"]),
+    ("django_migrations", &["app", "name"]),
+    ("seaql_migrations", &["version"]),
+    ("schema_migrations", &["version"]),
+    ("ar_internal_metadata", &["key", "value"]),
+    ("flyway_schema_history", &["version"]),
+];
+
+/// Names, in the source, of planned tables that stay as the target has them: histories with rows, beside other tables
+/// of the plan that the application made.
+pub fn kept(plan: &Plan, occupied: &[Occupied]) -> Vec<String> {
+    let is_history = |name: &str| HISTORIES.iter().any(|(table, _)| *table == name);
+    let made = occupied.iter().any(|o| o.kind == "table" && !is_history(&o.name));
+    let stays = |o: &&Occupied| made && o.kind == "table" && !o.empty && is_history(&o.name);
+    let source = |o: &Occupied| plan.tables.iter().find(|t| t.name == o.name).map(|t| t.source.clone());
+    occupied.iter().filter(stays).filter_map(source).collect()
+}
+
+/// Says of a history that stays whether it tells of the same state as the source's.
+pub async fn compare(
+    name: &str,
+    source: (&Schema, &dyn Snapshot),
+    target: (&Schema, &dyn Snapshot),
+) -> Result<Finding> {
+    let states = match (source.0.table(name), target.0.table(name)) {
+        (Some(a), Some(b)) => Some((state(a, source.1).await?, state(b, target.1).await?)),
+        _ => None,
+    };
+    Ok(migration_state(name, states.is_some_and(|(a, b)| a == b)))
+}
+
+/// Count and digest of what a history tells.
+async fn state(table: &Table, snapshot: &dyn Snapshot) -> Result<Digest> {
+    let telling =
+        HISTORIES.iter().find(|(name, _)| *name == table.name).map_or(&[][..], |(_, columns)| columns);
+    let columns = telling.iter().filter_map(|name| table.column(name)).map(|column| ReadColumn {
+        name: column.name.clone(),
+        native_type: column.native_type.clone(),
+        carries: column.data_type.clone(),
+        epoch: None,
+    });
+    let request = ReadRequest {
+        table: table.name.clone(),
+        columns: columns.collect(),
+        key: Vec::new(),
+        batch_rows: DEFAULT_BATCH_ROWS,
+        batch_bytes: DEFAULT_BATCH_BYTES,
+        condition: None,
+    };
+    let (sender, mut receiver) = stream::channel(super::copy::shape(&request));
+    let collect = async {
+        let (mut digest, mut scratch) = (Digest::default(), Vec::new());
+        while let Some(batch) = receiver.recv().await {
+            digest.add_batch(&batch, &mut scratch);
+            receiver.recycle(batch);
+        }
+        digest
+    };
+    let (read, digest) = tokio::join!(snapshot.read(&request, sender), collect);
+    read.map(|()| digest)
+}
