@@ -173,12 +173,11 @@ async fn load(
     table: &TablePlan,
     settings: &Settings,
 ) -> Result<Copied> {
-    let mut copied = match through_loader(snapshot, staging, table, settings).await? {
-        Some(copied) => copied,
-        None => {
-            let judge = TableJudge::of(plan, table, &settings.rejects);
-            copy::copy_table(snapshot, staging, table, settings.batch, judge, &settings.observer).await?
-        }
+    let mut copied = if let Some(copied) = through_loader(snapshot, staging, table, settings).await? {
+        copied
+    } else {
+        let judge = TableJudge::of(plan, table, &settings.rejects);
+        copy::copy_table(snapshot, staging, table, settings.batch, judge, &settings.observer).await?
     };
     verify::account(table, copied.read, copied.written)?;
     copied.rejected = settings.rejects.rows(&table.source);

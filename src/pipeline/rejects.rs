@@ -198,7 +198,7 @@ impl TableJudge {
         Some(Arc::new(judge))
     }
 
-    fn convert(&self, batch: &mut Batch, row: usize, at: usize, code: &str) {
+    fn convert(batch: &mut Batch, row: usize, at: usize, code: &str) {
         match codes::conversion(code) {
             Some(Conversion::Null) => batch.set_null(row, at),
             Some(Conversion::Value(_)) => {
@@ -256,7 +256,7 @@ impl Judge for TableJudge {
                     }
                     Decision::Convert => {
                         self.converted(&batch.row_key(row), at, code);
-                        self.convert(batch, row, at, code);
+                        Self::convert(batch, row, at, code);
                     }
                 }
             }

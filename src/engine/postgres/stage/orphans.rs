@@ -39,7 +39,7 @@ pub(super) fn condition(key: &ForeignKeyPlan, parent: &str) -> String {
     let set: Vec<String> = key.columns.iter().map(|c| format!("c.{} IS NOT NULL", quote(c))).collect();
     let pairs = key.columns.iter().zip(&key.referenced_columns);
     let same: Vec<String> = pairs.map(|(c, p)| format!("p.{} = c.{}", quote(p), quote(c))).collect();
-    format!("{} AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {})", set.join(" AND "), same.join(" AND "),)
+    format!("{} AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {})", set.join(" AND "), same.join(" AND "))
 }
 
 /// Keys of up to five rows, each with the number of all.
