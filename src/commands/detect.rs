@@ -175,7 +175,6 @@ async fn texts(snapshot: &dyn Snapshot, table: &Table, column: &str) -> Result<V
         key: Vec::new(),
         batch_rows: DEFAULT_BATCH_ROWS,
         batch_bytes: DEFAULT_BATCH_BYTES,
-        condition: None,
     };
     let (sender, mut receiver) = stream::channel(std::sync::Arc::new(shape));
     let collect = async {

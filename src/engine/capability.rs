@@ -334,8 +334,6 @@ pub struct ReadRequest {
     pub batch_rows: usize,
     /// Bytes at which a batch is handed on.
     pub batch_bytes: usize,
-    /// Only rows for which this is true, in SQL of the database that is read; `None` for all.
-    pub condition: Option<String>,
 }
 
 /// Rows of a table for which a condition is true.

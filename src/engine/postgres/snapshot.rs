@@ -175,7 +175,7 @@ impl Snapshot for PostgresSnapshot {
 
     async fn matching(&self, table: &Table, condition: &str) -> Result<Matching> {
         let columns = table.key_columns();
-        let from = format!("{}{}", self.from(&table.name), read::where_clause(condition));
+        let from = format!("{}{}", self.from(&table.name), where_clause(condition));
         let keys = columns.iter().map(|c| format!("{}::text", quote(c)));
         let list: Vec<String> = keys.chain(["count(*) OVER ()".to_owned()]).collect();
         // In a place of its own: the snapshot has to outlive a condition that the server does not take.
@@ -230,6 +230,11 @@ impl Snapshot for PostgresSnapshot {
         }
         let _ = self.exporter.into_inner().close().await;
     }
+}
+
+/// On lines of its own, so that a comment in it ends where it ends.
+fn where_clause(condition: &str) -> String {
+    format!(" WHERE (\n{condition}\n)")
 }
 
 /// One thing to learn about a column.

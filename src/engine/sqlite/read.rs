@@ -94,8 +94,7 @@ impl<'a> Column<'a> {
 fn select(request: &ReadRequest, rowid: Option<&str>) -> String {
     let mut names: Vec<String> = request.columns.iter().map(|c| format!("t.{}", quote(&c.name))).collect();
     names.extend(rowid.map(|name| format!("t.{name}")));
-    let condition = request.condition.as_deref().map(where_clause).unwrap_or_default();
-    format!("SELECT {} FROM main.{} AS t{condition}", names.join(", "), quote(&request.table))
+    format!("SELECT {} FROM main.{} AS t", names.join(", "), quote(&request.table))
 }
 
 /// On lines of its own, so that a comment in it ends where it ends.
