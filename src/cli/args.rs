@@ -19,6 +19,7 @@ const NAMING: &str =
 const EXAMPLES: &str = "\
 Examples:
   techcare-db detect
+  techcare-db check --database sqlite --target postgresql
   techcare-db migrate --source sqlite --target postgresql --dry-run
   techcare-db migrate --source sqlite --target postgresql --write-env .env.new
   techcare-db migrate --source instance/techcare.db --target mysql://techcare@db/techcare
@@ -46,6 +47,17 @@ const DETECT_EXAMPLES: &str = "\
 Examples:
   techcare-db detect
   techcare-db detect --database postgresql://techcare@db/techcare --format json";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  techcare-db check
+  techcare-db check --database sqlite --target postgresql
+  techcare-db check --database copy.db --target mysql --format json
+  techcare-db check --database sqlite --against postgresql
+
+Without --target and --against: does it fit TechCare's models, is it whole, is it healthy?
+A bare engine as --target need not be reachable: the plan is then for that engine's defaults.
+Exit codes: 0 nothing to do, 1 findings or differences";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
@@ -148,6 +160,9 @@ pub enum Command {
     /// What is configured, and is it well?
     #[command(after_help = DETECT_EXAMPLES)]
     Detect(DetectArgs),
+    /// Is it safe? How a database is, what a migration would do, whether two are equal
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
     /// Move a whole database, or part of it, and prove by content that it arrived
     #[command(after_help = MIGRATE_EXAMPLES)]
     Migrate(Box<MigrateArgs>),
@@ -170,6 +185,7 @@ impl Command {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Detect(_) => "detect",
+            Self::Check(_) => "check",
             Self::Migrate(_) => "migrate",
             Self::Schema { .. } => "schema",
             Self::Completions { .. } => "completions",
@@ -195,6 +211,36 @@ pub struct DatabaseArg {
         help = format!("The database: {NAMING} [default: DATABASE_URL, else DB_TYPE, else instance/techcare.db]")
     )]
     pub database: Option<SecretString>,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The database that it is about.
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    #[doc = "What a migration would do."]
+    #[arg(
+        long,
+        value_name = "DB",
+        help = format!("What would a migration to there do, and what would stop it? {NAMING}; a bare engine need not be reachable")
+    )]
+    pub target: Option<SecretString>,
+    #[doc = "What it should be equal to."]
+    #[arg(long, value_name = "DB", help = format!("Does this database hold the same? {NAMING}"))]
+    pub against: Option<SecretString>,
+    /// Skip what reads whole tables
+    #[arg(long)]
+    pub quick: bool,
+    /// Only these tables; globs, separated by commas
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub tables: Vec<String>,
+    /// Not these tables; globs, separated by commas
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub exclude: Vec<String>,
+    /// What was decided about findings, as for `migrate`.
+    #[command(flatten)]
+    pub policies: PolicyArgs,
 }
 
 /// `migrate`.
@@ -478,7 +524,6 @@ mod tests {
             // Not there yet.
             "techcare-db backup",
             "techcare-db rollback",
-            "techcare-db check",
             "techcare-db tune",
         ] {
             assert_eq!(parse(&words(line)).unwrap_err().exit_code(), 2, "{line}");

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{Command, DetectArgs, Format, Global, MigrateArgs, SchemaCommand};
-use super::config::{Config, Environment};
+use super::args::{CheckArgs, Command, DetectArgs, Format, Global, MigrateArgs, SchemaCommand};
+use super::config::{self, Config, Environment};
 use super::keep;
 use super::progress::Progress;
 use super::render::report::Advice;
 use super::render::{self, error, exit_code, findings, json, verdict};
 use super::terminal::Terminal;
 use crate::commands::migrate::{Outcome, Password, Planned};
-use crate::commands::{detect, migrate, schema};
+use crate::commands::{check, detect, migrate, schema};
 use crate::model::codes;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
@@ -96,6 +96,7 @@ pub async fn run(command: &Command, context: &Context<'_>) -> Answer {
     };
     match command {
         Command::Detect(args) => context.detect(&config, args).await,
+        Command::Check(args) => context.check(&config, args).await,
         Command::Migrate(args) => context.migrate(&config, args).await,
         Command::Schema { action } => context.schema(&config, action).await,
         // Handled before there is anything to run.
@@ -138,6 +139,45 @@ impl Context<'_> {
                 0,
             ),
             Err(failure) => Answer::failed(format, name, failure, Some(&options.endpoint), None),
+        }
+    }
+
+    async fn check(&self, config: &Config, args: &CheckArgs) -> Answer {
+        let (format, name) = (self.global.format, Some("check"));
+        let resolved = match config.for_check(
+            args.database.database.as_ref(),
+            args.target.as_ref(),
+            args.against.as_ref(),
+        ) {
+            Ok(resolved) => resolved,
+            Err(failure) => return Answer::failed(format, name, failure, None, None),
+        };
+        self.warn(&resolved.warnings);
+        let engine = args.target.as_ref().and_then(config::product);
+        let options = check::Options {
+            database: resolved.database,
+            target: resolved.target.map(|endpoint| check::Aim { endpoint, engine }),
+            against: resolved.against,
+            policies: args.policies.over(config.policies()),
+            quick: args.quick,
+            tables: named(&args.tables),
+            exclude: named(&args.exclude),
+        };
+        let report = tokio::select! {
+            report = check::run(&options, self.progress.clone(), self.cancel.clone()) => report,
+            () = self.cancel.cancelled() => Err(interrupted()),
+        };
+        match report {
+            Ok(report) => Answer::done(
+                format,
+                || render::check::render(&report, self.terminal.stdout),
+                || json::check(&report),
+                exit_code(render::check::status(&report)),
+            ),
+            Err(failure) => {
+                let target = options.target.as_ref().map(|aim| &aim.endpoint).or(options.against.as_ref());
+                Answer::failed(format, name, failure, Some(&options.database), target)
+            }
         }
     }
 
@@ -277,6 +317,11 @@ impl Context<'_> {
     }
 }
 
+/// Names as they were typed between commas.
+fn named(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
+}
+
 fn migrate_options(
     args: &MigrateArgs,
     source: Endpoint,
@@ -284,9 +329,6 @@ fn migrate_options(
     policies: Policies,
     rejects: PathBuf,
 ) -> migrate::Options {
-    let named = |names: &[String]| -> Vec<String> {
-        names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
-    };
     migrate::Options {
         source,
         target,

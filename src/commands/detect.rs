@@ -7,19 +7,14 @@ use std::time::Duration;
 use chrono::{DateTime, Local, NaiveDateTime, TimeZone};
 use serde::Serialize;
 
-use crate::engine::capability::{Facts, ReadRequest, Snapshot, Source, TableSize};
+use super::recorded::{self, Recorded};
+use super::warnings;
+use crate::engine::capability::{Source, TableSize};
 use crate::engine::connect;
-use crate::engine::stream;
-use crate::model::batch::{Cell, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeColumn};
 use crate::model::endpoint::{Dialect, Endpoint};
 use crate::model::error::Result;
 use crate::model::report::DatabaseReport;
-use crate::model::schema::{Schema, Table};
 use crate::techcare::recognition::{Variant, recognise};
-
-/// Tables in which migration tools write down what they have done, with the column that names a migration.
-const MIGRATION_TABLES: [(&str, &str); 2] =
-    [("seaql_migrations", "version"), ("alembic_version", "version_num")];
 
 /// What to look at.
 #[derive(Debug, Clone)]
@@ -90,6 +85,12 @@ pub struct RecordedMigration {
     pub count: usize,
 }
 
+impl From<Recorded> for RecordedMigration {
+    fn from(mut recorded: Recorded) -> Self {
+        Self { table: recorded.table, count: recorded.names.len(), newest: recorded.names.pop() }
+    }
+}
+
 /// A backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DetectedBackup {
@@ -125,10 +126,14 @@ async fn look(options: &Options, source: &dyn Source) -> Result<DetectReport> {
             recognised: found.is_techcare(),
             variant: found.variant,
             faults,
-            migrations: migrations(source, &schema).await?,
+            migrations: recorded::read(source, &schema)
+                .await?
+                .into_iter()
+                .map(RecordedMigration::from)
+                .collect(),
         },
         backup: newest_backup(&options.backups, options.endpoint.dialect(), Local::now()),
-        warnings: warnings(facts),
+        warnings: warnings::of(facts).into_iter().map(|(_, text)| text).collect(),
     })
 }
 
@@ -136,87 +141,6 @@ impl From<TableSize> for DetectedTable {
     fn from(size: TableSize) -> Self {
         Self { name: size.table, rows: size.rows, bytes: size.bytes }
     }
-}
-
-/// Reads what migration tools have recorded, as any rows are read.
-async fn migrations(source: &dyn Source, schema: &Schema) -> Result<Vec<RecordedMigration>> {
-    let recorded = MIGRATION_TABLES
-        .into_iter()
-        .filter_map(|(table, column)| Some((schema.table(table)?, column)))
-        .filter(|(table, column)| table.column(column).is_some());
-    let mut out = Vec::new();
-    for (table, column) in recorded {
-        let snapshot = source.snapshot(1).await?;
-        let names = texts(snapshot.as_ref(), table, column).await;
-        snapshot.close().await;
-        let mut names = names?;
-        names.sort();
-        out.push(RecordedMigration { table: table.name.clone(), count: names.len(), newest: names.pop() });
-    }
-    Ok(out)
-}
-
-/// All values of a text column.
-async fn texts(snapshot: &dyn Snapshot, table: &Table, column: &str) -> Result<Vec<String>> {
-    let Some(column) = table.column(column) else { return Ok(Vec::new()) };
-    let shape = Shape {
-        table: table.name.clone(),
-        columns: vec![ShapeColumn { name: column.name.clone(), data_type: column.data_type.clone() }],
-        key: Vec::new(),
-    };
-    let request = ReadRequest {
-        table: table.name.clone(),
-        columns: vec![crate::engine::capability::ReadColumn {
-            name: column.name.clone(),
-            native_type: column.native_type.clone(),
-            carries: column.data_type.clone(),
-            epoch: None,
-        }],
-        key: Vec::new(),
-        batch_rows: DEFAULT_BATCH_ROWS,
-        batch_bytes: DEFAULT_BATCH_BYTES,
-    };
-    let (sender, mut receiver) = stream::channel(std::sync::Arc::new(shape));
-    let collect = async {
-        let mut texts = Vec::new();
-        while let Some(batch) = receiver.recv().await {
-            for row in batch.iter() {
-                if let [Cell::Text(span)] = row {
-                    texts.push(batch.text(*span).to_owned());
-                }
-            }
-            receiver.recycle(batch);
-        }
-        texts
-    };
-    let (read, texts) = tokio::join!(snapshot.read(&request, sender), collect);
-    read.map(|()| texts)
-}
-
-/// What about a server sooner or later hurts an application that writes UTC and any alphabet.
-fn warnings(facts: &Facts) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let dialect = facts.flavour.dialect();
-    if let Some(zone) = facts.time_zone.as_deref().filter(|zone| dialect != Dialect::Sqlite && !is_utc(zone))
-    {
-        warnings.push(format!(
-            "the server's time zone is {zone}, not UTC: times that TechCare writes with an offset are shifted"
-        ));
-    }
-    let encoding = facts.encoding.to_ascii_lowercase().replace(['-', '_'], "");
-    if !encoding.is_empty() && !matches!(encoding.as_str(), "utf8" | "utf8mb4" | "utf16le" | "utf16be") {
-        warnings.push(format!(
-            "the database's character set is {}: tables that the application makes cannot hold every character",
-            facts.encoding
-        ));
-    }
-    warnings
-}
-
-/// `SYSTEM` is MySQL's way of not saying.
-fn is_utc(zone: &str) -> bool {
-    let zone = zone.to_ascii_uppercase();
-    matches!(zone.as_str(), "GMT" | "+00:00" | "ZULU" | "SYSTEM" | "ETC/GMT" | "") || zone.contains("UTC")
 }
 
 /// Newest `techcare_YYYYmmdd_HHMMSS.db`, or `techcare_ENGINE_YYYYmmdd_HHMMSS.…` for servers. A folder that cannot
@@ -248,37 +172,6 @@ fn backup_time(name: &str, dialect: Dialect) -> Option<NaiveDateTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::endpoint::Flavour;
-
-    fn facts(flavour: Flavour, encoding: &str, time_zone: Option<&str>) -> Facts {
-        Facts {
-            flavour,
-            version: "1".into(),
-            version_number: (1, 0, 0),
-            encoding: encoding.into(),
-            collation: String::new(),
-            time_zone: time_zone.map(Into::into),
-            size: None,
-            identity: String::new(),
-            latency: Duration::ZERO,
-            collations: vec![],
-            max_value_bytes: None,
-            case_sensitive_names: true,
-            namespace: String::new(),
-        }
-    }
-
-    #[test]
-    fn zones_and_character_sets_that_hurt_are_named() {
-        for zone in ["UTC", "Etc/UTC", "+00:00", "SYSTEM", "GMT"] {
-            assert!(warnings(&facts(Flavour::Postgres, "UTF8", Some(zone))).is_empty(), "{zone}");
-        }
-        let found = warnings(&facts(Flavour::Postgres, "LATIN1", Some("America/Sao_Paulo")));
-        assert_eq!(found.len(), 2);
-        assert!(found[0].contains("America/Sao_Paulo") && found[1].contains("LATIN1"));
-        assert_eq!(warnings(&facts(Flavour::Mariadb, "utf8mb3", None)).len(), 1);
-        assert!(warnings(&facts(Flavour::Sqlite, "UTF-8", None)).is_empty());
-    }
 
     #[test]
     fn the_newest_backup_of_its_engine_is_found_by_name() {

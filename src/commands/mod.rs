@@ -1,10 +1,13 @@
 //! One file a command: options in, report out. No clap, no printing.
 
+pub mod check;
 pub mod detect;
 pub mod dump;
 pub mod migrate;
 mod prepare;
+mod recorded;
 pub mod schema;
+mod warnings;
 
 use crate::engine::capability::Facts;
 use crate::model::endpoint::Endpoint;

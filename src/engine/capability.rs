@@ -334,6 +334,8 @@ pub struct ReadRequest {
     pub batch_rows: usize,
     /// Bytes at which a batch is handed on.
     pub batch_bytes: usize,
+    /// Only rows for which this is true, in SQL of the database that is read; `None` for all.
+    pub condition: Option<String>,
 }
 
 /// Rows of a table for which a condition is true.
@@ -343,6 +345,24 @@ pub struct Matching {
     pub rows: u64,
     /// Keys of up to five of them.
     pub keys: Vec<String>,
+}
+
+/// How a database is doing, beyond its [`Facts`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Sessions that are open at the server, and how many it takes.
+    pub connections: Option<(u64, u64)>,
+    /// Rights that an application or a migration needs and this user does not have.
+    pub missing_rights: Vec<MissingRight>,
+}
+
+/// A right that is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingRight {
+    /// Who may not do what.
+    pub what: String,
+    /// The statement that gives it.
+    pub fix: String,
 }
 
 /// A database that can be read.
@@ -361,6 +381,14 @@ pub trait Source: Send + Sync {
 
     /// Counts rows and bytes table by table.
     async fn sizes(&self) -> Result<Vec<TableSize>>;
+
+    /// How it is doing now.
+    async fn health(&self) -> Result<Health> {
+        Ok(Health::default())
+    }
+
+    /// What the engine's own check of its storage finds wrong, a line each, without a value; reads everything.
+    async fn damage(&self) -> Result<Vec<String>>;
 
     /// Opens one consistent view of the database that up to `readers` tables can be read from at the same time;
     /// an engine that cannot share a view gives fewer (see [`Snapshot::readers`]).
@@ -389,12 +417,10 @@ pub trait Snapshot: Send + Sync {
     /// with the engine's own words if it does not take the condition.
     async fn matching(&self, table: &Table, condition: &str) -> Result<Matching>;
 
-    /// Foreign keys of the plan whose rows have no parent here, for an engine that does not enforce them (SQLite):
-    /// known before anything is written. Tables that the plan renames are passed over; [`Staging::orphans`] and
-    /// the target's own checks see all.
-    async fn orphans(&self, _plan: &Plan) -> Result<Vec<Orphans>> {
-        Ok(Vec::new())
-    }
+    /// Foreign keys of the plan whose rows have no parent here, known before anything is written: SQLite enforces
+    /// none by itself, and on the others they can be switched off. Tables that the plan renames are passed over;
+    /// [`Staging::orphans`] and the target's own checks see all.
+    async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>>;
 
     /// Reads a table from beginning to end into batches. Every cell has the variant that `carries` fixes; a
     /// value that is no such thing is an error of kind `Value` that names table, column and key, unless the judge of

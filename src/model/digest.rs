@@ -26,12 +26,7 @@ impl Digest {
     /// Adds the rows of a batch. `scratch` is any buffer; it is reused from call to call.
     pub fn add_batch(&mut self, batch: &Batch, scratch: &mut Vec<u8>) {
         for row in batch.iter() {
-            scratch.clear();
-            for cell in row {
-                encode(batch, *cell, scratch);
-            }
-            self.sum = self.sum.wrapping_add(xxh3_128(scratch));
-            self.rows += 1;
+            self.add(cells_hash(batch, row.iter(), scratch));
         }
     }
 
@@ -41,11 +36,26 @@ impl Digest {
         self.sum = self.sum.wrapping_sub(other.sum);
     }
 
+    /// Adds one row by its hash.
+    pub fn add(&mut self, row: u128) {
+        self.sum = self.sum.wrapping_add(row);
+        self.rows += 1;
+    }
+
     /// Adds the rows that another digest has seen.
     pub fn merge(&mut self, other: Self) {
         self.rows += other.rows;
         self.sum = self.sum.wrapping_add(other.sum);
     }
+}
+
+/// Hash of some cells of a row, in this order. `scratch` is any buffer.
+pub fn cells_hash<'a>(batch: &Batch, cells: impl Iterator<Item = &'a Cell>, scratch: &mut Vec<u8>) -> u128 {
+    scratch.clear();
+    for cell in cells {
+        encode(batch, *cell, scratch);
+    }
+    xxh3_128(scratch)
 }
 
 impl fmt::Display for Digest {

@@ -20,6 +20,8 @@ pub enum Phase {
     Verify,
     /// Making it visible.
     Switch,
+    /// Reading two databases side by side.
+    Compare,
 }
 
 /// Something that happened.

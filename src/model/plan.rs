@@ -38,6 +38,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The tables whose names and columns are the source's own, with the foreign keys among them: what can be asked
+    /// of the source in the words of the plan.
+    #[must_use]
+    pub fn unrenamed(&self) -> Self {
+        let mut plan = self.clone();
+        plan.tables.retain(|t| t.source == t.name && t.columns.iter().all(|c| c.source == c.name));
+        let kept: Vec<String> = plan.tables.iter().map(|t| t.name.clone()).collect();
+        for table in &mut plan.tables {
+            table.foreign_keys.retain(|key| kept.contains(&key.references));
+        }
+        plan
+    }
+
     /// Findings that stop the migration.
     pub fn blockers(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|f| f.severity == Severity::Blocker)

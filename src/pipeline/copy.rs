@@ -88,6 +88,7 @@ pub fn request(table: &TablePlan, from: Side, size: BatchSize) -> ReadRequest {
         key: table.key.iter().filter(|k| copied.contains(&k.as_str())).filter_map(name_of).collect(),
         batch_rows: size.rows.max(1),
         batch_bytes: size.bytes.max(1),
+        condition: None,
     }
 }
 

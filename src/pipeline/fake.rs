@@ -99,6 +99,10 @@ impl Source for Fake {
         Ok(Schema { dialect: Dialect::Sqlite, tables: vec![], objects: vec![] })
     }
 
+    async fn damage(&self) -> Result<Vec<String>> {
+        Ok(vec![])
+    }
+
     async fn sizes(&self) -> Result<Vec<TableSize>> {
         Ok(vec![])
     }
@@ -159,6 +163,10 @@ impl Snapshot for FakeSnapshot {
 
     async fn matching(&self, _table: &Table, _condition: &str) -> Result<Matching> {
         Ok(Matching::default())
+    }
+
+    async fn orphans(&self, _plan: &Plan) -> Result<Vec<Orphans>> {
+        Ok(vec![])
     }
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {

@@ -60,6 +60,7 @@ async fn state(table: &Table, snapshot: &dyn Snapshot) -> Result<Digest> {
         key: Vec::new(),
         batch_rows: DEFAULT_BATCH_ROWS,
         batch_bytes: DEFAULT_BATCH_BYTES,
+        condition: None,
     };
     let (sender, mut receiver) = stream::channel(super::copy::shape(&request));
     let collect = async {

@@ -22,6 +22,11 @@ pub struct Migration {
     pub applied: bool,
 }
 
+/// Names of all migrations, oldest first; no database is needed to know them.
+pub fn names_of_all() -> Vec<String> {
+    Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect()
+}
+
 /// All migrations, oldest first. Reads only, so that it needs no right to make anything.
 pub async fn status(db: &DatabaseConnection) -> Result<Vec<Migration>> {
     let found = Migrator::get_migration_with_status_read_only(db)

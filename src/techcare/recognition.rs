@@ -37,8 +37,34 @@ pub struct KnownTable {
     pub missing_columns: Vec<String>,
     /// Columns that the database has and the models don't know. They are kept.
     pub extra_columns: Vec<String>,
-    /// What else falls short, one clause each: types too small, uniqueness or foreign keys that are not there.
-    pub shortcomings: Vec<String>,
+    /// What else falls short: types too small, uniqueness or foreign keys that are not there.
+    pub shortcomings: Vec<Shortcoming>,
+}
+
+/// In what a table falls short of the models.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shortcoming {
+    /// Stable code: `wrong_type`, `loose_comparison`, `not_null`, `lets_null_in`, `other_primary_key`, `not_unique`,
+    /// `no_foreign_key`.
+    pub code: &'static str,
+    /// Column, or columns separated by commas.
+    pub column: Option<String>,
+    /// One clause about it.
+    pub text: String,
+}
+
+impl Shortcoming {
+    fn new(code: &'static str, column: Option<&str>, text: impl Into<String>) -> Self {
+        Self { code, column: column.map(str::to_owned), text: text.into() }
+    }
+
+    /// The clause with its place in front.
+    fn sentence(&self, table: &str) -> String {
+        match &self.column {
+            Some(column) => format!("{table}.{column} {}", self.text),
+            None => format!("{table} {}", self.text),
+        }
+    }
 }
 
 impl Recognition {
@@ -53,11 +79,20 @@ impl Recognition {
         let missing_tables = self.missing_tables.iter().map(|name| format!("table {name} is missing"));
         let in_tables = self.tables.iter().flat_map(|table| {
             let missing = table.missing_columns.iter().map(|c| format!("{}.{c} is missing", table.name));
-            missing.chain(table.shortcomings.iter().cloned())
+            missing.chain(hard(table))
         });
         missing_tables.chain(in_tables).collect()
     }
 }
+
+/// Shortcomings that keep a table from holding what TechCare stores, or from guarding it as the models do.
+fn hard(table: &KnownTable) -> impl Iterator<Item = String> {
+    let counted = table.shortcomings.iter().filter(|s| s.code != LETS_NULL_IN);
+    counted.map(|s| s.sentence(&table.name))
+}
+
+/// A column takes NULL where the models have none: TechCare itself writes none.
+pub const LETS_NULL_IN: &str = "lets_null_in";
 
 /// Looks for TechCare in a catalogue. A table counts as TechCare's if it has more than half of the columns that the
 /// models give it (other applications have a `users` too); a database counts if that holds for `users` and for one
@@ -102,18 +137,20 @@ fn compare(known: &Table, found: &Table, dialect: Dialect) -> KnownTable {
         match found.column(&column.name) {
             None => missing_columns.push(column.name.clone()),
             Some(there) => {
-                shortcomings.extend(shortcoming(column, there, dialect).map(|what| format!("{name}.{what}")));
+                shortcomings.extend(shortcoming(column, there, dialect));
+                let in_key = known.key_columns().contains(&column.name);
+                shortcomings.extend(nullability(column, there).filter(|_| !in_key));
             }
         }
     }
     let is_key = |t: &Table| t.primary_key.as_ref().map(|key| key.columns.clone());
     if is_key(known) != is_key(found) {
-        shortcomings.push(format!("{name} has another primary key"));
+        shortcomings.push(Shortcoming::new("other_primary_key", None, "has another primary key"));
     }
     for index in &known.indexes {
         let wanted = plain_columns(index);
         if !found.indexes.iter().any(|i| i.unique && i.predicate.is_none() && plain_columns(i) == wanted) {
-            shortcomings.push(format!("{name}.{} is not unique", wanted.join(", ")));
+            shortcomings.push(Shortcoming::new("not_unique", Some(&wanted.join(", ")), "is not unique"));
         }
     }
     for key in &known.foreign_keys {
@@ -124,11 +161,8 @@ fn compare(known: &Table, found: &Table, dialect: Dialect) -> KnownTable {
         };
         let absent = key.columns.iter().all(|c| found.column(c).is_none());
         if !absent && found.foreign_keys.iter().find(same).is_none() {
-            shortcomings.push(format!(
-                "{name}.{} does not reference {}",
-                key.columns.join(", "),
-                key.references
-            ));
+            let text = format!("does not reference {}", key.references);
+            shortcomings.push(Shortcoming::new("no_foreign_key", Some(&key.columns.join(", ")), text));
         }
     }
     let extra = found.columns.iter().filter(|c| known.column(&c.name).is_none());
@@ -151,16 +185,30 @@ fn plain_columns(index: &crate::model::schema::Index) -> Vec<&str> {
         .collect()
 }
 
-/// What keeps a column from holding what the known one holds; starts with its name.
-fn shortcoming(known: &Column, found: &Column, dialect: Dialect) -> Option<String> {
-    let (name, native) = (&known.name, &found.native_type);
+/// What keeps a column from holding what the known one holds.
+fn shortcoming(known: &Column, found: &Column, dialect: Dialect) -> Option<Shortcoming> {
+    let name = Some(known.name.as_str());
     if !holds(&known.data_type, found, dialect) {
-        return Some(format!("{name} is {native}, which cannot hold all that TechCare stores there"));
+        let text = format!("is {}, which cannot hold all that TechCare stores there", found.native_type);
+        return Some(Shortcoming::new("wrong_type", name, text));
     }
     if found.collation.as_ref().is_some_and(|c| !c.is_exact()) && known.data_type.is_text() {
-        return Some(format!("{name} takes different texts for equal"));
+        return Some(Shortcoming::new("loose_comparison", name, "takes different texts for equal"));
     }
     None
+}
+
+fn nullability(known: &Column, found: &Column) -> Option<Shortcoming> {
+    let name = Some(known.name.as_str());
+    match (known.nullable, found.nullable) {
+        (true, false) if found.default.is_none() => {
+            Some(Shortcoming::new("not_null", name, "takes no NULL, which TechCare stores there"))
+        }
+        (false, true) => {
+            Some(Shortcoming::new(LETS_NULL_IN, name, "takes NULL, which the models do not have"))
+        }
+        _ => None,
+    }
 }
 
 fn holds(known: &DataType, found: &Column, dialect: Dialect) -> bool {

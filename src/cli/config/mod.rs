@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use environment::{Environment, Setting};
 pub use file::{ConfigFile, DatabaseEntry, PoolEntry};
-pub use resolve::{Resolved, ResolvedPair};
+pub use resolve::{Resolved, ResolvedCheck, ResolvedPair, product};
 pub use url::{engine, unsupported};
 
 use crate::model::error::{Error, ErrorKind, Result};

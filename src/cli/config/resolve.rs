@@ -38,11 +38,25 @@ pub struct ResolvedPair {
     pub warnings: Vec<String>,
 }
 
+/// The databases of a `check`.
+#[derive(Debug, Clone)]
+pub struct ResolvedCheck {
+    /// The one that is checked.
+    pub database: Endpoint,
+    /// Where it might be migrated to.
+    pub target: Option<Endpoint>,
+    /// The one that it is compared with.
+    pub against: Option<Endpoint>,
+    /// Sentences.
+    pub warnings: Vec<String>,
+}
+
 /// What a database is named for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Source,
     Target,
+    Against,
     Database,
 }
 
@@ -52,6 +66,7 @@ impl Role {
         match self {
             Self::Source => "--source",
             Self::Target => "--target",
+            Self::Against => "--against",
             Self::Database => "--database",
         }
     }
@@ -60,7 +75,7 @@ impl Role {
     pub(super) fn variables(self, name: &str) -> Vec<String> {
         match self {
             Self::Source => vec![format!("SOURCE_{name}"), name.to_owned()],
-            Self::Target => vec![format!("TARGET_{name}"), name.to_owned()],
+            Self::Target | Self::Against => vec![format!("TARGET_{name}"), name.to_owned()],
             Self::Database => vec![name.to_owned()],
         }
     }
@@ -79,6 +94,36 @@ impl Config {
         warnings.extend(target.warnings);
         warnings.dedup();
         Ok(ResolvedPair { source: source.endpoint, target: target.endpoint, warnings })
+    }
+
+    /// What `--database`, `--target` and `--against` name, all at once for the same reason.
+    pub fn for_check(
+        &self,
+        database: Option<&SecretString>,
+        target: Option<&SecretString>,
+        against: Option<&SecretString>,
+    ) -> Result<ResolvedCheck> {
+        let named = [database, target, against].into_iter().flatten();
+        let servers = named.filter_map(|name| self.engine_of(name)).filter(|e| *e != Dialect::Sqlite);
+        let port_in_doubt = servers.collect::<std::collections::BTreeSet<_>>().len() > 1;
+        let resolve = |name: &SecretString, role| self.resolve(name.expose_secret(), role, port_in_doubt);
+        let database = match database {
+            Some(name) => resolve(name, Role::Database)?,
+            None => self.database(None)?,
+        };
+        let target = target.map(|name| resolve(name, Role::Target)).transpose()?;
+        let against = against.map(|name| resolve(name, Role::Against)).transpose()?;
+        let mut warnings = database.warnings;
+        for more in [&target, &against].into_iter().flatten() {
+            warnings.extend(more.warnings.iter().cloned());
+        }
+        warnings.dedup();
+        Ok(ResolvedCheck {
+            database: database.endpoint,
+            target: target.map(|r| r.endpoint),
+            against: against.map(|r| r.endpoint),
+            warnings,
+        })
     }
 
     /// What `--database` names, or, without it, the database that the application itself would use.
@@ -371,6 +416,17 @@ impl Config {
         let names = ["USER", "LOGNAME", "USERNAME"].map(ToOwned::to_owned);
         Ok(self.environment.first(&names)?.map(|setting| setting.text().to_owned()))
     }
+}
+
+/// The product that a bare engine word names; `None` for every other way to name a database.
+pub fn product(name: &SecretString) -> Option<Flavour> {
+    let word = name.expose_secret();
+    Some(match url::engine(word)? {
+        Dialect::Sqlite => Flavour::Sqlite,
+        Dialect::Postgres => Flavour::Postgres,
+        Dialect::Mysql if word.trim().eq_ignore_ascii_case("mariadb") => Flavour::Mariadb,
+        Dialect::Mysql => Flavour::Mysql,
+    })
 }
 
 /// Adds where the malformed text stands.

@@ -48,7 +48,7 @@ impl Bars {
             Event::Phase { phase } => {
                 self.clear_tables();
                 self.heading.set_message(ledger.heading());
-                if matches!(phase, Phase::Load | Phase::Verify) {
+                if matches!(phase, Phase::Load | Phase::Verify | Phase::Compare) {
                     let bar = self.multi.add(new_bar("total", ledger.total_position().1));
                     self.total = Some(bar);
                 }

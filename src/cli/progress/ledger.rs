@@ -98,6 +98,7 @@ impl Ledger {
             Some(Phase::Finish) => "making keys and indexes",
             Some(Phase::Verify) => "checking what arrived",
             Some(Phase::Switch) => "making it visible",
+            Some(Phase::Compare) => "comparing rows",
         }
     }
 

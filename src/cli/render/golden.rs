@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::cli::terminal::Style;
+use crate::commands::check::{
+    Ahead, Alone, CheckReport, ComparedTable, Comparison, Fit, Observation, Recorded, Wellbeing,
+};
 use crate::commands::detect::{
     DetectReport, DetectedBackup, DetectedTable, DetectedTechCare, RecordedMigration,
 };
@@ -19,6 +22,7 @@ use crate::model::plan::{
 use crate::model::report::MigrationReport;
 use crate::model::sample::{self, index};
 use crate::model::schema::{DataType, IdentityGeneration};
+use crate::pipeline::compare::differences::{Difference, Differences, DifferingRow};
 use crate::techcare::recognition::Variant;
 
 const WIDE: Style = Style { color: false, width: None };
@@ -199,6 +203,108 @@ fn refusal() -> Error {
         .next("choose an empty database");
     error.push(Error::new(ErrorKind::Lost, "the connection was lost"));
     error
+}
+
+fn observation(code: &'static str, table: &str, column: Option<&str>, text: &str) -> Observation {
+    let observation = Observation::new(code, "column", text).table(table);
+    match column {
+        Some(column) => observation.column(column),
+        None => observation,
+    }
+}
+
+fn alone() -> CheckReport {
+    let missing = std::collections::BTreeMap::from([("users".to_owned(), vec!["role_id".to_owned()])]);
+    let orphans = observation(
+        "orphans",
+        "diagnostics",
+        Some("user_id"),
+        "rows refer to rows of users that are not there",
+    );
+    let keys = ["id=1", "id=2", "id=5", "id=8", "id=9"].map(String::from).to_vec();
+    CheckReport {
+        database: sqlite(),
+        quick: false,
+        alone: Some(Alone {
+            techcare: Fit {
+                recognised: true,
+                variant: Some(Variant::Older),
+                missing_in_db: missing,
+                migrations: vec![Recorded { table: "seaql_migrations".into(), names: vec!["m1".into()] }],
+                pending: vec!["m2".into()],
+                ..Fit::default()
+            },
+            whole: Some(false),
+            health: Wellbeing {
+                latency_ms: 0.25,
+                connections_used: Some(7),
+                connections_max: Some(100),
+                time_zone: Some("UTC".into()),
+                encoding: "UTF-8".into(),
+                collation: "BINARY".into(),
+                size_bytes: Some(4096),
+            },
+            observations: vec![
+                observation(
+                    "missing_in_db",
+                    "users",
+                    Some("role_id"),
+                    "is in the models and not in the database",
+                ),
+                observation(
+                    "extra_in_db",
+                    "users",
+                    Some("rôle\u{1b}[2J"),
+                    "is in the database and not in the models",
+                ),
+                orphans.rows(1234).keys(keys).next("mend or delete these rows"),
+            ],
+        }),
+        target: None,
+        against: None,
+    }
+}
+
+fn against() -> CheckReport {
+    let table = |name: &str, differences: Differences| ComparedTable {
+        name: name.into(),
+        other_name: name.into(),
+        here: Some(Digest { rows: 1234, sum: 0xabc }),
+        there: Some(Digest { rows: 1233, sum: 0xabd }),
+        equal: Some(differences.count() == 0),
+        differences,
+    };
+    let row = DifferingRow { key: "id=7".into(), difference: Difference::OnlyHere };
+    let differ = Differences { only_here: 1, rows: vec![row], ..Differences::default() };
+    let seen = observation("rows_differ", "users", None, "rows differ: 1 are here only").rows(1);
+    CheckReport {
+        alone: None,
+        against: Some(Comparison {
+            database: postgres(),
+            tables: vec![table("roles", Differences::default()), table("users", differ)],
+            observations: vec![seen.keys(vec!["id=7 (here only)".into()])],
+        }),
+        ..alone()
+    }
+}
+
+fn ahead() -> CheckReport {
+    let assumed = Some("cannot reach postgresql://techcare:***@db:5432/techcare".to_owned());
+    CheckReport {
+        alone: None,
+        target: Some(Ahead { planned: planned(), assumed, occupied: None }),
+        ..alone()
+    }
+}
+
+#[test]
+fn a_check() {
+    insta::assert_snapshot!("check", check::render(&alone(), WIDE));
+    insta::assert_snapshot!("check_narrow", check::render(&alone(), NARROW));
+    insta::assert_snapshot!("check_json", format!("{:#}", json::check(&alone())));
+    insta::assert_snapshot!("check_against", check::render(&against(), WIDE));
+    insta::assert_snapshot!("check_against_json", format!("{:#}", json::check(&against())));
+    insta::assert_snapshot!("check_target", check::render(&ahead(), WIDE));
 }
 
 #[test]

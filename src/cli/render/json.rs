@@ -5,14 +5,15 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{error, exit_code, verdict};
+use super::{check, error, exit_code, verdict};
+use crate::commands::check::{Ahead, CheckReport};
 use crate::commands::detect::DetectReport;
 use crate::commands::dump::DumpReport;
 use crate::commands::migrate::Planned;
 use crate::commands::schema::SchemaReport;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind};
-use crate::model::plan::TablePlan;
+use crate::model::plan::{Plan, TablePlan};
 use crate::model::report::{MigrationReport, Status};
 
 /// Version of the document.
@@ -73,15 +74,67 @@ pub fn planned(planned: &Planned, refusal: Option<&Error>, status: Status) -> Va
     document.put("source", json!(planned.source)).put("target", json!(planned.target));
     document.put("tables", planned.plan.tables.iter().map(planned_table).collect());
     document.put("findings", json!(planned.plan.findings));
-    let mut plan = json!(planned.plan);
-    if let Some(plan) = plan.as_object_mut() {
-        plan.remove("findings");
-    }
-    document.put("plan", plan);
+    document.put("plan", bare_plan(&planned.plan));
     if let Some(error) = refusal {
         document.put("error", error_bone(error));
     }
     document.finish()
+}
+
+/// `check`; `docs/check.md` and `docs/schema/check-1.json` describe it.
+pub fn check(report: &CheckReport) -> Value {
+    let status = check::status(report);
+    let mut document = Document::new("check", status, exit_code(status));
+    document.put("source", json!(report.database)).put("quick", json!(report.quick));
+    let mut findings = Vec::new();
+    if let Some(alone) = &report.alone {
+        document.put("database", json!(alone));
+        findings.extend(alone.observations.iter().map(|found| asked("alone", json!(found))));
+    }
+    if let Some(ahead) = &report.target {
+        put_ahead(&mut document, ahead);
+        findings.extend(ahead.planned.plan.findings.iter().map(|found| asked("target", json!(found))));
+    }
+    if let Some(comparison) = &report.against {
+        document.put("against", json!(comparison.database));
+        let equal = !comparison.has_findings();
+        document.put("comparison", json!({ "equal": equal, "tables": comparison.tables }));
+        findings.extend(comparison.observations.iter().map(|found| asked("against", json!(found))));
+    }
+    document.put("findings", Value::Array(findings));
+    document.finish()
+}
+
+/// A finding with the question that it answers.
+fn asked(question: &str, mut finding: Value) -> Value {
+    if let Some(finding) = finding.as_object_mut() {
+        finding.insert("question".into(), json!(question));
+    }
+    finding
+}
+
+fn put_ahead(document: &mut Document, ahead: &Ahead) {
+    let planned = &ahead.planned;
+    document.put("target", json!(planned.target));
+    document.put("tables", planned.plan.tables.iter().map(planned_table).collect());
+    document.put("plan", bare_plan(&planned.plan));
+    document.put(
+        "migration",
+        json!({
+            "would": check::outcome(ahead),
+            "target_unreachable": ahead.assumed,
+            "target_occupied": ahead.occupied,
+        }),
+    );
+}
+
+/// A plan without its findings, which stand beside it.
+fn bare_plan(plan: &Plan) -> Value {
+    let mut plan = json!(plan);
+    if let Some(plan) = plan.as_object_mut() {
+        plan.remove("findings");
+    }
+    plan
 }
 
 fn planned_table(table: &TablePlan) -> Value {

@@ -28,7 +28,7 @@ use sqlx::{MySql, MySqlConnection, MySqlPool};
 
 use self::connection::{Link, Role, number, rows};
 use self::types::{Rules, quote};
-use crate::engine::capability::{Facts, Snapshot, Source, TableSize, Target};
+use crate::engine::capability::{Facts, Health, Snapshot, Source, TableSize, Target};
 use crate::engine::dump::DumpDialect;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
 use crate::model::error::Result;
@@ -112,6 +112,37 @@ impl Source for Database {
             let count = format!("SELECT COUNT(*) FROM {}", quote(&table));
             let rows = number(&mut connection, &format!("table \"{table}\""), &count).await?;
             out.push(TableSize { table, rows, bytes: row.number(1) });
+        }
+        Ok(out)
+    }
+
+    async fn health(&self) -> Result<Health> {
+        let mut connection = self.connection().await?;
+        let ask = "SELECT (SELECT variable_value FROM {}.global_status WHERE variable_name = 'Threads_connected'), \
+                   @@GLOBAL.max_connections";
+        // MariaDB and MySQL keep the same table in different places.
+        let place =
+            if self.facts.flavour == Flavour::Mariadb { "information_schema" } else { "performance_schema" };
+        let answer = rows(&mut connection, "the server's load", &ask.replace("{}", place)).await?;
+        let connections = answer.first().and_then(|row| Some((row.number(0)?, row.number(1)?)));
+        Ok(Health { connections, missing_rights: Vec::new() })
+    }
+
+    async fn damage(&self) -> Result<Vec<String>> {
+        let mut connection = self.connection().await?;
+        let list = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type IN \
+                    ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name";
+        let tables: Vec<String> =
+            rows(&mut connection, "the list of tables", list).await?.iter().map(|r| r.word(0)).collect();
+        let mut out = Vec::new();
+        for table in tables {
+            let check = format!("CHECK TABLE {}", quote(&table));
+            for row in rows(&mut connection, &format!("table \"{table}\""), &check).await? {
+                let (kind, text) = (row.word(2), row.word(3));
+                if kind.eq_ignore_ascii_case("error") || kind.eq_ignore_ascii_case("warning") {
+                    out.push(format!("table {table}: {text}"));
+                }
+            }
         }
         Ok(out)
     }

@@ -195,7 +195,8 @@ impl<'a> Reader<'a> {
         if long {
             list.insert(0, "0".into());
         }
-        let sql = format!("SELECT {} FROM {}", list.join(", "), quote(&request.table));
+        let condition = request.condition.as_deref().map(where_clause).unwrap_or_default();
+        let sql = format!("SELECT {} FROM {}{condition}", list.join(", "), quote(&request.table));
         Ok(Self { request, decoders, skipped: usize::from(long), sql })
     }
 
@@ -517,6 +518,7 @@ mod tests {
             key: vec![],
             batch_rows: 1,
             batch_bytes: 1,
+            condition: None,
         };
         assert_eq!(Reader::new(&request).unwrap().sql, "SELECT 0, `c`, `c` + 0e0 FROM `t`");
     }

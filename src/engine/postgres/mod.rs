@@ -28,7 +28,7 @@ use self::fault::fault;
 use self::rules::PostgresRules;
 use self::types::quote;
 use crate::engine::capability::{
-    Facts, Naming, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target,
+    Facts, Health, MissingRight, Naming, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target,
 };
 use crate::engine::dump::DumpDialect;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
@@ -217,6 +217,53 @@ impl Source for Postgres {
             }));
         }
         Ok(sizes)
+    }
+
+    async fn health(&self) -> Result<Health> {
+        const ASK: &str = "
+SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int8 AS used,
+       current_setting('max_connections')::int8 AS most, current_user::text AS who,
+       current_database()::text AS database,
+       coalesce(has_schema_privilege(to_regnamespace(quote_ident($1)), 'CREATE'), false) AS in_schema,
+       has_database_privilege(current_database(), 'CREATE') AS in_database";
+        let mut session = self.session().await?;
+        let ask = async {
+            let row = sqlx::query(ASK).bind(&self.facts.namespace).fetch_one(&mut *session).await?;
+            let (used, most): (i64, i64) = (row.try_get("used")?, row.try_get("most")?);
+            let (who, database): (String, String) = (row.try_get("who")?, row.try_get("database")?);
+            let mut missing_rights = Vec::new();
+            for (there, kind, name) in [
+                (row.try_get::<bool, _>("in_schema")?, "SCHEMA", &self.facts.namespace),
+                (row.try_get("in_database")?, "DATABASE", &database),
+            ] {
+                if !there {
+                    missing_rights.push(MissingRight {
+                        what: format!("{who} may not create anything in {} {name}", kind.to_lowercase()),
+                        fix: format!("GRANT CREATE ON {kind} {} TO {}", quote(name), quote(&who)),
+                    });
+                }
+            }
+            Ok::<_, sqlx::Error>(Health {
+                connections: u64::try_from(used).ok().zip(u64::try_from(most).ok()),
+                missing_rights,
+            })
+        };
+        ask.await.map_err(|e| fault(ErrorKind::Read, "cannot ask the server how it is doing", &e))
+    }
+
+    /// The server says by itself when a page's checksum is wrong; it has no other check that needs no extension.
+    async fn damage(&self) -> Result<Vec<String>> {
+        const ASK: &str = "SELECT coalesce(checksum_failures, 0)::int8 FROM pg_stat_database \
+                           WHERE datname = current_database()";
+        let mut session = self.session().await?;
+        let failures: i64 = sqlx::query_scalar(ASK)
+            .fetch_one(&mut *session)
+            .await
+            .map_err(|e| fault(ErrorKind::Read, "cannot ask for checksum failures", &e))?;
+        Ok((failures > 0)
+            .then(|| format!("the server has met {failures} pages with a wrong checksum"))
+            .into_iter()
+            .collect())
     }
 
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {

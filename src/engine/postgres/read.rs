@@ -103,7 +103,9 @@ pub(super) async fn copy_out(
         return Ok(());
     }
     let (selected, decoders): (Vec<_>, Vec<_>) = request.columns.iter().map(plan).unzip();
-    let sql = format!("COPY (SELECT {} FROM {from}) TO STDOUT (FORMAT binary)", selected.join(", "));
+    let condition = request.condition.as_deref().map(where_clause).unwrap_or_default();
+    let sql =
+        format!("COPY (SELECT {} FROM {from}{condition}) TO STDOUT (FORMAT binary)", selected.join(", "));
     let failed = |cause: &sqlx::Error| {
         fault(ErrorKind::Read, format!("cannot read table {}", quote(&request.table)), cause)
     };
@@ -132,6 +134,11 @@ pub(super) async fn copy_out(
         to.send(filler.batch).await?;
     }
     Ok(())
+}
+
+/// On lines of its own, so that a comment in it ends where it ends.
+pub(super) fn where_clause(condition: &str) -> String {
+    format!(" WHERE (\n{condition}\n)")
 }
 
 /// Why a row could not be taken.

@@ -12,13 +12,14 @@ use super::connect::Connector;
 use super::fault::fault;
 use super::misfits::{self, Question};
 use super::read;
+use super::stage::orphans;
 use super::types::quote;
-use crate::engine::capability::{Matching, ReadRequest, Snapshot};
+use crate::engine::capability::{Matching, Orphans, ReadRequest, Snapshot};
 use crate::engine::expression;
 use crate::engine::stream::BatchSender;
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{ColumnProfile, TableProfile};
+use crate::model::plan::{ColumnProfile, Plan, TableProfile};
 use crate::model::schema::{Column, DataType, IndexKey, Table};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
@@ -175,7 +176,7 @@ impl Snapshot for PostgresSnapshot {
 
     async fn matching(&self, table: &Table, condition: &str) -> Result<Matching> {
         let columns = table.key_columns();
-        let from = format!("{}{}", self.from(&table.name), where_clause(condition));
+        let from = format!("{}{}", self.from(&table.name), read::where_clause(condition));
         let keys = columns.iter().map(|c| format!("{}::text", quote(c)));
         let list: Vec<String> = keys.chain(["count(*) OVER ()".to_owned()]).collect();
         // In a place of its own: the snapshot has to outlive a condition that the server does not take.
@@ -215,6 +216,13 @@ impl Snapshot for PostgresSnapshot {
         Ok(found)
     }
 
+    async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>> {
+        let mut exporter = self.exporter.lock().await;
+        orphans::find(&mut exporter, &plan.unrenamed(), &self.namespace)
+            .await
+            .map_err(|e| fault(ErrorKind::Read, "cannot check the foreign keys of the source", &e))
+    }
+
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
         let _permit = self.permits.acquire().await.map_err(|_| Error::internal("the snapshot is closed"))?;
         let mut session = self.reader().await?;
@@ -230,11 +238,6 @@ impl Snapshot for PostgresSnapshot {
         }
         let _ = self.exporter.into_inner().close().await;
     }
-}
-
-/// On lines of its own, so that a comment in it ends where it ends.
-fn where_clause(condition: &str) -> String {
-    format!(" WHERE (\n{condition}\n)")
 }
 
 /// One thing to learn about a column.

@@ -144,6 +144,15 @@ impl Source for Database {
         self.look(|connection| connection.map_or_else(|| Ok(Vec::new()), sizes)).await
     }
 
+    async fn damage(&self) -> Result<Vec<String>> {
+        let path = self.path.clone();
+        blocking::run(move || match file::find(&path)? {
+            Some(real) => damage(&file::open(&real, Access::Read)?, &real),
+            None => Ok(Vec::new()),
+        })
+        .await
+    }
+
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
         let path = self.path.clone();
         blocking::run(move || {
@@ -181,6 +190,21 @@ impl Target for Database {
             })
         })
         .await
+    }
+}
+
+/// What `integrity_check` says, at most 100 lines. A file that is too damaged for the check is damaged.
+fn damage(connection: &Connection, real: &Path) -> Result<Vec<String>> {
+    let check = || -> rusqlite::Result<Vec<String>> {
+        let mut statement = connection.prepare("PRAGMA integrity_check(100)")?;
+        let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+        lines.filter(|line| line.as_ref().map_or(true, |text| text != "ok")).collect()
+    };
+    let damaged = |e: &rusqlite::Error| e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt);
+    match check() {
+        Ok(lines) => Ok(lines),
+        Err(e) if damaged(&e) => Ok(vec![e.to_string()]),
+        Err(e) => Err(failure(ErrorKind::Read, format!("cannot check {}", real.display()), &e)),
     }
 }
 

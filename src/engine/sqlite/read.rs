@@ -20,7 +20,7 @@ use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell, RowKey, Shape, ShapeColumn};
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{Plan, TablePlan, TableProfile};
+use crate::model::plan::{Plan, TableProfile};
 use crate::model::policy::Decision;
 use crate::model::schema::{DataType, Table};
 
@@ -94,7 +94,8 @@ impl<'a> Column<'a> {
 fn select(request: &ReadRequest, rowid: Option<&str>) -> String {
     let mut names: Vec<String> = request.columns.iter().map(|c| format!("t.{}", quote(&c.name))).collect();
     names.extend(rowid.map(|name| format!("t.{name}")));
-    format!("SELECT {} FROM main.{} AS t", names.join(", "), quote(&request.table))
+    let condition = request.condition.as_deref().map(where_clause).unwrap_or_default();
+    format!("SELECT {} FROM main.{} AS t{condition}", names.join(", "), quote(&request.table))
 }
 
 /// On lines of its own, so that a comment in it ends where it ends.
@@ -356,13 +357,7 @@ impl Snapshot for SqliteSnapshot {
     }
 
     async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>> {
-        let mut plan = plan.clone();
-        let same_names = |t: &TablePlan| t.source == t.name && t.columns.iter().all(|c| c.source == c.name);
-        plan.tables.retain(same_names);
-        let kept: Vec<String> = plan.tables.iter().map(|t| t.name.clone()).collect();
-        for table in &mut plan.tables {
-            table.foreign_keys.retain(|key| kept.contains(&key.references));
-        }
+        let plan = plan.unrenamed();
         self.pool
             .run(move |connection| {
                 orphans::find(connection, &plan)

@@ -3,6 +3,7 @@
 
 mod appmade;
 mod arrival;
+mod check;
 mod frameworks;
 mod keys;
 mod large;

@@ -5,6 +5,7 @@ pub mod binary;
 pub mod canon;
 pub mod content;
 pub mod database;
+pub mod json_schema;
 pub mod objects;
 pub mod private;
 pub mod samples;

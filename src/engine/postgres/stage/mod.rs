@@ -5,7 +5,7 @@
 mod apart;
 mod live;
 mod occupied;
-mod orphans;
+pub(super) mod orphans;
 mod replace;
 
 use std::time::Duration;

@@ -9,7 +9,7 @@ use crate::engine::capability::Orphans;
 use crate::model::plan::{ForeignKeyPlan, Plan, TablePlan};
 
 /// Looks at every foreign key of the plan among the tables in `schema`.
-pub(super) async fn find(
+pub(in crate::engine::postgres) async fn find(
     session: &mut PgConnection,
     plan: &Plan,
     schema: &str,

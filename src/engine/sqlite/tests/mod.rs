@@ -214,6 +214,7 @@ fn request(table: &TablePlan) -> ReadRequest {
         key: table.key.clone(),
         batch_rows: 100,
         batch_bytes: 64 * 1024,
+        condition: None,
     }
 }
 
@@ -576,6 +577,7 @@ async fn values_that_do_not_fit_name_their_row() {
             key: vec!["id".into()],
             batch_rows: 10,
             batch_bytes: 1000,
+            condition: None,
         };
         let columns = request
             .columns

@@ -1,0 +1,78 @@
+//! What migration tools have written down in a database, read as any rows are read.
+
+use serde::Serialize;
+
+use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot, Source};
+use crate::engine::stream;
+use crate::model::batch::{Cell, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeColumn};
+use crate::model::error::Result;
+use crate::model::schema::{Schema, Table};
+
+/// Tables in which migration tools write down what they have done, with the column that names a migration.
+const MIGRATION_TABLES: [(&str, &str); 2] =
+    [("seaql_migrations", "version"), ("alembic_version", "version_num")];
+
+/// What one tool has recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Recorded {
+    /// Table in which it stands.
+    pub table: String,
+    /// Migrations, sorted.
+    pub names: Vec<String>,
+}
+
+/// Reads what migration tools have recorded, as any rows are read.
+pub(crate) async fn read(source: &dyn Source, schema: &Schema) -> Result<Vec<Recorded>> {
+    let recorded = MIGRATION_TABLES
+        .into_iter()
+        .filter_map(|(table, column)| Some((schema.table(table)?, column)))
+        .filter(|(table, column)| table.column(column).is_some());
+    let mut out = Vec::new();
+    for (table, column) in recorded {
+        let snapshot = source.snapshot(1).await?;
+        let names = texts(snapshot.as_ref(), table, column).await;
+        snapshot.close().await;
+        let mut names = names?;
+        names.sort();
+        out.push(Recorded { table: table.name.clone(), names });
+    }
+    Ok(out)
+}
+
+/// All values of a text column.
+async fn texts(snapshot: &dyn Snapshot, table: &Table, column: &str) -> Result<Vec<String>> {
+    let Some(column) = table.column(column) else { return Ok(Vec::new()) };
+    let shape = Shape {
+        table: table.name.clone(),
+        columns: vec![ShapeColumn { name: column.name.clone(), data_type: column.data_type.clone() }],
+        key: Vec::new(),
+    };
+    let request = ReadRequest {
+        table: table.name.clone(),
+        columns: vec![ReadColumn {
+            name: column.name.clone(),
+            native_type: column.native_type.clone(),
+            carries: column.data_type.clone(),
+            epoch: None,
+        }],
+        key: Vec::new(),
+        batch_rows: DEFAULT_BATCH_ROWS,
+        batch_bytes: DEFAULT_BATCH_BYTES,
+        condition: None,
+    };
+    let (sender, mut receiver) = stream::channel(std::sync::Arc::new(shape));
+    let collect = async {
+        let mut texts = Vec::new();
+        while let Some(batch) = receiver.recv().await {
+            for row in batch.iter() {
+                if let [Cell::Text(span)] = row {
+                    texts.push(batch.text(*span).to_owned());
+                }
+            }
+            receiver.recycle(batch);
+        }
+        texts
+    };
+    let (read, texts) = tokio::join!(snapshot.read(&request, sender), collect);
+    read.map(|()| texts)
+}
