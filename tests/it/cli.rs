@@ -30,6 +30,7 @@ fn snapshot(name: &str, ran: &Ran) {
         (r"migration_[0-9a-f]{32}", "migration_[HASH]"),
         (r"\b[0-9a-f]{32}\b", "[HASH]"),
         (r"\d+\.\d+\.\d+-MariaDB\S*", "[VERSION]"),
+        (r"MySQL \d+\.\d+\.\d+\S*", "MySQL [VERSION]"),
         (r"SQLite 3\.\d+\.\d+", "SQLite [VERSION]"),
         (r#""version": "3\.\d+\.\d+""#, r#""version": "[VERSION]""#),
         (r"techcare-db \d+\.\d+\.\d+", "techcare-db [VERSION]"),
