@@ -2,7 +2,7 @@
 
 use super::findings::Note;
 use super::{Changed, Planner, types};
-use crate::engine::capability::{ColumnInput, Mapping};
+use crate::engine::capability::{ColumnInput, KeyLimit, Mapping};
 use crate::engine::connect;
 use crate::engine::expression::{self, Want};
 use crate::model::codes;
@@ -57,9 +57,19 @@ impl Planner<'_> {
         };
         let here = input.rules.dialect();
         let unknown = input.model(&table.name, &effective.name).is_none();
+        // A type that may be longer than a key needs a prefix there, and the way here dropped it.
+        let too_long = |holds: &DataType| {
+            let KeyLimit::Declared(limit) = input.rules.key_limit() else { return false };
+            let bytes = match holds {
+                DataType::Text { max_chars, .. } => max_chars.map(|chars| chars.saturating_mul(4)),
+                DataType::Bytes { max_bytes, .. } => *max_bytes,
+                _ => return false,
+            };
+            bytes.is_none_or(|bytes| bytes > limit) && self.is_key(at, position)
+        };
         let origin = effective.origin.as_ref().filter(|o| {
             let returns = !input.verbatim() && unknown && o.product.dialect() == here;
-            returns && o.holds == effective.data_type
+            returns && o.holds == effective.data_type && !too_long(&o.holds)
         });
         let Some(origin) = origin else {
             return (ask(input.source.dialect, input.source_flavour, effective), None);

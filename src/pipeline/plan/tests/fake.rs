@@ -103,8 +103,9 @@ impl Rules for FakeRules {
     }
 
     fn accepts_name(&self, name: &str) -> bool {
-        // MySQL takes no emoji.
-        let plain = self.dialect != Dialect::Mysql || name.chars().all(|c| u32::from(c) <= 0xffff);
+        // MySQL takes no emoji and no blank at the end.
+        let plain = name.chars().all(|c| u32::from(c) <= 0xffff) && !name.ends_with(' ');
+        let plain = plain || self.dialect != Dialect::Mysql;
         plain && !name.is_empty() && !name.contains('\0') && self.can.max_name.fits(name)
     }
 
