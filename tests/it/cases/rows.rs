@@ -326,7 +326,7 @@ fn a08_numbers_that_are_none_are_known_before_the_first_row() {
                                         (4, 1, 'NaN', 1), (5, 1, 1, '-Infinity')"
         .to_owned();
     let probe = Db::fresh(Postgres);
-    if probe.value("SHOW server_version_num").unwrap() < "140000".to_owned() {
+    if probe.value("SHOW server_version_num").unwrap().as_str() < "140000" {
         sql = sql.replace("'Infinity'", "'NaN'");
     }
     let source = made(Postgres, &sql);

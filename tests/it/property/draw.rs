@@ -170,7 +170,7 @@ fn distinct(name: &str, at: usize, taken: &mut Vec<String>) -> String {
     let folded =
         |name: &str| name.to_lowercase().replace("e\u{301}", "e").replace('é', "e").replace('ï', "i");
     let name = if taken.contains(&folded(name)) {
-        format!("{}_{at}", &name[..name.floor_char_boundary(40)])
+        format!("{}_{at}", name.chars().take(12).collect::<String>())
     } else {
         name.to_owned()
     };

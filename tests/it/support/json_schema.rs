@@ -12,7 +12,6 @@ pub fn deviations(schema: &Value, document: &Value) -> Vec<String> {
 fn visit(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
     for (keyword, wanted) in schema.as_object().unwrap_or_else(|| panic!("{at}: no schema")) {
         match keyword.as_str() {
-            "$schema" | "$defs" | "title" | "description" => {}
             "$ref" => {
                 let place = wanted.as_str().unwrap().trim_start_matches('#');
                 let there = root.pointer(place).unwrap_or_else(|| panic!("{place} is not there"));
@@ -22,7 +21,7 @@ fn visit(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<
             "enum" if !wanted.as_array().unwrap().contains(value) => {
                 found.push(format!("{at} is {value}, none of {wanted}"));
             }
-            "const" | "enum" => {}
+            "$schema" | "$defs" | "title" | "description" | "const" | "enum" => {}
             "type" => {
                 let names = wanted.as_array().map_or_else(|| vec![wanted.clone()], Clone::clone);
                 if !names.iter().any(|name| is(value, name.as_str().unwrap())) {
