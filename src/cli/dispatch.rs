@@ -159,6 +159,7 @@ impl Context<'_> {
             target: resolved.target.map(|endpoint| check::Aim { endpoint, engine }),
             against: resolved.against,
             policies: args.policies.over(config.policies()),
+            rules: config.rules().to_vec(),
             quick: args.quick,
             tables: named(&args.tables),
             exclude: named(&args.exclude),
@@ -194,8 +195,11 @@ impl Context<'_> {
             file: file.clone(),
             flavour: config.flavour_of(&args.target, pair.target.dialect()),
         });
-        let options =
-            migrate::Options { dump, ..migrate_options(args, pair.source, pair.target, policies, rejects) };
+        let options = migrate::Options {
+            dump,
+            rules: config.rules().to_vec(),
+            ..migrate_options(args, pair.source, pair.target, policies, rejects)
+        };
         let outcome = migrate::run(&options, self.progress.clone(), self.cancel.clone()).await;
         let style = self.terminal.stdout;
         match outcome {
@@ -342,6 +346,7 @@ fn migrate_options(
         write_env: args.write_env.clone(),
         loader: args.loader.into(),
         policies,
+        rules: Vec::new(),
         rejects,
         dump: None,
     }

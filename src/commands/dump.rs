@@ -65,6 +65,7 @@ async fn with_source(
         exclude: &options.exclude,
         scope: options.scope,
         policies: &options.policies,
+        rules: &options.rules,
         look_at_rows: true,
         readers: options.jobs.unwrap_or_else(default_jobs),
     };

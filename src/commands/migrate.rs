@@ -21,6 +21,7 @@ use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::{Plan, Scope, TablePlan};
 use crate::model::policy::Policies;
 use crate::model::report::{DatabaseReport, MigrationReport};
+use crate::model::rule::{self, TableRule};
 use crate::pipeline::copy::BatchSize;
 use crate::pipeline::execute::{self, Settings, TableLoader};
 use crate::pipeline::preflight;
@@ -57,6 +58,8 @@ pub struct Options {
     pub loader: Loader,
     /// What was decided about findings.
     pub policies: Policies,
+    /// What was decided about names, types and columns.
+    pub rules: Vec<TableRule>,
     /// Folder for the file of rejected rows.
     pub rejects: PathBuf,
     /// Write a script instead; the target is then never asked.
@@ -147,6 +150,7 @@ async fn migrate(
         exclude: &options.exclude,
         scope: options.scope,
         policies: &options.policies,
+        rules: &options.rules,
         look_at_rows: true,
         readers: jobs,
     };
@@ -206,6 +210,7 @@ async fn carry_out(
                 from: connect::orm(&options.source).await?,
                 batch_rows: options.batch_rows.unwrap_or(ORM_BATCH_ROWS),
                 observer: observer.clone(),
+                rules: options.rules.clone(),
             })),
         },
     };
@@ -236,12 +241,14 @@ struct EntityLoader {
     from: sea_orm::DatabaseConnection,
     batch_rows: usize,
     observer: Arc<dyn Observer>,
+    rules: Vec<TableRule>,
 }
 
 #[async_trait::async_trait]
 impl TableLoader for EntityLoader {
     async fn load(&self, staging: &dyn Staging, table: &TablePlan) -> Result<Option<u64>> {
-        if table.source != table.name {
+        // The entities know the tables as they are.
+        if table.source != table.name || rule::about(&self.rules, &table.source).is_some() {
             return Ok(None);
         }
         let Some(to) = staging.orm().await? else { return Ok(None) };

@@ -13,8 +13,9 @@ use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::{Plan, Scope, TableProfile};
 use crate::model::policy::Policies;
+use crate::model::rule::TableRule;
 use crate::model::schema::Schema;
-use crate::pipeline::plan::{PlanInput, decide, findings, plan};
+use crate::pipeline::plan::{PlanInput, by_hand, decide, findings, plan};
 use crate::pipeline::{preflight, selection};
 use crate::techcare;
 
@@ -29,6 +30,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) scope: Scope,
     /// What was decided about findings.
     pub(crate) policies: &'a Policies,
+    /// What was decided about names, types and columns.
+    pub(crate) rules: &'a [TableRule],
     /// Whether the rows are looked at where declared types leave something open. Without that a plan holds for the
     /// catalogue only.
     pub(crate) look_at_rows: bool,
@@ -71,7 +74,8 @@ pub(crate) async fn prepare(
     cancel: &CancellationToken,
 ) -> Result<Prepared> {
     let schema = source.inspect().await?;
-    let selection = selection::select(&schema, wanted.tables, wanted.exclude)?;
+    let mut selection = selection::select(&schema, wanted.tables, wanted.exclude)?;
+    let by_hand = by_hand::apply(&mut selection, wanted.rules, towards.rules(), wanted.scope)?;
     let snapshot = source.snapshot(wanted.readers).await?;
     let planned = async {
         let rules = towards.rules();
@@ -98,11 +102,13 @@ pub(crate) async fn prepare(
             existing: existing.as_ref(),
             scope: wanted.scope,
             left_out: &selection.left_out,
+            by_hand: wanted.rules,
         };
         let mut plan = match towards {
             Towards::Open(target) => preflight::plan_into(target, &input, snapshot.as_ref()).await?,
             Towards::Assumed(_) => plan(&input),
         };
+        plan.findings.extend(by_hand);
         preflight::name_long_rows(&mut plan, &input, snapshot.as_ref()).await?;
         if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {
             let orphans = snapshot.orphans(&plan).await?;

@@ -89,6 +89,8 @@ codes! {
     UNSUPPORTED_TYPE = "unsupported_type", Blocker, Object, [Stop];
     /// Two names differ only in case and the target takes them for one.
     CASE_TWINS = "case_twins", Blocker, Object, [Stop];
+    /// A rule gives a table or column a name that another one has in the target.
+    NAME_TAKEN = "name_taken", Blocker, Object, [Stop];
     /// Two types of the same name would differ.
     TYPE_CONFLICT = "type_conflict", Blocker, Object, [Stop];
     /// A table has more columns than the target takes, or none.
@@ -206,6 +208,12 @@ codes! {
     EXTENSION_NOT_CARRIED = "extension_not_carried", Info, Object, [Stop, Accept];
     /// A table that the user left out.
     NOT_SELECTED = "not_selected", Info, Object, [Stop, Accept];
+    /// A table or column has another name in the target because a rule says so.
+    RENAMED_BY_RULE = "renamed_by_rule", Info, Object, [Stop, Accept];
+    /// A column has another type in the target because a rule says so.
+    TYPE_FORCED = "type_forced", Info, Object, [Stop, Accept];
+    /// A column that a rule leaves behind.
+    COLUMN_EXCLUDED = "column_excluded", Info, Object, [Stop, Accept];
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod origin;
 pub mod plan;
 pub mod policy;
 pub mod report;
+pub mod rule;
 #[cfg(test)]
 pub mod sample;
 pub mod schema;

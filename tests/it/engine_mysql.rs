@@ -50,6 +50,7 @@ fn options(source: Endpoint, target: Endpoint) -> Options {
         verify: true,
         write_env: None,
         loader: Loader::Bulk,
+        rules: vec![],
         policies: techcare_db::model::policy::Policies::default(),
         rejects: "rejects".into(),
         dump: None,

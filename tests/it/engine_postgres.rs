@@ -99,6 +99,7 @@ async fn planned(source: &dyn Source, target: &dyn Target, scope: Scope) -> Plan
         known: None,
         existing: (scope == Scope::DataOnly).then_some(&existing),
         scope,
+        by_hand: &[],
     })
 }
 

@@ -15,6 +15,7 @@ mod misfits;
 mod names;
 mod policies;
 mod property;
+mod rules;
 mod schema;
 mod support;
 mod techcare;

@@ -1,4 +1,4 @@
-//! `techcare-db.toml`: named databases, pool settings and policies. Unknown keys are refused, so that a slip of the pen
+//! `techcare-db.toml`: named databases, pool settings, policies and rules. Unknown keys are refused, so that a slip of the pen
 //! doesn't pass for a setting.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use crate::model::endpoint::PoolSettings;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::policy::{Decision, Policy};
+use crate::model::rule::{ColumnRule, TableRule};
 
 /// What the file says; empty if there is none.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -26,6 +27,12 @@ pub struct ConfigFile {
     /// The same, checked.
     #[serde(skip)]
     pub policies: Vec<Policy>,
+    /// `[[rules]]`: what arrives under another name or type, and what does not.
+    #[serde(rename = "rules")]
+    rule_entries: Vec<RuleEntry>,
+    /// The same, checked.
+    #[serde(skip)]
+    pub rules: Vec<TableRule>,
 }
 
 /// One policy.
@@ -43,6 +50,53 @@ impl PolicyEntry {
         let decision = Decision::parse(&self.decision)?;
         Policy::new(&self.code, self.table.clone(), self.column.clone(), decision)
     }
+}
+
+/// What is done to one table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleEntry {
+    table: String,
+    rename: Option<String>,
+    #[serde(default)]
+    exclude: Vec<String>,
+    #[serde(default)]
+    columns: BTreeMap<String, ColumnEntry>,
+}
+
+/// What is done to one column.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ColumnEntry {
+    rename: Option<String>,
+    #[serde(rename = "type")]
+    native_type: Option<String>,
+}
+
+impl RuleEntry {
+    fn checked(self) -> std::result::Result<TableRule, String> {
+        let table = self.table;
+        if let Some(both) = self.exclude.iter().find(|name| self.columns.contains_key(*name)) {
+            return Err(format!("column {both:?} of table {table:?} is left behind and changed at once"));
+        }
+        let columns = self.columns.into_iter();
+        let columns = columns
+            .map(|(name, entry)| (name, ColumnRule { rename: entry.rename, native_type: entry.native_type }));
+        Ok(TableRule { rename: self.rename, exclude: self.exclude, columns: columns.collect(), table })
+    }
+}
+
+/// The rules, of which each table may have one.
+fn rules(entries: Vec<RuleEntry>) -> std::result::Result<Vec<TableRule>, String> {
+    let mut rules: Vec<TableRule> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let rule = entry.checked()?;
+        if rules.iter().any(|other| other.table == rule.table) {
+            return Err(format!("table {:?} has two rules; put them into one", rule.table));
+        }
+        rules.push(rule);
+    }
+    Ok(rules)
 }
 
 /// One named database.
@@ -163,6 +217,11 @@ impl ConfigFile {
                 .why(why)
                 .next("docs/findings/README.md lists the codes and the decisions that each takes")
         })?;
+        file.rules = rules(std::mem::take(&mut file.rule_entries)).map_err(|why| {
+            Error::new(ErrorKind::Usage, format!("a rule in {label} makes no sense"))
+                .why(why)
+                .next("docs/configuration.md shows what a rule can say")
+        })?;
         Ok(file)
     }
 }
@@ -232,6 +291,33 @@ mod tests {
             ("code = 'unique_looser'\nkolumn = 'c'\ndecision = 'accept'", "unknown field `kolumn`"),
         ] {
             let error = policies(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.reason().unwrap().contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn rules_are_checked() {
+        let rules = |text: &str| ConfigFile::parse(text, "t.toml").map(|f| f.rules);
+        let read = rules(
+            "[[rules]]\ntable = 'a'\nrename = 'b'\nexclude = ['n']\n[rules.columns.s]\nrename = 'nota'\ntype = 'numeric(10,2)'\n",
+        )
+        .unwrap();
+        let score = ColumnRule { rename: Some("nota".into()), native_type: Some("numeric(10,2)".into()) };
+        let rule = TableRule {
+            table: "a".into(),
+            rename: Some("b".into()),
+            exclude: vec!["n".into()],
+            columns: [("s".to_owned(), score)].into(),
+        };
+        assert_eq!(read, [rule]);
+        for (text, says) in [
+            ("[[rules]]\ntable = 'a'\n[[rules]]\ntable = 'a'\n", "two rules"),
+            ("[[rules]]\ntable = 'a'\nexclude = ['c']\n[rules.columns.c]\nrename = 'd'\n", "at once"),
+            ("[[rules]]\nrename = 'a'\n", "missing field `table`"),
+            ("[[rules]]\ntable = 'a'\nfilter = 'x'\n", "unknown field `filter`"),
+        ] {
+            let error = rules(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage);
             assert!(error.reason().unwrap().contains(says), "{error}");
         }

@@ -19,6 +19,7 @@ pub use url::{engine, unsupported};
 
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::policy::Policy;
+use crate::model::rule::TableRule;
 
 /// The configuration file in the TechCare folder.
 const FILE_NAME: &str = "techcare-db.toml";
@@ -67,6 +68,11 @@ impl Config {
     /// What `techcare-db.toml` decides about findings.
     pub fn policies(&self) -> &[Policy] {
         &self.file.policies
+    }
+
+    /// What `techcare-db.toml` decides about names, types and columns.
+    pub fn rules(&self) -> &[TableRule] {
+        &self.file.rules
     }
 
     /// A path below the TechCare folder, without a `./` in front where that is the current one.

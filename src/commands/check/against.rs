@@ -95,6 +95,7 @@ async fn with(
         existing: None,
         scope: Scope::All,
         left_out: &left_out,
+        by_hand: &[],
     });
     let mut pairing = pair(&planned, &schema, &other, &left_out);
     if !options.tables.is_empty() {

@@ -117,6 +117,7 @@ async fn plan(
         exclude: &options.exclude,
         scope: Scope::All,
         policies: &options.policies,
+        rules: &options.rules,
         look_at_rows: !options.quick,
         readers: default_jobs(),
     };

@@ -266,6 +266,7 @@ async fn orphans(options: &Options, source: &dyn Source, schema: &Schema) -> Res
         existing: None,
         scope: Scope::All,
         left_out: &selection.left_out,
+        by_hand: &[],
     });
     if schema.tables.is_empty() {
         return Ok(Vec::new());

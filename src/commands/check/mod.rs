@@ -22,6 +22,7 @@ use crate::model::error::Result;
 use crate::model::event::{Event, Observer, Phase};
 use crate::model::policy::Policies;
 use crate::model::report::DatabaseReport;
+use crate::model::rule::TableRule;
 
 /// What to ask of which database.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Options {
     pub against: Option<Endpoint>,
     /// What was decided about the findings of a migration.
     pub policies: Policies,
+    /// What was decided about names, types and columns of a migration.
+    pub rules: Vec<TableRule>,
     /// Skip whatever reads whole tables.
     pub quick: bool,
     /// Globs of tables to look at; empty means all.

@@ -14,6 +14,7 @@ mod default;
 mod literal;
 mod print;
 mod read;
+mod single;
 mod term;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod tests;
 
 pub use self::default::default;
 use self::read::{Folding, Reader};
+pub use self::single::{is_type, mentions};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::DataType;
 

@@ -63,6 +63,8 @@ fn plan(column: &ReadColumn) -> (String, Decoder) {
             _ => cast("double precision", Decoder::Float),
         },
         DataType::Decimal { .. } if native == "numeric" => as_is(Decoder::Numeric),
+        // Cast at once it would be rounded to 15 digits.
+        DataType::Decimal { .. } if native == "double precision" => cast("text::numeric", Decoder::Numeric),
         DataType::Decimal { .. } => cast("numeric", Decoder::Numeric),
         DataType::Json { .. } if native == "jsonb" => as_is(Decoder::Jsonb),
         DataType::Text { .. } if native == "character" => as_is(Decoder::PaddedText),

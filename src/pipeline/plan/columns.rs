@@ -1,7 +1,7 @@
 //! Columns: type, default, generated expression, identity, comparison, comment.
 
 use super::findings::Note;
-use super::{Changed, Planner, types};
+use super::{Changed, Planner, by_hand, types};
 use crate::engine::capability::{ColumnInput, KeyLimit, Mapping};
 use crate::engine::connect;
 use crate::engine::expression::{self, Want};
@@ -12,6 +12,7 @@ use crate::model::plan::{
     ColumnPlan, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, IndexPartPlan, IndexPlan, TablePlan,
     TypePlan,
 };
+use crate::model::rule;
 use crate::model::schema::{
     Collation, Column, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration, Table,
 };
@@ -26,9 +27,15 @@ impl Planner<'_> {
         for position in 0..table.columns.len() {
             let effective = self.effective[at][position].clone();
             let (mapping, restored) = self.mapping(at, position, &effective);
+            let forced = by_hand::forced(input.rules, input.by_hand, &table.name, &effective.name);
+            let is_forced = forced.is_some();
+            let mapping = match forced {
+                Some(native_type) => by_hand::mapped(native_type, &effective, mapping),
+                None => mapping,
+            };
             self.type_findings(table, position, &effective, &mapping);
             let mut column = self.column(table, position, &mapping, restored.as_ref());
-            if restored.is_none() {
+            if restored.is_none() && !is_forced {
                 column.origin = self.origin(table, position, &column);
             }
             planned.push(column);
@@ -186,7 +193,9 @@ impl Planner<'_> {
         let about = |note: Note| note.table(&table.name).column(&column.name);
         let why = mapping.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
         let becomes = format!("{} becomes {}", column.native_type, mapping.native_type);
-        let grown = types::is_wider(&effective.data_type, &column.data_type);
+        // A type that a rule forced has its own finding.
+        let forced = rule::forced_type(self.input.by_hand, &table.name, &column.name).is_some();
+        let grown = !forced && types::is_wider(&effective.data_type, &column.data_type);
         match mapping.fidelity {
             Fidelity::Unsupported => {
                 let text = format!("{} has no exact counterpart in the target{why}", column.native_type);

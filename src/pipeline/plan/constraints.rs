@@ -9,6 +9,7 @@ use crate::engine::expression::{self, Want};
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{CheckPlan, ColumnPlan, FindingAction, ForeignKeyPlan, TablePlan};
+use crate::model::rule;
 use crate::model::schema::{Action, Check, DataType, Deferrable, ForeignKey, Table};
 
 impl Planner<'_> {
@@ -87,6 +88,13 @@ impl Planner<'_> {
         let referenced = source_columns(parent, &key.referenced_columns)?;
         let referenced_names: Vec<&str> = referenced.iter().map(|c| c.name.as_str()).collect();
         let mut order: Vec<usize> = (0..columns.len()).collect();
+        let forced = |table: &str, columns: &[&ColumnPlan]| {
+            columns.iter().any(|c| rule::forced_type(self.input.by_hand, table, &c.source).is_some())
+        };
+        let differ = columns.iter().zip(&referenced).any(|(a, b)| a.native_type != b.native_type);
+        if differ && (forced(&table.name, &columns) || forced(&parent.source, &referenced)) {
+            return Err("a rule forces another type upon one of its ends than the other has".into());
+        }
         if !verbatim {
             let Some(unique) = unique_key(parent, &referenced_names) else {
                 return Err("the columns that it refers to are no unique key in the target".into());

@@ -3,6 +3,7 @@
 //! This file leads; `types` decides what travels, `columns`, `indexes`, `constraints` and `objects` plan the
 //! parts, `names` hands out names, `decide` applies the user's policies to the findings.
 
+pub mod by_hand;
 mod columns;
 mod comparison;
 mod constraints;
@@ -36,6 +37,7 @@ use crate::model::plan::{
     ColumnPlan, ColumnProfile, FindingAction, ObjectPlan, Plan, Scope, TablePlan, TableProfile, TypePlan,
 };
 use crate::model::policy::Policies;
+use crate::model::rule::{self, TableRule};
 use crate::model::schema::{Action, Column, DataType, Schema, Table};
 
 /// What a plan is made of.
@@ -58,6 +60,8 @@ pub struct PlanInput<'a> {
     pub existing: Option<&'a Schema>,
     /// Which half of the work.
     pub scope: Scope,
+    /// What the user decided about names and types ([`by_hand`]).
+    pub by_hand: &'a [TableRule],
 }
 
 impl PlanInput<'_> {
@@ -70,8 +74,12 @@ impl PlanInput<'_> {
     /// that the application gave the empty table that is replaced.
     fn model(&self, table: &str, column: &str) -> Option<&DataType> {
         let known = self.known.filter(|_| self.scope != Scope::DataOnly);
-        let schemas = known.into_iter().chain(self.existing);
-        schemas.filter_map(|s| s.table(table)?.column(column)).map(|c| &c.data_type).next()
+        let known = known.and_then(|s| s.table(table)?.column(column));
+        let existing = || {
+            let name = rule::column_name(self.by_hand, table, column);
+            self.existing?.table(rule::table_name(self.by_hand, table))?.column(name)
+        };
+        known.or_else(existing).map(|c| &c.data_type)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::engine::capability::{NameLimit, Rules};
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::FindingAction;
+use crate::model::rule;
 
 /// Spaces in which names of constraints must differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,16 +148,15 @@ impl Planner<'_> {
         let can = rules.capabilities();
         let mut tables: BTreeMap<String, &str> = BTreeMap::new();
         for table in &self.input.source.tables {
-            let name = fit(rules, &table.name);
-            if name != table.name {
+            let wanted = rule::table_name(self.input.by_hand, &table.name);
+            let name = fit(rules, wanted);
+            if name != wanted {
                 self.findings.push(renamed("table", &table.name, &name).table(&table.name));
             }
             let folded = if can.case_sensitive_tables { name.clone() } else { fold(rules, &name) };
             if let Some(twin) = tables.insert(folded, &table.name) {
-                let text =
-                    format!("differs from table {twin:?} only in case, which the target does not tell apart");
-                let note = Note::new(codes::CASE_TWINS, "table", FindingAction::Refused, text);
-                self.findings.push(note.table(&table.name));
+                let by_rule = [table.name.as_str(), twin].iter().any(|t| self.is_renamed(t, None));
+                self.findings.push(twins("table", twin, &name, by_rule).table(&table.name));
             }
             if can.indexes_share_names_with_tables {
                 let space = (String::new(), self.names.fold(&name));
@@ -166,23 +166,45 @@ impl Planner<'_> {
 
             let mut columns: BTreeMap<String, &str> = BTreeMap::new();
             for column in &table.columns {
-                let name = fit(rules, &column.name);
-                if name != column.name {
+                let wanted = rule::column_name(self.input.by_hand, &table.name, &column.name);
+                let name = fit(rules, wanted);
+                if name != wanted {
                     let note = renamed("column", &column.name, &name);
                     self.findings.push(note.table(&table.name).column(&column.name));
                 }
                 let folded = if can.case_sensitive_columns { name.clone() } else { fold(rules, &name) };
                 if let Some(twin) = columns.insert(folded, &column.name) {
-                    let text = format!(
-                        "differs from column {twin:?} only in case, which the target does not tell apart"
-                    );
-                    let note = Note::new(codes::CASE_TWINS, "column", FindingAction::Refused, text);
-                    self.findings.push(note.table(&table.name).column(&column.name));
+                    let by_rule =
+                        [column.name.as_str(), twin].iter().any(|c| self.is_renamed(&table.name, Some(c)));
+                    let note = twins("column", twin, &name, by_rule).table(&table.name);
+                    self.findings.push(note.column(&column.name));
                 }
                 self.names.columns.insert((table.name.clone(), column.name.clone()), name);
             }
         }
     }
+}
+
+impl Planner<'_> {
+    /// Whether a rule gives a table or column another name.
+    fn is_renamed(&self, table: &str, column: Option<&str>) -> bool {
+        match column {
+            None => rule::table_name(self.input.by_hand, table) != table,
+            Some(column) => rule::column_name(self.input.by_hand, table, column) != column,
+        }
+    }
+}
+
+/// Two of a kind that would have one name.
+fn twins(kind: &str, twin: &str, name: &str, by_rule: bool) -> Note {
+    let (code, text) = if by_rule {
+        let text = format!("is to be named {name:?}, which is the name of {kind} {twin:?} in the target");
+        (codes::NAME_TAKEN, text)
+    } else {
+        let text = format!("differs from {kind} {twin:?} only in case, which the target does not tell apart");
+        (codes::CASE_TWINS, text)
+    };
+    Note::new(code, kind, FindingAction::Refused, text)
 }
 
 /// A name that had to change.

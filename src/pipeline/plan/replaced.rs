@@ -38,6 +38,7 @@ impl Planner<'_> {
             known: None,
             existing: None,
             scope: Scope::SchemaOnly,
+            by_hand: &[],
         })
     }
 

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::PlanInput;
+use super::{PlanInput, by_hand};
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnProfile, Scope, TableProfile};
+use crate::model::rule;
 use crate::model::schema::{Column, DataType, Table};
 
 /// Position of a column: table and column of the source.
@@ -16,12 +17,24 @@ type Place = (usize, usize);
 pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
     let tables = &input.source.tables;
     let mut columns: Vec<Vec<Column>> = tables.iter().map(|t| t.columns.clone()).collect();
+    let is_forced = |table: &str, column: &str| rule::forced_type(input.by_hand, table, column).is_some();
+    for (table, columns) in tables.iter().zip(&mut columns) {
+        for column in columns {
+            if let Some(forced) = by_hand::forced(input.rules, input.by_hand, &table.name, &column.name) {
+                column.data_type = input.rules.type_of(&forced);
+                column.origin = None;
+            }
+        }
+    }
     if input.verbatim() {
         return columns;
     }
     for (table, columns) in tables.iter().zip(&mut columns) {
         let profile = input.profiles.get(&table.name);
         for (at, column) in columns.iter_mut().enumerate() {
+            if is_forced(&table.name, &column.name) {
+                continue;
+            }
             let facts = profile.and_then(|p| p.columns.get(at));
             let needed =
                 facts.map_or_else(|| column.data_type.clone(), |facts| widen(&column.data_type, facts));
@@ -49,7 +62,8 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
     for group in joined(tables) {
         let types: Vec<&DataType> = group.iter().map(|(t, c)| &columns[*t][*c].data_type).collect();
         if let Some(common) = common_type(&types, |at| whole_numbers(input, tables, group[at])) {
-            for (table, column) in &group {
+            let free = |(t, c): &&Place| !is_forced(&tables[*t].name, &tables[*t].columns[*c].name);
+            for (table, column) in group.iter().filter(free) {
                 columns[*table][*column].data_type = common.clone();
             }
         }

@@ -145,6 +145,7 @@ fn foreign_keys_need_a_parent_that_is_there_and_unique() {
         known: None,
         existing: None,
         scope: Scope::All,
+        by_hand: &[],
     });
     let users = plan.tables.iter().find(|t| t.source == "users").unwrap();
     assert_eq!(users.foreign_keys.len(), 1);

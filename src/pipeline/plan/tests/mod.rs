@@ -1,6 +1,7 @@
 //! The planner against a fake target, rule by rule; and against the real rules, as snapshots.
 
 mod build;
+mod by_hand;
 mod fake;
 mod keys;
 mod real;
@@ -43,6 +44,7 @@ fn planned_from(
         known: None,
         existing: None,
         scope: Scope::All,
+        by_hand: &[],
     })
 }
 
@@ -126,6 +128,7 @@ fn known_models_give_types_that_the_data_may_widen() {
         known: Some(&known),
         existing: None,
         scope: Scope::All,
+        by_hand: &[],
     };
     assert_eq!(types(&plan(&input), 0), ["int32", "varchar(255)", "int32", "int64"]);
     // Nobody looked: SQLite's INTEGER may hold anything.
@@ -359,6 +362,7 @@ fn what_is_no_table_is_listed_with_its_text() {
         known: None,
         existing: None,
         scope: Scope::All,
+        by_hand: &[],
     });
     assert_eq!(
         plan.findings.iter().map(show_finding).collect::<Vec<_>>(),
@@ -389,6 +393,7 @@ fn rows_alone_go_into_the_types_that_are_there() {
             known: None,
             existing: Some(existing),
             scope: Scope::DataOnly,
+            by_hand: &[],
         })
     };
     let plan = run(&there(vec![int32("id"), varchar("NAME", 80), int32("n")]));

@@ -168,6 +168,7 @@ fn planned(source: &Schema, flavour: Flavour) -> Plan {
         known: Some(&known()),
         existing: None,
         scope: Scope::All,
+        by_hand: &[],
     })
 }
 

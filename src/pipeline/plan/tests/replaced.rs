@@ -17,6 +17,7 @@ fn planned_over(source: Vec<Table>, existing: Vec<Table>) -> Plan {
         known: None,
         existing: Some(&schema(Dialect::Postgres, existing)),
         scope: Scope::All,
+        by_hand: &[],
     })
 }
 

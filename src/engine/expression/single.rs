@@ -1,0 +1,85 @@
+//! Texts that are looked at as a whole: types that the user wrote, which go into SQL only if nothing stands behind
+//! them, and expressions of which only the names count.
+
+use sqlparser::ast::DataType as SqlType;
+use sqlparser::dialect::{MySqlDialect, PostgreSqlDialect, SQLiteDialect};
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::model::endpoint::Dialect;
+
+/// Whether a text is the name of one type and nothing else.
+pub fn is_type(dialect: Dialect, text: &str) -> bool {
+    // Comments vanish in the parser and not in the statement.
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | '(' | ')' | ',');
+    if text.trim().is_empty() || !text.chars().all(plain) {
+        return false;
+    }
+    let parser_dialect = of(dialect);
+    let Ok(mut parser) = Parser::new(parser_dialect).try_with_sql(text) else { return false };
+    let Ok(parsed) = parser.parse_data_type() else { return false };
+    let known = match parsed {
+        // SQLite takes every word; what it makes of it is asked elsewhere.
+        SqlType::Custom(..) => dialect == Dialect::Sqlite,
+        _ => true,
+    };
+    known && parser.peek_token().token == Token::EOF
+}
+
+/// Whether a name stands in an expression of a dialect; what cannot be read may have it.
+pub fn mentions(dialect: Dialect, text: &str, name: &str) -> bool {
+    let Ok(tokens) = Tokenizer::new(of(dialect), text).tokenize() else { return true };
+    tokens.iter().any(|token| matches!(token, Token::Word(word) if word.value.eq_ignore_ascii_case(name)))
+}
+
+fn of(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
+    match dialect {
+        Dialect::Sqlite => &SQLiteDialect {},
+        Dialect::Postgres => &PostgreSqlDialect {},
+        Dialect::Mysql => &MySqlDialect {},
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_type_and_nothing_behind_it() {
+        for (dialect, text) in [
+            (Dialect::Postgres, "numeric(10,2)"),
+            (Dialect::Postgres, "double precision"),
+            (Dialect::Postgres, "timestamp(3) with time zone"),
+            (Dialect::Postgres, "jsonb"),
+            (Dialect::Mysql, "decimal(10,2)"),
+            (Dialect::Mysql, "bigint unsigned"),
+            (Dialect::Mysql, "mediumtext"),
+            (Dialect::Sqlite, "NUMERIC(10,2)"),
+            (Dialect::Sqlite, "TEXT"),
+        ] {
+            assert!(is_type(dialect, text), "{dialect} {text}");
+        }
+        for text in [
+            "",
+            "text; drop table t",
+            "text, evil int",
+            "text primary key",
+            "text default (1)",
+            "text -- ",
+            "text)",
+        ] {
+            for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql] {
+                assert!(!is_type(dialect, text), "{dialect} {text}");
+            }
+        }
+        assert!(!is_type(Dialect::Postgres, "nummeric(10,2)"));
+    }
+
+    #[test]
+    fn names_in_expressions() {
+        assert!(mentions(Dialect::Postgres, "(lower(\"Code\") = 'x')", "code"));
+        assert!(mentions(Dialect::Mysql, "`code` > 1", "code"));
+        assert!(!mentions(Dialect::Sqlite, "length(name) > 1 AND x = 'code'", "code"));
+        assert!(mentions(Dialect::Sqlite, "'never ends", "code"));
+    }
+}

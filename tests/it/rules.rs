@@ -1,0 +1,198 @@
+//! Rules by hand: tables and columns under other names and types, columns that stay behind; each said in the plan and
+//! the report. The judge is the target itself.
+
+use crate::bad_input::untouched;
+use crate::support::binary::{self, Ran};
+use crate::support::database::{Db, Engine};
+
+/// Two tables with everything that a name can be part of.
+fn source(engine: Engine) -> Db {
+    let db = Db::fresh(engine);
+    let (number, tail) = match engine {
+        Engine::Sqlite => ("REAL", ""),
+        Engine::Postgres => ("DOUBLE PRECISION", ""),
+        Engine::Mariadb | Engine::Mysql => ("DOUBLE", " ENGINE=InnoDB"),
+    };
+    db.execute(&format!(
+        "CREATE TABLE clinics (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(40) NOT NULL, secret VARCHAR(40) NOT NULL){tail}"
+    ));
+    db.execute(&format!(
+        "CREATE TABLE diagnostics (id INTEGER NOT NULL PRIMARY KEY, clinic_id INTEGER NOT NULL, score {number}, \
+         code VARCHAR(20) NOT NULL, notes VARCHAR(80) NOT NULL, day VARCHAR(10) NOT NULL, \
+         CONSTRAINT least CHECK (score >= 0), \
+         CONSTRAINT of_clinic FOREIGN KEY (clinic_id) REFERENCES clinics (id)){tail}"
+    ));
+    db.execute("CREATE UNIQUE INDEX one_code ON diagnostics (code)");
+    db.execute("INSERT INTO clinics VALUES (1, 'north', 's1'), (2, 'south', 's2')");
+    db.execute(
+        "INSERT INTO diagnostics VALUES (1, 1, 1.5, 'a', 'n', '2023-05-01'), (2, 1, 2.25, 'b', 'n', '2024-02-03'), \
+         (3, 2, NULL, 'c', 'n', '2024-07-01')",
+    );
+    db
+}
+
+fn migrate(source: &Db, target: &Db, file: &str, more: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("techcare-db.toml"), file).unwrap();
+    let mut command = binary::command(folder.path());
+    command
+        .args(["--format", "json", "migrate", "--source", &source.url, "--target", &target.url])
+        .args(more);
+    binary::Running::start(command).end()
+}
+
+fn codes(ran: &Ran) -> Vec<String> {
+    let json = ran.json();
+    let findings = json["findings"].as_array().unwrap().iter();
+    findings.map(|f| f["code"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A rule with everything that concerns names and types.
+fn rules(number: &str) -> String {
+    format!(
+        "[[rules]]\ntable = 'diagnostics'\nrename = 'diagnosticos'\nexclude = ['notes']\n\
+         [rules.columns.score]\nrename = 'nota'\ntype = '{number}'\n\
+         [rules.columns.code]\nrename = 'codigo'\n\
+         [rules.columns.clinic_id]\nrename = 'clinica'\n\
+         [[rules]]\ntable = 'clinics'\nexclude = ['secret']\n[rules.columns.id]\nrename = 'numero'\n"
+    )
+}
+
+#[test]
+fn names_types_and_columns_are_as_the_rules_say() {
+    for from in Engine::all() {
+        let source = source(from);
+        for to in Engine::all() {
+            let label = format!("{from:?} to {to:?}");
+            let target = Db::fresh(to);
+            let file = rules(if to.is_mysql() { "DECIMAL(10,2)" } else { "NUMERIC(10,2)" });
+            let ran = migrate(&source, &target, &file, &[]);
+            assert_eq!(ran.code, 0, "{label}: {ran}");
+            let told = codes(&ran);
+            for (code, times) in [("renamed_by_rule", 5), ("type_forced", 1), ("column_excluded", 2)] {
+                assert_eq!(told.iter().filter(|c| *c == code).count(), times, "{label}, {code}: {ran}");
+            }
+            let value = |sql: &str| target.value(sql);
+            assert_eq!(value("SELECT COUNT(*) FROM diagnosticos").as_deref(), Some("3"), "{label}");
+            let sum = value("SELECT SUM(nota) FROM diagnosticos WHERE codigo <> 'c'");
+            assert_eq!(sum.as_deref(), Some("3.75"), "{label}");
+            assert_eq!(
+                value(
+                    "SELECT COUNT(*) FROM diagnosticos JOIN clinics ON clinica = numero WHERE name = 'north'"
+                )
+                .as_deref(),
+                Some("2"),
+                "{label}"
+            );
+            for gone in
+                ["SELECT notes FROM diagnosticos", "SELECT secret FROM clinics", "SELECT 1 FROM diagnostics"]
+            {
+                assert!(target.refuses(gone), "{label}: {gone}");
+            }
+            // The guards follow the names.
+            for refused in [
+                "INSERT INTO diagnosticos (id, clinica, nota, codigo, day) VALUES (4, 1, -1, 'd', 'x')",
+                "INSERT INTO diagnosticos (id, clinica, nota, codigo, day) VALUES (4, 1, 1, 'a', 'x')",
+            ] {
+                assert!(target.refuses(refused), "{label}: {refused}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_plan_names_each_rule() {
+    let source = source(Engine::Sqlite);
+    let target = Db::fresh(Engine::Postgres);
+    let ran = migrate(&source, &target, &rules("numeric(10,2)"), &["--dry-run"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    for code in ["renamed_by_rule", "type_forced", "column_excluded"] {
+        assert!(codes(&ran).iter().any(|c| c == code), "{code}: {ran}");
+    }
+    untouched(&target);
+}
+
+#[test]
+fn what_needs_a_column_that_stays_behind_is_left_only_by_name() {
+    let source = source(Engine::Sqlite);
+    let target = Db::fresh(Engine::Postgres);
+    let file = "[[rules]]\ntable = 'diagnostics'\nexclude = ['score', 'code', 'clinic_id']\n";
+    let refused = migrate(&source, &target, file, &[]);
+    assert_eq!(refused.code, 4, "{refused}");
+    for code in ["check_not_carried", "unique_not_carried", "foreign_key_not_carried"] {
+        assert!(codes(&refused).iter().any(|c| c == code), "{code}: {refused}");
+    }
+    untouched(&target);
+    let accepted = migrate(&source, &target, file, &["--accept", "*_not_carried"]);
+    assert_eq!(accepted.code, 1, "{accepted}");
+    assert_eq!(target.value("SELECT COUNT(*) FROM diagnostics").as_deref(), Some("3"));
+    // The key of the other side.
+    let target = Db::fresh(Engine::Mariadb);
+    let file = "[[rules]]\ntable = 'clinics'\nexclude = ['id']\n";
+    let refused = migrate(&source, &target, file, &[]);
+    assert_eq!(refused.code, 4, "{refused}");
+    for code in ["unique_not_carried", "foreign_key_not_carried"] {
+        assert!(codes(&refused).iter().any(|c| c == code), "{code}: {refused}");
+    }
+}
+
+#[test]
+fn a_forced_type_holds_the_values_or_nothing_is_switched_on() {
+    for from in Engine::all() {
+        let source = source(from);
+        for to in Engine::all() {
+            let target = Db::fresh(to);
+            let file = "[[rules]]\ntable = 'diagnostics'\n[rules.columns.score]\ntype = 'DECIMAL(10,1)'\n";
+            let ran = migrate(&source, &target, file, &[]);
+            assert!(matches!(ran.code, 3..=5), "{from:?} to {to:?}: {ran}");
+            if from == Engine::Sqlite {
+                assert!(ran.stdout.contains("id=2"), "{to:?}: {ran}");
+            }
+            untouched(&target);
+        }
+    }
+}
+
+#[test]
+fn two_things_of_one_name_stop_the_plan() {
+    let source = source(Engine::Sqlite);
+    let target = Db::fresh(Engine::Postgres);
+    for file in [
+        "[[rules]]\ntable = 'diagnostics'\nrename = 'clinics'\n",
+        "[[rules]]\ntable = 'diagnostics'\n[rules.columns.score]\nrename = 'code'\n",
+    ] {
+        let ran = migrate(&source, &target, file, &[]);
+        assert_eq!(ran.code, 4, "{ran}");
+        assert!(codes(&ran).iter().any(|c| c == "name_taken"), "{ran}");
+    }
+    untouched(&target);
+}
+
+#[test]
+fn a_rule_that_makes_no_sense_is_a_usage_error() {
+    let source = source(Engine::Sqlite);
+    for engine in Engine::all() {
+        let target = Db::fresh(engine);
+        for (file, says) in [
+            ("[[rules]]\ntable = 'diagnostic'\n", "clinics, diagnostics"),
+            ("[[rules]]\ntable = 'clinics'\nexclude = ['nam']\n", "id, name, secret"),
+            ("[[rules]]\ntable = 'clinics'\n[rules.columns.nam]\nrename = 'x'\n", "id, name, secret"),
+            ("[[rules]]\ntable = 'clinics'\nrename = ''\n", "does not take"),
+            (
+                "[[rules]]\ntable = 'clinics'\n[rules.columns.name]\ntype = 'text primary key'\n",
+                "is no type of",
+            ),
+            (
+                "[[rules]]\ntable = 'clinics'\n[rules.columns.name]\ntype = 'text); DROP TABLE x; --'\n",
+                "is no type of",
+            ),
+            ("[[rules]]\ntable = 'clinics'\n[rules.columns.name]\ntype = 'text, y int'\n", "is no type of"),
+            ("[[rules]]\ntable = 'clinics'\nfilter = 'x'\n", "unknown field"),
+        ] {
+            let ran = migrate(&source, &target, file, &[]);
+            assert_eq!(ran.code, 2, "{file}: {ran}");
+            assert!(ran.stdout.contains(says), "{file}: {ran}");
+        }
+        untouched(&target);
+    }
+}
