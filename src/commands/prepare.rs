@@ -111,9 +111,16 @@ pub(crate) async fn prepare(
         plan.findings.extend(by_hand);
         preflight::name_long_rows(&mut plan, &input, snapshot.as_ref()).await?;
         if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {
-            let orphans = snapshot.orphans(&plan).await?;
+            count_filtered(&mut plan, &selection.schema, snapshot.as_ref()).await?;
+            let orphans = snapshot.orphans(&plan.unfiltered()).await?;
             plan.findings.extend(orphans.iter().map(findings::orphans));
         }
+        let filtered = plan
+            .tables
+            .iter()
+            .filter_map(|t| Some(by_hand::filtered(t, t.filter.as_ref()?)))
+            .collect::<Vec<_>>();
+        plan.findings.extend(filtered);
         decide(&mut plan, wanted.policies);
         for table in &mut plan.tables {
             let counted = profiles.get(&table.source).and_then(|p| p.rows);
@@ -121,6 +128,8 @@ pub(crate) async fn prepare(
                 Some(rows) => Some(rows),
                 None => snapshot.estimate(&table.source).await?,
             };
+            let left = table.filter.as_ref().and_then(|f| f.left);
+            table.estimated_rows = table.estimated_rows.map(|rows| rows.saturating_sub(left.unwrap_or(0)));
         }
         Ok(plan)
     };
@@ -131,6 +140,16 @@ pub(crate) async fn prepare(
             Err(error)
         }
     }
+}
+
+/// Counts the rows that rules leave behind, which also shows whether the source takes their conditions.
+async fn count_filtered(plan: &mut Plan, schema: &Schema, snapshot: &dyn Snapshot) -> Result<()> {
+    for table in &mut plan.tables {
+        let (Some(filter), Some(there)) = (&mut table.filter, schema.table(&table.source)) else { continue };
+        let kept = snapshot.matching(there, &filter.condition).await?.rows;
+        filter.left = Some(snapshot.count(&table.source).await?.saturating_sub(kept));
+    }
+    Ok(())
 }
 
 /// Looks at the data of every table, as many at a time as the snapshot has readers.

@@ -212,6 +212,8 @@ codes! {
     RENAMED_BY_RULE = "renamed_by_rule", Info, Object, [Stop, Accept];
     /// A column has another type in the target because a rule says so.
     TYPE_FORCED = "type_forced", Info, Object, [Stop, Accept];
+    /// Rows that a rule leaves behind.
+    ROWS_FILTERED = "rows_filtered", Info, Object, [Stop, Accept];
     /// A column that a rule leaves behind.
     COLUMN_EXCLUDED = "column_excluded", Info, Object, [Stop, Accept];
 }

@@ -51,6 +51,19 @@ impl Plan {
         plan
     }
 
+    /// The tables whose rows are carried whole, with the foreign keys among them: a key to or from rows that stay
+    /// behind can be judged only by what arrived.
+    #[must_use]
+    pub fn unfiltered(&self) -> Self {
+        let mut plan = self.clone();
+        plan.tables.retain(|t| t.filter.is_none());
+        let filtered = |name: &str| self.tables.iter().any(|t| t.name == name && t.filter.is_some());
+        for table in &mut plan.tables {
+            table.foreign_keys.retain(|key| !filtered(&key.references));
+        }
+        plan
+    }
+
     /// Findings that stop the migration.
     pub fn blockers(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|f| f.severity == Severity::Blocker)
@@ -90,6 +103,15 @@ pub struct ObjectPlan {
     pub definition: String,
 }
 
+/// Which rows of a table are carried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Only those for which this is true, in SQL of the source.
+    pub condition: String,
+    /// Rows that stay behind; `None` where nobody counted.
+    pub left: Option<u64>,
+}
+
 /// A table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TablePlan {
@@ -120,6 +142,9 @@ pub struct TablePlan {
     /// An empty table of that name is in the target, made by the application; this one takes its place at the switch.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replaces: bool,
+    /// Which rows are carried; `None` for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
 }
 
 impl TablePlan {

@@ -9,6 +9,8 @@ pub struct TableRule {
     pub table: String,
     /// Its name in the target.
     pub rename: Option<String>,
+    /// Only rows for which this is true, in SQL of the source.
+    pub condition: Option<String>,
     /// Columns that stay behind.
     pub exclude: Vec<String>,
     /// What is done to its columns, by their names in the source.

@@ -46,6 +46,8 @@ pub struct Copied {
     pub written: u64,
     /// Rows that were put aside.
     pub rejected: u64,
+    /// Rows that a rule left out.
+    pub filtered: u64,
     /// Wall seconds.
     pub seconds: f64,
 }
@@ -88,7 +90,7 @@ pub fn request(table: &TablePlan, from: Side, size: BatchSize) -> ReadRequest {
         key: table.key.iter().filter(|k| copied.contains(&k.as_str())).filter_map(name_of).collect(),
         batch_rows: size.rows.max(1),
         batch_bytes: size.bytes.max(1),
-        condition: None,
+        condition: table.filter.as_ref().filter(|_| from == Side::Source).map(|f| f.condition.clone()),
     }
 }
 
@@ -160,7 +162,7 @@ pub async fn copy_table(
     let written = both(read, written)?;
     let read = counter.tally();
     observer.event(&Event::TableFinished { table: table.source.clone(), rows: written });
-    Ok(Copied { read, written, rejected: 0, seconds: begun.elapsed().as_secs_f64() })
+    Ok(Copied { read, written, rejected: 0, filtered: 0, seconds: begun.elapsed().as_secs_f64() })
 }
 
 /// The result of a reader and its writer. A writer that fails makes its reader stop with `Interrupted`, so the

@@ -181,7 +181,8 @@ async fn load(
     };
     verify::account(table, copied.read, copied.written)?;
     copied.rejected = settings.rejects.rows(&table.source);
-    if copied.rejected > 0 {
+    copied.filtered = table.filter.as_ref().and_then(|f| f.left).unwrap_or(0);
+    if copied.rejected > 0 || table.filter.is_some() {
         verify::balance(table, copied, snapshot.count(&table.source).await?)?;
     }
     Ok(copied)
@@ -198,7 +199,7 @@ async fn through_loader(
     let begun = std::time::Instant::now();
     let Some(written) = loader.load(staging, table).await? else { return Ok(None) };
     let read = verify::read_source(snapshot, table, settings.batch, &settings.observer).await?;
-    Ok(Some(Copied { read, written, rejected: 0, seconds: begun.elapsed().as_secs_f64() }))
+    Ok(Some(Copied { read, written, rejected: 0, filtered: 0, seconds: begun.elapsed().as_secs_f64() }))
 }
 
 /// What a run says about one table.
@@ -206,10 +207,10 @@ pub(super) fn report(table: &TablePlan, copied: Option<Copied>, verified: Option
     TableReport {
         name: table.source.clone(),
         target_name: table.name.clone(),
-        rows_read: copied.map_or(0, |c| c.read.digest.rows + c.rejected),
+        rows_read: copied.map_or(0, |c| c.read.digest.rows + c.rejected + c.filtered),
         rows_written: copied.map_or(0, |c| c.written),
         rows_rejected: copied.map_or(0, |c| c.rejected),
-        rows_filtered: 0,
+        rows_filtered: copied.map_or(0, |c| c.filtered),
         bytes: copied.map_or(0, |c| c.read.bytes),
         seconds: copied.map_or(0.0, |c| c.seconds),
         verified,

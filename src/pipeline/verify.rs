@@ -75,16 +75,17 @@ pub fn account(table: &TablePlan, read: Tally, written: u64) -> Result<()> {
     ))
 }
 
-/// Every row that the source has, counted once more in the same view, was either written or put aside.
+/// Every row that the source has, counted once more in the same view, was written, put aside, or left
+/// out by a rule.
 pub fn balance(table: &TablePlan, copied: Copied, counted: u64) -> Result<()> {
-    if copied.written + copied.rejected == counted {
+    if copied.written + copied.rejected + copied.filtered == counted {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::Verify,
         format!(
-            "table \"{}\" has {counted} rows, but {} were written and {} rejected",
-            table.source, copied.written, copied.rejected
+            "table \"{}\" has {counted} rows, but {} were written, {} rejected and {} left out by a rule",
+            table.source, copied.written, copied.rejected, copied.filtered
         ),
     ))
 }
@@ -163,9 +164,9 @@ mod tests {
 
     #[test]
     fn no_row_is_neither_written_nor_rejected() {
-        let copied = Copied { read: tally(3, 7), written: 3, rejected: 2, seconds: 0.0 };
-        assert!(balance(&table(), copied, 5).is_ok());
-        let error = balance(&table(), copied, 6).unwrap_err();
+        let copied = Copied { read: tally(3, 7), written: 3, rejected: 2, filtered: 1, seconds: 0.0 };
+        assert!(balance(&table(), copied, 6).is_ok());
+        let error = balance(&table(), copied, 7).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Verify);
     }
 

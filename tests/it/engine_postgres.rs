@@ -243,6 +243,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         key: vec!["id".into()],
         estimated_rows: None,
         replaces: false,
+        filter: None,
     };
     Plan {
         source: Dialect::Sqlite,

@@ -196,3 +196,103 @@ fn a_rule_that_makes_no_sense_is_a_usage_error() {
         untouched(&target);
     }
 }
+
+#[test]
+fn rows_that_a_rule_leaves_behind_are_counted() {
+    let file = "[[rules]]\ntable = 'diagnostics'\nrename = 'recent'\nwhere = \"day >= '2024-01-01'\"\n";
+    for from in Engine::all() {
+        let source = source(from);
+        for to in Engine::all() {
+            let label = format!("{from:?} to {to:?}");
+            let target = Db::fresh(to);
+            let ran = migrate(&source, &target, file, &[]);
+            assert_eq!(ran.code, 0, "{label}: {ran}");
+            let json = ran.json();
+            let tables = json["tables"].as_array().unwrap();
+            let table = tables.iter().find(|t| t["name"] == "diagnostics").unwrap();
+            for (what, rows) in
+                [("rows_read", 3), ("rows_written", 2), ("rows_filtered", 1), ("rows_rejected", 0)]
+            {
+                assert_eq!(table[what], rows, "{label}, {what}: {ran}");
+            }
+            let finding = json["findings"].as_array().unwrap().iter().find(|f| f["code"] == "rows_filtered");
+            assert_eq!(finding.unwrap()["rows"], 1, "{label}: {ran}");
+            assert_eq!(
+                target.query("SELECT code FROM recent ORDER BY code").concat(),
+                [Some("b".into()), Some("c".into())]
+            );
+        }
+    }
+}
+
+#[test]
+fn rows_whose_parent_stays_behind_stop_the_run() {
+    let file = "[[rules]]\ntable = 'clinics'\nwhere = \"name = 'north'\"\n";
+    for from in Engine::all() {
+        let source = source(from);
+        for to in Engine::all() {
+            let label = format!("{from:?} to {to:?}");
+            let target = Db::fresh(to);
+            let ran = migrate(&source, &target, file, &[]);
+            assert!(matches!(ran.code, 3..=5), "{label}: {ran}");
+            assert!(ran.stdout.contains("id=3"), "{label}: {ran}");
+            untouched(&target);
+            let rejected = migrate(&source, &target, file, &["--rule", "orphans=reject"]);
+            assert_eq!(rejected.code, 1, "{label}: {rejected}");
+            assert_eq!(target.value("SELECT COUNT(*) FROM diagnostics").as_deref(), Some("2"), "{label}");
+        }
+    }
+}
+
+#[test]
+fn a_condition_is_one_expression_that_the_source_takes() {
+    for from in Engine::all() {
+        let source = source(from);
+        let target = Db::fresh(Engine::Sqlite);
+        for (condition, says) in [
+            ("1 = 1; DROP TABLE clinics", "is not one expression"),
+            ("1 = 1) OR (1 = 1", "is not one expression"),
+            ("1 = 1 -- ", "is not one expression"),
+            ("1 = 1 /*! OR 1 = 1 */", "is not one expression"),
+            ("nobody = 1", "nobody"),
+        ] {
+            let file = format!("[[rules]]\ntable = 'clinics'\nwhere = \"{condition}\"\n");
+            let ran = migrate(&source, &target, &file, &[]);
+            assert_eq!(ran.code, 2, "{from:?}, {condition}: {ran}");
+            assert!(ran.stdout.contains(says), "{from:?}, {condition}: {ran}");
+        }
+        if from == Engine::Sqlite {
+            let file = "[[rules]]\ntable = 'clinics'\nwhere = '\"nam\" > 1'\n";
+            let ran = migrate(&source, &target, file, &[]);
+            assert_eq!(ran.code, 2, "{ran}");
+            assert!(ran.stdout.contains("nam"), "{ran}");
+        }
+        untouched(&target);
+        assert_eq!(source.value("SELECT COUNT(*) FROM clinics").as_deref(), Some("2"));
+    }
+}
+
+#[test]
+fn a_script_holds_to_the_rules_too() {
+    let source = source(Engine::Sqlite);
+    let folder = tempfile::tempdir().unwrap();
+    let rule = "[[rules]]\ntable = 'diagnostics'\nrename = 'recent'\nexclude = ['notes']\nwhere = \"day >= '2024-01-01'\"\n";
+    std::fs::write(folder.path().join("techcare-db.toml"), rule).unwrap();
+    let script = folder.path().join("out.sql");
+    let mut command = binary::command(folder.path());
+    command
+        .args(["--format", "json", "migrate", "--source", &source.url, "--target", "sqlite", "--dump"])
+        .arg(&script);
+    let ran = binary::Running::start(command).end();
+    assert_eq!(ran.code, 0, "{ran}");
+    let json = ran.json();
+    let table =
+        json["tables"].as_array().unwrap().iter().find(|t| t["name"] == "diagnostics").unwrap().clone();
+    assert_eq!((&table["rows_written"], &table["rows_filtered"]), (&2.into(), &1.into()), "{ran}");
+    let target = Db::fresh(Engine::Sqlite);
+    // Lines with a dot in front are for the shell.
+    let text = std::fs::read_to_string(&script).unwrap();
+    target.execute(&text.lines().filter(|line| !line.starts_with('.')).collect::<Vec<_>>().join("\n"));
+    assert_eq!(target.value("SELECT COUNT(*) FROM recent").as_deref(), Some("2"));
+    assert!(target.refuses("SELECT notes FROM recent"));
+}

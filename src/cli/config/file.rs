@@ -58,6 +58,8 @@ impl PolicyEntry {
 struct RuleEntry {
     table: String,
     rename: Option<String>,
+    #[serde(rename = "where")]
+    condition: Option<String>,
     #[serde(default)]
     exclude: Vec<String>,
     #[serde(default)]
@@ -82,7 +84,13 @@ impl RuleEntry {
         let columns = self.columns.into_iter();
         let columns = columns
             .map(|(name, entry)| (name, ColumnRule { rename: entry.rename, native_type: entry.native_type }));
-        Ok(TableRule { rename: self.rename, exclude: self.exclude, columns: columns.collect(), table })
+        Ok(TableRule {
+            rename: self.rename,
+            condition: self.condition,
+            exclude: self.exclude,
+            columns: columns.collect(),
+            table,
+        })
     }
 }
 
@@ -300,13 +308,14 @@ mod tests {
     fn rules_are_checked() {
         let rules = |text: &str| ConfigFile::parse(text, "t.toml").map(|f| f.rules);
         let read = rules(
-            "[[rules]]\ntable = 'a'\nrename = 'b'\nexclude = ['n']\n[rules.columns.s]\nrename = 'nota'\ntype = 'numeric(10,2)'\n",
+            "[[rules]]\ntable = 'a'\nrename = 'b'\nwhere = 'n > 1'\nexclude = ['n']\n[rules.columns.s]\nrename = 'nota'\ntype = 'numeric(10,2)'\n",
         )
         .unwrap();
         let score = ColumnRule { rename: Some("nota".into()), native_type: Some("numeric(10,2)".into()) };
         let rule = TableRule {
             table: "a".into(),
             rename: Some("b".into()),
+            condition: Some("n > 1".into()),
             exclude: vec!["n".into()],
             columns: [("s".to_owned(), score)].into(),
         };

@@ -22,7 +22,7 @@ mod tests;
 
 pub use self::default::default;
 use self::read::{Folding, Reader};
-pub use self::single::{is_type, mentions};
+pub use self::single::{is_condition, is_type, mentions, quoted_names};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::DataType;
 

@@ -26,6 +26,26 @@ pub fn is_type(dialect: Dialect, text: &str) -> bool {
     known && parser.peek_token().token == Token::EOF
 }
 
+/// Whether a text is one expression and nothing else, however the server reads it: no comments, which MySQL may run,
+/// and no backslashes, which end a string or do not by a setting.
+pub fn is_condition(dialect: Dialect, text: &str) -> bool {
+    if ["/*", "--", "#", "\\", ";", "\0"].iter().any(|mark| text.contains(mark)) {
+        return false;
+    }
+    let Ok(mut parser) = Parser::new(of(dialect)).try_with_sql(text) else { return false };
+    parser.parse_expr().is_ok() && parser.peek_token().token == Token::EOF
+}
+
+/// The names in double quotes of an expression.
+pub fn quoted_names(dialect: Dialect, text: &str) -> Vec<String> {
+    let tokens = Tokenizer::new(of(dialect), text).tokenize().unwrap_or_default();
+    let quoted = |token| match token {
+        Token::Word(word) if word.quote_style == Some('"') => Some(word.value),
+        _ => None,
+    };
+    tokens.into_iter().filter_map(quoted).collect()
+}
+
 /// Whether a name stands in an expression of a dialect; what cannot be read may have it.
 pub fn mentions(dialect: Dialect, text: &str, name: &str) -> bool {
     let Ok(tokens) = Tokenizer::new(of(dialect), text).tokenize() else { return true };
@@ -73,6 +93,33 @@ mod tests {
             }
         }
         assert!(!is_type(Dialect::Postgres, "nummeric(10,2)"));
+    }
+
+    #[test]
+    fn one_condition_and_nothing_behind_it() {
+        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql] {
+            for text in [
+                "date >= '2024-01-01'",
+                "a = 1 OR (b IS NULL AND c LIKE 'x%')",
+                "id IN (SELECT id FROM other)",
+            ] {
+                assert!(is_condition(dialect, text), "{dialect} {text}");
+            }
+            for text in [
+                "",
+                "1 = 1; DROP TABLE t",
+                "1 = 1) OR (1 = 1",
+                "1 = 1 -- ",
+                "1 = 1 /*! UNION SELECT 1 */",
+                "1 = 1 # ",
+                "a = '\\' OR 1 = 1",
+                "1 = 1 UNION SELECT 1",
+                "1 = 1 LIMIT 1",
+                "'a",
+            ] {
+                assert!(!is_condition(dialect, text), "{dialect} {text}");
+            }
+        }
     }
 
     #[test]

@@ -84,7 +84,8 @@ pub async fn write(
             pen = back;
             verify::account(table, done.read, done.written)?;
             done.rejected = settings.rejects.rows(&table.source);
-            if done.rejected > 0 {
+            done.filtered = table.filter.as_ref().and_then(|f| f.left).unwrap_or(0);
+            if done.rejected > 0 || table.filter.is_some() {
                 verify::balance(table, done, snapshot.count(&table.source).await?)?;
             }
             copied[at] = Some(done);
@@ -129,7 +130,16 @@ async fn rows(
     let (read, written) = tokio::join!(snapshot.read(&request, sender), writing);
     let (pen, written) = both(read, written)?;
     observer.event(&Event::TableFinished { table: table.source.clone(), rows: written });
-    Ok((pen, Copied { read: counter.tally(), written, rejected: 0, seconds: begun.elapsed().as_secs_f64() }))
+    Ok((
+        pen,
+        Copied {
+            read: counter.tally(),
+            written,
+            rejected: 0,
+            filtered: 0,
+            seconds: begun.elapsed().as_secs_f64(),
+        },
+    ))
 }
 
 /// A file that is being written, and what has to be remembered of it.

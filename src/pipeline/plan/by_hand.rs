@@ -8,9 +8,9 @@ use crate::engine::expression;
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{Fidelity, Finding, FindingAction, Scope};
+use crate::model::plan::{Fidelity, Filter, Finding, FindingAction, Scope, TablePlan};
 use crate::model::rule::{self, TableRule};
-use crate::model::schema::{Column, DataType, DefaultValue, IndexKey, Table};
+use crate::model::schema::{Column, DataType, DefaultValue, IndexKey, Schema, Table};
 use crate::pipeline::selection::Selection;
 
 /// Applies rules to what is to be migrated and says what they do. `Usage` for a rule about what is not there, and for
@@ -32,6 +32,7 @@ pub fn apply(
             return Err(unknown(&format!("table {:?}", rule.table), "the source has", names));
         };
         known_columns(rule, table)?;
+        one_condition(rule, &selection.schema)?;
         new_names(rule, target)?;
         new_types(rule, table, dialect, target, scope)?;
         say(rule, table, target, &mut findings);
@@ -44,6 +45,23 @@ pub fn apply(
         leave_references(table, rules, &mut findings);
     }
     Ok(findings.into_vec())
+}
+
+/// Which rows of a table a rule carries; nobody has counted yet.
+pub(super) fn filter(rules: &[TableRule], table: &str) -> Option<Filter> {
+    let condition = rule::about(rules, table)?.condition.clone()?;
+    Some(Filter { condition, left: None })
+}
+
+/// Says how many rows a filter leaves behind.
+pub fn filtered(table: &TablePlan, filter: &Filter) -> Finding {
+    let text = format!("stay behind, as a rule says: only rows with {} are carried", filter.condition);
+    let mut note =
+        Note::new(codes::ROWS_FILTERED, "rows", FindingAction::NotCarried, text).table(&table.source);
+    if let Some(rows) = filter.left {
+        note = note.rows(rows);
+    }
+    note.into()
 }
 
 /// The type that a rule forces upon a column, as the target's catalogue would spell it.
@@ -88,6 +106,31 @@ fn known_columns(rule: &TableRule, table: &Table) -> Result<()> {
             let what = format!("column {name:?} of table {:?}", table.name);
             Err(unknown(&what, "its columns are", table.columns.iter().map(|c| c.name.as_str())))
         }
+    }
+}
+
+fn one_condition(rule: &TableRule, source: &Schema) -> Result<()> {
+    // SQLite takes a quoted name of nothing for a string.
+    let unknown = |text: &String| {
+        let names = source.tables.iter().flat_map(|t| t.columns.iter().map(|c| &c.name).chain([&t.name]));
+        let known: Vec<&String> = names.collect();
+        let quoted = expression::quoted_names(source.dialect, text);
+        quoted.into_iter().find(|name| !known.iter().any(|k| k.eq_ignore_ascii_case(name)))
+    };
+    if let Some(name) =
+        rule.condition.as_ref().filter(|_| source.dialect == Dialect::Sqlite).and_then(unknown)
+    {
+        return Err(usage(format!("the condition of the rule about table {:?} names {name:?}", rule.table))
+            .why("no table or column of the source has that name")
+            .next("put texts in single quotes"));
+    }
+    match &rule.condition {
+        Some(text) if !expression::is_condition(source.dialect, text) => Err(usage(format!(
+            "the condition of the rule about table {:?} is not one expression",
+            rule.table
+        ))
+        .next("write one expression over the table's columns, without ; comments and backslashes")),
+        _ => Ok(()),
     }
 }
 

@@ -1,9 +1,9 @@
 //! `--data-only`: rows into tables that are there. Columns are matched by name, and the types of the target rule;
 //! where they cannot hold the source's values, the plan is blocked. Nothing is made, so nothing else is planned.
 
-use super::Planner;
 use super::findings::Note;
 use super::types::{holds, takes_as_utc};
+use super::{Planner, by_hand};
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnPlan, FindingAction, GeneratedPlan, TablePlan};
@@ -60,6 +60,7 @@ impl Planner<'_> {
             key,
             estimated_rows: self.profile(table).and_then(|p| p.rows).or(table.estimated_rows),
             replaces: false,
+            filter: by_hand::filter(self.input.by_hand, &table.name),
         })
     }
 

@@ -71,6 +71,12 @@ impl Note {
     }
 }
 
+impl From<Note> for Finding {
+    fn from(note: Note) -> Self {
+        note.0
+    }
+}
+
 /// The finding that stops a migration of rows whose parents are missing: a foreign key over them would be a lie.
 pub fn orphans(orphans: &Orphans) -> Finding {
     let text = format!(

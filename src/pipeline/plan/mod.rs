@@ -172,6 +172,7 @@ impl Planner<'_> {
             key,
             estimated_rows: self.profile(table).and_then(|p| p.rows).or(table.estimated_rows),
             replaces: false,
+            filter: by_hand::filter(self.input.by_hand, &table.name),
         };
         self.identities(table, &mut planned);
         self.limits(table, &planned);

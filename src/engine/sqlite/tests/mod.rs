@@ -182,6 +182,7 @@ fn table_plan(table: &Table) -> TablePlan {
         key: table.key_columns(),
         estimated_rows: None,
         replaces: false,
+        filter: None,
     }
 }
 
