@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot, Source};
 use crate::engine::stream;
-use crate::model::batch::{Cell, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeColumn};
+use crate::model::batch::{Cell, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
 use crate::model::error::Result;
 use crate::model::schema::{Schema, Table};
+use crate::pipeline::copy;
 
 /// Tables in which migration tools write down what they have done, with the column that names a migration.
 const MIGRATION_TABLES: [(&str, &str); 2] =
@@ -42,11 +43,6 @@ pub(crate) async fn read(source: &dyn Source, schema: &Schema) -> Result<Vec<Rec
 /// All values of a text column.
 async fn texts(snapshot: &dyn Snapshot, table: &Table, column: &str) -> Result<Vec<String>> {
     let Some(column) = table.column(column) else { return Ok(Vec::new()) };
-    let shape = Shape {
-        table: table.name.clone(),
-        columns: vec![ShapeColumn { name: column.name.clone(), data_type: column.data_type.clone() }],
-        key: Vec::new(),
-    };
     let request = ReadRequest {
         table: table.name.clone(),
         columns: vec![ReadColumn {
@@ -60,19 +56,16 @@ async fn texts(snapshot: &dyn Snapshot, table: &Table, column: &str) -> Result<V
         batch_bytes: DEFAULT_BATCH_BYTES,
         condition: None,
     };
-    let (sender, mut receiver) = stream::channel(std::sync::Arc::new(shape));
-    let collect = async {
-        let mut texts = Vec::new();
-        while let Some(batch) = receiver.recv().await {
-            for row in batch.iter() {
-                if let [Cell::Text(span)] = row {
-                    texts.push(batch.text(*span).to_owned());
-                }
+    let (sender, receiver) = stream::channel(copy::shape(&request));
+    let mut texts = Vec::new();
+    let collect = receiver.drain(|batch| {
+        for row in batch.iter() {
+            if let [Cell::Text(span)] = row {
+                texts.push(batch.text(*span).to_owned());
             }
-            receiver.recycle(batch);
         }
-        texts
-    };
-    let (read, texts) = tokio::join!(snapshot.read(&request, sender), collect);
-    read.map(|()| texts)
+        Ok(())
+    });
+    let (read, collected) = tokio::join!(snapshot.read(&request, sender), collect);
+    read.and(collected).map(|()| texts)
 }

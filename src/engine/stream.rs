@@ -115,6 +115,16 @@ impl BatchReceiver {
         self.batches.blocking_recv()
     }
 
+    /// Takes every batch until the reader is done, and gives each back when `take` has seen it. An error of `take`
+    /// closes the road, so that the reader stops too.
+    pub async fn drain(mut self, mut take: impl FnMut(&Batch) -> Result<()>) -> Result<()> {
+        while let Some(batch) = self.recv().await {
+            take(&batch)?;
+            self.recycle(batch);
+        }
+        Ok(())
+    }
+
     /// Gives a batch back to the reader.
     pub fn recycle(&self, mut batch: Batch) {
         batch.clear();

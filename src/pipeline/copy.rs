@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot, Staging};
 use crate::engine::judge::Judge;
-use crate::engine::stream::{self, BatchSender};
+use crate::engine::stream::{self, BatchReceiver, BatchSender};
 use crate::model::batch::{Batch, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeColumn};
 use crate::model::digest::Digest;
 use crate::model::error::{ErrorKind, Result};
@@ -149,6 +149,23 @@ pub async fn copy_table(
     judge: Option<Arc<dyn Judge>>,
     observer: &Arc<dyn Observer>,
 ) -> Result<Copied> {
+    let write = async |rows| staging.write(table, rows).await.map(|written| ((), written));
+    let ((), copied) = carry(snapshot, table, size, judge, observer, write).await?;
+    Ok(copied)
+}
+
+/// Reads one table of a snapshot and lets `write` take its rows; what that returns beside their number comes back.
+pub async fn carry<T, F>(
+    snapshot: &dyn Snapshot,
+    table: &TablePlan,
+    size: BatchSize,
+    judge: Option<Arc<dyn Judge>>,
+    observer: &Arc<dyn Observer>,
+    write: impl FnOnce(BatchReceiver) -> F,
+) -> Result<(T, Copied)>
+where
+    F: Future<Output = Result<(T, u64)>>,
+{
     let begun = Instant::now();
     observer.event(&Event::TableStarted { table: table.source.clone(), rows: table.estimated_rows });
     let request = request(table, Side::Source, size);
@@ -158,11 +175,11 @@ pub async fn copy_table(
         Some(judge) => sender.judged(judge),
         None => sender,
     };
-    let (read, written) = tokio::join!(snapshot.read(&request, sender), staging.write(table, receiver));
-    let written = both(read, written)?;
-    let read = counter.tally();
+    let (read, written) = tokio::join!(snapshot.read(&request, sender), write(receiver));
+    let (more, written) = both(read, written)?;
     observer.event(&Event::TableFinished { table: table.source.clone(), rows: written });
-    Ok(Copied { read, written, rejected: 0, filtered: 0, seconds: begun.elapsed().as_secs_f64() })
+    let seconds = begun.elapsed().as_secs_f64();
+    Ok((more, Copied { read: counter.tally(), written, rejected: 0, filtered: 0, seconds }))
 }
 
 /// The result of a reader and its writer. A writer that fails makes its reader stop with `Interrupted`, so the

@@ -179,12 +179,7 @@ async fn load(
         let judge = TableJudge::of(plan, table, &settings.rejects);
         copy::copy_table(snapshot, staging, table, settings.batch, judge, &settings.observer).await?
     };
-    verify::account(table, copied.read, copied.written)?;
-    copied.rejected = settings.rejects.rows(&table.source);
-    copied.filtered = table.filter.as_ref().and_then(|f| f.left).unwrap_or(0);
-    if copied.rejected > 0 || table.filter.is_some() {
-        verify::balance(table, copied, snapshot.count(&table.source).await?)?;
-    }
+    verify::settle(table, &mut copied, snapshot, &settings.rejects).await?;
     Ok(copied)
 }
 

@@ -62,15 +62,12 @@ async fn state(table: &Table, snapshot: &dyn Snapshot) -> Result<Digest> {
         batch_bytes: DEFAULT_BATCH_BYTES,
         condition: None,
     };
-    let (sender, mut receiver) = stream::channel(super::copy::shape(&request));
-    let collect = async {
-        let (mut digest, mut scratch) = (Digest::default(), Vec::new());
-        while let Some(batch) = receiver.recv().await {
-            digest.add_batch(&batch, &mut scratch);
-            receiver.recycle(batch);
-        }
-        digest
-    };
-    let (read, digest) = tokio::join!(snapshot.read(&request, sender), collect);
-    read.map(|()| digest)
+    let (sender, receiver) = stream::channel(super::copy::shape(&request));
+    let (mut digest, mut scratch) = (Digest::default(), Vec::new());
+    let collect = receiver.drain(|batch| {
+        digest.add_batch(batch, &mut scratch);
+        Ok(())
+    });
+    let (read, collected) = tokio::join!(snapshot.read(&request, sender), collect);
+    read.and(collected).map(|()| digest)
 }

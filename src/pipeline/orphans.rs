@@ -76,22 +76,20 @@ async fn take(
 ) -> Result<Digest> {
     let request = copy::request(table, Side::Target, size);
     // Keys are told in the words of the source.
-    let (sender, mut receiver) = stream::channel(copy::shape(&copy::request(table, Side::Source, size)));
+    let (sender, receiver) = stream::channel(copy::shape(&copy::request(table, Side::Source, size)));
     let column = column(table, key);
-    let drain = async {
-        let mut removed = Digest::default();
-        let mut scratch = Vec::new();
-        while let Some(batch) = receiver.recv().await {
-            removed.add_batch(&batch, &mut scratch);
-            for row in 0..batch.rows() {
-                rejects.reject(&table.source, &column, codes::ORPHANS, &batch.row_key(row))?;
-            }
-            receiver.recycle(batch);
-        }
-        Ok::<_, Error>(removed)
+    let (mut deleted, mut removed, mut scratch) = (0, Digest::default(), Vec::new());
+    let take = async {
+        deleted = staging.take_orphans(table, key, &request, sender).await?;
+        Ok(())
     };
-    let (deleted, removed) = tokio::join!(staging.take_orphans(table, key, &request, sender), drain);
-    let (deleted, removed) = (deleted?, removed?);
+    let note = receiver.drain(|batch| {
+        removed.add_batch(batch, &mut scratch);
+        (0..batch.rows())
+            .try_for_each(|row| rejects.reject(&table.source, &column, codes::ORPHANS, &batch.row_key(row)))
+    });
+    let (taken, noted) = tokio::join!(take, note);
+    copy::both(taken, noted)?;
     if deleted == removed.rows {
         return Ok(removed);
     }

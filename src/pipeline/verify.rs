@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::copy::{self, BatchSize, Copied, Counter, Side, Tally};
+use super::rejects::Rejects;
 use crate::engine::capability::{Orphans, ReadRequest, Snapshot, Staging};
 use crate::engine::stream::{self, BatchReceiver, BatchSender};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -47,24 +48,19 @@ fn road(
 async fn tally(
     read: impl Future<Output = Result<()>>,
     counter: Counter,
-    mut receiver: BatchReceiver,
+    receiver: BatchReceiver,
     table: &TablePlan,
     observer: &Arc<dyn Observer>,
 ) -> Result<Tally> {
-    let drain = async {
-        while let Some(batch) = receiver.recv().await {
-            receiver.recycle(batch);
-        }
-    };
-    let (read, ()) = tokio::join!(read, drain);
-    read?;
+    let (read, drained) = tokio::join!(read, receiver.drain(|_| Ok(())));
+    read.and(drained)?;
     let tally = counter.tally();
     observer.event(&Event::TableFinished { table: table.source.clone(), rows: tally.digest.rows });
     Ok(tally)
 }
 
 /// Every row that was read has been written, whichever way it went; holds without the proof too.
-pub fn account(table: &TablePlan, read: Tally, written: u64) -> Result<()> {
+fn account(table: &TablePlan, read: Tally, written: u64) -> Result<()> {
     if written == read.digest.rows {
         return Ok(());
     }
@@ -73,6 +69,23 @@ pub fn account(table: &TablePlan, read: Tally, written: u64) -> Result<()> {
         ErrorKind::Verify,
         format!("table \"{}\": {rows} rows were read but {written} were written", table.source),
     ))
+}
+
+/// Closes the books of a table that was carried: says what was put aside and left out of it, and refuses if that does
+/// not add up.
+pub async fn settle(
+    table: &TablePlan,
+    copied: &mut Copied,
+    snapshot: &dyn Snapshot,
+    rejects: &Rejects,
+) -> Result<()> {
+    account(table, copied.read, copied.written)?;
+    copied.rejected = rejects.rows(&table.source);
+    copied.filtered = table.filter.as_ref().and_then(|f| f.left).unwrap_or(0);
+    if copied.rejected > 0 || table.filter.is_some() {
+        balance(table, *copied, snapshot.count(&table.source).await?)?;
+    }
+    Ok(())
 }
 
 /// Every row that the source has, counted once more in the same view, was written, put aside, or left

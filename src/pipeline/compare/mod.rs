@@ -105,15 +105,10 @@ async fn read(
     request: &ReadRequest,
     tap: impl Fn(&Batch) + Send + Sync + 'static,
 ) -> Result<()> {
-    let (sender, mut receiver) = stream::channel(copy::shape(request));
-    let sender = sender.tapped(tap);
-    let drain = async {
-        while let Some(batch) = receiver.recv().await {
-            receiver.recycle(batch);
-        }
-    };
-    let (read, ()) = tokio::join!(view.read(request, sender), drain);
-    read
+    let (sender, receiver) = stream::channel(copy::shape(request));
+    let read = view.read(request, sender.tapped(tap));
+    let (read, drained) = tokio::join!(read, receiver.drain(|_| Ok(())));
+    read.and(drained)
 }
 
 async fn sums(

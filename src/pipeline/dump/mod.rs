@@ -7,19 +7,18 @@ mod file;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
 pub use self::file::{ScriptFile, check};
-use super::copy::{self, BatchSize, Copied, Counter, Side, both};
+use super::copy::{self, BatchSize, Copied};
 use super::rejects::{Rejects, TableJudge};
 use super::{execute, verify};
 use crate::engine::blocking;
 use crate::engine::capability::{Naming, Rules, Snapshot};
 use crate::engine::dump::{DumpDialect, in_comment};
 use crate::engine::judge::Judge;
-use crate::engine::stream::{self, BatchReceiver};
+use crate::engine::stream::BatchReceiver;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::{Plan, Scope, Statement, TablePlan};
@@ -82,12 +81,7 @@ pub async fn write(
             let judge = TableJudge::of(plan, table, &settings.rejects);
             let (back, mut done) = rows(table, snapshot, &dialect, pen, judge, settings).await?;
             pen = back;
-            verify::account(table, done.read, done.written)?;
-            done.rejected = settings.rejects.rows(&table.source);
-            done.filtered = table.filter.as_ref().and_then(|f| f.left).unwrap_or(0);
-            if done.rejected > 0 || table.filter.is_some() {
-                verify::balance(table, done, snapshot.count(&table.source).await?)?;
-            }
+            verify::settle(table, &mut done, snapshot, &settings.rejects).await?;
             copied[at] = Some(done);
         }
     }
@@ -115,31 +109,9 @@ async fn rows(
     judge: Option<Arc<dyn Judge>>,
     settings: &Settings,
 ) -> Result<(Pen, Copied)> {
-    let begun = Instant::now();
-    let observer = &settings.observer;
-    observer.event(&Event::TableStarted { table: table.source.clone(), rows: table.estimated_rows });
-    let request = copy::request(table, Side::Source, settings.batch);
-    let (sender, receiver) = stream::channel(copy::shape(&request));
-    let (counter, sender) = Counter::on(sender, &table.source, observer);
-    let sender = match judge {
-        Some(judge) => sender.judged(judge),
-        None => sender,
-    };
     let (plan, dialect, cancel) = (table.clone(), dialect.clone(), settings.cancel.clone());
-    let writing = blocking::run(move || pen.rows(&plan, dialect.as_ref(), receiver, &cancel));
-    let (read, written) = tokio::join!(snapshot.read(&request, sender), writing);
-    let (pen, written) = both(read, written)?;
-    observer.event(&Event::TableFinished { table: table.source.clone(), rows: written });
-    Ok((
-        pen,
-        Copied {
-            read: counter.tally(),
-            written,
-            rejected: 0,
-            filtered: 0,
-            seconds: begun.elapsed().as_secs_f64(),
-        },
-    ))
+    let write = |rows| blocking::run(move || pen.rows(&plan, dialect.as_ref(), rows, &cancel));
+    copy::carry(snapshot, table, settings.batch, judge, &settings.observer, write).await
 }
 
 /// A file that is being written, and what has to be remembered of it.
