@@ -122,6 +122,18 @@ pub fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Appends text in single quotes, those within it doubled.
+pub fn put_quoted(text: &str, out: &mut Vec<u8>) {
+    out.push(b'\'');
+    for byte in text.bytes() {
+        if byte == b'\'' {
+            out.push(byte);
+        }
+        out.push(byte);
+    }
+    out.push(b'\'');
+}
+
 /// A name or other text from a database as part of a comment: on one line, so that nothing in it becomes a command
 /// of the program that loads the script.
 pub fn in_comment(text: &str) -> String {

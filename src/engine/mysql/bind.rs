@@ -9,7 +9,7 @@ use sqlx::types::chrono::{NaiveDate, NaiveDateTime};
 use sqlx::{MySql, Type};
 
 use super::native::NativeType;
-use crate::engine::dump::put_hex;
+use crate::engine::dump::{put_hex, put_quoted};
 use crate::model::batch::{Batch, Cell};
 use crate::model::plan::ColumnPlan;
 use crate::model::schema::DataType;
@@ -250,14 +250,7 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
     if text.bytes().any(|b| matches!(b, b'\\' | 0 | b'\r' | 0x1a)) {
         return put_bytes("_utf8mb4", text.as_bytes(), out);
     }
-    out.push(b'\'');
-    for byte in text.bytes() {
-        if byte == b'\'' {
-            out.push(byte);
-        }
-        out.push(byte);
-    }
-    out.push(b'\'');
+    put_quoted(text, out);
 }
 
 fn put_bytes(introducer: &str, bytes: &[u8], out: &mut Vec<u8>) {

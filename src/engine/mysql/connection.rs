@@ -210,6 +210,13 @@ impl Fields {
         self.text(at).unwrap_or_default()
     }
 
+    /// The first fields as the values of a key's columns, for messages: `a=1, b=x`.
+    pub fn key(&self, columns: &[String]) -> String {
+        let value = |at| self.text(at).unwrap_or_else(|| "NULL".into());
+        let part = |(at, name): (usize, &String)| format!("{name}={}", value(at));
+        columns.iter().enumerate().map(part).collect::<Vec<_>>().join(", ")
+    }
+
     /// Number in a field.
     pub fn number<N: std::str::FromStr>(&self, at: usize) -> Option<N> {
         std::str::from_utf8(self.bytes(at)?).ok()?.parse().ok()

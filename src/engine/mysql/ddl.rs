@@ -7,11 +7,13 @@
 //! with `foreign_key_checks=0`, which makes that a change of the catalogue alone; anti-joins prove them instead.
 
 use std::collections::HashSet;
+use std::iter;
 
 use super::charset::charset_of;
 use super::native::NativeType;
 use super::types::{Rules, literal, now, quote};
 use crate::engine::capability::Naming;
+use crate::engine::condition;
 use crate::model::endpoint::Flavour;
 use crate::model::origin;
 use crate::model::plan::{
@@ -326,31 +328,18 @@ fn set_auto_increment(table: &TablePlan, naming: &Naming) -> Option<Statement> {
 
 /// The rows of `c` whose parent is missing. A row with a NULL in its reference has no parent to miss.
 pub fn without_parent(plan: &Plan, key: &ForeignKeyPlan, naming: &Naming) -> String {
-    let set = key.columns.iter().map(|c| format!("c.{} IS NOT NULL", quote(c)));
-    format!(
-        "{} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})",
-        set.collect::<Vec<_>>().join(" AND "),
-        place(plan, &key.references, naming),
-        joined(key),
-    )
-}
-
-/// How a row of `c` finds its parent `p`.
-fn joined(key: &ForeignKeyPlan) -> String {
-    let pairs = key.columns.iter().zip(&key.referenced_columns);
-    pairs.map(|(c, p)| format!("p.{} = c.{}", quote(p), quote(c))).collect::<Vec<_>>().join(" AND ")
+    condition::without_parent(key, &format!("{} p", place(plan, &key.references, naming)), quote)
 }
 
 /// Deletes the rows whose parent is missing. A join, because MySQL reads no table in a subquery that it deletes from.
 pub fn delete_orphans(plan: &Plan, table: &TablePlan, key: &ForeignKeyPlan, naming: &Naming) -> String {
-    let set = key.columns.iter().map(|c| format!("c.{} IS NOT NULL", quote(c)));
     let missing = key.referenced_columns.iter().take(1).map(|p| format!("p.{} IS NULL", quote(p)));
     format!(
         "DELETE c FROM {} c LEFT JOIN {} p ON {} WHERE {}",
         quote(&naming.table(&table.name)),
         place(plan, &key.references, naming),
-        joined(key),
-        set.chain(missing).collect::<Vec<_>>().join(" AND "),
+        condition::finds_parent(key, quote),
+        iter::once(condition::has_reference(key, quote)).chain(missing).collect::<Vec<_>>().join(" AND "),
     )
 }
 

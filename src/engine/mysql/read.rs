@@ -10,11 +10,12 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{Decode, MySql, MySqlConnection, Row, ValueRef};
 use tokio::sync::{Mutex, Semaphore};
 
-use super::connection::{Fields, Link, Role, number, rows, run, statement};
+use super::connection::{Link, Role, number, rows, run, statement};
 use super::native::NativeType;
 use super::types::quote;
 use super::{fault, inspect, profile};
 use crate::engine::capability::{Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
+use crate::engine::condition::where_clause;
 use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell};
@@ -290,11 +291,6 @@ pub async fn read_rows(
     if batch.is_empty() { Ok(()) } else { to.send(batch).await }
 }
 
-/// On lines of its own, so that a comment in it ends where it ends.
-fn where_clause(condition: &str) -> String {
-    format!(" WHERE (\n{condition}\n)")
-}
-
 /// Counts the rows for which a condition is true, and names some.
 async fn matching(connection: &mut MySqlConnection, table: &Table, condition: &str) -> Result<Matching> {
     let what = format!("table \"{}\"", table.name);
@@ -314,12 +310,7 @@ async fn matching(connection: &mut MySqlConnection, table: &Table, condition: &s
     }
     let list = columns.iter().map(|c| quote(c)).collect::<Vec<_>>().join(", ");
     let named = rows(connection, &what, &format!("SELECT {list} {from} LIMIT 5")).await?;
-    let value = |at: usize, row: &Fields| row.text(at).unwrap_or_else(|| "NULL".into());
-    let key = |row: &Fields| {
-        let parts = columns.iter().enumerate().map(|(at, name)| format!("{name}={}", value(at, row)));
-        parts.collect::<Vec<_>>().join(", ")
-    };
-    Ok(Matching { rows: count, keys: named.iter().map(key).collect() })
+    Ok(Matching { rows: count, keys: named.iter().map(|row| row.key(&columns)).collect() })
 }
 
 /// One instant of a source, seen by one or more connections.

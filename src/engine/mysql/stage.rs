@@ -385,18 +385,12 @@ pub async fn orphans(connection: &mut MySqlConnection, plan: &Plan, naming: &Nam
                 continue;
             }
             let keys = rows(connection, &what, &list).await?;
-            let name = |at: usize, k: &String, row: &super::connection::Fields| {
-                format!("{k}={}", row.text(at).unwrap_or_else(|| "NULL".into()))
-            };
-            let shown = |row: &super::connection::Fields| {
-                table.key.iter().enumerate().map(|(at, k)| name(at, k, row)).collect::<Vec<_>>().join(", ")
-            };
             out.push(Orphans {
                 table: table.name.clone(),
                 columns: key.columns.clone(),
                 references: key.references.clone(),
                 rows: count,
-                keys: keys.iter().map(shown).filter(|k| !k.is_empty()).collect(),
+                keys: keys.iter().map(|row| row.key(&table.key)).filter(|k| !k.is_empty()).collect(),
             });
         }
     }

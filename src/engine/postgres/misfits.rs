@@ -1,9 +1,10 @@
 //! Values that PostgreSQL holds and the target does not: asked in the same pass that measures a table, so that they are
 //! known before the first row. What the target holds is said in `engine/limits`; here it is said in SQL.
 
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Row as _};
 
+use super::read::key_text;
 use super::types::quote;
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
@@ -101,12 +102,7 @@ impl Question {
             let sql =
                 format!("SELECT {selected} FROM {from} WHERE {condition} ORDER BY {selected} LIMIT {KEYS}");
             for row in sqlx::query(AssertSqlSafe(sql)).fetch_all(session).await? {
-                let part = |(at, name): (usize, &String)| {
-                    let value: Option<String> = row.try_get(at)?;
-                    Ok(format!("{name}={}", value.unwrap_or_else(|| "NULL".into())))
-                };
-                let parts: Result<Vec<String>, sqlx::Error> = names.iter().enumerate().map(part).collect();
-                keys.push(parts?.join(", "));
+                keys.push(key_text(&names, &row)?);
             }
         }
         Ok(Misfit { code: self.code.to_owned(), rows, keys, text: self.text.to_owned() })

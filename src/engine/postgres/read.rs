@@ -2,12 +2,14 @@
 //! batch. A value that its column's cells cannot hold exactly is an error that names table, column and key.
 
 use futures::TryStreamExt as _;
-use sqlx::postgres::PgConnection;
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use super::fault::fault;
 use super::types::{quote, split_type};
 use super::wire::{self, Reason};
 use crate::engine::capability::{ReadColumn, ReadRequest};
+use crate::engine::condition::where_clause;
 use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell};
@@ -136,11 +138,6 @@ pub(super) async fn copy_out(
         to.send(filler.batch).await?;
     }
     Ok(())
-}
-
-/// On lines of its own, so that a comment in it ends where it ends.
-pub(super) fn where_clause(condition: &str) -> String {
-    format!(" WHERE (\n{condition}\n)")
 }
 
 /// Why a row could not be taken.
@@ -286,6 +283,16 @@ fn decode(decoder: Decoder, bytes: &[u8], batch: &mut Batch, scratch: &mut Strin
 
 fn push_text(bytes: &[u8], batch: &mut Batch) -> Result<(), Reason> {
     if batch.try_push_text(bytes) { Ok(()) } else { Err(NOT_UTF8) }
+}
+
+/// The first columns of a row, all of them text, as the values of a key's columns, for messages: `a=1, b=x`.
+pub(super) fn key_text(columns: &[String], row: &PgRow) -> std::result::Result<String, sqlx::Error> {
+    let part = |(at, name): (usize, &String)| {
+        let value: Option<String> = row.try_get(at)?;
+        Ok(format!("{name}={}", value.unwrap_or_else(|| "NULL".into())))
+    };
+    let parts: std::result::Result<Vec<String>, sqlx::Error> = columns.iter().enumerate().map(part).collect();
+    Ok(parts?.join(", "))
 }
 
 #[cfg(test)]

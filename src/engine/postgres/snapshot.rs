@@ -15,6 +15,7 @@ use super::read;
 use super::stage::orphans;
 use super::types::quote;
 use crate::engine::capability::{Matching, Orphans, ReadRequest, Snapshot};
+use crate::engine::condition::where_clause;
 use crate::engine::expression;
 use crate::engine::stream::BatchSender;
 use crate::model::endpoint::Dialect;
@@ -176,7 +177,7 @@ impl Snapshot for PostgresSnapshot {
 
     async fn matching(&self, table: &Table, condition: &str) -> Result<Matching> {
         let columns = table.key_columns();
-        let from = format!("{}{}", self.from(&table.name), read::where_clause(condition));
+        let from = format!("{}{}", self.from(&table.name), where_clause(condition));
         let keys = columns.iter().map(|c| format!("{}::text", quote(c)));
         let list: Vec<String> = keys.chain(["count(*) OVER ()".to_owned()]).collect();
         // In a place of its own: the snapshot has to outlive a condition that the server does not take.
@@ -204,13 +205,8 @@ impl Snapshot for PostgresSnapshot {
         for row in &rows {
             let count: i64 = row.try_get(columns.len()).map_err(|e| failed(&e))?;
             found.rows = u64::try_from(count).unwrap_or(0);
-            let mut parts = Vec::with_capacity(columns.len());
-            for (at, column) in columns.iter().enumerate() {
-                let value: Option<String> = row.try_get(at).map_err(|e| failed(&e))?;
-                parts.push(format!("{column}={}", value.unwrap_or_else(|| "NULL".into())));
-            }
-            if !parts.is_empty() {
-                found.keys.push(parts.join(", "));
+            if !columns.is_empty() {
+                found.keys.push(read::key_text(&columns, row).map_err(|e| failed(&e))?);
             }
         }
         Ok(found)

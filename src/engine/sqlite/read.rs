@@ -15,6 +15,7 @@ use super::file::{self, Access, failure};
 use super::{inspect, orphans, profile};
 use crate::engine::blocking;
 use crate::engine::capability::{Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
+use crate::engine::condition::where_clause;
 use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell, RowKey, Shape, ShapeColumn};
@@ -96,11 +97,6 @@ fn select(request: &ReadRequest, rowid: Option<&str>) -> String {
     names.extend(rowid.map(|name| format!("t.{name}")));
     let condition = request.condition.as_deref().map(where_clause).unwrap_or_default();
     format!("SELECT {} FROM main.{} AS t{condition}", names.join(", "), quote(&request.table))
-}
-
-/// On lines of its own, so that a comment in it ends where it ends.
-fn where_clause(condition: &str) -> String {
-    format!(" WHERE (\n{condition}\n)")
 }
 
 /// Counts rows and names some.

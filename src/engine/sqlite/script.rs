@@ -12,7 +12,8 @@ use rusqlite::types::ValueRef;
 use super::ddl::{column_list, literal, quote};
 use super::types::{self, Affinity};
 use super::{cell, write};
-use crate::engine::dump::{self, DumpDialect, Inserts, RowText, put_hex};
+use crate::engine::condition::without_parent;
+use crate::engine::dump::{self, DumpDialect, Inserts, RowText, put_hex, put_quoted};
 use crate::model::batch::Batch;
 use crate::model::error::Result;
 use crate::model::plan::{Plan, TablePlan};
@@ -65,22 +66,14 @@ impl DumpDialect for SqliteDump {
         let mut out = String::new();
         for table in &plan.tables {
             for key in &table.foreign_keys {
-                let set = key.columns.iter().map(|c| format!("c.{} IS NOT NULL", quote(c)));
-                let joined = key
-                    .columns
-                    .iter()
-                    .zip(&key.referenced_columns)
-                    .map(|(c, p)| format!("p.{} = c.{}", quote(p), quote(c)));
+                let parent = format!("main.{} AS p", quote(&key.references));
                 // Writing to a String cannot fail.
                 let _ = writeln!(
                     out,
-                    "INSERT OR ROLLBACK INTO temp.{CHECK} SELECT {}, NOT EXISTS (SELECT 1 FROM main.{} AS c WHERE {} \
-                     AND NOT EXISTS (SELECT 1 FROM main.{} AS p WHERE {}));",
+                    "INSERT OR ROLLBACK INTO temp.{CHECK} SELECT {}, NOT EXISTS (SELECT 1 FROM main.{} AS c WHERE {});",
                     literal(&table.name),
                     quote(&table.name),
-                    set.collect::<Vec<_>>().join(" AND "),
-                    quote(&key.references),
-                    joined.collect::<Vec<_>>().join(" AND "),
+                    without_parent(key, &parent, quote),
                 );
             }
         }
@@ -190,17 +183,6 @@ fn put_text(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"replace(replace(");
     put_quoted(&text.replace('\n', &line).replace('\r', &carriage), out);
     out.extend_from_slice(format!(",'{carriage}',char(13)),'{line}',char(10))").as_bytes());
-}
-
-fn put_quoted(text: &str, out: &mut Vec<u8>) {
-    out.push(b'\'');
-    for byte in text.bytes() {
-        if byte == b'\'' {
-            out.push(byte);
-        }
-        out.push(byte);
-    }
-    out.push(b'\'');
 }
 
 /// A mark that the text does not hold. It begins with the only backslash in it, so no part of one can be taken for

@@ -6,6 +6,8 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::quote;
 use crate::engine::capability::Orphans;
+use crate::engine::condition::without_parent;
+use crate::engine::postgres::read::key_text;
 use crate::model::plan::{ForeignKeyPlan, Plan, TablePlan};
 
 /// Looks at every foreign key of the plan among the tables in `schema`.
@@ -21,7 +23,7 @@ pub(in crate::engine::postgres) async fn find(
                 sqlx::query(AssertSqlSafe(statement(table, key, schema))).fetch_all(&mut *session).await?;
             let Some(first) = rows.first() else { continue };
             let count: i64 = first.try_get("count")?;
-            let named: Result<Vec<String>, _> = rows.iter().map(|row| name(table, row)).collect();
+            let named: Result<Vec<String>, _> = rows.iter().map(|row| key_text(&table.key, row)).collect();
             found.push(Orphans {
                 table: table.name.clone(),
                 columns: key.columns.clone(),
@@ -34,12 +36,9 @@ pub(in crate::engine::postgres) async fn find(
     Ok(found)
 }
 
-/// The rows of `c` without a parent. A reference that holds a NULL has none to miss.
+/// The rows of `c` without a parent.
 pub(super) fn condition(key: &ForeignKeyPlan, parent: &str) -> String {
-    let set: Vec<String> = key.columns.iter().map(|c| format!("c.{} IS NOT NULL", quote(c))).collect();
-    let pairs = key.columns.iter().zip(&key.referenced_columns);
-    let same: Vec<String> = pairs.map(|(c, p)| format!("p.{} = c.{}", quote(p), quote(c))).collect();
-    format!("{} AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {})", set.join(" AND "), same.join(" AND "))
+    without_parent(key, &format!("{parent} p"), quote)
 }
 
 /// Keys of up to five rows, each with the number of all.
@@ -53,13 +52,4 @@ fn statement(table: &TablePlan, key: &ForeignKeyPlan, schema: &str) -> String {
         place(&table.name),
         condition(key, &place(&key.references)),
     )
-}
-
-fn name(table: &TablePlan, row: &sqlx::postgres::PgRow) -> Result<String, sqlx::Error> {
-    let part = |(at, column): (usize, &String)| {
-        let value: Option<String> = row.try_get(at)?;
-        Ok(format!("{column}={}", value.unwrap_or_else(|| "NULL".into())))
-    };
-    let parts: Result<Vec<String>, sqlx::Error> = table.key.iter().enumerate().map(part).collect();
-    Ok(parts?.join(", "))
 }
