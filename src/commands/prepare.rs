@@ -109,7 +109,7 @@ pub(crate) async fn prepare(
             Towards::Assumed(_) => plan(&input),
         };
         plan.findings.extend(by_hand);
-        preflight::name_long_rows(&mut plan, &input, snapshot.as_ref()).await?;
+        preflight::name_long_rows(&mut plan, &input, snapshot.as_ref(), source.rules()).await?;
         if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {
             count_filtered(&mut plan, &selection.schema, snapshot.as_ref()).await?;
             let orphans = snapshot.orphans(&plan.unfiltered()).await?;

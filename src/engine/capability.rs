@@ -264,6 +264,11 @@ pub trait Rules: Send + Sync {
     /// A quoted identifier: the only way a name gets into SQL.
     fn quote(&self, name: &str) -> String;
 
+    /// How many characters a quoted text column holds, as an expression.
+    fn char_length(&self, quoted: &str) -> String {
+        format!("char_length({quoted})")
+    }
+
     /// A character string literal.
     fn literal(&self, text: &str) -> String;
 

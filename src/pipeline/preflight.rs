@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use super::history;
 use super::plan::{PlanInput, findings, plan};
-use crate::engine::capability::{Facts, Snapshot, Target};
+use crate::engine::capability::{Facts, Rules, Snapshot, Target};
 use crate::model::codes::{TARGET_MISMATCH, TARGET_NOT_EMPTY};
-use crate::model::endpoint::{Dialect, Endpoint};
+use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Scope};
 use crate::model::schema::DataType;
@@ -62,7 +62,13 @@ pub async fn plan_into(target: &dyn Target, input: &PlanInput<'_>, source: &dyn 
 }
 
 /// Names the rows whose text is longer than a column of the target takes, where that blocks the plan.
-pub async fn name_long_rows(plan: &mut Plan, input: &PlanInput<'_>, source: &dyn Snapshot) -> Result<()> {
+/// `words` are those of the source.
+pub async fn name_long_rows(
+    plan: &mut Plan,
+    input: &PlanInput<'_>,
+    source: &dyn Snapshot,
+    words: &dyn Rules,
+) -> Result<()> {
     let Some(existing) = input.existing.filter(|_| input.scope == Scope::DataOnly) else { return Ok(()) };
     for finding in plan.findings.iter_mut().filter(|f| f.code == TARGET_MISMATCH) {
         let table = finding.table.as_ref().and_then(|t| input.source.table(t));
@@ -73,13 +79,8 @@ pub async fn name_long_rows(plan: &mut Plan, input: &PlanInput<'_>, source: &dyn
         };
         let is_text = table.column(column).is_some_and(|c| matches!(c.data_type, DataType::Text { .. }));
         let Some(most) = most(&table.name).filter(|_| is_text) else { continue };
-        let (length, mark) = match input.source.dialect {
-            Dialect::Sqlite => ("length", '"'),
-            Dialect::Postgres => ("char_length", '"'),
-            Dialect::Mysql => ("char_length", '`'),
-        };
-        let name = column.replace(mark, &format!("{mark}{mark}"));
-        let found = source.matching(table, &format!("{length}({mark}{name}{mark}) > {most}")).await?;
+        let length = words.char_length(&words.quote(column));
+        let found = source.matching(table, &format!("{length} > {most}")).await?;
         if found.rows > 0 {
             finding.rows = Some(found.rows);
             finding.keys = found.keys;

@@ -75,6 +75,10 @@ impl Rules for SqliteRules {
         quote(name)
     }
 
+    fn char_length(&self, quoted: &str) -> String {
+        format!("length({quoted})")
+    }
+
     fn literal(&self, text: &str) -> String {
         literal(text)
     }
