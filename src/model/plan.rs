@@ -272,6 +272,23 @@ pub struct IndexPlan {
     pub deferrable: Deferrable,
 }
 
+impl IndexPlan {
+    /// A plain index over these keys.
+    pub fn over(name: Option<String>, unique: bool, parts: Vec<IndexPartPlan>) -> Self {
+        Self {
+            name,
+            unique,
+            constraint: false,
+            parts,
+            include: Vec::new(),
+            predicate: None,
+            method: None,
+            nulls_not_distinct: false,
+            deferrable: Deferrable::No,
+        }
+    }
+}
+
 /// One key of an index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexPartPlan {
@@ -289,6 +306,21 @@ pub struct IndexPartPlan {
     pub prefix: Option<u32>,
     /// PostgreSQL operator class.
     pub operator_class: Option<String>,
+}
+
+impl IndexPartPlan {
+    /// A key that is a column or an expression as it stands.
+    pub fn plain(column: Option<String>, expression: Option<String>) -> Self {
+        Self {
+            column,
+            expression,
+            descending: false,
+            nulls_first: None,
+            collation: None,
+            prefix: None,
+            operator_class: None,
+        }
+    }
 }
 
 /// Foreign key.

@@ -57,30 +57,12 @@ pub fn key(columns: &[&str]) -> KeyPlan {
 
 /// An index over whole columns.
 pub fn index(name: &str, unique: bool, columns: &[&str]) -> IndexPlan {
-    IndexPlan {
-        name: Some(name.into()),
-        unique,
-        constraint: false,
-        parts: columns.iter().map(|column| part(column)).collect(),
-        include: vec![],
-        predicate: None,
-        method: None,
-        nulls_not_distinct: false,
-        deferrable: Deferrable::No,
-    }
+    IndexPlan::over(Some(name.into()), unique, columns.iter().map(|column| part(column)).collect())
 }
 
 /// A key of an index that is a whole column.
 pub fn part(column: &str) -> IndexPartPlan {
-    IndexPartPlan {
-        column: Some(column.into()),
-        expression: None,
-        descending: false,
-        nulls_first: None,
-        collation: None,
-        prefix: None,
-        operator_class: None,
-    }
+    IndexPartPlan::plain(Some(column.into()), None)
 }
 
 /// A foreign key named `fk` with ON DELETE CASCADE.

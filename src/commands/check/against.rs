@@ -1,7 +1,6 @@
 //! `check --against`: do two databases hold the same? Tables are paired by the plan that a migration would have; their
 //! contents are compared by `pipeline/compare`, each database seen at one instant.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -18,7 +17,7 @@ use crate::model::digest::Digest;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
-use crate::model::plan::{Scope, Severity};
+use crate::model::plan::Severity;
 use crate::model::report::DatabaseReport;
 use crate::pipeline::compare::differences::{Difference, Differences};
 use crate::pipeline::compare::pair::{Pairing, TablePair, pair};
@@ -87,15 +86,9 @@ async fn with(
     let (own, other) = (here.inspect().await?, there.inspect().await?);
     let Selection { schema, left_out } = select(&own, &options.tables, &options.exclude)?;
     let planned = plan(&PlanInput {
-        source: &schema,
-        source_flavour: here.facts().flavour,
-        profiles: &BTreeMap::new(),
-        rules: there.rules(),
         known: Some(&techcare::known_schema()),
-        existing: None,
-        scope: Scope::All,
         left_out: &left_out,
-        by_hand: &[],
+        ..PlanInput::of_catalogue(&schema, here.facts().flavour, there.rules())
     });
     let mut pairing = pair(&planned, &schema, &other, &left_out);
     if !options.tables.is_empty() {

@@ -12,7 +12,7 @@ use crate::engine::capability::{Facts, Health, Orphans, Source};
 use crate::model::endpoint::Dialect;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
-use crate::model::plan::{Scope, Severity};
+use crate::model::plan::Severity;
 use crate::model::schema::Schema;
 use crate::pipeline::plan::{PlanInput, plan};
 use crate::pipeline::selection::select;
@@ -257,20 +257,13 @@ fn nowhere(schema: &Schema) -> Vec<Observation> {
 /// Rows without a parent, whatever the engine has checked itself: foreign keys can be switched off on all of them.
 async fn orphans(options: &Options, source: &dyn Source, schema: &Schema) -> Result<Vec<Orphans>> {
     let selection = select(schema, &options.tables, &options.exclude)?;
-    let planned = plan(&PlanInput {
-        source: &selection.schema,
-        source_flavour: source.facts().flavour,
-        profiles: &BTreeMap::new(),
-        rules: source.rules(),
-        known: None,
-        existing: None,
-        scope: Scope::All,
-        left_out: &selection.left_out,
-        by_hand: &[],
-    });
     if schema.tables.is_empty() {
         return Ok(Vec::new());
     }
+    let planned = plan(&PlanInput {
+        left_out: &selection.left_out,
+        ..PlanInput::of_catalogue(&selection.schema, source.facts().flavour, source.rules())
+    });
     let snapshot = source.snapshot(1).await?;
     let orphans = snapshot.orphans(&planned).await;
     snapshot.close().await;

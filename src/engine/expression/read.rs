@@ -28,12 +28,17 @@ pub(super) fn parse(source: Dialect, text: &str) -> Option<Expr> {
     })
 }
 
-fn parse_once(source: Dialect, text: &str) -> Option<Expr> {
-    let dialect: &dyn sqlparser::dialect::Dialect = match source {
+/// A dialect as the parser knows it.
+pub(super) fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
+    match dialect {
         Dialect::Sqlite => &SQLiteDialect {},
         Dialect::Postgres => &PostgreSqlDialect {},
         Dialect::Mysql => &MySqlDialect {},
-    };
+    }
+}
+
+fn parse_once(source: Dialect, text: &str) -> Option<Expr> {
+    let dialect = grammar(source);
     let tokens = Tokenizer::new(dialect, text).tokenize().ok()?;
     let flat = |t: &&Token| {
         matches!(t, Token::Whitespace(_) | Token::Comma | Token::Number(..) | Token::SingleQuotedString(_))

@@ -2,10 +2,10 @@
 //! them, and expressions of which only the names count.
 
 use sqlparser::ast::DataType as SqlType;
-use sqlparser::dialect::{MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::read::grammar;
 use crate::model::endpoint::Dialect;
 
 /// Whether a text is the name of one type and nothing else.
@@ -15,7 +15,7 @@ pub fn is_type(dialect: Dialect, text: &str) -> bool {
     if text.trim().is_empty() || !text.chars().all(plain) {
         return false;
     }
-    let parser_dialect = of(dialect);
+    let parser_dialect = grammar(dialect);
     let Ok(mut parser) = Parser::new(parser_dialect).try_with_sql(text) else { return false };
     let Ok(parsed) = parser.parse_data_type() else { return false };
     let known = match parsed {
@@ -32,13 +32,13 @@ pub fn is_condition(dialect: Dialect, text: &str) -> bool {
     if ["/*", "--", "#", "\\", ";", "\0"].iter().any(|mark| text.contains(mark)) {
         return false;
     }
-    let Ok(mut parser) = Parser::new(of(dialect)).try_with_sql(text) else { return false };
+    let Ok(mut parser) = Parser::new(grammar(dialect)).try_with_sql(text) else { return false };
     parser.parse_expr().is_ok() && parser.peek_token().token == Token::EOF
 }
 
 /// The names in double quotes of an expression.
 pub fn quoted_names(dialect: Dialect, text: &str) -> Vec<String> {
-    let tokens = Tokenizer::new(of(dialect), text).tokenize().unwrap_or_default();
+    let tokens = Tokenizer::new(grammar(dialect), text).tokenize().unwrap_or_default();
     let quoted = |token| match token {
         Token::Word(word) if word.quote_style == Some('"') => Some(word.value),
         _ => None,
@@ -48,16 +48,8 @@ pub fn quoted_names(dialect: Dialect, text: &str) -> Vec<String> {
 
 /// Whether a name stands in an expression of a dialect; what cannot be read may have it.
 pub fn mentions(dialect: Dialect, text: &str, name: &str) -> bool {
-    let Ok(tokens) = Tokenizer::new(of(dialect), text).tokenize() else { return true };
+    let Ok(tokens) = Tokenizer::new(grammar(dialect), text).tokenize() else { return true };
     tokens.iter().any(|token| matches!(token, Token::Word(word) if word.value.eq_ignore_ascii_case(name)))
-}
-
-fn of(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
-    match dialect {
-        Dialect::Sqlite => &SQLiteDialect {},
-        Dialect::Postgres => &PostgreSqlDialect {},
-        Dialect::Mysql => &MySqlDialect {},
-    }
 }
 
 #[cfg(test)]

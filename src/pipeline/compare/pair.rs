@@ -4,6 +4,7 @@
 use crate::engine::capability::ReadColumn;
 use crate::model::plan::{ColumnPlan, Plan, TablePlan};
 use crate::model::schema::{Column, DataType, Schema, Table};
+use crate::pipeline::plan::named;
 
 /// What can be compared, and what stands on one side only.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -176,16 +177,6 @@ fn common(here: &DataType, there: &DataType) -> Option<(DataType, DataType)> {
         (Kind::Uuid, Kind::Text) | (Kind::Text, Kind::Uuid) => both(DataType::Uuid),
         _ => None,
     }
-}
-
-/// The one of that name, else the only one whose name differs in case alone.
-fn named<'a, T>(all: &'a [T], name: &str, of: impl Fn(&T) -> &String) -> Option<&'a T> {
-    if let Some(exact) = all.iter().find(|t| of(t) == name) {
-        return Some(exact);
-    }
-    let mut same = all.iter().filter(|t| of(t).eq_ignore_ascii_case(name));
-    let first = same.next()?;
-    same.next().is_none().then_some(first)
 }
 
 #[cfg(test)]

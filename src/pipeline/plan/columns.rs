@@ -13,9 +13,7 @@ use crate::model::plan::{
     TypePlan,
 };
 use crate::model::rule;
-use crate::model::schema::{
-    Collation, Column, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration, Table,
-};
+use crate::model::schema::{Collation, Column, DataType, DefaultValue, Identity, IdentityGeneration, Table};
 
 impl Planner<'_> {
     /// Plans the columns of a table.
@@ -432,26 +430,7 @@ impl Planner<'_> {
         let text = format!("{name:?} is added, because the target hands out values of indexed columns only");
         let note = Note::new(codes::INDEX_ADDED, "index", FindingAction::Translated, text);
         self.findings.push(note.table(&table.name).column(column).object(Some(&name)));
-        let part = IndexPartPlan {
-            column: Some(column.to_owned()),
-            expression: None,
-            descending: false,
-            nulls_first: None,
-            collation: None,
-            prefix: None,
-            operator_class: None,
-        };
-        IndexPlan {
-            name: Some(name),
-            unique: false,
-            constraint: false,
-            parts: vec![part],
-            include: Vec::new(),
-            predicate: None,
-            method: None,
-            nulls_not_distinct: false,
-            deferrable: Deferrable::No,
-        }
+        IndexPlan::over(Some(name), false, vec![IndexPartPlan::plain(Some(column.to_owned()), None)])
     }
 
     /// Says what the target's way of handing out values does not do as the source did.

@@ -116,7 +116,11 @@ impl Planner<'_> {
 }
 
 /// The one of that name, else the only one whose name differs in case alone.
-fn named<'a, T>(all: &'a [T], name: &str, of: impl Fn(&T) -> &String) -> Option<&'a T> {
+pub(in crate::pipeline) fn named<'a, T>(
+    all: &'a [T],
+    name: &str,
+    of: impl Fn(&T) -> &String,
+) -> Option<&'a T> {
     if let Some(exact) = all.iter().find(|t| of(t) == name) {
         return Some(exact);
     }

@@ -70,7 +70,7 @@ impl Planner<'_> {
         if expressions && self.input.verbatim() {
             let said = self.expression(text, Want::Speed, table, columns, Changed::ByForeignKeys);
             let unsaid = || "its expression has no certain counterpart in the target".to_owned();
-            return Ok(part(None, Some(said.ok_or_else(unsaid)?)));
+            return Ok(IndexPartPlan::plain(None, Some(said.ok_or_else(unsaid)?)));
         }
         let want =
             if index.unique { Want::Unique { ascii: self.is_ascii(table, text) } } else { Want::Speed };
@@ -79,7 +79,7 @@ impl Planner<'_> {
         let (said, kind) = expression::key(source, text, target, want, &facts)
             .ok_or("its expression has no certain counterpart in the target")?;
         if target != Dialect::Mysql {
-            return Ok(part(None, Some(said)));
+            return Ok(IndexPartPlan::plain(None, Some(said)));
         }
         let named = columns.iter().filter(|c| expression::names(target, &said, &c.name));
         let texts: Vec<&ColumnPlan> =
@@ -142,7 +142,7 @@ impl Planner<'_> {
             return Err(format!("its expression may be longer than the {most} bytes of a key of the target"));
         }
         if self.input.rules.capabilities().expression_indexes {
-            return Ok(part(None, Some(expression)));
+            return Ok(IndexPartPlan::plain(None, Some(expression)));
         }
         let wanted = index.name.as_deref().unwrap_or(&table.name);
         let name = (1..u32::MAX)
@@ -164,7 +164,7 @@ impl Planner<'_> {
             origin: None,
             ..like.clone()
         });
-        Ok(part(Some(name), None))
+        Ok(IndexPartPlan::plain(Some(name), None))
     }
 
     /// How a key over a column has to be said so that it takes for equal what the source does. `said` is a collation
@@ -247,7 +247,7 @@ impl Planner<'_> {
         };
         let mut parts = Vec::with_capacity(loose.len());
         for (column, looseness) in key.columns.iter().zip(loose) {
-            let mut planned = part(Some(self.names.column(&table.name, column)), None);
+            let mut planned = IndexPartPlan::plain(Some(self.names.column(&table.name, column)), None);
             if let Looseness::Key(key) = looseness {
                 self.loosen(table, &about, key, columns, &mut planned).ok()?;
             }
@@ -257,7 +257,7 @@ impl Planner<'_> {
             format!("{name:?} is added, because the primary key of the source takes \"a\" and \"A\" for one");
         let note = Note::new(codes::INDEX_ADDED, "index", FindingAction::Translated, text);
         self.findings.push(note.table(&table.name).object(Some(&name)));
-        Some(unique_index(name, parts))
+        Some(IndexPlan::over(Some(name), true, parts))
     }
 
     /// Whether a foreign key leads to exactly the columns of an index.
@@ -284,31 +284,5 @@ impl Planner<'_> {
     pub(super) fn ascii(&self, table: &Table, column: &str) -> Option<bool> {
         let at = table.columns.iter().position(|c| c.name == column)?;
         self.column_profile(table, at)?.ascii
-    }
-}
-
-fn part(column: Option<String>, expression: Option<String>) -> IndexPartPlan {
-    IndexPartPlan {
-        column,
-        expression,
-        descending: false,
-        nulls_first: None,
-        collation: None,
-        prefix: None,
-        operator_class: None,
-    }
-}
-
-fn unique_index(name: String, parts: Vec<IndexPartPlan>) -> IndexPlan {
-    IndexPlan {
-        name: Some(name),
-        unique: true,
-        constraint: false,
-        parts,
-        include: Vec::new(),
-        predicate: None,
-        method: None,
-        nulls_not_distinct: false,
-        deferrable: Deferrable::No,
     }
 }

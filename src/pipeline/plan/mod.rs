@@ -23,6 +23,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub(super) use self::data_only::named;
 pub use self::decide::decide;
 
 use self::comparison::on_both_sides;
@@ -62,6 +63,24 @@ pub struct PlanInput<'a> {
     pub scope: Scope,
     /// What the user decided about names and types ([`by_hand`]).
     pub by_hand: &'a [TableRule],
+}
+
+impl<'a> PlanInput<'a> {
+    /// Everything of a catalogue into a database that has none of it, nobody having looked at a row or decided anything.
+    pub fn of_catalogue(source: &'a Schema, source_flavour: Flavour, rules: &'a dyn Rules) -> Self {
+        static NOT_LOOKED_AT: BTreeMap<String, TableProfile> = BTreeMap::new();
+        Self {
+            source,
+            source_flavour,
+            left_out: &[],
+            profiles: &NOT_LOOKED_AT,
+            rules,
+            known: None,
+            existing: None,
+            scope: Scope::All,
+            by_hand: &[],
+        }
+    }
 }
 
 impl PlanInput<'_> {

@@ -30,15 +30,8 @@ impl Planner<'_> {
     /// What is there as a plan in the target's own words.
     fn own_plan(&self, existing: &Schema) -> Plan {
         plan(&PlanInput {
-            source: existing,
-            source_flavour: self.input.rules.flavour(),
-            left_out: &[],
-            profiles: &std::collections::BTreeMap::new(),
-            rules: self.input.rules,
-            known: None,
-            existing: None,
             scope: Scope::SchemaOnly,
-            by_hand: &[],
+            ..PlanInput::of_catalogue(existing, self.input.rules.flavour(), self.input.rules)
         })
     }
 
