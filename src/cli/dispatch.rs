@@ -20,7 +20,7 @@ use crate::model::codes;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::Finding;
-use crate::model::policy::{Decision, Policies};
+use crate::model::policy::Decision;
 use crate::model::report::Status;
 
 /// Folder of backups in the TechCare folder.
@@ -189,17 +189,7 @@ impl Context<'_> {
             Err(failure) => return Answer::failed(format, name, failure, None, None),
         };
         self.warn(&pair.warnings);
-        let policies = args.policies.over(config.policies());
-        let rejects = config.in_app_dir(keep::REJECTS);
-        let dump = args.dump.as_ref().map(|file| migrate::Dump {
-            file: file.clone(),
-            flavour: config.flavour_of(&args.target, pair.target.dialect()),
-        });
-        let options = migrate::Options {
-            dump,
-            rules: config.rules().to_vec(),
-            ..migrate_options(args, pair.source, pair.target, policies, rejects)
-        };
+        let options = migrate_options(args, config, pair.source, pair.target);
         let outcome = migrate::run(&options, self.progress.clone(), self.cancel.clone()).await;
         let style = self.terminal.stdout;
         match outcome {
@@ -328,11 +318,14 @@ fn named(names: &[String]) -> Vec<String> {
 
 fn migrate_options(
     args: &MigrateArgs,
+    config: &Config,
     source: Endpoint,
     target: Endpoint,
-    policies: Policies,
-    rejects: PathBuf,
 ) -> migrate::Options {
+    let dump = args.dump.as_ref().map(|file| migrate::Dump {
+        file: file.clone(),
+        flavour: config.flavour_of(&args.target, target.dialect()),
+    });
     migrate::Options {
         source,
         target,
@@ -345,10 +338,10 @@ fn migrate_options(
         verify: !args.no_verify,
         write_env: args.write_env.clone(),
         loader: args.loader.into(),
-        policies,
-        rules: Vec::new(),
-        rejects,
-        dump: None,
+        policies: args.policies.over(config.policies()),
+        rules: config.rules().to_vec(),
+        rejects: config.in_app_dir(keep::REJECTS),
+        dump,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Keeps the report of a migration in the TechCare folder, for whoever asks tomorrow what was moved.
 
-use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use crate::pipeline::rejects::create_private;
 
 /// Folder of reports in the TechCare folder.
 pub const REPORTS: &str = "reports";
@@ -18,10 +18,7 @@ pub fn path(folder: &Path, run_id: &str) -> PathBuf {
 
 /// Writes a report that only its owner can read: it names tables, columns and keys.
 pub fn write(file: &Path, document: &str) -> io::Result<()> {
-    if let Some(folder) = file.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let mut open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    let mut open = create_private(file)?;
     open.write_all(document.as_bytes())?;
     open.sync_all()
 }

@@ -8,17 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::database_report;
 use super::migrate::{Dump, Options, Outcome, Planned};
-use super::prepare::{Prepared, Towards, Wanted, default_jobs, interrupted, prepare};
-use crate::engine::capability::{Facts, Snapshot, Source};
+use super::prepare::{Prepared, Towards, interrupted, prepare};
+use crate::engine::capability::{Facts, Rules, Snapshot, Source};
 use crate::engine::connect;
-use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::error::Result;
-use crate::model::event::{Event, Observer};
+use crate::model::event::Observer;
 use crate::model::report::{DatabaseReport, MigrationReport};
-use crate::pipeline::copy::BatchSize;
 use crate::pipeline::dump;
-use crate::pipeline::rejects::Rejects;
 
 /// What `migrate --dump` did.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,17 +57,8 @@ async fn with_source(
     begun: Instant,
 ) -> Result<Outcome> {
     let rules = connect::rules(dump.flavour, None);
-    let wanted = Wanted {
-        tables: &options.tables,
-        exclude: &options.exclude,
-        scope: options.scope,
-        policies: &options.policies,
-        rules: &options.rules,
-        look_at_rows: true,
-        readers: options.jobs.unwrap_or_else(default_jobs),
-    };
     let towards = Towards::Assumed(rules.as_ref());
-    let Prepared { plan, snapshot } = prepare(wanted, source, towards, watch.0, watch.1).await?;
+    let Prepared { plan, snapshot } = prepare(options.wanted(), source, towards, watch.0, watch.1).await?;
     let outcome = async {
         let planned = Planned {
             plan,
@@ -88,7 +76,7 @@ async fn with_source(
         if planned.plan.blockers().next().is_some() {
             return Ok(Outcome::Refused(planned));
         }
-        write(options, dump, planned, (source.facts(), snapshot.as_ref()), watch, begun)
+        write(options, dump, planned, rules.as_ref(), (source.facts(), snapshot.as_ref()), watch, begun)
             .await
             .map(Outcome::Dumped)
     };
@@ -101,45 +89,29 @@ async fn write(
     options: &Options,
     dump: &Dump,
     planned: Planned,
+    rules: &dyn Rules,
     (facts, snapshot): (&Facts, &dyn Snapshot),
     (observer, cancel): (&Arc<dyn Observer>, &CancellationToken),
     begun: Instant,
 ) -> Result<DumpReport> {
-    let Planned { plan, source, target } = planned;
-    let rows = plan.tables.iter().map(|t| t.estimated_rows).sum();
-    observer.event(&Event::Total { tables: plan.tables.len(), rows });
+    planned.announce(observer);
     let run_id = uuid::Uuid::now_v7().simple().to_string();
-    let rejects = Arc::new(Rejects::new(options.rejects.join(format!("migration_{run_id}.ndjson"))));
+    let rejects = options.rejects_of(&run_id);
     let settings = dump::Settings {
         rejects: rejects.clone(),
-        batch: BatchSize {
-            rows: options.batch_rows.unwrap_or(DEFAULT_BATCH_ROWS),
-            bytes: DEFAULT_BATCH_BYTES,
-        },
+        batch: options.batch(),
         observer: observer.clone(),
         cancel: cancel.clone(),
         about: about(dump.flavour, facts),
     };
     let dialect = Arc::from(connect::dump(dump.flavour));
-    let rules = connect::rules(dump.flavour, None);
     let written = tokio::select! {
-        written = dump::write(&plan, snapshot, rules.as_ref(), dialect, &dump.file, &settings) => written,
+        written = dump::write(&planned.plan, snapshot, rules, dialect, &dump.file, &settings) => written,
         () = cancel.cancelled() => Err(interrupted()),
     };
     let written = written.inspect_err(|_| rejects.discard())?;
-    let mut findings = plan.findings;
-    rejects.complete(&mut findings);
     Ok(DumpReport {
-        migration: MigrationReport {
-            run_id,
-            source,
-            target,
-            bytes: written.tables.iter().map(|t| t.bytes).sum(),
-            tables: written.tables,
-            findings,
-            rejects: rejects.file().map(|file| file.display().to_string()),
-            seconds: begun.elapsed().as_secs_f64(),
-        },
+        migration: planned.report(run_id, written.tables, &rejects, begun),
         file: dump.file.clone(),
         file_bytes: written.bytes,
         flavour: dump.flavour,

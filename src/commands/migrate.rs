@@ -14,13 +14,12 @@ use super::dump::{self, DumpReport};
 use super::prepare::{Prepared, Towards, Wanted, default_jobs, prepare};
 use crate::engine::capability::{Snapshot, Source, Staging, Target};
 use crate::engine::connect;
-use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
 use crate::model::endpoint::{Endpoint, Flavour, Location, Server};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::{Plan, Scope, TablePlan};
 use crate::model::policy::Policies;
-use crate::model::report::{DatabaseReport, MigrationReport};
+use crate::model::report::{DatabaseReport, MigrationReport, TableReport};
 use crate::model::rule::{self, TableRule};
 use crate::pipeline::copy::BatchSize;
 use crate::pipeline::execute::{self, Settings, TableLoader};
@@ -75,6 +74,37 @@ pub struct Dump {
     pub flavour: Flavour,
 }
 
+impl Options {
+    /// Tables at a time.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.unwrap_or_else(default_jobs)
+    }
+
+    /// Size of a batch.
+    pub(super) fn batch(&self) -> BatchSize {
+        let usual = BatchSize::default();
+        BatchSize { rows: self.batch_rows.unwrap_or(usual.rows), ..usual }
+    }
+
+    /// What is to be planned.
+    pub(super) fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            tables: &self.tables,
+            exclude: &self.exclude,
+            scope: self.scope,
+            policies: &self.policies,
+            rules: &self.rules,
+            look_at_rows: true,
+            readers: self.jobs(),
+        }
+    }
+
+    /// Where rows go that this run puts aside.
+    pub(super) fn rejects_of(&self, run_id: &str) -> Arc<Rejects> {
+        Arc::new(Rejects::new(self.rejects.join(format!("migration_{run_id}.ndjson"))))
+    }
+}
+
 /// How rows are moved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Loader {
@@ -107,6 +137,36 @@ pub struct Planned {
     pub source: DatabaseReport,
     /// To.
     pub target: DatabaseReport,
+}
+
+impl Planned {
+    /// Tells whoever watches how much there is to be done.
+    pub(super) fn announce(&self, observer: &Arc<dyn Observer>) {
+        let rows = self.plan.tables.iter().map(|t| t.estimated_rows).sum();
+        observer.event(&Event::Total { tables: self.plan.tables.len(), rows });
+    }
+
+    /// The report of the plan when it has been carried out.
+    pub(super) fn report(
+        self,
+        run_id: String,
+        tables: Vec<TableReport>,
+        rejects: &Rejects,
+        begun: Instant,
+    ) -> MigrationReport {
+        let mut findings = self.plan.findings;
+        rejects.complete(&mut findings);
+        MigrationReport {
+            run_id,
+            source: self.source,
+            target: self.target,
+            bytes: tables.iter().map(|t| t.bytes).sum(),
+            tables,
+            findings,
+            rejects: rejects.file().map(|file| file.display().to_string()),
+            seconds: begun.elapsed().as_secs_f64(),
+        }
+    }
 }
 
 /// Runs the command.
@@ -144,18 +204,8 @@ async fn migrate(
     begun: Instant,
 ) -> Result<Outcome> {
     preflight::different((&options.source, source.facts()), (&options.target, target.facts()))?;
-    let jobs = options.jobs.unwrap_or_else(default_jobs);
-    let wanted = Wanted {
-        tables: &options.tables,
-        exclude: &options.exclude,
-        scope: options.scope,
-        policies: &options.policies,
-        rules: &options.rules,
-        look_at_rows: true,
-        readers: jobs,
-    };
     let Prepared { plan, snapshot } =
-        prepare(wanted, source, Towards::Open(target), observer, cancel).await?;
+        prepare(options.wanted(), source, Towards::Open(target), observer, cancel).await?;
     let planned = Planned {
         plan,
         source: database_report(&options.source, source.facts()),
@@ -169,7 +219,7 @@ async fn migrate(
     } else if planned.plan.blockers().next().is_some() {
         Ok(Outcome::Refused(planned))
     } else {
-        carry_out(options, planned, snapshot.as_ref(), target, jobs, observer, cancel, begun)
+        carry_out(options, planned, snapshot.as_ref(), target, observer, cancel, begun)
             .await
             .map(Outcome::Migrated)
     };
@@ -177,30 +227,23 @@ async fn migrate(
     outcome
 }
 
-#[allow(clippy::too_many_arguments, reason = "the second half of `migrate`, split off for reading only")]
 async fn carry_out(
     options: &Options,
     planned: Planned,
     snapshot: &dyn Snapshot,
     target: &dyn Target,
-    jobs: usize,
     observer: &Arc<dyn Observer>,
     cancel: &CancellationToken,
     begun: Instant,
 ) -> Result<MigrationReport> {
-    let Planned { plan, source, target: target_report } = planned;
-    let rows = plan.tables.iter().map(|t| t.estimated_rows).sum();
-    observer.event(&Event::Total { tables: plan.tables.len(), rows });
+    planned.announce(observer);
     let run_id = uuid::Uuid::now_v7().simple().to_string();
-    let rejects = Arc::new(Rejects::new(options.rejects.join(format!("migration_{run_id}.ndjson"))));
+    let rejects = options.rejects_of(&run_id);
     let settings = Settings {
         rejects: rejects.clone(),
         run_id: run_id.clone(),
-        batch: BatchSize {
-            rows: options.batch_rows.unwrap_or(DEFAULT_BATCH_ROWS),
-            bytes: DEFAULT_BATCH_BYTES,
-        },
-        jobs,
+        batch: options.batch(),
+        jobs: options.jobs(),
         verify: options.verify,
         observer: observer.clone(),
         cancel: cancel.clone(),
@@ -214,25 +257,9 @@ async fn carry_out(
             })),
         },
     };
-    let tables = match execute::execute(&plan, snapshot, target, &settings).await {
-        Ok(tables) => tables,
-        Err(error) => {
-            rejects.discard();
-            return Err(error);
-        }
-    };
-    let mut findings = plan.findings;
-    rejects.complete(&mut findings);
-    Ok(MigrationReport {
-        run_id,
-        source,
-        target: target_report,
-        bytes: tables.iter().map(|t| t.bytes).sum(),
-        tables,
-        findings,
-        rejects: rejects.file().map(|file| file.display().to_string()),
-        seconds: begun.elapsed().as_secs_f64(),
-    })
+    let tables = execute::execute(&planned.plan, snapshot, target, &settings).await;
+    let tables = tables.inspect_err(|_| rejects.discard())?;
+    Ok(planned.report(run_id, tables, &rejects, begun))
 }
 
 /// `--loader seaorm`: TechCare's tables through its entities. It reads beside the snapshot that the proof is taken

@@ -111,7 +111,7 @@ impl Rejects {
                 .why(e)
         };
         if state.file.is_none() {
-            state.file = Some(create(&self.path).map_err(failed)?);
+            state.file = Some(create_private(&self.path).map_err(failed)?);
         }
         let mut line = String::new();
         // Writing to a String cannot fail.
@@ -149,8 +149,8 @@ impl State {
     }
 }
 
-/// A file that only its owner can read.
-fn create(path: &Path) -> std::io::Result<File> {
+/// A new file that only its owner can read, in a folder that is made where it is missing.
+pub fn create_private(path: &Path) -> std::io::Result<File> {
     if let Some(folder) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }

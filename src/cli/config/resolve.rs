@@ -184,12 +184,7 @@ impl Config {
             Some(name) => self.file.databases.get(name).and_then(|entry| scheme(entry.url.expose_secret())),
             None => scheme(name).or_else(|| Some(name.to_owned())),
         };
-        match dialect {
-            Dialect::Sqlite => Flavour::Sqlite,
-            Dialect::Postgres => Flavour::Postgres,
-            Dialect::Mysql if spelt.is_some_and(|s| s.eq_ignore_ascii_case("mariadb")) => Flavour::Mariadb,
-            Dialect::Mysql => Flavour::Mysql,
-        }
+        flavour(dialect, &spelt.unwrap_or_default())
     }
 
     /// An engine word: the URL of that engine, else the parts, else Flask's file.
@@ -421,12 +416,17 @@ impl Config {
 /// The product that a bare engine word names; `None` for every other way to name a database.
 pub fn product(name: &SecretString) -> Option<Flavour> {
     let word = name.expose_secret();
-    Some(match url::engine(word)? {
+    url::engine(word).map(|dialect| flavour(dialect, word.trim()))
+}
+
+/// The product of a dialect that a word names.
+fn flavour(dialect: Dialect, word: &str) -> Flavour {
+    match dialect {
         Dialect::Sqlite => Flavour::Sqlite,
         Dialect::Postgres => Flavour::Postgres,
-        Dialect::Mysql if word.trim().eq_ignore_ascii_case("mariadb") => Flavour::Mariadb,
+        Dialect::Mysql if word.eq_ignore_ascii_case("mariadb") => Flavour::Mariadb,
         Dialect::Mysql => Flavour::Mysql,
-    })
+    }
 }
 
 /// Adds where the malformed text stands.
