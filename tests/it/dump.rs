@@ -429,15 +429,21 @@ fn what_cannot_be_said_is_refused_before_the_file() {
     assert_eq!(left_in(folder.path()), Vec::<String>::new());
 }
 
+/// A table of so many rows of a kilobyte each.
+fn long_log(rows: u32) -> Db {
+    let source = Db::fresh(Engine::Sqlite);
+    source.execute(&format!(
+        "CREATE TABLE log (id INTEGER NOT NULL PRIMARY KEY, body TEXT);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+         INSERT INTO log SELECT i, hex(zeroblob(500)) || i FROM n"
+    ));
+    source
+}
+
 /// 60 MB of rows: too large a file leaves nothing behind, and memory does not grow with the table.
 #[test]
 fn a_large_table_streams_and_a_full_disk_leaves_nothing() {
-    let source = Db::fresh(Engine::Sqlite);
-    source.execute(
-        "CREATE TABLE log (id INTEGER NOT NULL PRIMARY KEY, body TEXT);
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
-         INSERT INTO log SELECT i, hex(zeroblob(500)) || i FROM n",
-    );
+    let source = long_log(60_000);
     for to in ["sqlite", "postgresql", "mysql"] {
         let folder = tempfile::tempdir().unwrap();
         let ran = dump(&source, to, &folder.path().join("a.sql"), &[]);
@@ -457,12 +463,7 @@ fn a_large_table_streams_and_a_full_disk_leaves_nothing() {
 
 #[test]
 fn an_interruption_leaves_no_file() {
-    let source = Db::fresh(Engine::Sqlite);
-    source.execute(
-        "CREATE TABLE log (id INTEGER NOT NULL PRIMARY KEY, body TEXT);
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-         INSERT INTO log SELECT i, hex(zeroblob(500)) || i FROM n",
-    );
+    let source = long_log(100_000);
     let folder = tempfile::tempdir().unwrap();
     let mut command = binary::command(folder.path());
     command.args([

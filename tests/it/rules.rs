@@ -41,6 +41,16 @@ fn migrate(source: &Db, target: &Db, file: &str, more: &[&str]) -> Ran {
     binary::Running::start(command).end()
 }
 
+/// Runs a test from every engine to every engine: its label, a source, an empty target.
+fn in_every_direction(test: impl Fn(&str, &Db, &Db)) {
+    for from in Engine::all() {
+        let source = source(from);
+        for to in Engine::all() {
+            test(&format!("{from:?} to {to:?}"), &source, &Db::fresh(to));
+        }
+    }
+}
+
 fn codes(ran: &Ran) -> Vec<String> {
     let json = ran.json();
     let findings = json["findings"].as_array().unwrap().iter();
@@ -60,44 +70,37 @@ fn rules(number: &str) -> String {
 
 #[test]
 fn names_types_and_columns_are_as_the_rules_say() {
-    for from in Engine::all() {
-        let source = source(from);
-        for to in Engine::all() {
-            let label = format!("{from:?} to {to:?}");
-            let target = Db::fresh(to);
-            let file = rules(if to.is_mysql() { "DECIMAL(10,2)" } else { "NUMERIC(10,2)" });
-            let ran = migrate(&source, &target, &file, &[]);
-            assert_eq!(ran.code, 0, "{label}: {ran}");
-            let told = codes(&ran);
-            for (code, times) in [("renamed_by_rule", 5), ("type_forced", 1), ("column_excluded", 2)] {
-                assert_eq!(told.iter().filter(|c| *c == code).count(), times, "{label}, {code}: {ran}");
-            }
-            let value = |sql: &str| target.value(sql);
-            assert_eq!(value("SELECT COUNT(*) FROM diagnosticos").as_deref(), Some("3"), "{label}");
-            let sum = value("SELECT SUM(nota) FROM diagnosticos WHERE codigo <> 'c'");
-            assert_eq!(sum.as_deref(), Some("3.75"), "{label}");
-            assert_eq!(
-                value(
-                    "SELECT COUNT(*) FROM diagnosticos JOIN clinics ON clinica = numero WHERE name = 'north'"
-                )
-                .as_deref(),
-                Some("2"),
-                "{label}"
-            );
-            for gone in
-                ["SELECT notes FROM diagnosticos", "SELECT secret FROM clinics", "SELECT 1 FROM diagnostics"]
-            {
-                assert!(target.refuses(gone), "{label}: {gone}");
-            }
-            // The guards follow the names.
-            for refused in [
-                "INSERT INTO diagnosticos (id, clinica, nota, codigo, day) VALUES (4, 1, -1, 'd', 'x')",
-                "INSERT INTO diagnosticos (id, clinica, nota, codigo, day) VALUES (4, 1, 1, 'a', 'x')",
-            ] {
-                assert!(target.refuses(refused), "{label}: {refused}");
-            }
+    in_every_direction(|label, source, target| {
+        let file = rules(if target.engine.is_mysql() { "DECIMAL(10,2)" } else { "NUMERIC(10,2)" });
+        let ran = migrate(source, target, &file, &[]);
+        assert_eq!(ran.code, 0, "{label}: {ran}");
+        let told = codes(&ran);
+        for (code, times) in [("renamed_by_rule", 5), ("type_forced", 1), ("column_excluded", 2)] {
+            assert_eq!(told.iter().filter(|c| *c == code).count(), times, "{label}, {code}: {ran}");
         }
-    }
+        let value = |sql: &str| target.value(sql);
+        assert_eq!(value("SELECT COUNT(*) FROM diagnosticos").as_deref(), Some("3"), "{label}");
+        let sum = value("SELECT SUM(nota) FROM diagnosticos WHERE codigo <> 'c'");
+        assert_eq!(sum.as_deref(), Some("3.75"), "{label}");
+        assert_eq!(
+            value("SELECT COUNT(*) FROM diagnosticos JOIN clinics ON clinica = numero WHERE name = 'north'")
+                .as_deref(),
+            Some("2"),
+            "{label}"
+        );
+        for gone in
+            ["SELECT notes FROM diagnosticos", "SELECT secret FROM clinics", "SELECT 1 FROM diagnostics"]
+        {
+            assert!(target.refuses(gone), "{label}: {gone}");
+        }
+        // The guards follow the names.
+        for refused in [
+            "INSERT INTO diagnosticos (id, clinica, nota, codigo, day) VALUES (4, 1, -1, 'd', 'x')",
+            "INSERT INTO diagnosticos (id, clinica, nota, codigo, day) VALUES (4, 1, 1, 'a', 'x')",
+        ] {
+            assert!(target.refuses(refused), "{label}: {refused}");
+        }
+    });
 }
 
 #[test]
@@ -200,48 +203,38 @@ fn a_rule_that_makes_no_sense_is_a_usage_error() {
 #[test]
 fn rows_that_a_rule_leaves_behind_are_counted() {
     let file = "[[rules]]\ntable = 'diagnostics'\nrename = 'recent'\nwhere = \"day >= '2024-01-01'\"\n";
-    for from in Engine::all() {
-        let source = source(from);
-        for to in Engine::all() {
-            let label = format!("{from:?} to {to:?}");
-            let target = Db::fresh(to);
-            let ran = migrate(&source, &target, file, &[]);
-            assert_eq!(ran.code, 0, "{label}: {ran}");
-            let json = ran.json();
-            let tables = json["tables"].as_array().unwrap();
-            let table = tables.iter().find(|t| t["name"] == "diagnostics").unwrap();
-            for (what, rows) in
-                [("rows_read", 3), ("rows_written", 2), ("rows_filtered", 1), ("rows_rejected", 0)]
-            {
-                assert_eq!(table[what], rows, "{label}, {what}: {ran}");
-            }
-            let finding = json["findings"].as_array().unwrap().iter().find(|f| f["code"] == "rows_filtered");
-            assert_eq!(finding.unwrap()["rows"], 1, "{label}: {ran}");
-            assert_eq!(
-                target.query("SELECT code FROM recent ORDER BY code").concat(),
-                [Some("b".into()), Some("c".into())]
-            );
+    in_every_direction(|label, source, target| {
+        let ran = migrate(source, target, file, &[]);
+        assert_eq!(ran.code, 0, "{label}: {ran}");
+        let json = ran.json();
+        let tables = json["tables"].as_array().unwrap();
+        let table = tables.iter().find(|t| t["name"] == "diagnostics").unwrap();
+        for (what, rows) in
+            [("rows_read", 3), ("rows_written", 2), ("rows_filtered", 1), ("rows_rejected", 0)]
+        {
+            assert_eq!(table[what], rows, "{label}, {what}: {ran}");
         }
-    }
+        let finding = json["findings"].as_array().unwrap().iter().find(|f| f["code"] == "rows_filtered");
+        assert_eq!(finding.unwrap()["rows"], 1, "{label}: {ran}");
+        assert_eq!(
+            target.query("SELECT code FROM recent ORDER BY code").concat(),
+            [Some("b".into()), Some("c".into())]
+        );
+    });
 }
 
 #[test]
 fn rows_whose_parent_stays_behind_stop_the_run() {
     let file = "[[rules]]\ntable = 'clinics'\nwhere = \"name = 'north'\"\n";
-    for from in Engine::all() {
-        let source = source(from);
-        for to in Engine::all() {
-            let label = format!("{from:?} to {to:?}");
-            let target = Db::fresh(to);
-            let ran = migrate(&source, &target, file, &[]);
-            assert!(matches!(ran.code, 3..=5), "{label}: {ran}");
-            assert!(ran.stdout.contains("id=3"), "{label}: {ran}");
-            untouched(&target);
-            let rejected = migrate(&source, &target, file, &["--rule", "orphans=reject"]);
-            assert_eq!(rejected.code, 1, "{label}: {rejected}");
-            assert_eq!(target.value("SELECT COUNT(*) FROM diagnostics").as_deref(), Some("2"), "{label}");
-        }
-    }
+    in_every_direction(|label, source, target| {
+        let ran = migrate(source, target, file, &[]);
+        assert!(matches!(ran.code, 3..=5), "{label}: {ran}");
+        assert!(ran.stdout.contains("id=3"), "{label}: {ran}");
+        untouched(target);
+        let rejected = migrate(source, target, file, &["--rule", "orphans=reject"]);
+        assert_eq!(rejected.code, 1, "{label}: {rejected}");
+        assert_eq!(target.value("SELECT COUNT(*) FROM diagnostics").as_deref(), Some("2"), "{label}");
+    });
 }
 
 #[test]
