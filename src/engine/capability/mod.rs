@@ -1,0 +1,15 @@
+//! The traits that every engine implements, with their contracts in prose. The pipeline asks these and never
+//! which engine it is talking to. [`Rules`] is pure and works with no connection; [`Source`] has no method that
+//! writes; [`Target`] is a source that can also stage and switch.
+
+mod rules;
+mod source;
+mod target;
+
+pub use rules::{
+    Capabilities, ColumnInput, CommentLimit, KeyLimit, LooseKey, Mapping, NameLimit, Naming, Rules,
+};
+pub use source::{
+    Facts, Health, Matching, MissingRight, Orphans, ReadColumn, ReadRequest, Snapshot, Source, TableSize,
+};
+pub use target::{Occupied, OnStatement, Staging, Target};

@@ -1,0 +1,195 @@
+//! A database that can be read, and one consistent view of it. Nothing here writes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Rules;
+use crate::engine::stream::BatchSender;
+use crate::model::endpoint::{Dialect, Flavour};
+use crate::model::epoch::Epoch;
+use crate::model::error::Result;
+use crate::model::plan::{Plan, TableProfile};
+use crate::model::schema::{DataType, Schema, Table};
+
+/// Facts about an open database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Product.
+    pub flavour: Flavour,
+    /// Version as the server says it: `15.18`, `10.11.19-MariaDB`, `3.51.3`.
+    pub version: String,
+    /// Version in numbers, for comparisons.
+    pub version_number: (u32, u32, u32),
+    /// Character encoding of the database.
+    pub encoding: String,
+    /// Default collation of the database.
+    pub collation: String,
+    /// Time zone that the server's sessions get by default.
+    pub time_zone: Option<String>,
+    /// Bytes on disk.
+    pub size: Option<u64>,
+    /// What makes this database the same one under another name: device and inode; system identifier and
+    /// database; server UUID and database.
+    pub identity: String,
+    /// Time that one round trip (`SELECT 1`) took.
+    pub latency: Duration,
+    /// Names of the collations that [`Rules`] choose from, where that depends on the server.
+    pub collations: Vec<String>,
+    /// Largest packet or field in bytes that one value may need, where the server has a limit.
+    pub max_value_bytes: Option<u64>,
+    /// Whether table names that differ only in case are different tables.
+    pub case_sensitive_names: bool,
+    /// Schema (PostgreSQL) or database (MySQL) that holds the tables; empty on SQLite.
+    pub namespace: String,
+}
+
+/// Rows and bytes of a table, for `detect`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSize {
+    /// Table.
+    pub table: String,
+    /// Rows, counted exactly.
+    pub rows: u64,
+    /// Bytes on disk with indexes; `None` where the engine does not say.
+    pub bytes: Option<u64>,
+}
+
+/// A column to be read, from a source or back from staging.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadColumn {
+    /// Name in the database that is read.
+    pub name: String,
+    /// Type there, in its own words.
+    pub native_type: String,
+    /// Cells to make.
+    pub carries: DataType,
+    /// Unit of the numbers that stand for times, where there are such.
+    pub epoch: Option<Epoch>,
+}
+
+/// A table to be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadRequest {
+    /// Name in the database that is read.
+    pub table: String,
+    /// Columns in cell order.
+    pub columns: Vec<ReadColumn>,
+    /// Names of the columns that identify a row, for messages; a subset of `columns`.
+    pub key: Vec<String>,
+    /// Most rows in a batch.
+    pub batch_rows: usize,
+    /// Bytes at which a batch is handed on.
+    pub batch_bytes: usize,
+    /// Only rows for which this is true, in SQL of the database that is read; `None` for all.
+    pub condition: Option<String>,
+}
+
+/// Rows of a table for which a condition is true.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Matching {
+    /// How many.
+    pub rows: u64,
+    /// Keys of up to five of them.
+    pub keys: Vec<String>,
+}
+
+/// How a database is doing, beyond its [`Facts`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Sessions that are open at the server, and how many it takes.
+    pub connections: Option<(u64, u64)>,
+    /// Rights that an application or a migration needs and this user does not have.
+    pub missing_rights: Vec<MissingRight>,
+}
+
+/// A right that is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingRight {
+    /// Who may not do what.
+    pub what: String,
+    /// The statement that gives it.
+    pub fix: String,
+}
+
+/// A database that can be read.
+///
+/// Opening one never changes it: engines open it read-only and say so to the server.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Facts, taken when it was opened.
+    fn facts(&self) -> &Facts;
+
+    /// Rules of this very server.
+    fn rules(&self) -> &dyn Rules;
+
+    /// Reads the whole catalogue.
+    async fn inspect(&self) -> Result<Schema>;
+
+    /// Counts rows and bytes table by table.
+    async fn sizes(&self) -> Result<Vec<TableSize>>;
+
+    /// How it is doing now.
+    async fn health(&self) -> Result<Health> {
+        Ok(Health::default())
+    }
+
+    /// What the engine's own check of its storage finds wrong, a line each, without a value; reads everything.
+    async fn damage(&self) -> Result<Vec<String>>;
+
+    /// Opens one consistent view of the database that up to `readers` tables can be read from at the same time;
+    /// an engine that cannot share a view gives fewer (see [`Snapshot::readers`]).
+    async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>>;
+
+    /// Closes connections. The database is as it was.
+    async fn close(&self);
+}
+
+/// One consistent view of a source. Everything read through it is of one instant.
+#[async_trait]
+pub trait Snapshot: Send + Sync {
+    /// Tables that can be read at the same time.
+    fn readers(&self) -> usize;
+
+    /// Rows of a table (an estimate will do) for progress; `None` where that would cost a scan.
+    async fn estimate(&self, table: &str) -> Result<Option<u64>>;
+
+    /// Counts the rows of a table.
+    async fn count(&self, table: &str) -> Result<u64>;
+
+    /// Looks at the data of a table as far as its declared types leave something open towards `target`.
+    async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile>;
+
+    /// Counts the rows of a table for which `condition` is true, SQL of this engine over the table's columns. `Usage`
+    /// with the engine's own words if it does not take the condition.
+    async fn matching(&self, table: &Table, condition: &str) -> Result<Matching>;
+
+    /// Foreign keys of the plan whose rows have no parent here, known before anything is written: SQLite enforces
+    /// none by itself, and on the others they can be switched off. Tables that the plan renames are passed over;
+    /// [`Staging::orphans`] and the target's own checks see all.
+    async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>>;
+
+    /// Reads a table from beginning to end into batches. Every cell has the variant that `carries` fixes; a
+    /// value that is no such thing is an error of kind `Value` that names table, column and key, unless the judge of
+    /// the road says otherwise (see [`crate::engine::judge`]). Returns when
+    /// the last batch has been handed over. An error from `to` (nobody takes the rows) is returned as it is.
+    async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;
+
+    /// Ends the view and gives its connections back.
+    async fn close(self: Box<Self>);
+}
+
+/// Rows whose parent is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphans {
+    /// Referencing table.
+    pub table: String,
+    /// Referencing columns.
+    pub columns: Vec<String>,
+    /// Referenced table.
+    pub references: String,
+    /// How many rows.
+    pub rows: u64,
+    /// Keys of up to five of them.
+    pub keys: Vec<String>,
+}

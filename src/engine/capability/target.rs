@@ -1,0 +1,91 @@
+//! A database that can be written to, through staging only: built where nobody sees it, switched on in one step.
+
+use async_trait::async_trait;
+
+use super::{Orphans, ReadRequest, Source};
+use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::error::Result;
+use crate::model::plan::{ForeignKeyPlan, Plan, TablePlan};
+
+/// A database that can be written to, through staging only.
+#[async_trait]
+pub trait Target: Source {
+    /// Which of these tables (names as in the plan) are there already, with whether they hold a row, and which
+    /// other objects (types, views, indexes) are in the way. What belongs to one of these tables goes with it and is
+    /// not named.
+    async fn occupied(&self, plan: &Plan) -> Result<Vec<Occupied>>;
+
+    /// Makes a place that nobody sees yet, named after the run. Fails with `Permission` and the fix when the
+    /// right to do so is missing, before anything is made.
+    ///
+    /// With [`crate::model::plan::Scope::DataOnly`] the place is one transaction over the tables that are there.
+    async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>>;
+}
+
+/// An object of the target that is where the plan wants to put one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occupied {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: String,
+    /// Whether it is a table without a row.
+    pub empty: bool,
+    /// What keeps an empty table from being replaced, each as a clause that names it: `view "v" is made of it`.
+    pub held_by: Vec<String>,
+}
+
+/// Whoever hears of each statement before it runs. A name of its own, because `async_trait` would bind the lifetime
+/// of the `&str` to the call, and no statement of the implementation's own would live long enough.
+pub type OnStatement<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// The place where a migration is built before anybody sees it.
+///
+/// Until [`Staging::switch`] returns, the target is as it was; [`Staging::discard`] removes every trace, also
+/// when the connection that made it is gone. Dropping it without either leaves something that the next run finds
+/// by its name.
+#[async_trait]
+pub trait Staging: Send + Sync {
+    /// Makes types and empty tables ([`crate::model::plan::Script::before`]).
+    async fn create(&self) -> Result<()>;
+
+    /// Writes rows into a table until the road ends; returns how many, all of them durable within staging. Up to
+    /// [`super::Capabilities::writers`] calls run at the same time for different tables.
+    async fn write(&self, table: &TablePlan, rows: BatchReceiver) -> Result<u64>;
+
+    /// Names and runs the statements after the load, one kind after the other: indexes, constraints, last.
+    /// `on_statement` hears of each before it runs.
+    async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()>;
+
+    /// Reads a staged table back, with the contract of [`Snapshot::read`].
+    async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;
+
+    /// Reads the rows of a table that a foreign key of the plan finds without a parent, as [`Staging::read`] does, and
+    /// deletes them; answers how many it deleted. Called after the load and before [`Staging::finish`]. Plans that
+    /// only fill tables have no foreign keys of their own.
+    async fn take_orphans(
+        &self,
+        _table: &TablePlan,
+        _key: &ForeignKeyPlan,
+        _request: &ReadRequest,
+        _to: BatchSender,
+    ) -> Result<u64> {
+        Ok(0)
+    }
+
+    /// Foreign keys of the plan that the engine has not checked itself and that have orphans: proved by
+    /// anti-join (or the engine's own check).
+    async fn orphans(&self) -> Result<Vec<Orphans>>;
+
+    /// A SeaORM connection whose unqualified names are the staged tables, for `--loader seaorm`; the caller closes
+    /// it. `None` where staged tables have other names than the plan's (a prefix) or can only be reached through
+    /// the one connection that holds a transaction.
+    async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>>;
+
+    /// Makes everything visible in one atomic step, in which the plan's tables take the place of those empty ones
+    /// that they replace. `Refused` if one of these is empty no more: then nothing has changed.
+    async fn switch(self: Box<Self>) -> Result<()>;
+
+    /// Removes every trace.
+    async fn discard(self: Box<Self>) -> Result<()>;
+}
