@@ -26,6 +26,12 @@ pub fn without_parent(key: &ForeignKeyPlan, parent: &str, quote: impl Fn(&str) -
     format!("{set} AND NOT EXISTS (SELECT 1 FROM {parent} WHERE {same})")
 }
 
+/// The assignments that take the reference out of a row.
+pub fn cut(key: &ForeignKeyPlan, quote: impl Fn(&str) -> String) -> String {
+    let columns: Vec<String> = key.columns.iter().map(|c| format!("{} = NULL", quote(c))).collect();
+    columns.join(", ")
+}
+
 fn joined(conditions: impl Iterator<Item = String>) -> String {
     conditions.collect::<Vec<_>>().join(" AND ")
 }

@@ -58,7 +58,7 @@ pub enum Conversion {
 /// The stated rule of a code.
 pub fn conversion(name: &str) -> Option<Conversion> {
     Some(match name {
-        BAD_DATETIME | ZERO_DATE | DATETIME_RANGE | NOT_FINITE | NOT_A_LABEL => Conversion::Null,
+        BAD_DATETIME | ZERO_DATE | DATETIME_RANGE | NOT_FINITE | NOT_A_LABEL | ORPHANS => Conversion::Null,
         INVALID_UTF8 => Conversion::Value("get U+FFFD for each byte sequence that is no UTF-8"),
         NUL_IN_TEXT => Conversion::Value("lose their NULs"),
         NOT_A_BOOLEAN => Conversion::Value("become true"),
@@ -99,8 +99,6 @@ codes! {
     INDEX_COUNT = "index_count", Blocker, Object, [Stop];
     /// The primary key is longer than the target takes.
     KEY_TOO_LONG = "key_too_long", Blocker, Object, [Stop];
-    /// A column of the primary key holds NULL, which only SQLite lets it.
-    NULL_IN_KEY = "null_in_key", Blocker, Object, [Stop];
     /// `--data-only`: the target lacks a table or column, or its column cannot hold the source's. Otherwise: an empty
     /// table that the application made first cannot give way, or something of it cannot be kept.
     TARGET_MISMATCH = "target_mismatch", Blocker, Object, [Stop];
@@ -119,11 +117,15 @@ codes! {
     UNIQUE_LOOSER = "unique_looser", Blocker, Object, [Stop, Accept];
     /// A foreign key that is not carried.
     FOREIGN_KEY_NOT_CARRIED = "foreign_key_not_carried", Blocker, Object, [Stop, Accept];
+    /// A foreign key that lets in references of which only a part is NULL, which MATCH FULL of the source refuses.
+    MATCH_FULL_NOT_CARRIED = "match_full_not_carried", Blocker, Object, [Stop, Accept];
     /// A constraint without a neutral form (exclusion).
     CONSTRAINT_NOT_CARRIED = "constraint_not_carried", Blocker, Object, [Stop, Accept];
 
     /// Rows that refer to rows which are not there.
-    ORPHANS = "orphans", Blocker, Row, [Stop, Reject];
+    ORPHANS = "orphans", Blocker, Row, [Stop, Reject, Convert];
+    /// A column of the primary key holds NULL, which only SQLite lets it.
+    NULL_IN_KEY = "null_in_key", Blocker, Row, [Stop, Reject];
     /// A value of another kind than its column declares, which SQLite lets in.
     WRONG_STORAGE_CLASS = "wrong_storage_class", Blocker, Row, [Stop, Reject];
     /// A number in a column of text, which SQLite lets in.
@@ -159,7 +161,7 @@ codes! {
     ON_UPDATE_NOT_CARRIED = "on_update_not_carried", Warning, Object, [Stop, Accept];
     /// An index that serves speed only and has no counterpart.
     INDEX_NOT_CARRIED = "index_not_carried", Warning, Object, [Stop, Accept];
-    /// A foreign key that is carried with another action or match rule.
+    /// A foreign key that is carried with another action.
     FOREIGN_KEY_CHANGED = "foreign_key_changed", Warning, Object, [Stop, Accept];
     /// The rows of a partitioned table arrive in one plain table.
     PARTITIONING_NOT_CARRIED = "partitioning_not_carried", Warning, Object, [Stop, Accept];
@@ -177,7 +179,7 @@ codes! {
     CONVERTED = "converted", Info, Object, [Stop, Accept];
     /// Times of one column are spelled in several ways, or as numbers since 1970; all are read.
     DATETIME_FORMAT = "datetime_format", Info, Object, [Stop, Accept];
-    /// A name is too long for the target or taken there, and another one stands for it.
+    /// A name is too long for the target, taken there or has no place in it, and another one stands for it.
     RENAMED = "renamed", Info, Object, [Stop, Accept];
     /// A VIRTUAL generated column is stored, or the reverse; its values are the same.
     GENERATED_KIND = "generated_kind", Info, Object, [Stop, Accept];

@@ -152,6 +152,11 @@ impl TablePlan {
     pub fn copied(&self) -> impl Iterator<Item = &ColumnPlan> {
         self.columns.iter().filter(|c| c.filled && c.generated.is_none())
     }
+
+    /// Whether all referencing columns of a foreign key take NULL.
+    pub fn takes_null(&self, key: &ForeignKeyPlan) -> bool {
+        key.columns.iter().all(|name| self.columns.iter().any(|c| c.name == *name && c.nullable))
+    }
 }
 
 const fn yes() -> bool {

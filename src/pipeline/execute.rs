@@ -116,7 +116,7 @@ async fn build(
         }
     }
 
-    orphans::reject(plan, snapshot, staging, settings.batch, &settings.rejects, &mut copied).await?;
+    orphans::settle(plan, snapshot, staging, settings.batch, &settings.rejects, &mut copied).await?;
 
     observer.event(&Event::Phase { phase: Phase::Finish });
     let step = |what: &str| observer.event(&Event::Step { what: what.to_owned() });

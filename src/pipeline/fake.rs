@@ -336,6 +336,7 @@ fn capabilities() -> Capabilities {
         case_sensitive_columns: true,
         index_names_are_global: true,
         indexes_share_names_with_tables: true,
+        primary_key_names: true,
         constraint_names_are_global: false,
         partial_indexes: true,
         expression_indexes: true,

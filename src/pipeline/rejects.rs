@@ -129,7 +129,7 @@ impl Rejects {
     }
 
     /// Counts a value that was converted.
-    fn convert(&self, table: &str, column: &str, code: &str, key: &RowKey) {
+    pub fn convert(&self, table: &str, column: &str, code: &str, key: &RowKey) {
         self.state().note(table, column, code, false, key);
     }
 
@@ -217,6 +217,7 @@ impl Judge for TableJudge {
         let Some(place) = self.columns.get(column) else { return Decision::Stop };
         let decision = self.policies.decision(code, Some(&self.table), Some(&place.name), None);
         match decision.unwrap_or(Decision::Stop) {
+            _ if code == codes::NULL_IN_KEY && place.nullable => Decision::Stop,
             Decision::Convert if codes::conversion(code) == Some(Conversion::Null) && !place.nullable => {
                 Decision::Stop
             }

@@ -26,6 +26,8 @@ pub struct Capabilities {
     pub index_names_are_global: bool,
     /// A name used for an index cannot be used for a table as well (PostgreSQL relations).
     pub indexes_share_names_with_tables: bool,
+    /// A primary key has a name of its own (MySQL calls every one PRIMARY).
+    pub primary_key_names: bool,
     /// Foreign key and check names must differ within the whole database.
     pub constraint_names_are_global: bool,
     /// Indexes with WHERE.

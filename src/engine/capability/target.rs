@@ -39,6 +39,15 @@ pub struct Occupied {
 /// of the `&str` to the call, and no statement of the implementation's own would live long enough.
 pub type OnStatement<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
+/// What becomes of rows without a parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// They are deleted.
+    Deleted,
+    /// They stay, with NULL in the columns of the foreign key and every other value as it is.
+    Cut,
+}
+
 /// The place where a migration is built before anybody sees it.
 ///
 /// Until [`Staging::switch`] returns, the target is as it was; [`Staging::discard`] removes every trace, also
@@ -61,12 +70,13 @@ pub trait Staging: Send + Sync {
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;
 
     /// Reads the rows of a table that a foreign key of the plan finds without a parent, as [`Staging::read`] does, and
-    /// deletes them; answers how many it deleted. Called after the load and before [`Staging::finish`]. Plans that
-    /// only fill tables have no foreign keys of their own.
+    /// does with them as told; answers with how many it did. Called after the load and before [`Staging::finish`].
+    /// Plans that only fill tables have no foreign keys of their own.
     async fn take_orphans(
         &self,
         _table: &TablePlan,
         _key: &ForeignKeyPlan,
+        _fate: Fate,
         _request: &ReadRequest,
         _to: BatchSender,
     ) -> Result<u64> {

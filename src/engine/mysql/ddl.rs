@@ -331,16 +331,35 @@ pub fn without_parent(plan: &Plan, key: &ForeignKeyPlan, naming: &Naming) -> Str
     condition::without_parent(key, &format!("{} p", place(plan, &key.references, naming)), quote)
 }
 
-/// Deletes the rows whose parent is missing. A join, because MySQL reads no table in a subquery that it deletes from.
+/// Deletes the rows whose parent is missing.
 pub fn delete_orphans(plan: &Plan, table: &TablePlan, key: &ForeignKeyPlan, naming: &Naming) -> String {
+    let (rows, missing) = orphaned(plan, table, key, naming);
+    format!("DELETE c FROM {rows} WHERE {missing}")
+}
+
+/// Puts NULL into the references of the rows whose parent is missing. Columns that the server sets on every update
+/// keep their values.
+pub fn cut_orphans(plan: &Plan, table: &TablePlan, key: &ForeignKeyPlan, naming: &Naming) -> String {
+    let (rows, missing) = orphaned(plan, table, key, naming);
+    let moving = table.columns.iter().filter(|c| c.on_update_now && !key.columns.contains(&c.name));
+    let kept = moving.map(|c| format!("c.{0} = c.{0}", quote(&c.name)));
+    let cut = condition::cut(key, |name| format!("c.{}", quote(name)));
+    let set = iter::once(cut).chain(kept).collect::<Vec<_>>().join(", ");
+    format!("UPDATE {rows} SET {set} WHERE {missing}")
+}
+
+/// The rows whose parent is missing, and the condition for it. A join, because MySQL reads no table in a subquery that
+/// it changes.
+fn orphaned(plan: &Plan, table: &TablePlan, key: &ForeignKeyPlan, naming: &Naming) -> (String, String) {
     let missing = key.referenced_columns.iter().take(1).map(|p| format!("p.{} IS NULL", quote(p)));
-    format!(
-        "DELETE c FROM {} c LEFT JOIN {} p ON {} WHERE {}",
+    let rows = format!(
+        "{} c LEFT JOIN {} p ON {}",
         quote(&naming.table(&table.name)),
         place(plan, &key.references, naming),
-        condition::finds_parent(key, quote),
-        iter::once(condition::has_reference(key, quote)).chain(missing).collect::<Vec<_>>().join(" AND "),
-    )
+        condition::finds_parent(key, quote)
+    );
+    let missing = iter::once(condition::has_reference(key, quote)).chain(missing);
+    (rows, missing.collect::<Vec<_>>().join(" AND "))
 }
 
 /// Counts the rows of a table whose parent is missing, and says the keys of five of them. The columns of the answer

@@ -12,7 +12,7 @@ use super::types::{Rules, literal, quote};
 use super::write::{self, Commit};
 use super::{Database, data, ddl, fault, read, replace};
 use crate::engine::capability::{
-    Naming, Occupied, OnStatement, Orphans, ReadRequest, Rules as _, Staging, Target,
+    Fate, Naming, Occupied, OnStatement, Orphans, ReadRequest, Rules as _, Staging, Target,
 };
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::endpoint::Flavour;
@@ -320,6 +320,7 @@ impl Staging for Stage {
         &self,
         table: &TablePlan,
         key: &ForeignKeyPlan,
+        fate: Fate,
         request: &ReadRequest,
         to: BatchSender,
     ) -> Result<u64> {
@@ -329,10 +330,14 @@ impl Staging for Stage {
         let filter = format!(" c WHERE {}", ddl::without_parent(&self.plan, key, naming));
         read::read_rows(&mut connection, &request, &filter, &to).await?;
         drop(to);
-        let sql = ddl::delete_orphans(&self.plan, table, key, naming);
-        let deleted = statement(&sql).execute(&mut *connection).await;
-        let deleted = deleted.map(|done| done.rows_affected());
-        deleted.map_err(|e| fault::writing(&format!("putting rows of table \"{}\" aside", table.name), &e))
+        let sql = match fate {
+            Fate::Deleted => ddl::delete_orphans(&self.plan, table, key, naming),
+            Fate::Cut => ddl::cut_orphans(&self.plan, table, key, naming),
+        };
+        let done = statement(&sql).execute(&mut *connection).await;
+        let done = done.map(|done| done.rows_affected());
+        let what = format!("changing rows without a parent in table \"{}\"", table.name);
+        done.map_err(|e| fault::writing(&what, &e))
     }
 
     async fn orphans(&self) -> Result<Vec<Orphans>> {

@@ -198,6 +198,7 @@ fn capabilities(flavour: Flavour, version: (u32, u32, u32), case_sensitive_table
         case_sensitive_columns: false,
         index_names_are_global: false,
         indexes_share_names_with_tables: false,
+        primary_key_names: false,
         constraint_names_are_global: true,
         partial_indexes: false,
         expression_indexes: !mariadb && version >= (8, 0, 13),

@@ -48,6 +48,7 @@ impl PostgresRules {
             case_sensitive_columns: true,
             index_names_are_global: true,
             indexes_share_names_with_tables: true,
+            primary_key_names: true,
             constraint_names_are_global: false,
             partial_indexes: true,
             expression_indexes: true,

@@ -32,6 +32,8 @@ const WORD: CellMisfit = CellMisfit {
     code: "converted",
     text: "is true, t, false or f in a column of booleans and becomes that truth value",
 };
+const NULL_IN_KEY: CellMisfit =
+    CellMisfit { code: codes::NULL_IN_KEY, text: "is NULL in the primary key, which only SQLite lets it be" };
 const NO_EPOCH: CellMisfit = CellMisfit {
     code: "bad_datetime",
     text: "is a number in a column of times whose numbers are not all of them seconds, or all of them milliseconds, since 1970",
@@ -46,8 +48,12 @@ pub fn table(connection: &Connection, table: &Table, target: Dialect) -> Result<
     let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
     let key_columns = table.key_columns();
     let key = Key::among(connection, &table.name, &names, &key_columns);
-    let mut looks: Vec<Look> =
-        table.columns.iter().map(|c| Look::at(c, target, key_columns.contains(&c.name))).collect();
+    let in_key = |c: &Column| table.primary_key.as_ref().is_some_and(|k| k.columns.contains(&c.name));
+    let mut looks: Vec<Look> = table
+        .columns
+        .iter()
+        .map(|c| Look { in_key: in_key(c), ..Look::at(c, target, key_columns.contains(&c.name)) })
+        .collect();
     let mut parts: Vec<String> = looks.iter().map(Look::selected).collect();
     parts.extend(key.rowid.map(|name| format!("t.{name}")));
     let sql = format!("SELECT {} FROM main.{} AS t", parts.join(", "), quote(&table.name));
@@ -72,6 +78,8 @@ pub fn table(connection: &Connection, table: &Table, target: Dialect) -> Result<
 struct Look<'a> {
     column: &'a Column,
     target: Dialect,
+    /// Whether it is part of the primary key.
+    in_key: bool,
     /// Whether only sizes and classes are selected.
     sizes_only: bool,
     classes: StorageClasses,
@@ -91,6 +99,7 @@ impl<'a> Look<'a> {
         Self {
             column,
             target,
+            in_key: false,
             sizes_only,
             classes: StorageClasses::default(),
             zoned: 0,
@@ -118,7 +127,12 @@ impl<'a> Look<'a> {
             return self.size(stored);
         }
         match stored {
-            ValueRef::Null => self.classes.null += 1,
+            ValueRef::Null => {
+                self.classes.null += 1;
+                // The rowid by another name is never NULL.
+                let refused = self.in_key && self.column.identity.is_none();
+                return (refused && self.target != Dialect::Sqlite).then_some(NULL_IN_KEY);
+            }
             ValueRef::Integer(_) => self.classes.integer += 1,
             ValueRef::Real(_) => self.classes.real += 1,
             ValueRef::Text(_) => self.classes.text += 1,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use tokio::sync::Semaphore;
 
@@ -19,6 +20,7 @@ use crate::engine::condition::where_clause;
 use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell, RowKey, Shape, ShapeColumn};
+use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, TableProfile};
@@ -38,7 +40,7 @@ pub fn rows(connection: &Connection, request: &ReadRequest, filter: &str, to: &B
     let what = || format!("cannot read table {}", quote(&request.table));
     let failed = |e: rusqlite::Error| failure(ErrorKind::Read, what(), &e);
     let key = Key::of(connection, request);
-    let columns: Vec<Column> = request.columns.iter().map(Column::of).collect();
+    let columns: Vec<Column> = request.columns.iter().map(|c| Column::of(c, request)).collect();
     let sql = select(request, key.rowid) + filter;
     let mut statement = connection.prepare(&sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
@@ -48,6 +50,14 @@ pub fn rows(connection: &Connection, request: &ReadRequest, filter: &str, to: &B
     while let Some(row) = rows.next().map_err(failed)? {
         for (at, column) in columns.iter().enumerate() {
             let stored = row.get_ref(at).map_err(failed)?;
+            // Only where that was decided: a target of the same kind takes it.
+            if column.in_key
+                && stored == ValueRef::Null
+                && misfits.ask(at, codes::NULL_IN_KEY) == Decision::Reject
+            {
+                Value::Null.push(&mut batch);
+                continue;
+            }
             let misfit = match cell::interpret(stored, column.carries, column.reading, &mut scratch) {
                 Ok(value) => {
                     value.push(&mut batch);
@@ -82,12 +92,14 @@ pub fn rows(connection: &Connection, request: &ReadRequest, filter: &str, to: &B
 struct Column<'a> {
     carries: &'a DataType,
     reading: Reading,
+    /// Whether it identifies rows.
+    in_key: bool,
 }
 
 impl<'a> Column<'a> {
-    fn of(column: &'a ReadColumn) -> Self {
+    fn of(column: &'a ReadColumn, request: &ReadRequest) -> Self {
         let reading = Reading { untyped: column.native_type.is_empty(), epoch: column.epoch };
-        Self { carries: &column.carries, reading }
+        Self { carries: &column.carries, reading, in_key: request.key.contains(&column.name) }
     }
 }
 
@@ -134,7 +146,7 @@ fn declared(native_type: &str) -> &str {
     if native_type.is_empty() { "without a type" } else { native_type }
 }
 
-/// How a row is called in messages: by its key columns, else by its rowid.
+/// How a row is called in messages: by its key columns, else, and where one of them is NULL, by its rowid.
 pub struct Key {
     columns: Vec<(usize, String)>,
     /// Name under which the rowid can be asked for, where it is needed.
@@ -159,10 +171,8 @@ impl Key {
             let sql = format!("SELECT t.{name} FROM main.{} AS t", quote(table));
             connection.prepare(&sql).is_ok()
         };
-        let rowid = match places.as_slice() {
-            [] => ["rowid", "_rowid_", "oid"].into_iter().filter(free).find(works),
-            _ => None,
-        };
+        let wanted = places.is_empty() || may_be_null(connection, table, key);
+        let rowid = ["rowid", "_rowid_", "oid"].into_iter().filter(|_| wanted).filter(free).find(works);
         Self { columns: places, rowid, width: columns.len() }
     }
 
@@ -174,7 +184,10 @@ impl Key {
     /// The key of a row.
     pub fn of_row(&self, row: &Row<'_>) -> RowKey {
         let mut places = self.columns.clone();
-        places.extend(self.rowid.map(|name| (self.width, name.to_owned())));
+        let is_null = |(at, _): &(usize, String)| matches!(row.get_ref(*at), Ok(ValueRef::Null));
+        if let Some(name) = self.rowid.filter(|_| places.is_empty() || places.iter().any(is_null)) {
+            places = vec![(self.width, name.to_owned())];
+        }
         if places.is_empty() {
             return RowKey::default();
         }
@@ -198,6 +211,19 @@ impl Key {
         }
         batch.row_key(0)
     }
+}
+
+/// Whether a column of the key takes NULL, which those of a primary key do unless they say otherwise or are the rowid.
+fn may_be_null(connection: &Connection, table: &str, key: &[String]) -> bool {
+    let sql = "SELECT name, \"notnull\", upper(type) = 'INTEGER' FROM pragma_table_xinfo(?1)";
+    let columns = connection.prepare_cached(sql).and_then(|mut statement| {
+        let columns = statement.query_map([table], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+        columns.collect::<rusqlite::Result<Vec<(String, bool, bool)>>>()
+    });
+    let open = |(name, not_null, integer): &(String, bool, bool)| {
+        key.contains(name) && !not_null && !(*integer && key.len() == 1)
+    };
+    columns.is_ok_and(|columns| columns.iter().any(open))
 }
 
 /// A few connections of one kind, each for one caller at a time.

@@ -17,7 +17,8 @@ use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
 use super::{live, orphans, write};
 use crate::engine::blocking;
-use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
+use crate::engine::capability::{Fate, Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
+use crate::engine::condition;
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::endpoint::PoolSettings;
 use crate::model::error::{Error, ErrorKind, Result};
@@ -136,20 +137,26 @@ impl Staging for FileStaging {
         &self,
         table: &TablePlan,
         key: &ForeignKeyPlan,
+        fate: Fate,
         request: &ReadRequest,
         to: BatchSender,
     ) -> Result<u64> {
         let (table, request) = (table.name.clone(), request.clone());
+        let cut = condition::cut(key, quote);
         let filter = format!(" WHERE {}", orphans::condition(key));
         self.run(move |connection| {
             read::rows(connection, &request, &filter, &to)?;
             drop(to);
-            let sql = format!("DELETE FROM main.{} AS t{filter}", quote(&table));
-            let deleted = connection.execute(&sql, []);
-            let deleted = deleted.map_err(|e| {
-                failure(ErrorKind::Write, format!("cannot put rows of table {} aside", quote(&table)), &e)
+            let sql = match fate {
+                Fate::Deleted => format!("DELETE FROM main.{} AS t{filter}", quote(&table)),
+                Fate::Cut => format!("UPDATE main.{} AS t SET {cut}{filter}", quote(&table)),
+            };
+            let done = connection.execute(&sql, []);
+            let done = done.map_err(|e| {
+                let what = format!("cannot change rows without a parent in table {}", quote(&table));
+                failure(ErrorKind::Write, what, &e)
             })?;
-            Ok(deleted as u64)
+            Ok(done as u64)
         })
         .await
     }

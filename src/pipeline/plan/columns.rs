@@ -261,25 +261,12 @@ impl Planner<'_> {
         }
     }
 
-    /// SQLite lets NULL into the columns of a primary key; nobody else does.
-    fn nullable(&mut self, table: &Table, position: usize) -> bool {
+    /// SQLite lets NULL into the columns of a primary key; nobody else does. Where there are such, the profile has
+    /// found them.
+    fn nullable(&self, table: &Table, position: usize) -> bool {
         let column = &table.columns[position];
         let in_key = table.primary_key.as_ref().is_some_and(|k| k.columns.contains(&column.name));
-        if !column.nullable || !in_key || self.input.verbatim() {
-            return column.nullable;
-        }
-        let nulls =
-            self.column_profile(table, position).and_then(|p| p.classes).map_or(0, |classes| classes.null);
-        if nulls > 0 && column.identity.is_none() {
-            let note = Note::new(
-                codes::NULL_IN_KEY,
-                "column",
-                FindingAction::Refused,
-                "is part of the primary key and holds NULL, which the target does not take",
-            );
-            self.findings.push(note.table(&table.name).column(&column.name).rows(nulls));
-        }
-        false
+        column.nullable && (!in_key || self.input.verbatim())
     }
 
     fn default(&mut self, table: &Table, column: &Column, mapping: &Mapping) -> Option<String> {

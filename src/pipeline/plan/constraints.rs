@@ -165,7 +165,8 @@ impl Planner<'_> {
         }
         if columns.len() > 1 && columns.iter().any(|c| c.nullable) {
             let text = format!("takes keys of which only a part is NULL: {} MATCH FULL", spelled(key));
-            let note = Note::new(codes::FOREIGN_KEY_CHANGED, "foreign key", FindingAction::Converted, text);
+            let note =
+                Note::new(codes::MATCH_FULL_NOT_CARRIED, "foreign key", FindingAction::NotCarried, text);
             self.findings.push(note.table(&table.name).object(key.name.as_deref()));
         }
         false

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::model::codes::{self, Conversion};
-use crate::model::plan::{Finding, FindingAction, Plan, Severity};
+use crate::model::plan::{ColumnPlan, Finding, FindingAction, Plan, Severity, TablePlan};
 use crate::model::policy::{Decision, Policies};
 
 /// Applies the policies to the findings and keeps them in the plan for what only the load will meet.
@@ -11,15 +11,21 @@ pub fn decide(plan: &mut Plan, policies: &Policies) {
     let tables = &plan.tables;
     for finding in &mut plan.findings {
         let planned = tables.iter().find(|t| finding.table.as_deref() == Some(t.source.as_str()));
-        let column = planned
-            .and_then(|t| t.columns.iter().find(|c| finding.column.as_deref() == Some(c.source.as_str())));
-        let nullable = column.is_some_and(|c| c.nullable);
+        let nullable = planned.is_some_and(|table| takes_null(table, finding));
         let (table, column) = (finding.table.as_deref(), finding.column.as_deref());
         if let Some(decision) = policies.decision(&finding.code, table, column, finding.object.as_deref()) {
             apply(finding, decision, nullable);
         }
     }
     plan.policies = policies.clone();
+}
+
+/// Whether what a finding is about can become NULL: its column, or all columns of the foreign keys that begin with it.
+fn takes_null(table: &TablePlan, finding: &Finding) -> bool {
+    let named = |c: &&ColumnPlan| finding.column.as_deref() == Some(c.source.as_str());
+    let Some(column) = table.columns.iter().find(named) else { return false };
+    let keys = table.foreign_keys.iter().filter(|key| key.columns.first() == Some(&column.name));
+    column.nullable && (finding.code != codes::ORPHANS || keys.into_iter().all(|key| table.takes_null(key)))
 }
 
 fn apply(finding: &mut Finding, decision: Decision, nullable: bool) {
@@ -35,6 +41,9 @@ fn apply(finding: &mut Finding, decision: Decision, nullable: bool) {
         }
         Decision::Convert => {
             let done = match codes::conversion(&finding.code) {
+                Some(Conversion::Null) if nullable && finding.code == codes::ORPHANS => {
+                    "become NULL in these rows"
+                }
                 Some(Conversion::Null) if nullable => "become NULL",
                 Some(Conversion::Null) => {
                     finding.text.push_str("; such values cannot become NULL, because the column takes none");

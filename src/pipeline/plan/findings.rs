@@ -87,7 +87,8 @@ pub fn orphans(orphans: &Orphans) -> Finding {
     let mut note = Note::new(codes::ORPHANS, "foreign key", FindingAction::Refused, text)
         .table(&orphans.table)
         .rows(orphans.rows);
-    if let [column] = orphans.columns.as_slice() {
+    // The first column stands for the key, here as after the load.
+    if let Some(column) = orphans.columns.first() {
         note = note.column(column);
     }
     note.0.keys.clone_from(&orphans.keys);

@@ -8,6 +8,7 @@ use super::names::renamed;
 use super::{Changed, Planner};
 use crate::engine::expression::Want;
 use crate::model::codes;
+use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnPlan, FindingAction, IndexPartPlan, IndexPlan, KeyPlan};
 use crate::model::schema::{Deferrable, Index, IndexKey, IndexPart, Table};
 
@@ -31,7 +32,17 @@ impl Planner<'_> {
             let note = Note::new(codes::KEY_TOO_LONG, "primary key", FindingAction::Refused, text);
             self.findings.push(note.table(&table.name).object(key.name.as_deref()));
         }
-        let name = key.name.as_ref().map(|wanted| {
+        let named = key.name.as_ref().filter(|wanted| {
+            if can.primary_key_names {
+                return true;
+            }
+            if self.is_chosen(table, wanted) {
+                let note = renamed("primary key", wanted, "PRIMARY").table(&table.name);
+                self.findings.push(note.object(Some(wanted)));
+            }
+            false
+        });
+        let name = named.map(|wanted| {
             let name = if can.indexes_share_names_with_tables {
                 self.names.index(&target, wanted)
             } else {
@@ -52,6 +63,12 @@ impl Planner<'_> {
         let prefixes = if cut && can.index_prefixes { key.prefixes.clone() } else { Vec::new() };
         let columns = key.columns.iter().map(|c| self.names.column(&table.name, c)).collect();
         Some(KeyPlan { name, columns, prefixes })
+    }
+
+    /// Whether somebody gave a primary key its name: PostgreSQL makes one up after the table.
+    fn is_chosen(&self, table: &Table, name: &str) -> bool {
+        let stem = name.strip_suffix("_pkey").filter(|_| self.input.source.dialect == Dialect::Postgres);
+        stem.is_none_or(|stem| !table.name.starts_with(stem))
     }
 
     /// Plans the unique constraints and indexes of a table.

@@ -216,3 +216,31 @@ fn a65_a_parent_without_columns_and_a_unique_parent_are_resolved() {
         target.execute("INSERT INTO child VALUES (2, 1, 'one', 1, 2, 3, 4)");
     }
 }
+
+#[test]
+fn a61_match_full_is_given_up_only_by_name() {
+    let make = |null: &str| {
+        format!(
+            "CREATE TABLE parent (a int, b int, CONSTRAINT own_name PRIMARY KEY (a, b));
+             CREATE TABLE child (id int PRIMARY KEY, a int {null}, b int {null},
+                                 CONSTRAINT whole FOREIGN KEY (a, b) REFERENCES parent (a, b) MATCH FULL);
+             INSERT INTO parent VALUES (1, 2); INSERT INTO child VALUES (1, 1, 2)"
+        )
+    };
+    for to in [Sqlite, Mariadb] {
+        let refused = migrate(Postgres, &make(""), to).refused(&["child", "MATCH FULL"]);
+        assert_eq!(refused.findings("match_full_not_carried")[0]["object"], "whole");
+        let target = Db::fresh(to);
+        let accepted = ["--accept", "match_full_not_carried@child.whole"];
+        let ran = crate::support::binary::migrate(&refused.source.url, &target.url, &accepted);
+        assert_eq!(ran.code, 1, "{ran}");
+        assert!(target.refuses("INSERT INTO child VALUES (2, 1, 3)"));
+        // Without NULL both rules are one.
+        let arrived = migrate(Postgres, &make("NOT NULL"), to).whole();
+        // The name of a primary key that somebody chose is told where it goes; one that was made up is nobody's.
+        let told = arrived.findings("renamed");
+        let names: Vec<&str> = told.iter().filter_map(|f| f["object"].as_str()).collect();
+        assert_eq!(names, if to == Mariadb { &["own_name"][..] } else { &[] }, "{}", arrived.ran);
+    }
+    migrate(Postgres, &make(""), Postgres).whole();
+}

@@ -303,6 +303,57 @@ fn a62_orphans_are_refused_or_put_aside_with_those_that_hang_on_them() {
 }
 
 #[test]
+fn a62_a_reference_without_a_parent_becomes_null_on_request() {
+    let make = "CREATE TABLE parent (a INT, b INT, PRIMARY KEY (a, b));
+                CREATE TABLE child (id INT PRIMARY KEY, a INT, b INT, kept TIMESTAMP NULL{update}, strict INT NOT NULL,
+                    CONSTRAINT pair FOREIGN KEY (a, b) REFERENCES parent (a, b),
+                    CONSTRAINT self FOREIGN KEY (strict) REFERENCES child (id));
+                INSERT INTO parent VALUES (1, 2);
+                INSERT INTO child VALUES (1, 1, 2, '2001-02-03 04:05:06', 1), (2, 1, 3, '2001-02-03 04:05:06', 1)";
+    let sources = [
+        made(
+            Mariadb,
+            &format!(
+                "SET SESSION foreign_key_checks = 0; {}",
+                make.replace("{update}", " ON UPDATE CURRENT_TIMESTAMP")
+            ),
+        ),
+        sqlite(&format!("PRAGMA foreign_keys = OFF; {}", make.replace("{update}", ""))),
+    ];
+    for source in &sources {
+        for to in Engine::all() {
+            let run = Run::of(source, to, &["--rule", "orphans@child.a=convert"]);
+            assert_eq!((run.ran.code, run.account("child")), (1, [2, 2, 0]), "{to:?}: {}", run.ran);
+            let rows = run.rows("SELECT id, a, b, strict FROM child ORDER BY id");
+            assert_eq!(
+                rows,
+                [some(&["1", "1", "2", "1"]), vec![rows[1][0].clone(), None, None, rows[1][3].clone()]]
+            );
+            let moved = run.target.value("SELECT count(*) FROM child WHERE kept > '2002-01-01'");
+            assert_eq!(moved.as_deref(), Some("0"), "{to:?}: another column changed");
+            let found = run.findings("orphans");
+            assert_eq!(
+                found,
+                [("warning".into(), json!(1), json!(["id=2"]), "converted".into())],
+                "{}",
+                run.ran
+            );
+            assert!(run.ran.json()["tables"].as_array().unwrap().iter().all(|t| t["verified"] == true));
+        }
+        // A column that takes no NULL cannot lose its reference.
+        source.execute(if source.engine == Sqlite {
+            "PRAGMA foreign_keys = OFF; INSERT INTO child VALUES (3, NULL, NULL, NULL, 9)"
+        } else {
+            "SET SESSION foreign_key_checks = 0; INSERT INTO child VALUES (3, NULL, NULL, NULL, 9)"
+        });
+        let run = Run::of(source, Postgres, &["--rule", "orphans=convert"]);
+        assert_eq!(run.ran.code, 4, "{}", run.ran);
+        assert!(run.ran.stdout.contains("cannot become NULL"), "{}", run.ran);
+        untouched(&run.target);
+    }
+}
+
+#[test]
 fn a62_orphans_of_a_server_are_put_aside_too() {
     let source = made(
         Mariadb,
@@ -374,4 +425,26 @@ fn a42_dates_beyond_the_target_are_known_before_the_first_row() {
         assert_eq!((run.ran.code, run.account("t")), (1, [4, 4, 0]), "{to:?}: {}", run.ran);
         assert_eq!(run.rows("SELECT count(*) FROM t WHERE z IS NULL AND d IS NULL"), [some(&["3"])]);
     }
+}
+
+#[test]
+fn a76_null_in_a_primary_key_is_refused_or_put_aside_by_its_rowid() {
+    let source = sqlite(
+        "CREATE TABLE t (a TEXT, b INTEGER, PRIMARY KEY (a, b));
+         INSERT INTO t VALUES ('x', 1), (NULL, 1), ('x', NULL), (NULL, 1)",
+    );
+    for to in [Postgres, Mariadb] {
+        let run = Run::of(&source, to, &[]);
+        assert_eq!(run.ran.code, 4, "{}", run.ran);
+        let keys: Vec<Value> = run.findings("null_in_key").into_iter().map(|f| f.2).collect();
+        assert_eq!(keys, [json!(["rowid=2", "rowid=4"]), json!(["rowid=3"])], "{}", run.ran);
+        untouched(&run.target);
+        let run = Run::of(&source, to, &BAD);
+        assert_eq!((run.ran.code, run.account("t")), (1, [4, 1, 3]), "{}", run.ran);
+        assert_eq!(run.rows("SELECT a, b FROM t"), [some(&["x", "1"])]);
+        assert_eq!(run.rejects()[0]["key"], json!({"rowid": 2}));
+    }
+    // SQLite takes them as they are.
+    let run = Run::of(&source, Sqlite, &BAD);
+    assert_eq!((run.ran.code, run.account("t")), (0, [4, 4, 0]), "{}", run.ran);
 }

@@ -13,7 +13,8 @@ use super::{
     COMMENT, check_rights, clear_stale, commit, drop_schema, execute, run, schema_name, session_again,
 };
 use super::{orphans, replace, transaction, try_lock};
-use crate::engine::capability::{OnStatement, Orphans, ReadRequest, Staging};
+use crate::engine::capability::{Fate, OnStatement, Orphans, ReadRequest, Staging};
+use crate::engine::condition;
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
 use crate::engine::postgres::fault::fault;
@@ -197,26 +198,30 @@ impl Staging for ApartStaging {
         &self,
         table: &TablePlan,
         key: &ForeignKeyPlan,
+        fate: Fate,
         request: &ReadRequest,
         to: BatchSender,
     ) -> Result<u64> {
         let mut session = self.session().await?;
-        let rows = format!(
-            "ONLY {} c WHERE {}",
-            self.place(&table.name),
-            orphans::condition(key, &self.place(&key.references))
-        );
+        let from = format!("ONLY {} c", self.place(&table.name));
+        let missing = orphans::condition(key, &self.place(&key.references));
+        let rows = format!("{from} WHERE {missing}");
         let read = read::copy_out(&mut session, &rows, request, &to).await;
         drop(to);
         if read.is_err() {
             session.close_on_drop();
             return read.map(|()| 0);
         }
-        let deleted = sqlx::query(AssertSqlSafe(format!("DELETE FROM {rows}"))).execute(&mut *session).await;
-        let deleted = deleted.map_err(|e| {
-            fault(ErrorKind::Write, format!("cannot put rows of table {} aside", quote(&table.name)), &e)
+        let sql = match fate {
+            Fate::Deleted => format!("DELETE FROM {rows}"),
+            Fate::Cut => format!("UPDATE {from} SET {} WHERE {missing}", condition::cut(key, quote)),
+        };
+        let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut *session).await;
+        let done = done.map_err(|e| {
+            let what = format!("cannot change rows without a parent in table {}", quote(&table.name));
+            fault(ErrorKind::Write, what, &e)
         })?;
-        Ok(deleted.rows_affected())
+        Ok(done.rows_affected())
     }
 
     /// The server validates every foreign key itself when it is added; only where it has refused is there

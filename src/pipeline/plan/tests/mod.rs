@@ -179,19 +179,12 @@ fn misfits_block_with_rows_and_keys() {
 }
 
 #[test]
-fn null_in_a_primary_key_blocks() {
-    let nulls = |null| {
-        let classes = StorageClasses { null, ..StorageClasses::default() };
-        profile("t", 9, vec![ColumnProfile { classes: Some(classes), ..ColumnProfile::default() }])
-    };
+fn a_primary_key_takes_null_in_sqlite_only() {
     let tables = || vec![table("t", vec![varchar("code", 5)]).key(&["code"])];
-    let rules = FakeRules::able(Postgres);
-    assert_eq!(codes(&planned(&rules, tables(), &nulls(2))), ["null_in_key"]);
-    let plan = planned(&rules, tables(), &nulls(0));
-    assert_eq!(codes(&plan), Vec::<&str>::new());
-    assert!(!plan.tables[0].columns[0].nullable);
-    // SQLite to SQLite: as it was.
-    assert!(planned(&FakeRules::able(Sqlite), tables(), &nulls(2)).tables[0].columns[0].nullable);
+    let nullable =
+        |target| planned(&FakeRules::able(target), tables(), &BTreeMap::new()).tables[0].columns[0].nullable;
+    assert!(nullable(Sqlite), "as it was");
+    assert!(!nullable(Postgres));
 }
 
 #[test]
