@@ -3,6 +3,7 @@
 
 pub mod blocking;
 pub mod capability;
+mod claim;
 pub mod condition;
 pub mod connect;
 pub mod dump;

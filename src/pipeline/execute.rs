@@ -55,8 +55,21 @@ pub async fn execute(
     settings: &Settings,
 ) -> Result<Vec<TableReport>> {
     settings.observer.event(&Event::Phase { phase: Phase::Stage });
+    let claim = target.claim().await?;
+    let done = in_claim(plan, snapshot, target, settings).await;
+    claim.release().await;
+    done
+}
+
+/// Carries a plan out into a target that this run has for itself.
+async fn in_claim(
+    plan: &Plan,
+    snapshot: &dyn Snapshot,
+    target: &dyn Target,
+    settings: &Settings,
+) -> Result<Vec<TableReport>> {
     let staging = tokio::select! {
-        staging = target.stage(&settings.run_id, plan) => staging?,
+        staging = stage(plan, target, settings) => staging?,
         () = settings.cancel.cancelled() => return Err(interrupted()),
     };
     let built = tokio::select! {
@@ -71,6 +84,15 @@ pub async fn execute(
         }
         Err(error) => Err(give_up(staging, error).await),
     }
+}
+
+/// Clears away what dead runs have left, then makes a place for this one.
+async fn stage(plan: &Plan, target: &dyn Target, settings: &Settings) -> Result<Box<dyn Staging>> {
+    for removed in target.clear().await? {
+        let text = format!("removed what an earlier run that was cut short had left behind: {removed}");
+        settings.observer.event(&Event::Warning { text });
+    }
+    target.stage(&settings.run_id, plan).await
 }
 
 /// Removes staging after a failure; a failure of that too is kept beside the first.
@@ -255,7 +277,7 @@ mod tests {
         for table in &tables {
             assert_eq!((table.rows_read, table.rows_written, table.verified), (5, 5, Some(true)));
         }
-        assert_eq!(calls, ["stage", "create", "finish", "switch"]);
+        assert_eq!(calls, ["claim", "stage", "create", "finish", "switch"]);
     }
 
     #[tokio::test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::engine::capability::{
-    Capabilities, ColumnInput, Facts, Mapping, Matching, NameLimit, Naming, Occupied, OnStatement, Orphans,
-    ReadRequest, Rules, Snapshot, Source, Staging, TableSize, Target,
+    Capabilities, Claim, ColumnInput, Facts, Mapping, Matching, NameLimit, Naming, Occupied, OnStatement,
+    Orphans, ReadRequest, Rules, Snapshot, Source, Staging, TableSize, Target,
 };
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::batch::Cell;
@@ -120,10 +120,26 @@ impl Target for Fake {
         Ok(vec![])
     }
 
+    async fn claim(&self) -> Result<Box<dyn Claim>> {
+        self.calls.lock().unwrap().push("claim");
+        Ok(Box::new(FakeClaim))
+    }
+
+    async fn clear(&self) -> Result<Vec<String>> {
+        Ok(vec![])
+    }
+
     async fn stage(&self, _run: &str, _plan: &Plan) -> Result<Box<dyn Staging>> {
         self.calls.lock().unwrap().push("stage");
         Ok(Box::new(FakeStaging { fault: self.fault, calls: self.calls.clone(), rows: Arc::default() }))
     }
+}
+
+struct FakeClaim;
+
+#[async_trait]
+impl Claim for FakeClaim {
+    async fn release(self: Box<Self>) {}
 }
 
 struct FakeSnapshot {

@@ -395,6 +395,7 @@ fn a_dead_run_is_cleared_and_a_living_one_left_alone() {
         drop(dead);
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         let alive = target.stage("alive", &plan).await.unwrap();
+        assert_eq!(target.clear().await.unwrap(), ["schema techcare_db_stage_dead"]);
         let next = target.stage("next", &plan).await.unwrap();
         next.discard().await.unwrap();
         alive.create().await.unwrap();

@@ -11,7 +11,7 @@ use crate::support::database::{Db, Engine};
 use crate::support::private::Private;
 
 /// Enough rows that a load takes its time: some 60 MB in two tables.
-fn large(engine: Engine, server: Option<&Private>) -> Db {
+pub fn large(engine: Engine, server: Option<&Private>) -> Db {
     let db = match server {
         None => Db::fresh(engine),
         Some(server) => Db::fresh_on(engine, &server.url),
@@ -45,7 +45,7 @@ fn large(engine: Engine, server: Option<&Private>) -> Db {
 }
 
 /// Starts a migration and waits until rows are on their way.
-fn loading(source: &Db, target: &Db) -> Running {
+pub fn loading(source: &Db, target: &Db) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let mut command = binary::command(folder.path());
     command.args(["--progress", "json", "migrate", "--source", &source.url, "--target", &target.url]);

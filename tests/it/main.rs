@@ -11,6 +11,7 @@ mod engine_mysql;
 mod engine_postgres;
 mod faults;
 mod finding_pages;
+mod killed;
 mod misfits;
 mod names;
 mod policies;

@@ -26,6 +26,7 @@ use serde_json::Value;
 
 use crate::directions::{Report, Seen, judge, look};
 use crate::support::binary;
+use crate::support::chance::{is_nightly, seed};
 use crate::support::content::{Content, Renamed, Table};
 use crate::support::database::{Db, Engine};
 use draw::Drawn;
@@ -156,14 +157,7 @@ fn there_and_back(drawn: &Drawn, from: Engine, to: Engine) -> Result<usize, Stri
 }
 
 fn direction(from: Engine, to: Engine) {
-    let nightly = std::env::var_os("TECHCARE_DB_TEST_NIGHTLY").is_some();
-    let seed = match std::env::var("TECHCARE_DB_TEST_SEED") {
-        Ok(text) => text.parse().expect("TECHCARE_DB_TEST_SEED is a number"),
-        Err(_) if nightly => std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs()),
-        Err(_) => 20_241_124_u64,
-    };
+    let (nightly, seed) = (is_nightly(), seed());
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {

@@ -12,4 +12,4 @@ pub use rules::{
 pub use source::{
     Facts, Health, Matching, MissingRight, Orphans, ReadColumn, ReadRequest, Snapshot, Source, TableSize,
 };
-pub use target::{Fate, Occupied, OnStatement, Staging, Target};
+pub use target::{Claim, Fate, Occupied, OnStatement, Staging, Target};

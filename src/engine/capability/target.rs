@@ -15,11 +15,26 @@ pub trait Target: Source {
     /// not named.
     async fn occupied(&self, plan: &Plan) -> Result<Vec<Occupied>>;
 
+    /// Takes the target for one run, so that no other of ours changes it meanwhile. `Refused` if another run has it.
+    /// A claim ends with its process, however that ends.
+    async fn claim(&self) -> Result<Box<dyn Claim>>;
+
+    /// Removes what runs that are dead have left here, and answers what that was, each in words that name it. For
+    /// the holder of the claim; what a living run has anywhere is not touched.
+    async fn clear(&self) -> Result<Vec<String>>;
+
     /// Makes a place that nobody sees yet, named after the run. Fails with `Permission` and the fix when the
     /// right to do so is missing, before anything is made.
     ///
     /// With [`crate::model::plan::Scope::DataOnly`] the place is one transaction over the tables that are there.
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>>;
+}
+
+/// A target that one run has for itself.
+#[async_trait]
+pub trait Claim: Send + Sync {
+    /// Gives the target back. Dropping the claim does so too, only that a server may take a moment to notice.
+    async fn release(self: Box<Self>);
 }
 
 /// An object of the target that is where the plan wants to put one.

@@ -8,6 +8,7 @@ mod data;
 mod ddl;
 mod fault;
 mod inspect;
+mod leftovers;
 mod mapping;
 mod native;
 mod place;

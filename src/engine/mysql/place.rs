@@ -1,5 +1,5 @@
 //! Where a run builds before anybody sees it: a database of its own or, without the right to make one, tables with
-//! a reserved prefix in the target. Names, rights, and what dead runs left behind.
+//! a reserved prefix in the target. Names and rights.
 
 use sqlx::MySqlConnection;
 
@@ -10,16 +10,18 @@ use crate::engine::capability::Naming;
 use crate::model::error::{Error, ErrorKind, Result};
 
 /// What every name of ours begins with.
-const OURS: &str = "techcare_db_";
+pub const OURS: &str = "techcare_db_";
 
 /// Table that says which run a place belongs to, and that shows by moving that the switch happened.
-const MARKER: &str = "techcare_db_marker";
+pub const MARKER: &str = "techcare_db_marker";
 
 /// A place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    run: String,
-    target: String,
+    /// Run, as a part of names.
+    pub run: String,
+    /// Database of the target.
+    pub target: String,
     /// Staging database; the target itself where tables have a prefix instead.
     pub database: String,
     /// How tables are called there.
@@ -162,70 +164,6 @@ pub async fn hold_lock(connection: &mut MySqlConnection, place: &Place) -> Resul
         .next("wait until it is done, or start a new run"))
 }
 
-/// Removes what runs left behind that are dead: nobody holds their lock. Only places that say that they belong to
-/// this target, or hold no table at all, are touched.
-pub async fn sweep(connection: &mut MySqlConnection, target: &str) -> Result<()> {
-    let list = format!(
-        "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE '{}stage\\_%'",
-        OURS.replace('_', "\\_")
-    );
-    for row in rows(connection, "the list of databases", &list).await? {
-        let name = row.word(0);
-        let Some(run) = name.strip_prefix(&format!("{OURS}stage_")) else { continue };
-        if is_alive(connection, run).await? {
-            continue;
-        }
-        let place = Place { database: name.clone(), ..Place::database(run, target) };
-        if belongs(connection, &place, run).await? {
-            tracing::info!(database = name, "removing what a dead run had staged");
-            place.remove(connection).await?;
-        }
-    }
-    let list = format!(
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE \
-         '{0}________\\_{1}'",
-        OURS.replace('_', "\\_"),
-        MARKER.replace('_', "\\_")
-    );
-    for row in rows(connection, "the list of tables", &list).await? {
-        let sql = format!("SELECT run FROM {}", quote(&row.word(0)));
-        let Some(run) = rows(connection, "a marker", &sql).await?.first().map(|r| r.word(0)) else {
-            continue;
-        };
-        if !is_alive(connection, &run).await? {
-            Place::prefix(&run, target).remove(connection).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn is_alive(connection: &mut MySqlConnection, run: &str) -> Result<bool> {
-    let sql = format!("SELECT IS_FREE_LOCK({})", literal(&lock(run)));
-    Ok(number(connection, "the lock of an earlier run", &sql).await? != 1)
-}
-
-async fn belongs(connection: &mut MySqlConnection, place: &Place, run: &str) -> Result<bool> {
-    let sql = format!(
-        "SELECT COUNT(*), SUM(table_name = '{MARKER}') FROM information_schema.tables WHERE table_schema = {}",
-        literal(&place.database)
-    );
-    let counted = rows(connection, "an earlier run's staging", &sql).await?;
-    let count = |at| counted.first().and_then(|r| r.number::<u64>(at)).unwrap_or(0);
-    match (count(0), count(1)) {
-        (0, _) => Ok(true),
-        (_, 0) => Ok(false),
-        _ => {
-            let sql = format!(
-                "SELECT COUNT(*) FROM {} WHERE target = {} AND run = {}",
-                place.marker(),
-                literal(&place.target),
-                literal(run)
-            );
-            Ok(number(connection, "an earlier run's marker", &sql).await? > 0)
-        }
-    }
-}
-
 /// What to grant so that staging works, for the account that is logged in.
 pub async fn grant(connection: &mut MySqlConnection, link: &Link) -> String {
     let account = rows(connection, "the account", "SELECT CURRENT_USER()").await;
@@ -242,11 +180,11 @@ pub async fn grant(connection: &mut MySqlConnection, link: &Link) -> String {
     )
 }
 
-fn qualified(database: &str, table: &str) -> String {
+pub fn qualified(database: &str, table: &str) -> String {
     format!("{}.{}", quote(database), quote(table))
 }
 
-fn lock(run: &str) -> String {
+pub fn lock(run: &str) -> String {
     format!("{OURS}stage_{run}")
 }
 

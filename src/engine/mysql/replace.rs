@@ -52,9 +52,10 @@ pub struct KeyFromOutside {
     key: ForeignKeyPlan,
 }
 
-/// Those of the session's database.
+/// Those of the session's database onto tables of `database`.
 pub async fn keys_from_outside(
     connection: &mut MySqlConnection,
+    database: &str,
     replaced: &[String],
 ) -> Result<Vec<KeyFromOutside>> {
     if replaced.is_empty() {
@@ -66,9 +67,10 @@ pub async fn keys_from_outside(
          r.delete_rule, r.update_rule FROM information_schema.key_column_usage k \
          JOIN information_schema.referential_constraints r ON r.constraint_schema = k.constraint_schema \
          AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
-         WHERE k.constraint_schema = DATABASE() AND k.referenced_table_schema = DATABASE() \
+         WHERE k.constraint_schema = DATABASE() AND k.referenced_table_schema = {} \
          AND k.referenced_table_name IN ({list}) AND k.table_name NOT IN ({list}) \
-         ORDER BY k.table_name, k.constraint_name, k.ordinal_position"
+         ORDER BY k.table_name, k.constraint_name, k.ordinal_position",
+        literal(database)
     );
     let mut keys: Vec<KeyFromOutside> = Vec::new();
     for row in rows(connection, "the list of foreign keys", &sql).await? {

@@ -10,9 +10,9 @@ use super::connection::{Link, Role, number, rows, run, statement};
 use super::place::{self, Place};
 use super::types::{Rules, literal, quote};
 use super::write::{self, Commit};
-use super::{Database, data, ddl, fault, read, replace};
+use super::{Database, data, ddl, fault, leftovers, read, replace};
 use crate::engine::capability::{
-    Fate, Naming, Occupied, OnStatement, Orphans, ReadRequest, Rules as _, Staging, Target,
+    Claim, Fate, Naming, Occupied, OnStatement, Orphans, ReadRequest, Rules as _, Staging, Target,
 };
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::endpoint::Flavour;
@@ -38,6 +38,17 @@ impl Target for Database {
         Ok(out)
     }
 
+    async fn claim(&self) -> Result<Box<dyn Claim>> {
+        leftovers::claim(&self.link, &self.facts.namespace).await
+    }
+
+    async fn clear(&self) -> Result<Vec<String>> {
+        let mut connection = self.link.connect(Role::Loader).await?;
+        let removed = leftovers::clear(&mut connection, &self.facts.namespace, &self.rules).await;
+        let _ = connection.close().await;
+        removed
+    }
+
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
         if plan.scope == Scope::DataOnly {
             let connection = self.link.connect(Role::Loader).await?;
@@ -47,7 +58,6 @@ impl Target for Database {
         let target = &self.facts.namespace;
         let place = Place::database(run, target);
         place::hold_lock(&mut guard, &place).await?;
-        place::sweep(&mut guard, target).await?;
         let place = self.make_place(&mut guard, place, run, plan).await?;
         let script = self.rules.script(plan, &place.naming);
         Ok(Box::new(Stage {
@@ -218,7 +228,7 @@ impl Stage {
         }
         run(guard, "SET SESSION lock_wait_timeout=10").await.map_err(|e| fault::writing("the switch", &e))?;
         let in_the_way = self.make_way(guard).await?;
-        let keys = replace::keys_from_outside(guard, &in_the_way).await?;
+        let keys = replace::keys_from_outside(guard, &self.place.target, &in_the_way).await?;
         self.rename(guard, &self.renames(&in_the_way, false)).await?;
         for (at, name) in in_the_way.iter().enumerate() {
             // Whoever wrote before the rename is found now; afterwards nobody can.

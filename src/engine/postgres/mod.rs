@@ -28,7 +28,7 @@ use self::fault::fault;
 use self::rules::PostgresRules;
 use self::types::quote;
 use crate::engine::capability::{
-    Facts, Health, MissingRight, Naming, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target,
+    Claim, Facts, Health, MissingRight, Naming, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target,
 };
 use crate::engine::dump::DumpDialect;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
@@ -282,6 +282,14 @@ impl Target for Postgres {
     async fn occupied(&self, plan: &Plan) -> Result<Vec<Occupied>> {
         let mut session = self.session().await?;
         stage::occupied(&mut session, &self.facts.namespace, plan).await
+    }
+
+    async fn claim(&self) -> Result<Box<dyn Claim>> {
+        stage::claim(&self.connector, &self.facts.namespace).await
+    }
+
+    async fn clear(&self) -> Result<Vec<String>> {
+        stage::clear(&self.connector).await
     }
 
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {

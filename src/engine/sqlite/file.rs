@@ -163,6 +163,21 @@ pub fn place(path: &Path) -> Result<(PathBuf, String)> {
     Ok((real, name.to_owned()))
 }
 
+/// A file beside a database that cannot be made.
+pub fn not_made(file: &Path, why: &std::io::Error) -> Error {
+    let kind = match why.kind() {
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            ErrorKind::Permission
+        }
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Space,
+        _ => ErrorKind::Write,
+    };
+    let error = Error::new(kind, format!("cannot make the file {}", file.display()))
+        .why(why)
+        .next("the folder of the target has to be writable: the new database is built beside it");
+    with_free_space(error, file)
+}
+
 /// SQLite's error in our words; `kind` is what it means where its code says nothing more special.
 pub fn failure(kind: ErrorKind, what: impl Into<String>, error: &rusqlite::Error) -> Error {
     let (kind, next) = match error.sqlite_error_code() {

@@ -7,6 +7,7 @@ mod default;
 mod definition;
 mod file;
 mod inspect;
+mod leftovers;
 mod live;
 mod origins;
 mod orphans;
@@ -32,7 +33,9 @@ use self::ddl::{SqliteRules, quote};
 use self::file::{Access, failure};
 use super::blocking;
 use super::dump::DumpDialect;
-use crate::engine::capability::{Facts, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target};
+use crate::engine::capability::{
+    Claim, Facts, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target,
+};
 use crate::model::endpoint::{Dialect, Endpoint, PoolSettings};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Scope};
@@ -176,6 +179,16 @@ impl Target for Database {
             None => Ok(Vec::new()),
         })
         .await
+    }
+
+    async fn claim(&self) -> Result<Box<dyn Claim>> {
+        let path = self.path.clone();
+        blocking::run(move || Ok(Box::new(leftovers::FileClaim::take(&path)?) as Box<dyn Claim>)).await
+    }
+
+    async fn clear(&self) -> Result<Vec<String>> {
+        let path = self.path.clone();
+        blocking::run(move || leftovers::clear(&path)).await
     }
 
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {

@@ -2,7 +2,6 @@
 //! transaction of the live file (never a rename over it: an old journal beside it would bring old rows back).
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::ddl::{SqliteRules, quote};
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
-use super::{live, orphans, write};
+use super::{leftovers, live, orphans, write};
 use crate::engine::blocking;
 use crate::engine::capability::{Fate, Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::condition;
@@ -25,7 +24,7 @@ use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{ForeignKeyPlan, Plan, Script, Statement, TablePlan};
 
 /// What SQLite may put beside a file.
-const JOURNALS: [&str; 3] = ["-journal", "-wal", "-shm"];
+pub(super) const JOURNALS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// A new file that becomes the target, or whose tables become tables of the target.
 pub struct FileStaging {
@@ -58,8 +57,7 @@ impl FileStaging {
             Some(real) => file::place(real)?,
             None => file::place(path)?,
         };
-        remove_leftovers(&folder, &name);
-        let staged = folder.join(format!(".{name}.partial-{run}"));
+        let staged = folder.join(format!("{}{run}", leftovers::prefix(&name)));
         let layout = live.map(Layout::of).transpose()?.unwrap_or_default();
         let lock = create(&staged)?;
         let place = Place { staged, target: folder.join(&name), live: live.is_some(), lock };
@@ -235,44 +233,12 @@ impl Layout {
     }
 }
 
-/// Files that runs left behind which are gone: whoever lives holds a lock on its own.
-fn remove_leftovers(folder: &Path, name: &str) {
-    let prefix = format!(".{name}.partial-");
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        // A journal goes with its file; alone it would look like one that nobody holds.
-        let is_journal = |n: &str| JOURNALS.iter().any(|suffix| n.ends_with(suffix));
-        let is_ours = entry.file_name().to_str().is_some_and(|n| n.starts_with(&prefix) && !is_journal(n));
-        if !is_ours || !entry.file_type().is_ok_and(|t| t.is_file()) {
-            continue;
-        }
-        if let Ok(file) = File::open(entry.path())
-            && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-        {
-            tracing::info!(file = %entry.path().display(), "removing what an interrupted run left behind");
-            remove(&entry.path());
-        }
-    }
-}
-
 /// A new, private, locked file.
 fn create(staged: &Path) -> Result<File> {
-    let failed = |e: &dyn std::fmt::Display, kind: ErrorKind| {
-        Error::new(kind, format!("cannot make the file {}", staged.display()))
-            .why(e)
-            .next("the folder of the target has to be writable: the new database is built beside it")
-    };
     let made = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(staged);
-    let file = made.map_err(|e| {
-        let kind = match e.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Permission,
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Space,
-            _ => ErrorKind::Write,
-        };
-        with_free_space(failed(&e, kind), staged)
-    })?;
+    let file = made.map_err(|e| file::not_made(staged, &e))?;
     rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
-        .map_err(|e| failed(&e, ErrorKind::Write))?;
+        .map_err(|e| file::not_made(staged, &e.into()))?;
     Ok(file)
 }
 
@@ -367,7 +333,7 @@ fn into_live(place: &Place, plan: &Plan) -> Result<()> {
 }
 
 /// Removes a staging file and its journals; what is not there is no matter.
-fn remove(staged: &Path) {
+pub(super) fn remove(staged: &Path) {
     for suffix in std::iter::once("").chain(JOURNALS) {
         let mut name = staged.as_os_str().to_owned();
         name.push(suffix);

@@ -3,6 +3,7 @@
 
 pub mod binary;
 pub mod canon;
+pub mod chance;
 pub mod content;
 pub mod database;
 pub mod json_schema;

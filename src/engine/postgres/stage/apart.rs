@@ -9,9 +9,7 @@ use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, pool::PoolConnection};
 use tokio::sync::Mutex;
 
-use super::{
-    COMMENT, check_rights, clear_stale, commit, drop_schema, execute, run, schema_name, session_again,
-};
+use super::{COMMENT, check_rights, commit, drop_schema, execute, run, schema_name, session_again};
 use super::{orphans, replace, transaction, try_lock};
 use crate::engine::capability::{Fate, OnStatement, Orphans, ReadRequest, Staging};
 use crate::engine::condition;
@@ -44,7 +42,7 @@ pub(super) struct ApartStaging {
 }
 
 impl ApartStaging {
-    /// Checks the rights, clears what dead runs left, makes the schema.
+    /// Checks the rights, makes the schema.
     pub(super) async fn open(
         connector: &Connector,
         namespace: &str,
@@ -57,7 +55,6 @@ impl ApartStaging {
         check_rights(&mut guard, connector, namespace).await?;
         let failed =
             |e: &sqlx::Error| fault(ErrorKind::Write, "cannot make a staging schema in the target", e);
-        clear_stale(&mut guard).await.map_err(|e| failed(&e))?;
         if !try_lock(&mut guard, &schema).await.map_err(|e| failed(&e))? {
             return Err(Error::new(
                 ErrorKind::Refused,

@@ -3,6 +3,7 @@
 //! COMMIT is settled.
 
 mod apart;
+mod leftovers;
 mod live;
 mod occupied;
 pub(super) mod orphans;
@@ -14,6 +15,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 use xxhash_rust::xxh3::xxh3_64;
 
+pub(super) use leftovers::{claim, clear};
 pub(super) use occupied::occupied;
 
 use super::connect::Connector;
@@ -61,25 +63,6 @@ fn lock_key(schema: &str) -> i64 {
 /// Takes the lock if nobody holds it. It lasts as long as the session.
 async fn try_lock(session: &mut PgConnection, schema: &str) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(lock_key(schema)).fetch_one(session).await
-}
-
-/// Drops what runs that died have left behind: schemas with our name and comment whose lock nobody holds.
-async fn clear_stale(session: &mut PgConnection) -> Result<(), sqlx::Error> {
-    const STALE: &str = "
-SELECT n.nspname::text AS name FROM pg_namespace n
-WHERE n.nspname LIKE 'techcare\\_db\\_stage\\_%' AND obj_description(n.oid, 'pg_namespace') = $1
-  AND pg_has_role(n.nspowner, 'USAGE')";
-    let rows = sqlx::query(STALE).bind(COMMENT).fetch_all(&mut *session).await?;
-    for row in rows {
-        let schema: String = row.try_get("name")?;
-        if !try_lock(session, &schema).await? {
-            continue;
-        }
-        tracing::info!(schema, "dropping what an interrupted migration left behind");
-        drop_schema(session, &schema).await?;
-        sqlx::query("SELECT pg_advisory_unlock($1)").bind(lock_key(&schema)).execute(&mut *session).await?;
-    }
-    Ok(())
 }
 
 /// Drops a staging schema: at once, or, where that takes more locks than the server has, in groups of tables.

@@ -480,6 +480,8 @@ async fn what_is_given_up_leaves_no_trace_and_leftovers_go() {
     std::fs::write(folder.path().join(".to.db.partial-dead"), b"").unwrap();
     let target = target(&to).await;
     let alive = target.stage("alive", &plan).await.unwrap();
+    let cleared = target.clear().await.unwrap();
+    assert!(matches!(&cleared[..], [one] if one.ends_with("/.to.db.partial-dead")), "{cleared:?}");
     let staging = target.stage("second", &plan).await.unwrap();
     assert_eq!(listing(folder.path()), [".to.db.partial-alive", ".to.db.partial-second", "from.db"]);
     load(&from, staging.as_ref(), &plan).await.unwrap();

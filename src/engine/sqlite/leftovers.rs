@@ -1,0 +1,121 @@
+//! One run a target, and what dead ones have left beside it. A lock file beside the database belongs to whoever holds a
+//! lock on it, which the kernel gives back however a process ends; so does each staging file.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use rustix::fs::{FlockOperation, OFlags};
+use rustix::io::Errno;
+
+use super::file;
+use super::stage::{JOURNALS, remove};
+use crate::engine::capability::Claim;
+use crate::engine::claim::taken;
+use crate::model::error::Result;
+
+/// How the names of staging files of a database begin; the run follows.
+pub fn prefix(name: &str) -> String {
+    format!(".{name}.partial-")
+}
+
+/// Folder and name of the database that a path leads to, whether it exists or not.
+fn place(path: &Path) -> Result<(PathBuf, String)> {
+    match file::find(path)? {
+        Some(real) => file::place(&real),
+        None => file::place(path),
+    }
+}
+
+/// The lock file of a database, locked.
+pub struct FileClaim {
+    path: PathBuf,
+    _file: File,
+}
+
+impl FileClaim {
+    /// Takes it.
+    pub fn take(path: &Path) -> Result<Self> {
+        let (folder, name) = place(path)?;
+        let path = folder.join(format!(".{name}.techcare-lock"));
+        loop {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+                .open(&path)
+                .map_err(|e| file::not_made(&path, &e))?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Err(taken(&folder.join(&name).display().to_string())),
+                Err(e) => return Err(file::not_made(&path, &e.into())),
+            }
+            // Whoever had it before removes it at its end: then this lock is on a file that nobody else finds.
+            let locked = file.metadata().map_err(|e| file::not_made(&path, &e))?.ino();
+            if fs::symlink_metadata(&path).is_ok_and(|there| there.ino() == locked) {
+                return Ok(Self { path, _file: file });
+            }
+        }
+    }
+}
+
+impl Drop for FileClaim {
+    fn drop(&mut self) {
+        // One that stays behind is nobody's, and the next run takes it.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[async_trait]
+impl Claim for FileClaim {
+    async fn release(self: Box<Self>) {}
+}
+
+/// Removes the staging files of dead runs: whoever lives holds a lock on its own.
+pub fn clear(path: &Path) -> Result<Vec<String>> {
+    let (folder, name) = place(path)?;
+    let prefix = prefix(&name);
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
+    let mut removed = Vec::new();
+    for entry in entries.flatten() {
+        // A journal goes with its file; alone it would look like one that nobody holds.
+        let is_journal = |n: &str| JOURNALS.iter().any(|suffix| n.ends_with(suffix));
+        let is_ours = entry.file_name().to_str().is_some_and(|n| n.starts_with(&prefix) && !is_journal(n));
+        if !is_ours || !entry.file_type().is_ok_and(|t| t.is_file()) {
+            continue;
+        }
+        if let Ok(file) = File::open(entry.path())
+            && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            remove(&entry.path());
+            removed.push(format!("file {}", entry.path().display()));
+        }
+    }
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::error::ErrorKind;
+
+    #[test]
+    fn one_run_a_database_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("a.db"), folder.path().join("b.db"));
+        let first = FileClaim::take(&path).unwrap();
+        let second = FileClaim::take(&path).err().unwrap();
+        assert_eq!(second.kind(), ErrorKind::Refused, "{second}");
+        let beside = FileClaim::take(&other).unwrap();
+        drop((first, beside));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        fs::write(&path, b"").unwrap();
+        std::os::unix::fs::symlink(&path, &other).unwrap();
+        let _first = FileClaim::take(&other).unwrap();
+        assert!(FileClaim::take(&path).is_err());
+    }
+}
