@@ -16,7 +16,7 @@ use crate::model::policy::Policies;
 use crate::model::rule::TableRule;
 use crate::model::schema::Schema;
 use crate::pipeline::plan::{PlanInput, by_hand, decide, findings, plan};
-use crate::pipeline::{preflight, selection};
+use crate::pipeline::{collisions, preflight, selection};
 use crate::techcare;
 
 /// What is to be planned.
@@ -114,6 +114,10 @@ pub(crate) async fn prepare(
             count_filtered(&mut plan, &selection.schema, snapshot.as_ref()).await?;
             let orphans = snapshot.orphans(&plan.unfiltered()).await?;
             plan.findings.extend(orphans.iter().map(findings::orphans));
+            if let Towards::Open(target) = towards {
+                let found = collisions::find(&plan, &input, snapshot.as_ref(), target).await?;
+                plan.findings.extend(found);
+            }
         }
         let filtered = plan
             .tables

@@ -1,6 +1,6 @@
 //! Conditions over the rows of a table in words that every dialect shares; only names are quoted as each wants it. Pure.
 
-use crate::model::plan::ForeignKeyPlan;
+use crate::model::plan::{ForeignKeyPlan, INVISIBLE, IndexPartPlan, IndexPlan, TablePlan};
 
 /// A condition as the WHERE of a statement, with a blank in front. On lines of its own, so that a comment in it ends
 /// where it ends.
@@ -30,6 +30,44 @@ pub fn without_parent(key: &ForeignKeyPlan, parent: &str, quote: impl Fn(&str) -
 pub fn cut(key: &ForeignKeyPlan, quote: impl Fn(&str) -> String) -> String {
     let columns: Vec<String> = key.columns.iter().map(|c| format!("{} = NULL", quote(c))).collect();
     columns.join(", ")
+}
+
+/// The rows of a table in which a unique key finds the same values as in another: up to five, each as the table's key
+/// (through `shown`) and then the number of all. NULL equals nothing.
+pub fn collisions(
+    table: &TablePlan,
+    from: &str,
+    key: &IndexPlan,
+    quote: impl Fn(&str) -> String,
+    shown: impl Fn(&str) -> String,
+) -> String {
+    let value = |part: &IndexPartPlan| {
+        let value = match (&part.column, &part.expression) {
+            (Some(column), _) => quote(column),
+            (None, Some(expression)) => format!("({expression})"),
+            (None, None) => "NULL".to_owned(),
+        };
+        let value = part.prefix.map_or(value.clone(), |n| format!("LEFT({value}, {n})"));
+        part.collation.as_ref().map_or(value.clone(), |name| format!("{value} COLLATE {}", quote(name)))
+    };
+    let values: Vec<String> = key.parts.iter().map(value).collect();
+    let names: Vec<String> = (0..values.len()).map(|at| quote(&format!("{INVISIBLE}{at}"))).collect();
+    let keys: Vec<String> = table.key.iter().map(|k| quote(k)).collect();
+    let (count, all) = (quote(&format!("{INVISIBLE}same")), values.join(", "));
+    let inner = keys
+        .iter()
+        .cloned()
+        .chain(values.iter().zip(&names).map(|(value, name)| format!("{value} AS {name}")))
+        .chain([format!("COUNT(*) OVER (PARTITION BY {all}) AS {count}")]);
+    let known = values.iter().map(|value| format!("{value} IS NOT NULL"));
+    let known = joined(known.chain(key.predicate.as_ref().map(|text| format!("({text})"))));
+    let answer = table.key.iter().map(|k| shown(&quote(k))).chain(["COUNT(*) OVER ()".to_owned()]);
+    format!(
+        "SELECT {} FROM (SELECT {} FROM {from} WHERE {known}) d WHERE {count} > 1 ORDER BY {} LIMIT 5",
+        answer.collect::<Vec<_>>().join(", "),
+        inner.collect::<Vec<_>>().join(", "),
+        names.iter().chain(&keys).cloned().collect::<Vec<_>>().join(", "),
+    )
 }
 
 fn joined(conditions: impl Iterator<Item = String>) -> String {

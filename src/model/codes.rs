@@ -126,6 +126,8 @@ codes! {
     ORPHANS = "orphans", Blocker, Row, [Stop, Reject, Convert];
     /// A column of the primary key holds NULL, which only SQLite lets it.
     NULL_IN_KEY = "null_in_key", Blocker, Row, [Stop, Reject];
+    /// Rows that the source tells apart and a unique key of the target takes for one.
+    DUPLICATES = "duplicates", Blocker, Row, [Stop];
     /// A value of another kind than its column declares, which SQLite lets in.
     WRONG_STORAGE_CLASS = "wrong_storage_class", Blocker, Row, [Stop, Reject];
     /// A number in a column of text, which SQLite lets in.

@@ -14,7 +14,9 @@ use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::batch::Cell;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{ColumnPlan, Fidelity, IdentityPlan, Plan, Script, TablePlan, TableProfile};
+use crate::model::plan::{
+    ColumnPlan, Fidelity, IdentityPlan, IndexPlan, Plan, Script, TablePlan, TableProfile,
+};
 use crate::model::sample;
 use crate::model::schema::{DataType, DefaultValue, Identity, Schema, Table};
 
@@ -127,6 +129,10 @@ impl Target for Fake {
 
     async fn clear(&self) -> Result<Vec<String>> {
         Ok(vec![])
+    }
+
+    async fn collisions(&self, _plan: &Plan, _key: &IndexPlan, _rows: BatchReceiver) -> Result<Matching> {
+        Ok(Matching::default())
     }
 
     async fn stage(&self, _run: &str, _plan: &Plan) -> Result<Box<dyn Staging>> {

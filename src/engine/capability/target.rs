@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{Orphans, ReadRequest, Source};
+use super::{Matching, Orphans, ReadRequest, Source};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::error::Result;
-use crate::model::plan::{ForeignKeyPlan, Plan, TablePlan};
+use crate::model::plan::{ForeignKeyPlan, IndexPlan, Plan, TablePlan};
 
 /// A database that can be written to, through staging only.
 #[async_trait]
@@ -22,6 +22,10 @@ pub trait Target: Source {
     /// Removes what runs that are dead have left here, and answers what that was, each in words that name it. For
     /// the holder of the claim; what a living run has anywhere is not touched.
     async fn clear(&self) -> Result<Vec<String>>;
+
+    /// Counts the rows that `key` takes for one with another row, as this engine compares. `plan` has one table, of whose
+    /// columns `rows` are; nothing of it stays.
+    async fn collisions(&self, plan: &Plan, key: &IndexPlan, rows: BatchReceiver) -> Result<Matching>;
 
     /// Makes a place that nobody sees yet, named after the run. Fails with `Permission` and the fix when the
     /// right to do so is missing, before anything is made.

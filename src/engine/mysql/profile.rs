@@ -90,11 +90,15 @@ async fn keys(connection: &mut MySqlConnection, table: &Table, condition: &str) 
     let from = quote(&table.name);
     let sql = format!("SELECT {list} FROM {from} WHERE {condition} ORDER BY {list} LIMIT {KEYS}");
     let found = rows(connection, &format!("table \"{}\"", table.name), &sql).await?;
-    let part = |row: &Fields, at: usize, name: &String| {
+    Ok(found.iter().map(|row| key_text(row, &key)).collect())
+}
+
+/// The key of a row that begins with its columns: `id=7`.
+pub fn key_text(row: &Fields, key: &[String]) -> String {
+    let part = |(at, name): (usize, &String)| {
         format!("{name}={}", row.word(at).chars().take(60).collect::<String>())
     };
-    let key_of = |row| key.iter().enumerate().map(|(at, k)| part(row, at, k)).collect::<Vec<_>>().join(", ");
-    Ok(found.iter().map(key_of).collect())
+    key.iter().enumerate().map(part).collect::<Vec<_>>().join(", ")
 }
 
 /// Values that a declared type lets in and a target does not hold.

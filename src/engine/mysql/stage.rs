@@ -10,14 +10,15 @@ use super::connection::{Link, Role, number, rows, run, statement};
 use super::place::{self, Place};
 use super::types::{Rules, literal, quote};
 use super::write::{self, Commit};
-use super::{Database, data, ddl, fault, leftovers, read, replace};
+use super::{Database, data, ddl, fault, leftovers, profile, read, replace};
 use crate::engine::capability::{
-    Claim, Fate, Naming, Occupied, OnStatement, Orphans, ReadRequest, Rules as _, Staging, Target,
+    Claim, Fate, Matching, Naming, Occupied, OnStatement, Orphans, ReadRequest, Rules as _, Staging, Target,
 };
+use crate::engine::condition;
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::endpoint::Flavour;
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{ForeignKeyPlan, Plan, Scope, Script, Statement, TablePlan};
+use crate::model::plan::{ForeignKeyPlan, IndexPlan, Plan, Scope, Script, Statement, TablePlan};
 
 /// How often the switch is tried while another session holds a lock.
 const TRIES: u32 = 3;
@@ -47,6 +48,32 @@ impl Target for Database {
         let removed = leftovers::clear(&mut connection, &self.facts.namespace, &self.rules).await;
         let _ = connection.close().await;
         removed
+    }
+
+    async fn collisions(&self, plan: &Plan, key: &IndexPlan, road: BatchReceiver) -> Result<Matching> {
+        let mut plan = plan.clone();
+        let Some(table) = plan.tables.first_mut() else { return Ok(Matching::default()) };
+        // A table that only this session knows, and that goes with it.
+        let name = "techcare_db_look";
+        name.clone_into(&mut table.name);
+        let table = table.clone();
+        let mut connection = self.link.connect(Role::Loader).await?;
+        for made in self.rules.script(&plan, &Naming::default()).before {
+            let sql = made.sql.replacen("CREATE TABLE", "CREATE TEMPORARY TABLE", 1);
+            run(&mut connection, &sql).await.map_err(|e| fault::writing(&made.what, &e))?;
+        }
+        let packet = self.facts.max_value_bytes;
+        write::write(&mut connection, &table, name, packet, Commit::Writer, road).await?;
+        let sql = condition::collisions(&table, &quote(name), key, quote, str::to_owned);
+        let mut found = Matching::default();
+        for row in rows(&mut connection, &format!("table \"{}\"", table.source), &sql).await? {
+            found.rows = row.number(table.key.len()).unwrap_or_default();
+            if !table.key.is_empty() {
+                found.keys.push(profile::key_text(&row, &table.key));
+            }
+        }
+        let _ = sqlx::Connection::close(connection).await;
+        Ok(found)
     }
 
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {

@@ -28,12 +28,14 @@ use self::fault::fault;
 use self::rules::PostgresRules;
 use self::types::quote;
 use crate::engine::capability::{
-    Claim, Facts, Health, MissingRight, Naming, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target,
+    Claim, Facts, Health, Matching, MissingRight, Naming, Occupied, Rules, Snapshot, Source, Staging,
+    TableSize, Target,
 };
 use crate::engine::dump::DumpDialect;
+use crate::engine::stream::BatchReceiver;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::Plan;
+use crate::model::plan::{IndexPlan, Plan};
 use crate::model::schema::Schema;
 
 /// Oldest version whose catalogue is understood.
@@ -290,6 +292,11 @@ impl Target for Postgres {
 
     async fn clear(&self) -> Result<Vec<String>> {
         stage::clear(&self.connector).await
+    }
+
+    async fn collisions(&self, plan: &Plan, key: &IndexPlan, rows: BatchReceiver) -> Result<Matching> {
+        let script = self.rules.script(plan, &Naming::default());
+        stage::collisions(&self.connector, plan, &script, key, rows).await
     }
 
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {

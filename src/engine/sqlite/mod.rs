@@ -34,11 +34,13 @@ use self::file::{Access, failure};
 use super::blocking;
 use super::dump::DumpDialect;
 use crate::engine::capability::{
-    Claim, Facts, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target,
+    Claim, Facts, Matching, Naming, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target,
 };
+use crate::engine::condition;
+use crate::engine::stream::BatchReceiver;
 use crate::model::endpoint::{Dialect, Endpoint, PoolSettings};
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{Plan, Scope};
+use crate::model::plan::{IndexPlan, Plan, Scope, TablePlan};
 use crate::model::schema::Schema;
 
 /// Opens for reading.
@@ -191,6 +193,25 @@ impl Target for Database {
         blocking::run(move || leftovers::clear(&path)).await
     }
 
+    async fn collisions(&self, plan: &Plan, key: &IndexPlan, mut rows: BatchReceiver) -> Result<Matching> {
+        let (plan, key) = (plan.clone(), key.clone());
+        blocking::run(move || {
+            let failed = |e: rusqlite::Error| {
+                failure(ErrorKind::Write, "cannot look for rows that are one in the target", &e)
+            };
+            let connection = Connection::open_in_memory().map_err(failed)?;
+            let Some(table) = plan.tables.first() else { return Ok(Matching::default()) };
+            for statement in SqliteRules.script(&plan, &Naming::default()).before {
+                connection.execute_batch(&statement.sql).map_err(failed)?;
+            }
+            write::rows(&connection, table, &mut rows)?;
+            let from = format!("main.{}", quote(&table.name));
+            collisions(&connection, table, &condition::collisions(table, &from, &key, quote, str::to_owned))
+                .map_err(failed)
+        })
+        .await
+    }
+
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
         let (path, run, plan) = (self.path.clone(), run.to_owned(), plan.clone());
         blocking::run(move || {
@@ -204,6 +225,22 @@ impl Target for Database {
         })
         .await
     }
+}
+
+/// Rows that are one, by [`condition::collisions`].
+fn collisions(connection: &Connection, table: &TablePlan, sql: &str) -> rusqlite::Result<Matching> {
+    let names: Vec<&str> = table.key.iter().map(String::as_str).collect();
+    let key = read::Key::among(connection, &table.name, &names, &table.key);
+    let mut found = Matching::default();
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        found.rows = u64::try_from(row.get::<_, i64>(names.len())?).unwrap_or(0);
+        if !names.is_empty() {
+            found.keys.push(key.text(row));
+        }
+    }
+    Ok(found)
 }
 
 /// What `integrity_check` says, at most 100 lines. A file that is too damaged for the check is damaged.

@@ -20,7 +20,7 @@ pub(super) struct Ignored {
 
 impl Ignored {
     /// By a collation of the source.
-    fn by(collation: &Collation) -> Self {
+    pub(super) fn by(collation: &Collation) -> Self {
         Self {
             case: collation.case_insensitive,
             accents: collation.accent_insensitive,
@@ -29,7 +29,7 @@ impl Ignored {
     }
 
     /// By a collation of the target. Names say it: `_bin`, `_ci`, `_as_ci`, `nopad`, `NOCASE`, `C`.
-    fn by_name(name: &str) -> Self {
+    pub(super) fn by_name(name: &str) -> Self {
         let name = name.to_ascii_lowercase();
         let no_pad = name.contains("nopad") || name.contains("0900");
         match name.as_str() {
@@ -56,12 +56,22 @@ impl Ignored {
     }
 
     /// What this one ignores and the other does not.
-    fn beyond(self, other: Self) -> Self {
+    pub(super) fn beyond(self, other: Self) -> Self {
         Self {
             case: self.case && !other.case,
             accents: self.accents && !other.accents,
             blanks: self.blanks && !other.blanks,
         }
+    }
+
+    /// The same, and case.
+    pub(super) fn and_case(self) -> Self {
+        Self { case: true, ..self }
+    }
+
+    /// Whether it ignores more than accents, which ASCII has none of.
+    pub(super) fn beyond_accents(self) -> bool {
+        self.case || self.blanks
     }
 
     /// For messages.

@@ -1,7 +1,8 @@
 //! Making findings: one builder, so that every finding of the planner has its severity from `codes` and its
 //! names from the source.
 
-use crate::engine::capability::{Occupied, Orphans};
+use super::doubts::Doubt;
+use crate::engine::capability::{Matching, Occupied, Orphans};
 use crate::model::codes::{self, severity_of};
 use crate::model::plan::{Finding, FindingAction, Misfit, Plan, Scope, Severity};
 use crate::model::policy::Decision;
@@ -92,6 +93,19 @@ pub fn orphans(orphans: &Orphans) -> Finding {
         note = note.column(column);
     }
     note.0.keys.clone_from(&orphans.keys);
+    note.0
+}
+
+/// The finding that stops a migration of rows that a unique key of the target takes for one.
+pub fn collisions(doubt: &Doubt, found: &Matching) -> Finding {
+    let text = "the target compares in another way than the source, and takes such rows for one: make them differ, or \
+                delete those that are too many";
+    let mut note = Note::new(codes::DUPLICATES, "unique key", FindingAction::Refused, text)
+        .table(&doubt.table.source)
+        .column(&doubt.column)
+        .object(doubt.key.name.as_deref())
+        .rows(found.rows);
+    note.0.keys.clone_from(&found.keys);
     note.0
 }
 

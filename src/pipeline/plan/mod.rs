@@ -9,6 +9,7 @@ mod comparison;
 mod constraints;
 mod data_only;
 mod decide;
+pub mod doubts;
 mod emulated;
 pub mod findings;
 mod indexes;

@@ -1,7 +1,8 @@
 //! What a unique key takes for equal: regardless of case, among some rows, over an expression.
 
 use super::arrival::{migrate, onward};
-use crate::support::database::Engine;
+use crate::support::binary;
+use crate::support::database::{Db, Engine};
 
 use Engine::{Mariadb, Postgres, Sqlite};
 
@@ -72,8 +73,58 @@ fn a47_nocase_goes_on_refusing() {
     let arrived = migrate(Sqlite, &sql, Postgres).whole();
     assert!(arrived.target.refuses("INSERT INTO member VALUES (9, 'x', 'É@X')"));
     assert_eq!(arrived.target.value("SELECT count(*) FROM member").unwrap(), "2");
-    let arrived = migrate(Sqlite, &sql, Mariadb);
-    assert_ne!(arrived.ran.code, 0, "{}", arrived.ran);
+    for to in Engine::all().into_iter().filter(|engine| engine.is_mysql()) {
+        let refused = migrate(Sqlite, &sql, to).refused(&["member", "id=1", "id=2"]);
+        let found = refused.findings("duplicates");
+        assert_eq!(found.len(), 1, "{}", refused.ran);
+        assert!(found.iter().all(|f| f["rows"] == 2 && f["severity"] == "blocker"), "{}", refused.ran);
+        let ahead = binary::run(&[
+            "--format",
+            "json",
+            "check",
+            "--database",
+            &refused.source.url,
+            "--target",
+            &refused.target.url,
+        ]);
+        assert_eq!(ahead.code, 1, "{ahead}");
+        assert_eq!(ahead.stdout.matches("\"duplicates\"").count(), 1, "{ahead}");
+    }
+}
+
+#[test]
+fn a47_what_a_target_of_the_application_takes_for_one_is_known_beforehand() {
+    let source = Db::fresh(Sqlite);
+    source.execute(
+        "CREATE TABLE member (id INTEGER PRIMARY KEY, name VARCHAR(40) UNIQUE, team INTEGER);
+         INSERT INTO member VALUES (1, 'ada', 1), (2, 'Ada', 1), (3, 'bob', 1), (4, NULL, 1), (5, NULL, 1)",
+    );
+    let tables = [
+        (Mariadb, "name VARCHAR(40) COLLATE utf8mb4_general_ci, team INT, UNIQUE (name)"),
+        (Mariadb, "name VARCHAR(40) COLLATE utf8mb4_general_ci, team INT, UNIQUE (team, name)"),
+        (Postgres, "name varchar(40), team int); CREATE UNIQUE INDEX one ON member (lower(name)"),
+        (Sqlite, "name VARCHAR(40) UNIQUE COLLATE NOCASE, team INT"),
+    ];
+    for (to, columns) in tables {
+        let target = Db::fresh(to);
+        target.execute(&format!("CREATE TABLE member (id INTEGER PRIMARY KEY, {columns})"));
+        let ran = binary::migrate(&source.url, &target.url, &["--data-only"]);
+        assert_eq!(ran.code, 4, "{to:?}: {ran}");
+        let json = ran.json();
+        let found: Vec<_> =
+            json["findings"].as_array().unwrap().iter().filter(|f| f["code"] == "duplicates").collect();
+        assert_eq!(found.len(), 1, "{to:?}: {ran}");
+        assert_eq!((&found[0]["rows"], &found[0]["column"]), (&2.into(), &"name".into()), "{to:?}: {ran}");
+        let mut keys: Vec<&str> =
+            found[0]["keys"].as_array().unwrap().iter().filter_map(|k| k.as_str()).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, ["id=1", "id=2"]);
+        assert_eq!(target.value("SELECT count(*) FROM member").as_deref(), Some("0"));
+        source.execute("UPDATE member SET name = 'eve' WHERE id = 2");
+        let ran = binary::migrate(&source.url, &target.url, &["--data-only"]);
+        assert_eq!(ran.code, 0, "{to:?}: {ran}");
+        source.execute("UPDATE member SET name = 'Ada' WHERE id = 2");
+    }
 }
 
 #[test]

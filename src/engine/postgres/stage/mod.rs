@@ -3,6 +3,7 @@
 //! COMMIT is settled.
 
 mod apart;
+mod collisions;
 mod leftovers;
 mod live;
 mod occupied;
@@ -15,6 +16,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 use xxhash_rust::xxh3::xxh3_64;
 
+pub(super) use collisions::collisions;
 pub(super) use leftovers::{claim, clear};
 pub(super) use occupied::occupied;
 

@@ -1,0 +1,182 @@
+//! Unique keys about which only the target can say whether the source's rows fit: where it compares text in another
+//! way than the source, two values that are different there may be one here. Pure.
+
+use super::PlanInput;
+use super::comparison::Ignored;
+use super::data_only::named;
+use crate::engine::expression;
+use crate::model::endpoint::Dialect;
+use crate::model::plan::{ColumnPlan, IndexPartPlan, IndexPlan, KeyPlan, Plan, Scope, TablePlan};
+use crate::model::schema::{Index, IndexKey, Schema, Table};
+
+/// A unique key that may find duplicates.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Doubt {
+    /// The table, with only the columns that the key needs, and those that name its rows. No column forbids anything.
+    pub table: TablePlan,
+    /// The key.
+    pub key: IndexPlan,
+    /// The text of the source that may be equal to another one.
+    pub column: String,
+}
+
+/// All of them.
+pub fn doubts(input: &PlanInput<'_>, plan: &Plan) -> Vec<Doubt> {
+    let mut out = Vec::new();
+    for table in &plan.tables {
+        let Some(source) = input.source.table(&table.source) else { continue };
+        let (table, keys) = match input.existing.filter(|_| plan.scope == Scope::DataOnly) {
+            Some(existing) => as_there(table, existing),
+            None => (table.clone(), unique_keys(table)),
+        };
+        for key in keys {
+            if let Some(column) = doubtful(input, source, &table, &key) {
+                let column = column.to_owned();
+                out.push(Doubt { table: narrowed(&table, &key, plan.target), key, column });
+            }
+        }
+    }
+    out
+}
+
+fn unique_keys(table: &TablePlan) -> Vec<IndexPlan> {
+    let primary = table.primary_key.iter().map(|key: &KeyPlan| {
+        let parts = key.columns.iter().enumerate().map(|(at, column)| IndexPartPlan {
+            prefix: key.prefixes.get(at).copied().flatten(),
+            ..IndexPartPlan::plain(Some(column.clone()), None)
+        });
+        IndexPlan::over(key.name.clone(), true, parts.collect())
+    });
+    primary.chain(table.indexes.iter().filter(|i| i.unique).cloned()).collect()
+}
+
+/// A table that is filled, with the collations and unique keys that it has there.
+fn as_there(table: &TablePlan, existing: &Schema) -> (TablePlan, Vec<IndexPlan>) {
+    let mut out = table.clone();
+    let Some(there) = named(&existing.tables, &table.name, |t| &t.name) else { return (out, Vec::new()) };
+    for column in &mut out.columns {
+        let own = there.column(&column.name).and_then(|c| c.collation.as_ref());
+        column.collation = own.map(|c| c.name.clone());
+    }
+    let primary = there.primary_key.iter().map(|key| {
+        let parts = key.columns.iter().map(|c| IndexPartPlan::plain(Some(c.clone()), None));
+        IndexPlan::over(key.name.clone(), true, parts.collect())
+    });
+    let part = |part: &crate::model::schema::IndexPart| {
+        let mut planned = match &part.key {
+            IndexKey::Column(name) => IndexPartPlan::plain(Some(name.clone()), None),
+            IndexKey::Expression(text) => IndexPartPlan::plain(None, Some(text.clone())),
+        };
+        planned.collation = part.collation.as_ref().map(|c| c.name.clone());
+        planned.prefix = part.prefix;
+        planned
+    };
+    let index = |index: &Index| IndexPlan {
+        predicate: index.predicate.clone(),
+        ..IndexPlan::over(index.name.clone(), true, index.parts.iter().map(part).collect())
+    };
+    let keys = primary.chain(there.indexes.iter().filter(|i| i.unique).map(index)).collect();
+    (out, keys)
+}
+
+/// The first text of a key that may be equal to another one in the target alone.
+fn doubtful<'t>(
+    input: &PlanInput<'_>,
+    source: &Table,
+    table: &'t TablePlan,
+    key: &IndexPlan,
+) -> Option<&'t str> {
+    let target = input.rules.dialect();
+    let text = |c: &&ColumnPlan| source.column(&c.source).is_some_and(|c| c.data_type.is_text());
+    key.parts.iter().find_map(|part| {
+        let names = columns_of(table, part, target);
+        // What an expression makes of text, whatever the column's collation.
+        let folded = expressions_of(table, part).any(|text| {
+            let text = text.to_ascii_lowercase();
+            text.contains("lower(") || text.contains("upper(") || text.contains("lcase(")
+        });
+        names.into_iter().filter(text).find_map(|column| {
+            let collation = part.collation.as_ref().or(column.collation.as_ref());
+            let after = collation.map_or_else(Ignored::default, |name| Ignored::by_name(name));
+            let after = if folded { after.and_case() } else { after };
+            may_join(input, source, column, after).then_some(column.source.as_str())
+        })
+    })
+}
+
+/// Whether text of a column that is different in the source may be equal under a comparison of the target.
+fn may_join(input: &PlanInput<'_>, table: &Table, planned: &ColumnPlan, after: Ignored) -> bool {
+    let Some(at) = table.columns.iter().position(|c| c.name == planned.source) else { return false };
+    let before = table.columns[at].collation.as_ref();
+    let same_rules = input.verbatim()
+        && input.source_flavour == input.rules.flavour()
+        && before.map(|c| &c.name) == planned.collation.as_ref();
+    if after.is_exact() || same_rules {
+        return false;
+    }
+    let ascii = input.profiles.get(&table.name).and_then(|p| p.columns.get(at)?.ascii) == Some(true);
+    let before = before.map_or_else(Ignored::default, Ignored::by);
+    let gained = after.beyond(before);
+    // Engines agree about the case of ASCII letters, and about nothing beyond.
+    if ascii { gained.beyond_accents() } else { true }
+}
+
+/// The columns that a key is over, those included that a generated column is made of.
+fn columns_of<'t>(table: &'t TablePlan, part: &IndexPartPlan, target: Dialect) -> Vec<&'t ColumnPlan> {
+    let texts: Vec<&str> = expressions_of(table, part).collect();
+    let named = |c: &&ColumnPlan| {
+        part.column.as_ref() == Some(&c.name) && c.generated.is_none()
+            || texts.iter().any(|text| expression::names(target, text, &c.name))
+    };
+    table.columns.iter().filter(named).collect()
+}
+
+/// The expressions that a key is over.
+fn expressions_of<'a>(table: &'a TablePlan, part: &'a IndexPartPlan) -> impl Iterator<Item = &'a str> {
+    let generated = table.columns.iter().filter(|c| part.column.as_ref() == Some(&c.name));
+    let generated = generated.filter_map(|c| Some(c.generated.as_ref()?.expression.as_str()));
+    part.expression.as_deref().into_iter().chain(generated)
+}
+
+/// The table with the columns of a key and those that name its rows, forbidding nothing.
+fn narrowed(table: &TablePlan, key: &IndexPlan, target: Dialect) -> TablePlan {
+    let mut wanted: Vec<String> = table.key.clone();
+    wanted.extend(key.parts.iter().filter_map(|p| p.column.clone()));
+    let mut texts: Vec<String> = key.parts.iter().filter_map(|p| p.expression.clone()).collect();
+    texts.extend(key.predicate.clone());
+    let is_wanted = |c: &ColumnPlan, wanted: &[String], texts: &[String]| {
+        wanted.contains(&c.name) || texts.iter().any(|text| expression::names(target, text, &c.name))
+    };
+    // Generated columns need what they are made of.
+    loop {
+        let more = table.columns.iter().filter(|c| is_wanted(c, &wanted, &texts));
+        let more = more.filter_map(|c| Some(c.generated.as_ref()?.expression.clone()));
+        let more: Vec<String> = more.filter(|text| !texts.contains(text)).collect();
+        if more.is_empty() {
+            break;
+        }
+        texts.extend(more);
+    }
+    let columns = table.columns.iter().filter(|c| is_wanted(c, &wanted, &texts)).map(|c| ColumnPlan {
+        nullable: true,
+        default: None,
+        on_update_now: false,
+        identity: None,
+        invisible: false,
+        comment: None,
+        origin: None,
+        ..c.clone()
+    });
+    TablePlan {
+        columns: columns.collect(),
+        primary_key: None,
+        indexes: Vec::new(),
+        foreign_keys: Vec::new(),
+        checks: Vec::new(),
+        comment: None,
+        without_rowid: false,
+        strict: false,
+        replaces: false,
+        ..table.clone()
+    }
+}
