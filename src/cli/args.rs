@@ -1,6 +1,8 @@
 //! What can be typed: clap's structs, their help, and nothing that acts. [`super::dispatch`] turns them into the
 //! options of a command.
 
+mod backup;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -8,6 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use secrecy::SecretString;
 
+pub use self::backup::{BackupArgs, Compress};
 use crate::commands::migrate::Loader;
 use crate::model::plan::Scope;
 use crate::model::policy::{Decision, Policies, Policy};
@@ -20,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   techcare-db detect
   techcare-db check --database sqlite --target postgresql
+  techcare-db backup --keep-daily 7
   techcare-db migrate --source sqlite --target postgresql --dry-run
   techcare-db migrate --source sqlite --target postgresql --write-env .env.new
   techcare-db migrate --source instance/techcare.db --target mysql://techcare@db/techcare
@@ -163,6 +167,9 @@ pub enum Command {
     /// Is it safe? How a database is, what a migration would do, whether two are equal
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// One consistent snapshot in a file, verified, while the application goes on writing
+    #[command(after_help = backup::EXAMPLES)]
+    Backup(BackupArgs),
     /// Move a whole database, or part of it, and prove by content that it arrived
     #[command(after_help = MIGRATE_EXAMPLES)]
     Migrate(Box<MigrateArgs>),
@@ -186,6 +193,7 @@ impl Command {
         match self {
             Self::Detect(_) => "detect",
             Self::Check(_) => "check",
+            Self::Backup(_) => "backup",
             Self::Migrate(_) => "migrate",
             Self::Schema { .. } => "schema",
             Self::Completions { .. } => "completions",
@@ -521,8 +529,10 @@ mod tests {
             "techcare-db detect --format xml",
             "techcare-db detect -v -q",
             "techcare-db schema",
+            "techcare-db backup --keep 0",
+            "techcare-db backup --list --verify f",
+            "techcare-db backup --verify f --keep 2",
             // Not there yet.
-            "techcare-db backup",
             "techcare-db rollback",
             "techcare-db tune",
         ] {

@@ -1,5 +1,7 @@
 //! From what was typed to a command's options, and from its report to what is shown and the exit code.
 
+mod backup;
+
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -92,11 +94,17 @@ pub async fn run(command: &Command, context: &Context<'_>) -> Answer {
     let name = Some(command.name());
     let config = match context.config() {
         Ok(config) => config,
-        Err(failure) => return Answer::failed(context.global.format, name, failure, None, None),
+        Err(failure) => {
+            if let Command::Backup(args) = command {
+                context.note_failure(args, &failure);
+            }
+            return Answer::failed(context.global.format, name, failure, None, None);
+        }
     };
     match command {
         Command::Detect(args) => context.detect(&config, args).await,
         Command::Check(args) => context.check(&config, args).await,
+        Command::Backup(args) => context.backup(&config, args).await,
         Command::Migrate(args) => context.migrate(&config, args).await,
         Command::Schema { action } => context.schema(&config, action).await,
         // Handled before there is anything to run.

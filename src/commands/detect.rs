@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::{DateTime, Local, NaiveDateTime, TimeZone};
+use chrono::{DateTime, Local, TimeZone};
 use serde::Serialize;
 
 use super::recorded::{self, Recorded};
@@ -14,6 +14,7 @@ use crate::engine::connect;
 use crate::model::endpoint::{Dialect, Endpoint};
 use crate::model::error::Result;
 use crate::model::report::DatabaseReport;
+use crate::pipeline::backups::made_at;
 use crate::techcare::recognition::{Variant, recognise};
 
 /// What to look at.
@@ -149,24 +150,10 @@ fn newest_backup(folder: &Path, dialect: Dialect, now: DateTime<Local>) -> Optio
     let entries = std::fs::read_dir(folder).ok()?.flatten();
     let (made, path) = entries
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
-        .filter_map(|entry| Some((backup_time(entry.file_name().to_str()?, dialect)?, entry.path())))
+        .filter_map(|entry| Some((made_at(entry.file_name().to_str()?, dialect)?, entry.path())))
         .max()?;
     let made = Local.from_local_datetime(&made).earliest()?;
     Some(DetectedBackup { path, age: (now - made).to_std().unwrap_or_default() })
-}
-
-/// When a backup was made, by its name; `None` for other files, other engines, manifests and unfinished ones.
-fn backup_time(name: &str, dialect: Dialect) -> Option<NaiveDateTime> {
-    let rest = name.strip_prefix("techcare_")?;
-    let engines: &[&str] = match dialect {
-        Dialect::Sqlite => &[""],
-        Dialect::Postgres => &["postgresql_"],
-        Dialect::Mysql => &["mysql_", "mariadb_"],
-    };
-    let rest = engines.iter().find_map(|engine| rest.strip_prefix(engine))?;
-    let (time, suffix) = rest.split_once('.')?;
-    let unfinished = suffix.ends_with("json") || suffix.contains("partial");
-    (!unfinished).then(|| NaiveDateTime::parse_from_str(time, "%Y%m%d_%H%M%S").ok()).flatten()
 }
 
 #[cfg(test)]
@@ -182,7 +169,7 @@ mod tests {
             "techcare_20260102_120000.db.json",
             "techcare_20260103_120000.db.partial-1",
             "techcare_postgresql_20260104_120000.dump",
-            "techcare_mariadb_20260105_120000.sql.zst",
+            "techcare_mysql_20260105_120000.sql.zst",
             "techcare_20261301_120000.db",
             "other_20260106_120000.db",
         ] {
@@ -195,7 +182,7 @@ mod tests {
         };
         assert_eq!(newest(Dialect::Sqlite), ("techcare_20260102_120000.db".into(), 2));
         assert_eq!(newest(Dialect::Postgres), ("techcare_postgresql_20260104_120000.dump".into(), 0));
-        assert_eq!(newest(Dialect::Mysql), ("techcare_mariadb_20260105_120000.sql.zst".into(), 0));
+        assert_eq!(newest(Dialect::Mysql), ("techcare_mysql_20260105_120000.sql.zst".into(), 0));
         assert_eq!(newest_backup(Path::new("/nonexistent"), Dialect::Sqlite, now), None);
     }
 }

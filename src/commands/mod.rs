@@ -1,5 +1,6 @@
 //! One file a command: options in, report out. No clap, no printing.
 
+pub mod backup;
 pub mod check;
 pub mod detect;
 pub mod dump;

@@ -1,10 +1,12 @@
 //! The only file that names all three engines: from an endpoint to an open source or target, and from a dialect
 //! to its rules without any connection.
 
+use std::path::Path;
+
 use super::capability::{Facts, Rules, Source, Target};
 use super::dump::DumpDialect;
 use super::{mysql, postgres, sqlite};
-use crate::model::endpoint::{Endpoint, Flavour, Location};
+use crate::model::endpoint::{Dialect, Endpoint, Flavour, Location};
 use crate::model::error::Result;
 
 /// Opens a database for reading.
@@ -40,6 +42,22 @@ pub fn dump(flavour: Flavour) -> Box<dyn DumpDialect> {
         Flavour::Sqlite => sqlite::dump(),
         Flavour::Postgres => postgres::dump(),
         Flavour::Mysql | Flavour::Mariadb => mysql::dump(flavour),
+    }
+}
+
+/// Opens a native backup for reading where that needs no restore: SQLite's is a database.
+pub async fn open_backup(engine: Dialect, file: &Path) -> Result<Option<Box<dyn Source>>> {
+    match engine {
+        Dialect::Sqlite => sqlite::open_backup(file).await.map(Some),
+        Dialect::Postgres | Dialect::Mysql => Ok(None),
+    }
+}
+
+/// Lets an engine look at a native backup of its own, as it is on the disk.
+pub async fn check_backup(engine: Dialect, file: &Path) -> Result<()> {
+    match engine {
+        Dialect::Sqlite => sqlite::check_backup(file).await,
+        Dialect::Postgres | Dialect::Mysql => Ok(()),
     }
 }
 

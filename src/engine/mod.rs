@@ -1,6 +1,7 @@
 //! What knows how to talk to databases: the traits, one folder an engine, and one file that names all three.
 //! Engines know `model` and `capability`, never each other.
 
+pub mod backup;
 pub mod blocking;
 pub mod capability;
 mod claim;

@@ -22,6 +22,8 @@ pub enum Phase {
     Switch,
     /// Reading two databases side by side.
     Compare,
+    /// Copying a database as it is.
+    Backup,
 }
 
 /// Something that happened.

@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod epoch;
 pub mod error;
 pub mod event;
+pub mod manifest;
 pub mod origin;
 pub mod plan;
 pub mod policy;

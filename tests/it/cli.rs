@@ -57,7 +57,7 @@ fn help() {
     ] {
         let ran = binary::run(args);
         snapshot(name, &ran);
-        for later in ["backup", "rollback", "tune"] {
+        for later in ["rollback", "tune"] {
             assert!(
                 !ran.stdout.lines().any(|line| line.split_whitespace().next() == Some(later)),
                 "{later} is not built yet"

@@ -99,6 +99,7 @@ impl Ledger {
             Some(Phase::Verify) => "checking what arrived",
             Some(Phase::Switch) => "making it visible",
             Some(Phase::Compare) => "comparing rows",
+            Some(Phase::Backup) => "copying the database",
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{check, error, exit_code, verdict};
+use crate::commands::backup::BackupReport;
 use crate::commands::check::{Ahead, CheckReport};
 use crate::commands::detect::DetectReport;
 use crate::commands::dump::DumpReport;
@@ -15,6 +16,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::plan::{Plan, TablePlan};
 use crate::model::report::{MigrationReport, Status};
+use crate::pipeline::backups::{Backup, Shelf};
 
 /// Version of the document.
 const VERSION: u8 = 1;
@@ -173,6 +175,50 @@ pub fn dumped(report: &DumpReport) -> Value {
         );
     }
     document
+}
+
+/// `backup`.
+pub fn backed_up(report: &BackupReport) -> Value {
+    let manifest = &report.backup.manifest;
+    let mut document = Document::new("backup", Status::Done, 0);
+    document.put("run_id", json!(manifest.run_id)).put("source", json!(report.database));
+    document.put("tables", json!(manifest.tables)).put("findings", json!([]));
+    document.put("backup", json!(report.backup.path.display().to_string()));
+    document.put("method", json!(manifest.method)).put("program", json!(manifest.program));
+    document.put("bytes", json!(manifest.bytes)).put("sha256", json!(manifest.sha256));
+    document.put("writers_waited", json!(manifest.writers_waited));
+    document.put("seconds", json!(report.took.as_secs_f64()));
+    let deleted: Vec<String> = report.deleted.iter().map(|path| path.display().to_string()).collect();
+    document.put("deleted", json!(deleted));
+    document.finish()
+}
+
+/// `backup --list`.
+pub fn backups(shelf: &Shelf) -> Value {
+    let status = if shelf.faulty.is_empty() { Status::Done } else { Status::Findings };
+    let mut document = Document::new("backup", status, exit_code(status));
+    document.put("backups", shelf.backups.iter().map(backup).collect());
+    let faulty = shelf.faulty.iter();
+    let faulty = faulty.map(|f| json!({ "path": f.path.display().to_string(), "why": f.why }));
+    document.put("faulty", faulty.collect());
+    document.finish()
+}
+
+/// `backup --verify`.
+pub fn verified_backup(found: &Backup) -> Value {
+    let mut document = Document::new("backup", Status::Done, 0);
+    document.put("tables", json!(found.manifest.tables)).put("findings", json!([]));
+    document.put("backup", json!(found.path.display().to_string())).put("verified", backup(found));
+    document.finish()
+}
+
+/// A backup without its tables.
+fn backup(backup: &Backup) -> Value {
+    let mut value = json!({ "path": backup.path.display().to_string(), "rows": backup.manifest.rows() });
+    if let (Some(value), Value::Object(manifest)) = (value.as_object_mut(), json!(backup.manifest)) {
+        value.extend(manifest.into_iter().filter(|(key, _)| key != "tables"));
+    }
+    value
 }
 
 /// `schema`.

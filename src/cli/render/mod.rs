@@ -1,6 +1,7 @@
 //! What a command found or did, as text for people or as the one JSON document; and errors as both. Pure: strings
 //! come out, [`super`] writes them.
 
+pub mod backup;
 pub mod check;
 pub mod detect;
 pub mod dump;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Rules;
+use crate::engine::backup::{NativeOrder, NativeWay};
 use crate::engine::stream::BatchSender;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::epoch::Epoch;
-use crate::model::error::Result;
+use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, TableProfile};
 use crate::model::schema::{DataType, Schema, Table};
 
@@ -141,6 +142,11 @@ pub trait Source: Send + Sync {
     /// an engine that cannot share a view gives fewer (see [`Snapshot::readers`]).
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>>;
 
+    /// How the engine would make its own backup of this database; `Refused` with the fix where it cannot.
+    async fn native_backup(&self) -> Result<NativeWay> {
+        Err(no_native_backup())
+    }
+
     /// Closes connections. The database is as it was.
     async fn close(&self);
 }
@@ -175,6 +181,11 @@ pub trait Snapshot: Send + Sync {
     /// the last batch has been handed over. An error from `to` (nobody takes the rows) is returned as it is.
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;
 
+    /// Writes the engine's own backup into the file of the order: of this view where [`NativeWay::same_view`] says so.
+    async fn native_backup(&self, _order: &NativeOrder) -> Result<()> {
+        Err(no_native_backup())
+    }
+
     /// Ends the view and gives its connections back.
     async fn close(self: Box<Self>);
 }
@@ -192,4 +203,8 @@ pub struct Orphans {
     pub rows: u64,
     /// Keys of up to five of them.
     pub keys: Vec<String>,
+}
+
+fn no_native_backup() -> Error {
+    Error::new(ErrorKind::Refused, "techcare-db makes no native backup of this database")
 }

@@ -70,7 +70,11 @@ pub fn open(real: &Path, access: Access) -> Result<Connection> {
         Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
         Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
     };
-    let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    // A link that was put where the real file was is not followed.
+    let flags = mode
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection =
         Connection::open_with_flags(real, flags).map_err(|e| failure(ErrorKind::Unreachable, what(), &e))?;
     harden(&connection, access)

@@ -1,6 +1,7 @@
 //! SQLite: files, their catalogue, their rows, and new files in which a migration is built. This file ties the rooms
 //! to the traits; every operation opens the file anew, so that what is there now is what is seen.
 
+pub mod backup;
 mod cell;
 mod ddl;
 mod default;
@@ -31,6 +32,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use self::ddl::{SqliteRules, quote};
 use self::file::{Access, failure};
+use super::backup::NativeWay;
 use super::blocking;
 use super::dump::DumpDialect;
 use crate::engine::capability::{
@@ -38,7 +40,7 @@ use crate::engine::capability::{
 };
 use crate::engine::condition;
 use crate::engine::stream::BatchReceiver;
-use crate::model::endpoint::{Dialect, Endpoint, PoolSettings};
+use crate::model::endpoint::{Dialect, Endpoint, Location, PoolSettings};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{IndexPlan, Plan, Scope, TablePlan};
 use crate::model::schema::Schema;
@@ -65,6 +67,17 @@ pub async fn open_target(path: &Path, _endpoint: &Endpoint) -> Result<Box<dyn Ta
         Ok(Box::new(Database { path, facts }) as Box<dyn Target>)
     })
     .await
+}
+
+/// Opens a backup for reading.
+pub async fn open_backup(file: &Path) -> Result<Box<dyn Source>> {
+    open_source(file, &Endpoint::new(Location::File(file.to_owned()), "")).await
+}
+
+/// SQLite's own look at a backup.
+pub async fn check_backup(file: &Path) -> Result<()> {
+    let file = file.to_owned();
+    blocking::run(move || backup::check(&file::existing(&file)?)).await
 }
 
 /// Rules of SQLite; no file is needed to know them.
@@ -163,6 +176,18 @@ impl Source for Database {
         blocking::run(move || {
             let real = file::existing(&path)?;
             Ok(Box::new(read::SqliteSnapshot::begin(&real, readers)?) as Box<dyn Snapshot>)
+        })
+        .await
+    }
+
+    async fn native_backup(&self) -> Result<NativeWay> {
+        let path = self.path.clone();
+        blocking::run(move || {
+            let real = file::existing(&path)?;
+            let connection = file::open(&real, Access::Read)?;
+            let bytes = file::facts(&connection, &real)?.size;
+            backup::way(&connection, bytes)
+                .map_err(|e| failure(ErrorKind::Read, format!("cannot read {}", path.display()), &e))
         })
         .await
     }

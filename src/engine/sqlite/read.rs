@@ -13,7 +13,8 @@ use tokio::sync::Semaphore;
 use super::cell::{self, Misfit, Reading, Value};
 use super::ddl::quote;
 use super::file::{self, Access, failure};
-use super::{inspect, orphans, profile};
+use super::{backup, inspect, orphans, profile};
+use crate::engine::backup::NativeOrder;
 use crate::engine::blocking;
 use crate::engine::capability::{Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
 use crate::engine::condition::where_clause;
@@ -391,6 +392,11 @@ impl Snapshot for SqliteSnapshot {
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
         let request = request.clone();
         self.pool.run(move |connection| self::table(connection, &request, &to)).await
+    }
+
+    async fn native_backup(&self, order: &NativeOrder) -> Result<()> {
+        let order = order.clone();
+        self.pool.run(move |connection| backup::copy(connection, &order)).await
     }
 
     async fn close(self: Box<Self>) {

@@ -1,0 +1,136 @@
+//! `backup`: one consistent snapshot of a database in a file of its own, while the application goes on writing; and what
+//! there is of them.
+
+mod metrics;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+pub use self::metrics::write as write_metrics;
+use super::database_report;
+use crate::engine::capability::{Facts, Source};
+use crate::engine::connect;
+use crate::model::endpoint::{Endpoint, Location};
+use crate::model::error::Result;
+use crate::model::event::{Event, Observer, Phase};
+use crate::model::manifest::{Identity, Packing, Purpose};
+use crate::model::report::DatabaseReport;
+use crate::pipeline::backups::{self, Backup, Folder, Keep, Made, Order, Shelf};
+
+/// A wait of writers that is worth a word.
+const NOTABLE: f64 = 1.0;
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The database.
+    pub database: Endpoint,
+    /// Folder of backups.
+    pub folder: PathBuf,
+    /// How the file is packed; `None` takes what suits its form.
+    pub packing: Option<Packing>,
+    /// Which backups of this database stay afterwards.
+    pub keep: Keep,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackupReport {
+    /// The database.
+    pub database: DatabaseReport,
+    /// The backup.
+    pub backup: Backup,
+    /// Older backups that retention deleted.
+    pub deleted: Vec<PathBuf>,
+    /// Wall time of the whole run.
+    pub took: Duration,
+}
+
+/// Makes a backup.
+pub async fn run(
+    options: &Options,
+    observer: Arc<dyn Observer>,
+    cancel: CancellationToken,
+) -> Result<BackupReport> {
+    let begun = Instant::now();
+    observer.event(&Event::Phase { phase: Phase::Preflight });
+    let source = connect::source(&options.database).await?;
+    let order = Order {
+        folder: options.folder.clone(),
+        database: identity(&options.database, source.facts()),
+        purpose: Purpose::Asked,
+        packing: options.packing,
+        keep: options.keep,
+        observer: observer.clone(),
+        cancel,
+    };
+    let made = backups::make(&order, source.as_ref()).await;
+    let database = database_report(&options.database, source.facts());
+    source.close().await;
+    let Made { backup, deleted } = made?;
+    if let Some(waited) = backup.manifest.writers_waited.filter(|waited| *waited >= NOTABLE) {
+        observer.event(&Event::Warning {
+            text: format!(
+                "writers of the database had to wait for up to {waited:.1} s: with a write-ahead log (PRAGMA \
+                 journal_mode = WAL) they would not"
+            ),
+        });
+    }
+    Ok(BackupReport { database, backup, deleted, took: begun.elapsed() })
+}
+
+/// Makes a backup of an open database before something is done to it: `purpose` says what. It is no matter of
+/// retention.
+pub async fn make(
+    endpoint: &Endpoint,
+    source: &dyn Source,
+    folder: &Path,
+    purpose: Purpose,
+    observer: &Arc<dyn Observer>,
+    cancel: &CancellationToken,
+) -> Result<Made> {
+    let order = Order {
+        folder: folder.to_owned(),
+        database: identity(endpoint, source.facts()),
+        purpose,
+        packing: None,
+        keep: Keep::default(),
+        observer: observer.clone(),
+        cancel: cancel.clone(),
+    };
+    backups::make(&order, source).await
+}
+
+/// Which database this is, for its backups: a SQLite file by its real path, since a restored or copied file has another
+/// inode and the number of a disk changes; a server's by what the server calls itself.
+pub fn identity(endpoint: &Endpoint, facts: &Facts) -> Identity {
+    let id = match &endpoint.location {
+        Location::File(path) => std::fs::canonicalize(path)
+            .or_else(|_| std::path::absolute(path))
+            .unwrap_or_else(|_| path.clone())
+            .display()
+            .to_string(),
+        Location::Postgres(_) | Location::Mysql(_) => facts.identity.clone(),
+    };
+    Identity { id, location: endpoint.to_string() }
+}
+
+/// What there is in a folder; nothing where there is no folder.
+pub fn list(folder: &Path) -> Result<Shelf> {
+    Folder::find(folder)?.map_or_else(|| Ok(Shelf::default()), |folder| Shelf::of(&folder))
+}
+
+/// Verifies a backup: a path, or the name of one in the folder.
+pub async fn verify(
+    file: &Path,
+    folder: &Path,
+    observer: Arc<dyn Observer>,
+    cancel: CancellationToken,
+) -> Result<Backup> {
+    let by_name = file.parent().is_some_and(|parent| parent.as_os_str().is_empty()) && !file.exists();
+    let path = if by_name { folder.join(file) } else { file.to_owned() };
+    backups::verify(&path, &observer, &cancel).await
+}

@@ -1,0 +1,38 @@
+//! An engine's own way to make a backup, as far as the pipeline has to know it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::model::manifest::Packing;
+
+/// How an engine would make its own backup of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativeWay {
+    /// What the file's name ends in, without packing: `db`, `dump`, `sql`.
+    pub suffix: &'static str,
+    /// What writes it, with its version.
+    pub program: String,
+    /// Packing where none is asked for.
+    pub packing: Packing,
+    /// What is written is what the same snapshot reads, so that its rows can be told in the manifest.
+    pub same_view: bool,
+    /// Writers of the database wait as long as the snapshot is open.
+    pub blocks_writers: bool,
+    /// Bytes that the file will need about, where that is known.
+    pub bytes: Option<u64>,
+}
+
+/// What a native backup is written with.
+#[derive(Clone)]
+pub struct NativeOrder {
+    /// The file: there, empty, private, and nobody else's.
+    pub file: PathBuf,
+    /// Whether the form's own packing, if it has one, is left out because the file is packed afterwards or not at all.
+    pub plain: bool,
+    /// Hears how many bytes of how many are done; the latter is 0 where it is not known.
+    pub progress: Arc<dyn Fn(u64, u64) + Send + Sync>,
+    /// Interruption, looked at often.
+    pub cancel: CancellationToken,
+}

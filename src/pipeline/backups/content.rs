@@ -1,0 +1,129 @@
+//! What is in a database, table by table: rows and digest, as a migration to the same engine would read them. The
+//! database and its backup are asked alike.
+
+use std::sync::Arc;
+
+use futures::stream::{self as streams, StreamExt as _, TryStreamExt as _};
+
+use crate::engine::capability::{ColumnInput, ReadColumn, ReadRequest, Rules, Snapshot};
+use crate::engine::stream;
+use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
+use crate::model::error::{ErrorKind, Result};
+use crate::model::event::{Event, Observer};
+use crate::model::manifest::TableContent;
+use crate::model::schema::{Schema, Table};
+use crate::pipeline::copy::{self, Counter};
+
+/// Reads every table, as many at a time as the snapshot has readers.
+pub async fn of(
+    schema: &Schema,
+    snapshot: &dyn Snapshot,
+    rules: &dyn Rules,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<TableContent>> {
+    let mut contents: Vec<TableContent> = streams::iter(&schema.tables)
+        .map(|table| of_table(table, snapshot, rules, observer))
+        .buffer_unordered(snapshot.readers().max(1))
+        .try_collect()
+        .await?;
+    contents.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(contents)
+}
+
+async fn of_table(
+    table: &Table,
+    snapshot: &dyn Snapshot,
+    rules: &dyn Rules,
+    observer: &Arc<dyn Observer>,
+) -> Result<TableContent> {
+    let name = table.name.clone();
+    let rows = snapshot.estimate(&name).await?;
+    observer.event(&Event::TableStarted { table: name.clone(), rows });
+    let request = request(table, rules);
+    let (sender, receiver) = stream::channel(copy::shape(&request));
+    let (counter, sender) = Counter::on(sender, &name, observer);
+    let (read, drained) = tokio::join!(snapshot.read(&request, sender), receiver.drain(|_| Ok(())));
+    let content = match read.and(drained) {
+        Ok(()) => {
+            let digest = counter.tally().digest;
+            TableContent { name, rows: digest.rows, digest: Some(digest) }
+        }
+        // A value that is not of its column's type is no reason to make no backup of it.
+        Err(error) if error.kind() == ErrorKind::Value => {
+            TableContent { rows: snapshot.count(&name).await?, name, digest: None }
+        }
+        Err(error) => return Err(error),
+    };
+    observer.event(&Event::TableFinished { table: content.name.clone(), rows: content.rows });
+    Ok(content)
+}
+
+fn request(table: &Table, rules: &dyn Rules) -> ReadRequest {
+    let stored = table.columns.iter().filter(|column| column.generated.is_none());
+    let columns = stored.map(|column| {
+        let input = ColumnInput {
+            source: rules.dialect(),
+            source_flavour: rules.flavour(),
+            column,
+            profile: None,
+            indexed: false,
+        };
+        ReadColumn {
+            name: column.name.clone(),
+            native_type: column.native_type.clone(),
+            carries: rules.map_column(&input).carries,
+            epoch: None,
+        }
+    });
+    ReadRequest {
+        table: table.name.clone(),
+        columns: columns.collect(),
+        key: Vec::new(),
+        batch_rows: DEFAULT_BATCH_ROWS,
+        batch_bytes: DEFAULT_BATCH_BYTES,
+        condition: None,
+    }
+}
+
+/// The first difference between what should be there and what is, in one clause.
+pub fn difference(should: &[TableContent], is: &[TableContent]) -> Option<String> {
+    let named = |name: &str, among: &[TableContent]| among.iter().any(|t| t.name == name);
+    if let Some(missing) = should.iter().find(|t| !named(&t.name, is)) {
+        return Some(format!("table \"{}\" is missing", missing.name));
+    }
+    if let Some(more) = is.iter().find(|t| !named(&t.name, should)) {
+        return Some(format!("there is one more table, \"{}\"", more.name));
+    }
+    should.iter().zip(is).find(|(a, b)| a != b).map(|(a, b)| {
+        if a.rows == b.rows {
+            format!("the rows of table \"{}\" are others", a.name)
+        } else {
+            format!("table \"{}\" has {} rows instead of {}", a.name, b.rows, a.rows)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::digest::Digest;
+
+    #[test]
+    fn every_kind_of_difference_is_told() {
+        let table = |name: &str, rows, sum| TableContent {
+            name: name.into(),
+            rows,
+            digest: Some(Digest { rows, sum }),
+        };
+        let should = [table("a", 1, 1), table("b", 2, 2)];
+        assert_eq!(difference(&should, &should), None);
+        for (is, word) in [
+            (vec![table("a", 1, 1)], "missing"),
+            (vec![table("a", 1, 1), table("b", 2, 2), table("c", 0, 0)], "more"),
+            (vec![table("a", 1, 1), table("b", 3, 2)], "3 rows instead of 2"),
+            (vec![table("a", 1, 1), table("b", 2, 3)], "others"),
+        ] {
+            assert!(difference(&should, &is).unwrap().contains(word), "{word}");
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! A backup from beginning to end: lock, room, one instant of the database, copy, proof, name, retention.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Local, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::folder::{Folder, Lock, trouble};
+use super::packing::{self, Sum};
+use super::retention::{self, Keep};
+use super::shelf::{self, Backup, Shelf};
+use super::verify::{interrupted, read_back};
+use super::{content, names};
+use crate::engine::backup::{NativeOrder, NativeWay};
+use crate::engine::blocking;
+use crate::engine::capability::{Snapshot, Source};
+use crate::model::endpoint::Dialect;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::event::{Event, Observer, Phase};
+use crate::model::manifest::{self, Identity, Manifest, Method, Packing, Purpose, TableContent, Verified};
+
+/// Names that are tried, a second apart, where those before are taken.
+const NAMES: i64 = 60;
+
+/// Room that has to be left on the disk beside the backup.
+const SPARE: u64 = 4 << 20;
+
+/// Least time between two words about progress.
+const TELL_EVERY: Duration = Duration::from_millis(200);
+
+/// What is to be made.
+#[derive(Clone)]
+pub struct Order {
+    /// Folder; made if it is not there.
+    pub folder: PathBuf,
+    /// Which database this is.
+    pub database: Identity,
+    /// Why.
+    pub purpose: Purpose,
+    /// How the file is packed; `None` takes what suits its form.
+    pub packing: Option<Packing>,
+    /// Which backups of this database stay afterwards.
+    pub keep: Keep,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+    /// Interruption.
+    pub cancel: CancellationToken,
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// The backup, verified.
+    pub backup: Backup,
+    /// Older backups that retention deleted.
+    pub deleted: Vec<PathBuf>,
+}
+
+/// Makes a backup. Until it returns there is no file under a final name, and whatever goes wrong leaves all older
+/// backups as they were.
+pub async fn make(order: &Order, source: &dyn Source) -> Result<Made> {
+    let folder = Folder::make(&order.folder)?;
+    if folder.is_open_to_all() {
+        order.observer.event(&Event::Warning {
+            text: format!("everybody can write to {}: chmod 700 it", folder.path().display()),
+        });
+    }
+    let lock = folder.lock()?;
+    let work = Work { order, folder: &folder, run: uuid::Uuid::now_v7().simple().to_string() };
+    work.sweep().await?;
+    let backup = work.run(source).await;
+    if backup.is_err() {
+        work.clean_up();
+    }
+    let backup = backup?;
+    let deleted = work.retain(&backup, &lock)?;
+    Ok(Made { backup, deleted })
+}
+
+/// One run.
+struct Work<'a> {
+    order: &'a Order,
+    folder: &'a Folder,
+    run: String,
+}
+
+/// A finished file that has no name yet.
+struct Finished {
+    started: DateTime<Utc>,
+    way: NativeWay,
+    packing: Packing,
+    file: Sum,
+    plain: Sum,
+    tables: Option<Vec<TableContent>>,
+    writers_waited: Option<f64>,
+}
+
+impl Work<'_> {
+    /// Name of the unfinished file.
+    fn partial(&self) -> String {
+        shelf::partial(&self.run)
+    }
+
+    /// Name of what is packed into it.
+    fn plain(&self) -> String {
+        format!("{}-plain", self.partial())
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        let (folder, cancel) = (Folder::existing(self.folder.path())?, self.order.cancel.clone());
+        blocking::run(move || shelf::sweep(&folder, &cancel)).await
+    }
+
+    /// Deletes what this run made.
+    fn clean_up(&self) {
+        for name in [self.partial(), self.plain(), names::manifest(&self.partial())] {
+            // What cannot be deleted is private, and the next run tries again.
+            let _ = self.folder.remove(&name);
+        }
+    }
+
+    async fn run(&self, source: &dyn Source) -> Result<Backup> {
+        let observer = &self.order.observer;
+        observer.event(&Event::Phase { phase: Phase::Backup });
+        let way = source.native_backup().await?;
+        let packing = self.order.packing.unwrap_or(way.packing);
+        self.room(&way, packing)?;
+        let name = if packing == Packing::None { self.partial() } else { self.plain() };
+        let plain = self.folder.create(&name)?;
+        let (started, tables, writers_waited) = self.copy(source, &way, packing, &name).await?;
+        plain.sync_all().map_err(|e| trouble(&self.folder.file(&name), &e))?;
+
+        observer.event(&Event::Phase { phase: Phase::Verify });
+        let is = read_back(source.rules().dialect(), &self.folder.file(&name), observer).await?;
+        if let (Some(should), Some(is)) = (&tables, is)
+            && let Some(why) = content::difference(should, &is)
+        {
+            return Err(Error::new(ErrorKind::Verify, "the backup is not what the database holds")
+                .why(why)
+                .next("run it again; if the tables were being changed meanwhile, this is why"));
+        }
+        let plain = self.sum(&name).await?;
+        let file = if packing == Packing::None { plain.clone() } else { self.pack(&plain).await? };
+        let finished = Finished { started, way, packing, file, plain, tables, writers_waited };
+        self.publish(source, finished)
+    }
+
+    /// Refuses where the disk has no room for the backup, as far as its size is known.
+    fn room(&self, way: &NativeWay, packing: Packing) -> Result<()> {
+        let (Some(bytes), Some(free)) = (way.bytes, self.folder.free()) else { return Ok(()) };
+        // What is packed lies beside its packed form for a while, which may be no smaller.
+        let bytes = if packing == Packing::None { bytes } else { bytes.saturating_mul(2) };
+        let needed = bytes.saturating_add(bytes / 20).saturating_add(SPARE);
+        if free >= needed {
+            return Ok(());
+        }
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        Err(Error::new(
+            ErrorKind::Refused,
+            format!("there is no room for the backup in {}", self.folder.path().display()),
+        )
+        .why(format!("it needs up to {} MiB, {} MiB are free", mib(needed), free >> 20))
+        .next("make room, or name another folder with --output-dir; nothing was written"))
+    }
+
+    /// Writes the plain backup and, at the same time, reads the rows that have to be in it.
+    async fn copy(
+        &self,
+        source: &dyn Source,
+        way: &NativeWay,
+        packing: Packing,
+        name: &str,
+    ) -> Result<(DateTime<Utc>, Option<Vec<TableContent>>, Option<f64>)> {
+        let schema = if way.same_view { Some(source.inspect().await?) } else { None };
+        let (began, started) = (Instant::now(), Utc::now());
+        // One reader for the copy, one for the rows.
+        let snapshot = source.snapshot(2).await?;
+        let order = NativeOrder {
+            file: self.folder.file(name),
+            plain: packing != Packing::None || self.order.packing == Some(Packing::None),
+            progress: progress(&self.order.observer),
+            cancel: self.order.cancel.clone(),
+        };
+        let rows = async {
+            match &schema {
+                Some(schema) => {
+                    let snapshot: &dyn Snapshot = snapshot.as_ref();
+                    tokio::select! {
+                        rows = content::of(schema, snapshot, source.rules(), &self.order.observer) => rows.map(Some),
+                        () = self.order.cancel.cancelled() => Err(interrupted()),
+                    }
+                }
+                None => Ok(None),
+            }
+        };
+        let (copied, rows) = tokio::join!(snapshot.native_backup(&order), rows);
+        snapshot.close().await;
+        let waited = way.blocks_writers.then(|| began.elapsed().as_secs_f64());
+        if self.order.cancel.is_cancelled() {
+            return Err(interrupted());
+        }
+        copied?;
+        Ok((started, rows?, waited))
+    }
+
+    /// Hashes a file of this run as it stands on the disk.
+    async fn sum(&self, name: &str) -> Result<Sum> {
+        let (file, path) = (self.open(name)?, self.folder.file(name));
+        let cancel = self.order.cancel.clone();
+        blocking::run(move || packing::sum(&file, &cancel).map_err(|e| failed(&path, &e, &cancel))).await
+    }
+
+    fn open(&self, name: &str) -> Result<std::fs::File> {
+        self.folder.open(name).map_err(|e| trouble(&self.folder.file(name), &e))
+    }
+
+    /// Packs the plain file, and proves that it comes out again.
+    async fn pack(&self, sum: &Sum) -> Result<Sum> {
+        let packed = self.folder.create(&self.partial())?;
+        let (plain, again) = (self.open(&self.plain())?, self.open(&self.partial())?);
+        let (path, cancel, sum) = (self.folder.file(&self.partial()), self.order.cancel.clone(), sum.clone());
+        let checked = blocking::run(move || {
+            packing::pack(&plain, &packed, &cancel)
+                .and_then(|_| packed.sync_all())
+                .and_then(|()| packing::unpacked_sum(&again, sum.bytes, &cancel))
+                .map_err(|e| failed(&path, &e, &cancel))
+                .map(|unpacked| unpacked == sum)
+        });
+        if !checked.await? {
+            return Err(Error::new(ErrorKind::Verify, "the packed backup does not unpack to what went in")
+                .next("check the memory and the disk of this machine, and run again"));
+        }
+        self.folder.remove(&self.plain())?;
+        self.sum(&self.partial()).await
+    }
+
+    /// Gives the backup its name: first the manifest, which claims it, then the file. A run that is killed between the
+    /// two is ended by the next one; nobody ever sees a backup without its manifest.
+    fn publish(&self, source: &dyn Source, finished: Finished) -> Result<Backup> {
+        let facts = source.facts();
+        let suffix = match finished.packing {
+            Packing::None => finished.way.suffix.to_owned(),
+            Packing::Zstd => format!("{}.zst", finished.way.suffix),
+        };
+        let proven = finished.tables.is_some();
+        let manifest = Manifest {
+            version: manifest::VERSION,
+            tool: concat!("techcare-db ", env!("CARGO_PKG_VERSION")).into(),
+            run_id: self.run.clone(),
+            purpose: self.order.purpose,
+            engine: source.rules().dialect(),
+            product: format!("{} {}", facts.flavour.title(), facts.version),
+            method: Method::Native,
+            program: finished.way.program,
+            database: self.order.database.clone(),
+            started: finished.started,
+            finished: Utc::now(),
+            packing: finished.packing,
+            bytes: finished.file.bytes,
+            sha256: finished.file.sha256,
+            unpacked_bytes: finished.plain.bytes,
+            unpacked_sha256: finished.plain.sha256,
+            verified: if proven { Verified::Content } else { Verified::Bytes },
+            tables: finished.tables.unwrap_or_default(),
+            writers_waited: finished.writers_waited,
+        };
+        let draft = names::manifest(&self.partial());
+        self.write(&draft, &manifest)?;
+        let name = self.claim(&draft, source.rules().dialect(), finished.started, &suffix)?;
+        self.folder.sync()?;
+        Ok(Backup { path: self.order.folder.join(&name), name, manifest })
+    }
+
+    fn write(&self, name: &str, manifest: &Manifest) -> Result<()> {
+        use std::io::Write as _;
+        let text = manifest.to_text().map_err(|e| Error::internal("a manifest cannot be written").why(e))?;
+        let mut file = self.folder.create(name)?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(|e| trouble(&self.folder.file(name), &e))
+    }
+
+    /// Finds a free name and takes it.
+    fn claim(&self, draft: &str, dialect: Dialect, started: DateTime<Utc>, suffix: &str) -> Result<String> {
+        let local = started.with_timezone(&Local).naive_local();
+        for later in 0..NAMES {
+            let name = names::file(dialect, local + TimeDelta::seconds(later), suffix);
+            let manifest = names::manifest(&name);
+            if !self.folder.rename(draft, &manifest)? {
+                continue;
+            }
+            if self.folder.rename(&self.partial(), &name)? {
+                return Ok(name);
+            }
+            // A file of that name without a manifest is somebody else's.
+            self.folder.rename(&manifest, draft)?;
+        }
+        Err(Error::new(ErrorKind::Write, "all names for the backup are taken")
+            .next("look at the folder of backups, and run again"))
+    }
+
+    /// Deletes what no rule keeps, of this database and of what was asked for only. What is damaged does not count.
+    fn retain(&self, new: &Backup, _lock: &Lock) -> Result<Vec<PathBuf>> {
+        if self.order.keep.is_everything() {
+            return Ok(Vec::new());
+        }
+        let found = Shelf::of(self.folder)?;
+        let counted: Vec<&Backup> = found
+            .of_database(&self.order.database.id)
+            .filter(|backup| backup.manifest.purpose == Purpose::Asked || backup.name == new.name)
+            .collect();
+        let made: Vec<DateTime<Utc>> = counted.iter().map(|backup| backup.made()).collect();
+        let mut deleted = Vec::new();
+        for (backup, stays) in counted.iter().zip(retention::stay(&made, self.order.keep)) {
+            // The one that has just been verified is good whatever the clock says.
+            if stays || backup.name == new.name {
+                continue;
+            }
+            // First what it is called: a manifest without a file is no backup, a file without one is nobody's.
+            self.folder.remove(&backup.name)?;
+            self.folder.remove(&names::manifest(&backup.name))?;
+            deleted.push(self.order.folder.join(&backup.name));
+        }
+        self.folder.sync()?;
+        Ok(deleted)
+    }
+}
+
+/// An error of the file system, or the interruption that it came from.
+fn failed(path: &std::path::Path, why: &std::io::Error, cancel: &CancellationToken) -> Error {
+    if cancel.is_cancelled() {
+        return interrupted();
+    }
+    trouble(path, why)
+}
+
+/// Tells the observer how far the copy is, now and then.
+fn progress(observer: &Arc<dyn Observer>) -> Arc<dyn Fn(u64, u64) + Send + Sync> {
+    let observer = observer.clone();
+    let told = std::sync::Mutex::new(Instant::now());
+    let mib = |bytes: u64| bytes >> 20;
+    Arc::new(move |done, all| {
+        let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if told.elapsed() < TELL_EVERY {
+            return;
+        }
+        *told = Instant::now();
+        let what = match all {
+            0 => format!("{} MiB written", mib(done)),
+            all => format!("{} of {} MiB copied", mib(done), mib(all)),
+        };
+        observer.event(&Event::Step { what });
+    })
+}

@@ -1,0 +1,157 @@
+//! Whether a backup can be restored: its bytes are those that were written, and what is in it is what its manifest says.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::folder::{Folder, trouble};
+use super::shelf::{self, Backup};
+use super::{content, names, packing};
+use crate::engine::{blocking, connect};
+use crate::model::endpoint::Dialect;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::event::{Event, Observer, Phase};
+use crate::model::manifest::{Manifest, Method, Packing, TableContent, Verified};
+
+/// A backup's content as a file that its engine can read: the backup itself, or what was unpacked of it, which is deleted
+/// with this value.
+#[derive(Debug)]
+pub struct Unpacked {
+    path: PathBuf,
+    staged: Option<(Folder, String, std::fs::File)>,
+}
+
+impl Unpacked {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Unpacked {
+    fn drop(&mut self) {
+        if let Some((folder, name, _lock)) = &self.staged {
+            // What stays behind is private, and the next backup deletes it.
+            let _ = folder.remove(name);
+        }
+    }
+}
+
+/// Verifies a backup by its path: manifest, length, SHA-256, and then its content as far as its form allows. `Refused`
+/// if it does not hold; nothing is changed either way.
+pub async fn verify(path: &Path, observer: &Arc<dyn Observer>, cancel: &CancellationToken) -> Result<Backup> {
+    observer.event(&Event::Phase { phase: Phase::Verify });
+    let (folder, name) = place(path)?;
+    let backup = shelf::backup(&folder, &name).map_err(|why| refused(path, why))?;
+    let (manifest, stop) = (backup.manifest.clone(), cancel.clone());
+    let file = open(&folder, &name)?;
+    let found = blocking::run(move || bytes(&file, &manifest, &stop)).await?;
+    found.map_err(|why| refused(path, why))?;
+    if backup.manifest.method == Method::Native {
+        let unpacked = unpack(&backup, &folder, cancel).await?;
+        let is = read_back(backup.manifest.engine, unpacked.path(), observer).await;
+        let is = is.map_err(|e| refused(path, e.to_string()))?;
+        if let (Verified::Content, Some(is)) = (backup.manifest.verified, is)
+            && let Some(why) = content::difference(&backup.manifest.tables, &is)
+        {
+            return Err(refused(path, why));
+        }
+    }
+    Ok(backup)
+}
+
+/// Lets the engine look at a native backup, and reads its rows where that can be done without restoring it.
+pub(super) async fn read_back(
+    engine: Dialect,
+    file: &Path,
+    observer: &Arc<dyn Observer>,
+) -> Result<Option<Vec<TableContent>>> {
+    connect::check_backup(engine, file).await?;
+    let Some(source) = connect::open_backup(engine, file).await? else { return Ok(None) };
+    let content = async {
+        let schema = source.inspect().await?;
+        let snapshot = source.snapshot(1).await?;
+        let content = content::of(&schema, snapshot.as_ref(), source.rules(), observer).await;
+        snapshot.close().await;
+        content
+    };
+    let content = content.await;
+    source.close().await;
+    content.map(Some)
+}
+
+/// The plain form of a backup that was verified: itself, or a private file beside it.
+pub async fn unpack(backup: &Backup, folder: &Folder, cancel: &CancellationToken) -> Result<Unpacked> {
+    if backup.manifest.packing == Packing::None {
+        return Ok(Unpacked { path: backup.path.clone(), staged: None });
+    }
+    let packed = open(folder, &backup.name)?;
+    let beside = Folder::existing(folder.path())?;
+    let (manifest, stop) = (backup.manifest.clone(), cancel.clone());
+    let path = backup.path.clone();
+    blocking::run(move || {
+        let name = format!("{}restore-{}", names::PARTIAL, uuid::Uuid::now_v7().simple());
+        let mut file = beside.create(&name)?;
+        let unpacked = packing::unpack(&packed, &mut file, manifest.unpacked_bytes, &stop);
+        let staged = Unpacked { path: beside.file(&name), staged: Some((beside, name, file)) };
+        match unpacked {
+            Ok(sum) if sum.sha256 == manifest.unpacked_sha256 => Ok(staged),
+            Ok(_) => Err(refused(&path, "what is packed in it has another SHA-256".into())),
+            Err(_) if stop.is_cancelled() => Err(interrupted()),
+            Err(e) if e.kind() == std::io::ErrorKind::StorageFull => Err(trouble(staged.path(), &e)),
+            Err(e) => Err(refused(&path, format!("it cannot be unpacked: {e}"))),
+        }
+    })
+    .await
+}
+
+/// Whether the bytes of a file, and of what is packed in it, are those of the manifest. The inner result says in one
+/// clause what is wrong.
+fn bytes(
+    file: &std::fs::File,
+    manifest: &Manifest,
+    cancel: &CancellationToken,
+) -> Result<Result<(), String>> {
+    let sum = match packing::sum(file, cancel) {
+        Ok(sum) => sum,
+        Err(_) if cancel.is_cancelled() => return Err(interrupted()),
+        Err(e) => return Ok(Err(format!("it cannot be read: {e}"))),
+    };
+    Ok(if sum.bytes != manifest.bytes {
+        Err(format!("it has {} bytes instead of {}", sum.bytes, manifest.bytes))
+    } else if sum.sha256 != manifest.sha256 {
+        Err("its SHA-256 is another than the manifest's".into())
+    } else {
+        Ok(())
+    })
+}
+
+/// Folder and name of a file.
+pub fn place(path: &Path) -> Result<(Folder, String)> {
+    let missing = || {
+        Error::new(ErrorKind::Usage, format!("there is no backup {}", path.display()))
+            .next("`techcare-db backup --list` shows what there is")
+    };
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(missing)?;
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = Folder::find(parent)?.ok_or_else(missing)?;
+    if folder.open(name).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+        return Err(missing());
+    }
+    Ok((folder, name.to_owned()))
+}
+
+fn open(folder: &Folder, name: &str) -> Result<std::fs::File> {
+    folder.open(name).map_err(|e| trouble(&folder.file(name), &e))
+}
+
+fn refused(path: &Path, why: String) -> Error {
+    Error::new(ErrorKind::Refused, format!("backup {} does not verify", path.display()))
+        .why(why)
+        .next("use another: `techcare-db backup --list` shows what there is")
+}
+
+pub(super) fn interrupted() -> Error {
+    Error::new(ErrorKind::Interrupted, "interrupted").next("older backups are as they were")
+}
