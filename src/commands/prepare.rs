@@ -14,7 +14,7 @@ use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::{Plan, Scope, TableProfile};
 use crate::model::policy::Policies;
 use crate::model::rule::TableRule;
-use crate::model::schema::Schema;
+use crate::model::schema::{Schema, Table};
 use crate::pipeline::plan::{PlanInput, by_hand, decide, findings, plan};
 use crate::pipeline::{collisions, preflight, selection};
 use crate::techcare;
@@ -82,7 +82,7 @@ pub(crate) async fn prepare(
         let profiles = if wanted.look_at_rows {
             observer.event(&Event::Phase { phase: Phase::Profile });
             tokio::select! {
-                profiles = profiles(snapshot.as_ref(), &selection.schema, rules.dialect()) => profiles?,
+                profiles = profiles(snapshot.as_ref(), &selection.schema, rules.dialect(), wanted.rules) => profiles?,
                 () = cancel.cancelled() => return Err(interrupted()),
             }
         } else {
@@ -128,12 +128,11 @@ pub(crate) async fn prepare(
         decide(&mut plan, wanted.policies);
         for table in &mut plan.tables {
             let counted = profiles.get(&table.source).and_then(|p| p.rows);
+            let left = table.filter.as_ref().and_then(|f| f.left).unwrap_or(0);
             table.estimated_rows = match counted {
                 Some(rows) => Some(rows),
-                None => snapshot.estimate(&table.source).await?,
+                None => snapshot.estimate(&table.source).await?.map(|rows| rows.saturating_sub(left)),
             };
-            let left = table.filter.as_ref().and_then(|f| f.left);
-            table.estimated_rows = table.estimated_rows.map(|rows| rows.saturating_sub(left.unwrap_or(0)));
         }
         Ok(plan)
     };
@@ -161,9 +160,18 @@ async fn profiles(
     snapshot: &dyn Snapshot,
     schema: &Schema,
     target: Dialect,
+    by_hand: &[TableRule],
 ) -> Result<BTreeMap<String, TableProfile>> {
+    let look = async |table: &Table| {
+        // Rows that stay behind may hold anything.
+        let filter = by_hand::filter(by_hand, &table.name).map(|filter| filter.condition);
+        if let Some(condition) = &filter {
+            snapshot.matching(table, condition).await?;
+        }
+        snapshot.profile(table, target, filter.as_deref()).await
+    };
     stream::iter(&schema.tables)
-        .map(|table| async move { Ok((table.name.clone(), snapshot.profile(table, target).await?)) })
+        .map(|table| async move { Ok((table.name.clone(), look(table).await?)) })
         .buffer_unordered(snapshot.readers().max(1))
         .try_collect()
         .await

@@ -42,7 +42,8 @@ pub enum Cell {
     Bytes(Span),
     /// 16 bytes of a UUID.
     Uuid(Span),
-    /// Days since 1970-01-01, proleptic Gregorian.
+    /// Days since 1970-01-01, proleptic Gregorian. The greatest and the least number are PostgreSQL's infinities, here
+    /// and below.
     Date(i32),
     /// Microseconds since midnight; negative or above 24 h for time spans.
     Time(i64),

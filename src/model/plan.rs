@@ -252,6 +252,12 @@ pub struct KeyPlan {
     pub columns: Vec<String>,
     /// MySQL prefix lengths, column by column; empty where there is none.
     pub prefixes: Vec<Option<u32>>,
+    /// DESC, column by column; empty where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub descending: Vec<bool>,
+    /// COLLATE in the target's words, unquoted, column by column; empty where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collations: Vec<Option<String>>,
 }
 
 /// Unique constraint or index.

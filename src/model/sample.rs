@@ -52,7 +52,7 @@ pub fn table(name: &str, columns: Vec<ColumnPlan>) -> TablePlan {
 
 /// A primary key without a name.
 pub fn key(columns: &[&str]) -> KeyPlan {
-    KeyPlan { name: None, columns: names(columns), prefixes: vec![] }
+    KeyPlan { name: None, columns: names(columns), prefixes: vec![], descending: vec![], collations: vec![] }
 }
 
 /// An index over whole columns.

@@ -335,6 +335,12 @@ pub struct PrimaryKey {
     pub columns: Vec<String>,
     /// MySQL: characters of the column that are part of the key, column by column.
     pub prefixes: Vec<Option<u32>>,
+    /// DESC, column by column; empty where no column has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub descending: Vec<bool>,
+    /// SQLite: collations of the key's own, column by column; empty where none differs from its column's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collations: Vec<Option<Collation>>,
 }
 
 /// A unique constraint, a unique index or a plain index.
@@ -510,6 +516,8 @@ pub enum ObjectKind {
     Extension,
     /// Exclusion constraint and whatever else guards data without a neutral form.
     Constraint,
+    /// A number that the application keeps in the file's header (SQLite: `user_version`, `application_id`).
+    Setting,
 }
 
 impl ObjectKind {
@@ -530,6 +538,7 @@ impl ObjectKind {
             Self::Policy => "policy",
             Self::Extension => "extension",
             Self::Constraint => "constraint",
+            Self::Setting => "setting",
         }
     }
 }

@@ -45,8 +45,20 @@ pub fn civil_from_days(days: i32) -> (i64, u32, u32) {
     (year, u32::try_from(month).unwrap_or(1), u32::try_from(day).unwrap_or(1))
 }
 
-/// `YYYY-MM-DD`.
+/// How PostgreSQL spells a date beyond all dates, which cells hold as the greatest or least number there is.
+pub fn infinite(greatest: bool, least: bool) -> Option<&'static str> {
+    match (greatest, least) {
+        (true, _) => Some("infinity"),
+        (_, true) => Some("-infinity"),
+        _ => None,
+    }
+}
+
+/// `YYYY-MM-DD`; `infinity` and `-infinity` for the greatest and the least number.
 pub fn format_date(days: i32) -> String {
+    if let Some(infinite) = infinite(days == i32::MAX, days == i32::MIN) {
+        return infinite.to_owned();
+    }
     let (year, month, day) = civil_from_days(days);
     format!("{year:04}-{month:02}-{day:02}")
 }
@@ -61,8 +73,12 @@ pub fn format_time(micros: i64, digits: u8) -> String {
     out
 }
 
-/// `YYYY-MM-DD HH:MM:SS` with that many fractional digits (0 to 6, cut, never rounded).
+/// `YYYY-MM-DD HH:MM:SS` with that many fractional digits (0 to 6, cut, never rounded); `infinity` and `-infinity` for
+/// the greatest and the least number.
 pub fn format_datetime(micros: i64, digits: u8) -> String {
+    if let Some(infinite) = infinite(micros == i64::MAX, micros == i64::MIN) {
+        return infinite.to_owned();
+    }
     let (days, rest) = split_days(micros);
     format!("{} {}", format_date(days), format_time(rest, digits))
 }

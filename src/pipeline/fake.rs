@@ -179,7 +179,7 @@ impl Snapshot for FakeSnapshot {
         Ok(self.rows.len() as u64)
     }
 
-    async fn profile(&self, _table: &Table, _target: Dialect) -> Result<TableProfile> {
+    async fn profile(&self, _: &Table, _: Dialect, _condition: Option<&str>) -> Result<TableProfile> {
         Ok(TableProfile::default())
     }
 

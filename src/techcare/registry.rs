@@ -41,6 +41,8 @@ fn table<E: EntityTrait>() -> Table {
             name: None,
             prefixes: vec![None; key_names.len()],
             columns: key_names,
+            descending: Vec::new(),
+            collations: Vec::new(),
         }),
         indexes: E::Column::iter().filter_map(|column| unique(&name, column)).collect(),
         foreign_keys: E::Relation::iter().filter_map(|relation| foreign_key(&relation)).collect(),

@@ -224,6 +224,12 @@ pub trait Rules: Send + Sync {
     /// Type for a column. A column of the same dialect keeps its own type word for word.
     fn map_column(&self, input: &ColumnInput<'_>) -> Mapping;
 
+    /// What travels of a column between two databases of this dialect, where that is more than `carries` can hold:
+    /// values that no other engine has.
+    fn carries_here(&self, _native: &str, carries: DataType) -> DataType {
+        carries
+    }
+
     /// What a type of this dialect holds, by its declaration alone.
     fn type_of(&self, native: &str) -> DataType;
 

@@ -164,7 +164,9 @@ pub trait Snapshot: Send + Sync {
     async fn count(&self, table: &str) -> Result<u64>;
 
     /// Looks at the data of a table as far as its declared types leave something open towards `target`.
-    async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile>;
+    ///
+    /// With a `condition` (SQL of this engine) only at the rows for which it is true.
+    async fn profile(&self, table: &Table, target: Dialect, condition: Option<&str>) -> Result<TableProfile>;
 
     /// Counts the rows of a table for which `condition` is true, SQL of this engine over the table's columns. `Usage`
     /// with the engine's own words if it does not take the condition.

@@ -16,7 +16,7 @@ use crate::model::error::{Error, ErrorKind, Result};
 /// Settings of every session: strict, in UTC, patient while the other end of a migration is slow. The comments are
 /// read by MariaDB or by MySQL 8 alone. `NO_BACKSLASH_ESCAPES` and `ANSI_QUOTES` stay off whatever the server says.
 const SESSION: &str = "SET SESSION sql_mode='STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,\
-     NO_ENGINE_SUBSTITUTION', time_zone='+00:00', net_read_timeout=3600, net_write_timeout=3600, \
+     NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES', time_zone='+00:00', net_read_timeout=3600, net_write_timeout=3600, \
      wait_timeout=86400, lock_wait_timeout=60, innodb_lock_wait_timeout=60, sql_quote_show_create=1 \
      /*M!100101 , max_statement_time=0 */ \
      /*!80000 , information_schema_stats_expiry=0, max_execution_time=0 */";

@@ -273,7 +273,10 @@ fn key_columns(key: &KeyPlan) -> String {
     let prefix = |at: usize| key.prefixes.get(at).copied().flatten().map(|n| format!("({n})"));
     let parts = key.columns.iter().enumerate();
     parts
-        .map(|(at, c)| format!("{}{}", quote(c), prefix(at).unwrap_or_default()))
+        .map(|(at, c)| {
+            let order = if key.descending.get(at) == Some(&true) { " DESC" } else { "" };
+            format!("{}{}{order}", quote(c), prefix(at).unwrap_or_default())
+        })
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -415,7 +418,7 @@ mod tests {
         let mut twice = column("twice", "int");
         twice.generated = Some(GeneratedPlan { expression: "`id` * 2".into(), stored: true });
         let mut t = table(vec![id, name, seen, twice]);
-        t.primary_key = Some(KeyPlan { name: None, columns: vec!["id".into()], prefixes: vec![] });
+        t.primary_key = Some(sample::key(&["id"]));
         t.indexes = vec![index("u", true, &["na`me"]), index("i", false, &["seen", "id"])];
         t.checks = vec![CheckPlan { name: Some("c".into()), expression: "`id` > 0".into() }];
         t.foreign_keys = vec![sample::foreign_key(&["twice"], "p", &["id"])];

@@ -8,6 +8,7 @@ use super::connection::{Fields, rows};
 use super::types::quote;
 use super::{native::NativeType, stage};
 use crate::engine::capability::{Naming, Orphans};
+use crate::engine::condition::where_clause;
 use crate::engine::expression;
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
@@ -23,7 +24,12 @@ const KEYS: usize = 5;
 
 /// Measures the keys of a table that the target may not take as they are declared, and counts the values that it
 /// cannot hold.
-pub async fn table(connection: &mut MySqlConnection, table: &Table, target: Dialect) -> Result<TableProfile> {
+pub async fn table(
+    connection: &mut MySqlConnection,
+    table: &Table,
+    target: Dialect,
+    among: Option<&str>,
+) -> Result<TableProfile> {
     let measured: Vec<usize> =
         (0..table.columns.len()).filter(|at| is_open(table, &table.columns[*at], target)).collect();
     let doubts: Vec<(usize, Doubt)> = table
@@ -54,7 +60,8 @@ pub async fn table(connection: &mut MySqlConnection, table: &Table, target: Dial
     selected
         .extend(doubts.iter().map(|(_, doubt)| format!("COUNT(CASE WHEN {} THEN 1 END)", doubt.condition)));
     let what = format!("table \"{}\"", table.name);
-    let sql = format!("SELECT {} FROM {}", selected.join(", "), quote(&table.name));
+    let only = among.map(where_clause).unwrap_or_default();
+    let sql = format!("SELECT {} FROM {}{only}", selected.join(", "), quote(&table.name));
     let answers = rows(connection, &what, &sql).await?;
     let answer = |at: usize| answers.first().and_then(|row| row.number::<u64>(at));
     let mut columns = vec![ColumnProfile::default(); table.columns.len()];
@@ -73,7 +80,10 @@ pub async fn table(connection: &mut MySqlConnection, table: &Table, target: Dial
         columns[*at].misfits.push(Misfit {
             code: doubt.code.to_owned(),
             rows: found,
-            keys: keys(connection, table, &doubt.condition).await?,
+            keys: {
+                let among = among.map(|text| format!(" AND (\n{text}\n)")).unwrap_or_default();
+                keys(connection, table, &format!("({}){among}", doubt.condition)).await?
+            },
             text: doubt.text.to_owned(),
         });
     }
@@ -118,6 +128,9 @@ fn doubts(column: &Column, keyed: bool, target: Dialect) -> Vec<Doubt> {
     let mut out = Vec::new();
     let mut doubt = |code, text, condition| out.push(Doubt { code, text, condition });
     match &column.data_type {
+        // Between two databases of this dialect they arrive as they are.
+        DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. } | DataType::Enum { .. }
+            if target == Dialect::Mysql => {}
         DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. } => {
             let no_day = no_calendar_day(&name);
             if target == Dialect::Sqlite {
@@ -274,10 +287,12 @@ mod tests {
         for (native_type, target, expected) in [
             ("int", Postgres, &[][..]),
             ("decimal(65,30)", Sqlite, &[]),
-            ("date", Mysql, &["zero_date"]),
+            ("date", Mysql, &[]),
+            ("date", Postgres, &["zero_date"]),
             ("datetime(6)", Postgres, &["zero_date"]),
             ("timestamp", Sqlite, &["datetime_range", "zero_date"]),
-            ("enum('a','b')", Mysql, &["not_a_label"]),
+            ("enum('a','b')", Mysql, &[]),
+            ("enum('a','b')", Sqlite, &["not_a_label"]),
             ("enum('','b')", Postgres, &[]),
             ("bigint unsigned", Sqlite, &["integer_range"]),
             ("bigint unsigned", Postgres, &[]),

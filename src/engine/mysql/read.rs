@@ -406,8 +406,8 @@ impl Snapshot for View {
         self.with(async |connection| number(connection, &format!("table \"{table}\""), &sql).await).await
     }
 
-    async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile> {
-        self.with(async |connection| profile::table(connection, table, target).await).await
+    async fn profile(&self, table: &Table, target: Dialect, condition: Option<&str>) -> Result<TableProfile> {
+        self.with(async |connection| profile::table(connection, table, target, condition).await).await
     }
 
     async fn matching(&self, table: &Table, condition: &str) -> Result<Matching> {

@@ -54,7 +54,7 @@ impl DumpDialect for MysqlDump {
             "SET {keep};\n\
              SET NAMES utf8mb4;\n\
              SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,\
-             NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', foreign_key_checks = 0, unique_checks = 1, autocommit = 1;\n\
+             NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES', time_zone = '+00:00', foreign_key_checks = 0, unique_checks = 1, autocommit = 1;\n\
              {}{more}",
             check(&format!("SELECT {is_right}"), &literal(wrong))
         )

@@ -127,6 +127,17 @@ impl RulesTrait for Rules {
         }
     }
 
+    /// Dates of no calendar, and the empty text in the place of a label, are values that only this dialect has.
+    fn carries_here(&self, native: &str, carries: DataType) -> DataType {
+        match carries {
+            DataType::Date
+            | DataType::DateTime { .. }
+            | DataType::Timestamp { .. }
+            | DataType::Enum { .. } => DataType::Native { dialect: Dialect::Mysql, name: native.to_owned() },
+            carries => carries,
+        }
+    }
+
     fn type_of(&self, native: &str) -> DataType {
         NativeType::parse(native).data_type(native)
     }

@@ -280,6 +280,9 @@ fn float_text(value: f64) -> String {
 
 /// Years before 1 are counted backwards in text.
 fn date_text(days: i32) -> String {
+    if let Some(infinite) = value::infinite(days == i32::MAX, days == i32::MIN) {
+        return infinite.to_owned();
+    }
     let (year, month, day) = value::civil_from_days(days);
     if year > 0 {
         format!("{year:04}-{month:02}-{day:02}")
@@ -289,6 +292,9 @@ fn date_text(days: i32) -> String {
 }
 
 fn datetime_text(micros: i64, zone: &str) -> String {
+    if let Some(infinite) = value::infinite(micros == i64::MAX, micros == i64::MIN) {
+        return infinite.to_owned();
+    }
     let (days, rest) = value::split_days(micros);
     let (date, time) = (date_text(days), value::format_time(rest, 6));
     match date.strip_suffix(" BC") {

@@ -84,11 +84,11 @@ impl Question {
         format!("count(*) FILTER (WHERE {})::int8", self.over(column))
     }
 
-    /// The misfit, with the keys of some of its rows. `from` is the table, quoted.
+    /// The misfit, with the keys of some of its rows. `from` is the table, quoted, and a condition for its rows.
     pub(super) async fn found(
         self,
         session: &mut PgConnection,
-        from: &str,
+        (from, among): (String, Option<&str>),
         table: &Table,
         column: &str,
         rows: u64,
@@ -98,7 +98,8 @@ impl Question {
         if !names.is_empty() {
             let selected: Vec<String> = names.iter().map(|k| format!("{}::text", quote(k))).collect();
             let selected = selected.join(", ");
-            let condition = self.over(column);
+            let among = among.map(|text| format!(" AND (\n{text}\n)")).unwrap_or_default();
+            let condition = format!("({}){among}", self.over(column));
             let sql =
                 format!("SELECT {selected} FROM {from} WHERE {condition} ORDER BY {selected} LIMIT {KEYS}");
             for row in sqlx::query(AssertSqlSafe(sql)).fetch_all(session).await? {

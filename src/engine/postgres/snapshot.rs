@@ -133,7 +133,7 @@ impl Snapshot for PostgresSnapshot {
         Ok(u64::try_from(counted).unwrap_or(0))
     }
 
-    async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile> {
+    async fn profile(&self, table: &Table, target: Dialect, condition: Option<&str>) -> Result<TableProfile> {
         let questions: Vec<Vec<Measure>> =
             table.columns.iter().map(|column| measures(table, column, target)).collect();
         let mut selected = vec!["count(*)".to_owned()];
@@ -147,7 +147,8 @@ impl Snapshot for PostgresSnapshot {
         if selected.len() == 1 {
             return Ok(TableProfile::default());
         }
-        let sql = format!("SELECT {} FROM {}", selected.join(", "), self.from(&table.name));
+        let rows = condition.map(where_clause).unwrap_or_default();
+        let sql = format!("SELECT {} FROM {}{rows}", selected.join(", "), self.from(&table.name));
         let failed = |e: &sqlx::Error| {
             fault(ErrorKind::Read, format!("cannot look at table {}", quote(&table.name)), e)
         };
@@ -167,7 +168,8 @@ impl Snapshot for PostgresSnapshot {
             let count = answers.next().transpose().map_err(|e| failed(&e))?.flatten().unwrap_or(0);
             if let Some(rows) = u64::try_from(count).ok().filter(|rows| *rows > 0) {
                 let name = &table.columns[at].name;
-                let found = question.found(&mut exporter, &self.from(&table.name), table, name, rows).await;
+                let from = (self.from(&table.name), condition);
+                let found = question.found(&mut exporter, from, table, name, rows).await;
                 columns[at].misfits.push(found.map_err(|e| failed(&e))?);
             }
         }

@@ -144,31 +144,37 @@ pub(super) fn float(bytes: &[u8]) -> Result<f64, Reason> {
     }
 }
 
-/// A date as days since 1970-01-01.
+/// A date as days since 1970-01-01. Infinities have the same bits here and there.
 pub(super) fn date(bytes: &[u8]) -> Result<i32, Reason> {
     let days = bytes.try_into().map(i32::from_be_bytes).map_err(|_| "is no date")?;
     if matches!(days, i32::MAX | i32::MIN) {
-        return Err("is an infinite date, which only PostgreSQL has");
+        return Ok(days);
     }
     days.checked_add(EPOCH_DAYS).ok_or("is a date out of range")
 }
 
-/// A timestamp as microseconds since 1970-01-01.
+/// A timestamp as microseconds since 1970-01-01; as with dates, infinities stay what they are.
 pub(super) fn timestamp(bytes: &[u8]) -> Result<i64, Reason> {
     let micros = bytes.try_into().map(i64::from_be_bytes).map_err(|_| "is no timestamp")?;
     if matches!(micros, i64::MAX | i64::MIN) {
-        return Err("is an infinite timestamp, which only PostgreSQL has");
+        return Ok(micros);
     }
     micros.checked_add(EPOCH_MICROS).ok_or("is a timestamp out of range")
 }
 
 /// Days as PostgreSQL counts them.
 pub(super) fn from_days(days: i32) -> Option<[u8; 4]> {
+    if matches!(days, i32::MAX | i32::MIN) {
+        return Some(days.to_be_bytes());
+    }
     days.checked_sub(EPOCH_DAYS).filter(|d| !matches!(*d, i32::MAX | i32::MIN)).map(i32::to_be_bytes)
 }
 
 /// Microseconds as PostgreSQL counts them.
 pub(super) fn from_micros(micros: i64) -> Option<[u8; 8]> {
+    if matches!(micros, i64::MAX | i64::MIN) {
+        return Some(micros.to_be_bytes());
+    }
     micros.checked_sub(EPOCH_MICROS).filter(|m| !matches!(*m, i64::MAX | i64::MIN)).map(i64::to_be_bytes)
 }
 
@@ -414,13 +420,15 @@ mod tests {
     }
 
     #[test]
-    fn infinities_are_no_cells() {
-        assert!(date(&i32::MAX.to_be_bytes()).is_err());
-        assert!(timestamp(&i64::MIN.to_be_bytes()).is_err());
+    fn infinities_stay_what_they_are() {
+        assert_eq!(date(&i32::MAX.to_be_bytes()), Ok(i32::MAX));
+        assert_eq!(timestamp(&i64::MIN.to_be_bytes()), Ok(i64::MIN));
+        assert_eq!(from_days(i32::MIN), Some(i32::MIN.to_be_bytes()));
+        assert_eq!(from_micros(i64::MAX), Some(i64::MAX.to_be_bytes()));
         assert_eq!(date(&0_i32.to_be_bytes()), Ok(10_957));
         assert_eq!(from_days(10_957), Some([0; 4]));
         assert_eq!(timestamp(&0_i64.to_be_bytes()), Ok(946_684_800_000_000));
-        assert!(from_micros(i64::MIN).is_none());
+        assert!(from_micros(i64::MIN + 1).is_none());
         assert!(timestamp(&(i64::MAX - 1).to_be_bytes()).is_err());
     }
 

@@ -11,7 +11,7 @@ use crate::model::plan::{
     ColumnPlan, ForeignKeyPlan, IdentityPlan, IndexPlan, KeyPlan, Plan, Script, Statement, TablePlan,
 };
 use crate::model::schema::{
-    Action, Collation, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration,
+    Action, Collation, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration, ObjectKind,
 };
 use crate::model::value;
 
@@ -168,6 +168,12 @@ impl Rules for SqliteRules {
                 ));
             }
         }
+        let settings = plan.objects.iter().filter(|o| o.kind == ObjectKind::Setting);
+        script.last.extend(settings.map(|setting| Statement {
+            table: None,
+            what: setting.name.clone(),
+            sql: setting.definition.clone(),
+        }));
         script
     }
 }
@@ -247,7 +253,7 @@ fn create_table(plan: &Plan, table: &TablePlan, naming: &Naming) -> String {
     if let Some(key) = &table.primary_key
         && !key_is_in_column(plan, table, rowid)
     {
-        lines.push(format!("{}PRIMARY KEY ({})", named(key.name.as_deref()), column_list(&key.columns)));
+        lines.push(format!("{}PRIMARY KEY ({})", named(key.name.as_deref()), key_parts(key)));
     }
     for index in table.indexes.iter().filter(|i| is_inline(i)) {
         lines.push(format!("{}UNIQUE ({})", named(index.name.as_deref()), index_parts(index)));
@@ -403,6 +409,17 @@ fn index_parts(index: &IndexPlan) -> String {
         sql
     };
     index.parts.iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+/// The columns of a primary key.
+fn key_parts(key: &KeyPlan) -> String {
+    let part = |(at, column): (usize, &String)| {
+        let collation = key.collations.get(at).and_then(Option::as_ref);
+        let collation = collation.map(|name| format!(" COLLATE {}", quote(name))).unwrap_or_default();
+        let order = if key.descending.get(at) == Some(&true) { " DESC" } else { "" };
+        format!("{}{collation}{order}", quote(column))
+    };
+    key.columns.iter().enumerate().map(part).collect::<Vec<_>>().join(", ")
 }
 
 fn create_index(table: &str, name: &str, index: &IndexPlan) -> String {

@@ -47,6 +47,17 @@ pub fn schema(connection: &Connection) -> Result<Schema> {
             _ => {}
         }
     }
+    for name in ["application_id", "user_version"] {
+        let value: i64 = connection.pragma_query_value(None, name, |r| r.get(0))?;
+        if value != 0 {
+            objects.push(Object {
+                kind: ObjectKind::Setting,
+                name: name.to_owned(),
+                table: None,
+                definition: format!("PRAGMA {name} = {value}"),
+            });
+        }
+    }
     resolve_references(&mut tables);
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     transaction.finish()?;
@@ -179,7 +190,7 @@ fn table(connection: &Connection, texts: &Texts, entry: Entry, text: &TableText)
     let infos = infos(connection, &entry.name)?;
     let mut uniques = text.uniques.clone();
     let mut indexes = Vec::new();
-    let mut has_key_index = false;
+    let (mut has_key_index, mut key_parts) = (false, Vec::new());
     let mut columns = Vec::new();
     for info in &infos {
         columns.push(column(connection, &entry, info, text)?);
@@ -188,6 +199,7 @@ fn table(connection: &Connection, texts: &Texts, entry: Entry, text: &TableText)
     for line in index_lines(connection, &entry.name)? {
         if line.origin == "pk" {
             has_key_index = true;
+            key_parts = index_parts(connection, &columns, &line.name, &IndexText::default())?;
         } else {
             indexes.push(index(connection, texts, &columns, line, &mut uniques)?);
         }
@@ -211,6 +223,16 @@ fn table(connection: &Connection, texts: &Texts, entry: Entry, text: &TableText)
         name: text.key_name.clone(),
         columns: key.iter().map(|i| i.name.clone()).collect(),
         prefixes: vec![None; key.len()],
+        descending: if key_parts.iter().any(|p: &IndexPart| p.descending) {
+            key_parts.iter().map(|p| p.descending).collect()
+        } else {
+            Vec::new()
+        },
+        collations: if key_parts.iter().any(|p| p.collation.is_some()) {
+            key_parts.into_iter().map(|p| p.collation).collect()
+        } else {
+            Vec::new()
+        },
     });
     let estimated_rows = estimated_rows(connection, &entry.name)?;
     let checks = text.checks.iter().filter(|c| !recognise_enum(c, &mut columns)).cloned().collect();

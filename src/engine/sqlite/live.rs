@@ -16,6 +16,7 @@ use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Statement, TablePlan};
+use crate::model::schema::ObjectKind;
 
 /// Takes everything of a staged file into a live one. Of the plan's tables it has none but those that are replaced,
 /// and these have no row: otherwise nothing is changed.
@@ -41,6 +42,9 @@ fn swap_tables(connection: &mut Connection, plan: &Plan) -> Result<()> {
     refuse_rows(&transaction, plan.tables.iter().filter(|t| t.replaces))?;
     let triggers = drop_replaced(&transaction, plan).map_err(failed)?;
     copy_tables(&transaction).map_err(failed)?;
+    for setting in plan.objects.iter().filter(|o| o.kind == ObjectKind::Setting) {
+        transaction.execute_batch(&setting.definition).map_err(failed)?;
+    }
     for trigger in triggers {
         transaction.execute_batch(&trigger).map_err(failed)?;
     }

@@ -8,6 +8,7 @@ use super::cell::{self, Misfit as CellMisfit, Reading, Value};
 use super::ddl::quote;
 use super::file::failure;
 use super::read::Key;
+use crate::engine::condition::where_clause;
 use crate::model::batch::Cell;
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
@@ -41,8 +42,13 @@ const NO_EPOCH: CellMisfit = CellMisfit {
 const TOO_PRECISE: CellMisfit =
     CellMisfit { code: "scale", text: "has more fractional digits than the column declares" };
 
-/// Looks at the whole table.
-pub fn table(connection: &Connection, table: &Table, target: Dialect) -> Result<TableProfile> {
+/// Looks at the whole table, or at those of its rows for which a condition is true.
+pub fn table(
+    connection: &Connection,
+    table: &Table,
+    target: Dialect,
+    condition: Option<&str>,
+) -> Result<TableProfile> {
     let what = || format!("cannot read table {}", quote(&table.name));
     let failed = |e: rusqlite::Error| failure(ErrorKind::Read, what(), &e);
     let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
@@ -56,7 +62,8 @@ pub fn table(connection: &Connection, table: &Table, target: Dialect) -> Result<
         .collect();
     let mut parts: Vec<String> = looks.iter().map(Look::selected).collect();
     parts.extend(key.rowid.map(|name| format!("t.{name}")));
-    let sql = format!("SELECT {} FROM main.{} AS t", parts.join(", "), quote(&table.name));
+    let only = condition.map(where_clause).unwrap_or_default();
+    let sql = format!("SELECT {} FROM main.{} AS t{only}", parts.join(", "), quote(&table.name));
     let mut statement = connection.prepare(&sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut count = 0;

@@ -361,12 +361,14 @@ impl Snapshot for SqliteSnapshot {
             .await
     }
 
-    async fn profile(&self, table: &Table, target: Dialect) -> Result<TableProfile> {
+    async fn profile(&self, table: &Table, target: Dialect, condition: Option<&str>) -> Result<TableProfile> {
         if target == Dialect::Sqlite {
             return Ok(TableProfile::default());
         }
-        let table = table.clone();
-        self.pool.run(move |connection| profile::table(connection, &table, target)).await
+        let (table, condition) = (table.clone(), condition.map(str::to_owned));
+        self.pool
+            .run(move |connection| profile::table(connection, &table, target, condition.as_deref()))
+            .await
     }
 
     async fn matching(&self, table: &Table, condition: &str) -> Result<Matching> {

@@ -48,7 +48,7 @@ pub fn apply(
 }
 
 /// Which rows of a table a rule carries; nobody has counted yet.
-pub(super) fn filter(rules: &[TableRule], table: &str) -> Option<Filter> {
+pub fn filter(rules: &[TableRule], table: &str) -> Option<Filter> {
     let condition = rule::about(rules, table)?.condition.clone()?;
     Some(Filter { condition, left: None })
 }

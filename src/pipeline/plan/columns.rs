@@ -9,8 +9,8 @@ use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::origin::Origin;
 use crate::model::plan::{
-    ColumnPlan, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, IndexPartPlan, IndexPlan, TablePlan,
-    TypePlan,
+    ColumnPlan, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, IndexPartPlan, IndexPlan, Scope,
+    TablePlan, TypePlan,
 };
 use crate::model::rule;
 use crate::model::schema::{Collation, Column, DataType, DefaultValue, Identity, IdentityGeneration, Table};
@@ -29,6 +29,11 @@ impl Planner<'_> {
             let is_forced = forced.is_some();
             let mapping = match forced {
                 Some(native_type) => by_hand::mapped(native_type, &effective, mapping),
+                // A table that is there may have another type for it.
+                None if input.verbatim() && input.scope != Scope::DataOnly => {
+                    let carries = input.rules.carries_here(&mapping.native_type, mapping.carries);
+                    Mapping { carries, ..mapping }
+                }
                 None => mapping,
             };
             self.type_findings(table, position, &effective, &mapping);

@@ -43,6 +43,7 @@ fn unique_keys(table: &TablePlan) -> Vec<IndexPlan> {
     let primary = table.primary_key.iter().map(|key: &KeyPlan| {
         let parts = key.columns.iter().enumerate().map(|(at, column)| IndexPartPlan {
             prefix: key.prefixes.get(at).copied().flatten(),
+            collation: key.collations.get(at).cloned().flatten(),
             ..IndexPartPlan::plain(Some(column.clone()), None)
         });
         IndexPlan::over(key.name.clone(), true, parts.collect())

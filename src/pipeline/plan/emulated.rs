@@ -219,15 +219,16 @@ impl Planner<'_> {
     /// What a primary key over loosely compared text forbids and its columns in the target do not: a unique index.
     pub(super) fn loose_primary_key(&mut self, table: &Table, columns: &[ColumnPlan]) -> Option<IndexPlan> {
         let key = table.primary_key.as_ref()?;
-        let loose: Vec<Looseness> =
-            key.columns.iter().map(|c| self.looseness(table, c, columns, None)).collect();
-        for (column, looseness) in key.columns.iter().zip(&loose) {
+        let said = |at: usize| key.collations.get(at).and_then(Option::as_ref);
+        let each = key.columns.iter().enumerate();
+        let loose: Vec<Looseness> = each.map(|(at, c)| self.looseness(table, c, columns, said(at))).collect();
+        for (at, (column, looseness)) in key.columns.iter().zip(&loose).enumerate() {
             if matches!(looseness, Looseness::Lost) {
-                self.looser(table, column, columns, ("primary key", key.name.as_deref()), None);
+                self.looser(table, column, columns, ("primary key", key.name.as_deref()), said(at));
             }
         }
-        let said = loose.iter().any(|l| matches!(l, Looseness::Key(_)));
-        if !said || loose.iter().any(|l| matches!(l, Looseness::Lost)) {
+        let any = loose.iter().any(|l| matches!(l, Looseness::Key(_)));
+        if !any || loose.iter().any(|l| matches!(l, Looseness::Lost)) {
             return None;
         }
         let target = self.names.table(&table.name);

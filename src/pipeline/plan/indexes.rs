@@ -62,7 +62,16 @@ impl Planner<'_> {
         }
         let prefixes = if cut && can.index_prefixes { key.prefixes.clone() } else { Vec::new() };
         let columns = key.columns.iter().map(|c| self.names.column(&table.name, c)).collect();
-        Some(KeyPlan { name, columns, prefixes })
+        if key.descending.contains(&true) && !self.input.verbatim() {
+            let text = "goes upwards in the target in the columns that go downwards (DESC) in the source";
+            let note = Note::new(codes::INDEX_SIMPLIFIED, "primary key", FindingAction::Translated, text);
+            self.findings.push(note.table(&table.name).object(key.name.as_deref()));
+        }
+        let own = self.input.verbatim();
+        let descending = if own { key.descending.clone() } else { Vec::new() };
+        let collations = key.collations.iter().filter(|_| own);
+        let collations = collations.map(|c| c.as_ref().map(|c| c.name.clone())).collect();
+        Some(KeyPlan { name, columns, prefixes, descending, collations })
     }
 
     /// Whether somebody gave a primary key its name: PostgreSQL makes one up after the table.

@@ -14,8 +14,9 @@ impl Planner<'_> {
             if self.carries_type(object) {
                 continue;
             }
-            // Nothing else of a sequence's dialect has sequences, so it goes word for word or not at all.
-            if object.kind == ObjectKind::Sequence && self.input.verbatim() {
+            // No other dialect has these, so they go word for word or not at all.
+            let own = matches!(object.kind, ObjectKind::Sequence | ObjectKind::Setting);
+            if own && self.input.verbatim() {
                 self.objects.push(ObjectPlan {
                     kind: object.kind,
                     name: object.name.clone(),

@@ -215,7 +215,7 @@ fn a36_dates_of_no_calendar_are_known_before_a_row_moves() {
                INSERT INTO t VALUES (1, '0000-00-00', '2024-02-29 10:00:00'), (2, '2024-00-00', '2023-02-29 10:00:00'),
                    (3, '2200-00-08', NULL), (4, '2024-02-29', '2024-12-31 23:59:59')";
     for from in products() {
-        for to in Engine::all() {
+        for to in [Postgres, Sqlite] {
             let refused = migrate(from, sql, to).refused(&["id=1", "id=2", "id=3"]);
             let rows: Vec<_> =
                 refused.findings("zero_date").iter().map(|f| f["rows"].as_u64().unwrap()).collect();

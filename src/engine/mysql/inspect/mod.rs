@@ -208,6 +208,8 @@ fn keys_of(rows: &[Fields]) -> (Option<PrimaryKey>, Vec<Index>) {
                 name: None,
                 columns: parts.iter().map(|p| p.word(3)).collect(),
                 prefixes: parts.iter().map(|p| p.number(5)).collect(),
+                descending: descending(parts),
+                collations: vec![],
             });
             continue;
         }
@@ -232,6 +234,12 @@ fn keys_of(rows: &[Fields]) -> (Option<PrimaryKey>, Vec<Index>) {
         });
     }
     (primary, indexes)
+}
+
+/// Which columns of a key go downwards; nothing where none does.
+fn descending(rows: &[Fields]) -> Vec<bool> {
+    let down: Vec<bool> = rows.iter().map(|p| index_part(p, false).descending).collect();
+    if down.contains(&true) { down } else { Vec::new() }
 }
 
 /// The columns without those that this program made for an index over an expression: the index has it instead.

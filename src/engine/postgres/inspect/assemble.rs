@@ -76,6 +76,8 @@ impl<'a> Reader<'a> {
             name: Some(c.name.clone()),
             columns: c.columns.clone(),
             prefixes: vec![None; c.columns.len()],
+            descending: vec![],
+            collations: vec![],
         });
         let everywhere = self.on_every_partition(relation.oid);
         let foreign_keys = constraints()

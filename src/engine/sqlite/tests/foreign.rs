@@ -229,9 +229,9 @@ async fn every_type_comes_back_as_what_it_was() {
     assert_same(&to, &again).await;
     // What another engine's types became is read as what it was, and nothing of it is out of place.
     let snapshot = source(&to).await.snapshot(1).await.unwrap();
-    let profile = snapshot.profile(table, Dialect::Sqlite).await.unwrap();
+    let profile = snapshot.profile(table, Dialect::Sqlite, None).await.unwrap();
     assert!(profile.columns.is_empty());
-    let profile = snapshot.profile(table, Dialect::Mysql).await.unwrap();
+    let profile = snapshot.profile(table, Dialect::Mysql, None).await.unwrap();
     let misfits: Vec<&str> =
         profile.columns.iter().flat_map(|c| &c.misfits).map(|m| m.code.as_str()).collect();
     assert_eq!(misfits, ["not_finite", "not_finite"]);

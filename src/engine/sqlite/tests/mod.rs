@@ -155,6 +155,8 @@ fn table_plan(table: &Table) -> TablePlan {
             name: k.name.clone(),
             columns: k.columns.clone(),
             prefixes: vec![],
+            descending: k.descending.clone(),
+            collations: k.collations.iter().map(|c| c.as_ref().map(|c| c.name.clone())).collect(),
         }),
         indexes: table.indexes.iter().map(index_plan).collect(),
         foreign_keys: table
@@ -611,7 +613,7 @@ async fn a_profile_tells_what_declarations_leave_open() {
     let schema = source.inspect().await.unwrap();
     let snapshot = source.snapshot(1).await.unwrap();
     let table = schema.table("types \"of\" all").unwrap();
-    let profile = snapshot.profile(table, Dialect::Postgres).await.unwrap();
+    let profile = snapshot.profile(table, Dialect::Postgres, None).await.unwrap();
     assert_eq!(profile.rows, Some(4));
     let of = |name: &str| &profile.columns[table.columns.iter().position(|c| c.name == name).unwrap()];
     assert_eq!((of("b").max_chars, of("b").max_bytes), (Some(7), Some(7)));
@@ -628,10 +630,10 @@ async fn a_profile_tells_what_declarations_leave_open() {
     assert_eq!(codes("k"), [("text_in_blob", 1, "id=2".to_owned())]);
     assert_eq!(of("k").max_bytes, Some(70_000));
     assert_eq!((of("d").whole_digits, of("d").fraction_digits), (Some(18), Some(1)));
-    let mysql = snapshot.profile(table, Dialect::Mysql).await.unwrap();
+    let mysql = snapshot.profile(table, Dialect::Mysql, None).await.unwrap();
     assert_eq!(mysql.columns[5].misfits[0].code, "not_finite");
     assert_eq!(
-        snapshot.profile(table, Dialect::Sqlite).await.unwrap(),
+        snapshot.profile(table, Dialect::Sqlite, None).await.unwrap(),
         crate::model::plan::TableProfile::default()
     );
 }

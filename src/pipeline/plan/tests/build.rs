@@ -90,7 +90,16 @@ impl Table {
     pub(super) fn key(self, columns: &[&str]) -> Self {
         let columns: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
         let prefixes = vec![None; columns.len()];
-        Self { primary_key: Some(PrimaryKey { name: None, columns, prefixes }), ..self }
+        Self {
+            primary_key: Some(PrimaryKey {
+                name: None,
+                columns,
+                prefixes,
+                descending: vec![],
+                collations: vec![],
+            }),
+            ..self
+        }
     }
 
     pub(super) fn index(mut self, index: Index) -> Self {
