@@ -16,12 +16,16 @@ pub struct NativeWay {
     pub program: String,
     /// Packing where none is asked for.
     pub packing: Packing,
+    /// The engine packs what it writes itself; else it writes a plain file that is packed afterwards.
+    pub packs: bool,
     /// What is written is what the same snapshot reads, so that its rows can be told in the manifest.
     pub same_view: bool,
     /// Writers of the database wait as long as the snapshot is open.
     pub blocks_writers: bool,
     /// Bytes that the file will need about, where that is known.
     pub bytes: Option<u64>,
+    /// What somebody should know of such a backup, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// What a native backup is written with.
@@ -29,8 +33,10 @@ pub struct NativeWay {
 pub struct NativeOrder {
     /// The file: there, empty, private, and nobody else's.
     pub file: PathBuf,
-    /// Whether the form's own packing, if it has one, is left out because the file is packed afterwards or not at all.
-    pub plain: bool,
+    /// How the file is packed while it is written, where [`NativeWay::packs`] says that the engine can.
+    pub packing: Packing,
+    /// Whether the form may pack what is in it, as `pg_dump` does: not where the file is packed, or asked to be plain.
+    pub own_packing: bool,
     /// Hears how many bytes of how many are done; the latter is 0 where it is not known.
     pub progress: Arc<dyn Fn(u64, u64) + Send + Sync>,
     /// Interruption, looked at often.

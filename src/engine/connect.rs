@@ -57,7 +57,8 @@ pub async fn open_backup(engine: Dialect, file: &Path) -> Result<Option<Box<dyn 
 pub async fn check_backup(engine: Dialect, file: &Path) -> Result<()> {
     match engine {
         Dialect::Sqlite => sqlite::check_backup(file).await,
-        Dialect::Postgres | Dialect::Mysql => Ok(()),
+        Dialect::Postgres => postgres::check_backup(file).await,
+        Dialect::Mysql => mysql::check_backup(file).await,
     }
 }
 

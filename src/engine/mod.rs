@@ -12,6 +12,7 @@ pub mod expression;
 pub mod judge;
 pub mod limits;
 pub mod stream;
+pub mod tool;
 
 pub mod mysql;
 pub mod postgres;

@@ -2,7 +2,7 @@
 //! [`ErrorKind::exit_code`] and [`ErrorKind::is_transient`] are the only places that give a kind a meaning.
 //! Row values and passwords never enter an error: keys and column names do.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// Result of everything below the command line.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -55,6 +55,17 @@ impl ErrorKind {
             | Self::Verify
             | Self::Internal => 5,
             Self::Interrupted => 130,
+        }
+    }
+
+    /// What an error of the file system means where something was to be written.
+    pub fn of_writing(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::Permission,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::Space
+            }
+            _ => Self::Write,
         }
     }
 

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::support::binary::{Ran, Running, command};
+use super::support::database::{Db, Engine};
 
 /// A TechCare folder with a database of that journal mode.
 fn home(journal: &str) -> (TempDir, Connection) {
@@ -112,4 +113,137 @@ fn the_second_run_is_told_who_is_at_work() {
     made(home.path(), &["--keep", "1"]);
     assert!(!first.exists());
     assert_eq!(files(&home.path().join("backups")), 2);
+}
+
+/// A shell line in a folder, with nothing in the environment at all.
+fn cron(home: &Path, line: &str) -> Ran {
+    let mut shell = std::process::Command::new("env");
+    super::support::binary::clean(&mut shell, home);
+    shell.args(["-i", "sh", "-c", line, super::support::binary::PATH]);
+    Running::start(shell).end()
+}
+
+#[test]
+fn cron_needs_no_environment_and_no_terminal() {
+    let (home, _database) = home("WAL");
+    let path = made(home.path(), &["--output-dir", "nightly"]);
+    let ran = cron(
+        home.path(),
+        "cd / && \"$0\" backup -q --app-dir \"$OLDPWD\" --output-dir \"$OLDPWD/nightly\" --keep 1",
+    );
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
+    assert!(!path.exists());
+    let ran = cron(home.path(), "\"$0\" backup -q --output-dir nightly");
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
+    assert_eq!(files(&home.path().join("nightly")), 4);
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_the_older_backups() {
+    let (home, database) = home("WAL");
+    let path = made(home.path(), &[]);
+    database
+        .execute_batch(
+            "CREATE TABLE large (body); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+             INSERT INTO large SELECT randomblob(1000) FROM n",
+        )
+        .unwrap();
+    for how in ["none", "zstd"] {
+        let line =
+            format!("trap '' XFSZ; ulimit -f 2048; \"$0\" backup -q --metrics-file m.prom --compress {how}");
+        let ran = cron(home.path(), &line);
+        super::bad_input::error_shape(&ran, 5);
+        assert_eq!(files(&home.path().join("backups")), 2, "{ran}");
+        let metrics = fs::read_to_string(home.path().join("m.prom")).unwrap();
+        assert!(metrics.contains("last_exit_code") && metrics.contains("} 5\n"), "{metrics}");
+        assert!(metrics.contains("last_success_timestamp_seconds"), "{metrics}");
+    }
+    assert_eq!(backup(home.path(), &["--verify", path.to_str().unwrap()]).code, 0);
+}
+
+#[test]
+fn a_server_that_is_dead_is_exit_3_and_counted() {
+    let (home, _database) = home("WAL");
+    let args = ["-q", "--metrics-file", "m.prom", "--database", "postgresql://u@127.0.0.1:1/none"];
+    let ran = backup(home.path(), &args);
+    super::bad_input::error_shape(&ran, 3);
+    assert!(ran.stdout.is_empty() && !home.path().join("backups").exists(), "{ran}");
+    let metrics = fs::read_to_string(home.path().join("m.prom")).unwrap();
+    assert!(metrics.contains("database=\"postgresql://u@127.0.0.1:1/none\"} 3\n"), "{metrics}");
+    let ran = backup(home.path(), &["-q", "--metrics-file", "m.prom", "--database", "oracle"]);
+    assert_eq!(ran.code, 2, "{ran}");
+    assert!(fs::read_to_string(home.path().join("m.prom")).unwrap().contains("last_exit_code 2\n"));
+}
+
+#[test]
+fn servers_are_backed_up_by_their_own_programs() {
+    for (engine, end) in [(Engine::Postgres, "dump"), (Engine::Mariadb, "sql.zst")] {
+        let db = Db::fresh(engine);
+        db.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name VARCHAR(20)); INSERT INTO users VALUES (1, 'José')");
+        let home = tempfile::tempdir().unwrap();
+        let path = made(home.path(), &["--database", &db.url]);
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let begin = if engine == Engine::Postgres { "techcare_postgresql_2" } else { "techcare_mysql_2" };
+        assert!(name.starts_with(begin) && name.ends_with(end), "{name}");
+        assert_eq!(files(&home.path().join("backups")), 2);
+        for how in ["none", "zstd"] {
+            let path = made(home.path(), &["--database", &db.url, "--compress", how]);
+            assert_eq!(path.extension().unwrap() == "zst", how == "zstd");
+            assert_eq!(backup(home.path(), &["--verify", path.to_str().unwrap()]).code, 0);
+            let mut bytes = fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 4;
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(backup(home.path(), &["--verify", path.to_str().unwrap()]).code, 4);
+        }
+    }
+}
+
+#[test]
+fn a_password_with_every_sign_reaches_mariadb_and_nobody_else() {
+    let db = Db::fresh(Engine::Mariadb);
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)");
+    let user = format!("{}_u", db.name());
+    let word = "a\"b\\c#d e'ç$";
+    let literal = word.replace('\\', "\\\\").replace('\'', "''");
+    db.execute(&format!(
+        "CREATE OR REPLACE USER {user}@'%' IDENTIFIED BY '{literal}'; GRANT ALL ON {}.* TO {user}@'%'",
+        db.name()
+    ));
+    let home = tempfile::tempdir().unwrap();
+    let mut url = url::Url::parse(&db.url).unwrap();
+    url.set_username(&user).unwrap();
+    url.set_password(Some(word)).unwrap();
+    let mut command = command(home.path());
+    command.args(["backup", "-vv"]).env("DATABASE_URL", url.as_str());
+    let ran = Running::start(command).end();
+    db.execute(&format!("DROP USER {user}@'%'"));
+    assert_eq!(ran.code, 0, "{ran}");
+    let manifest =
+        fs::read_to_string(home.path().join(ran.stdout.trim()).with_extension("zst.json")).unwrap();
+    for text in [&ran.stdout, &ran.stderr, &manifest] {
+        assert!(!text.contains("b\\c#d") && !text.contains("c%23d"), "{text}");
+    }
+}
+
+#[test]
+fn what_the_documentation_has_for_cron_and_systemd_works_as_pasted() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/backup.md")).unwrap();
+    let program = "/usr/local/bin/techcare-db";
+    let lines: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("    ") && line.contains(&format!("{program} backup")))
+        .map(|line| &line[line.find(program).unwrap()..])
+        .collect();
+    assert_eq!(lines.len(), 2, "one for cron, one for systemd");
+    let (home, _database) = home("WAL");
+    for (number, line) in lines.into_iter().enumerate() {
+        let line = line
+            .replace(program, super::support::binary::PATH)
+            .replace("/opt/techcare", home.path().to_str().unwrap());
+        let ran = cron(Path::new("/"), &line);
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""), "{line}");
+        // Two backups of one night: the older goes, unless it is the first of all.
+        assert_eq!(files(&home.path().join("backups")), (number + 1) * 2);
+    }
 }

@@ -28,7 +28,7 @@ pub struct BackupArgs {
     /// Folder of backups [default: backups in the TechCare folder]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub output_dir: Option<PathBuf>,
-    /// Pack the file [default: what suits its form: a SQLite backup is not packed]
+    /// Pack the file [default: zstd for MySQL and MariaDB; PostgreSQL's dump packs itself; SQLite's file is not packed]
     #[arg(long, value_enum, value_name = "HOW")]
     pub compress: Option<Compress>,
     /// Keep the N newest backups of this database

@@ -106,6 +106,11 @@ impl Link {
         Self { options: self.options.clone().database(database), ..self.clone() }
     }
 
+    /// Where the server is.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// The endpoint's own database.
     pub fn database(&self) -> &str {
         &self.server.database

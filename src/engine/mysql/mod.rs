@@ -1,6 +1,7 @@
 //! MySQL and MariaDB, two flavours of one engine: `types` and `ddl` say what they can hold, `inspect` reads the
 //! catalogue, `read` and `write` move rows, `stage` builds unseen and switches. This file opens databases.
 
+mod backup;
 mod bind;
 mod charset;
 mod connection;
@@ -21,6 +22,7 @@ mod types;
 mod width;
 mod write;
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,6 +31,8 @@ use sqlx::{MySql, MySqlConnection, MySqlPool};
 
 use self::connection::{Link, Role, number, rows};
 use self::types::{Rules, quote};
+use crate::engine::backup::NativeWay;
+use crate::engine::blocking;
 use crate::engine::capability::{Facts, Health, Snapshot, Source, TableSize, Target};
 use crate::engine::dump::DumpDialect;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
@@ -53,6 +57,12 @@ pub fn rules(flavour: Flavour, facts: Option<&Facts>) -> Box<dyn crate::engine::
 /// MySQL or MariaDB as text.
 pub fn dump(flavour: Flavour) -> Box<dyn DumpDialect> {
     Box::new(script::MysqlDump::new(flavour))
+}
+
+/// Whether a dump can be restored, as far as that is known without a server.
+pub async fn check_backup(file: &Path) -> Result<()> {
+    let file = file.to_owned();
+    blocking::run(move || backup::check(&file)).await
 }
 
 /// A SeaORM connection to the same database, with the same session settings.
@@ -149,7 +159,12 @@ impl Source for Database {
     }
 
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
-        Ok(Box::new(read::View::open(&self.link, readers.max(1)).await?))
+        Ok(Box::new(read::View::open(&self.link, &self.facts, readers.max(1)).await?))
+    }
+
+    async fn native_backup(&self) -> Result<NativeWay> {
+        let mut connection = self.connection().await?;
+        backup::way(&mut connection, self.facts.flavour, self.facts.version_number.0).await
     }
 
     async fn close(&self) {

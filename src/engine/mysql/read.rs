@@ -13,14 +13,15 @@ use tokio::sync::{Mutex, Semaphore};
 use super::connection::{Link, Role, number, rows, run, statement};
 use super::native::NativeType;
 use super::types::quote;
-use super::{fault, inspect, profile};
-use crate::engine::capability::{Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
+use super::{backup, fault, inspect, profile};
+use crate::engine::backup::NativeOrder;
+use crate::engine::capability::{Facts, Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
 use crate::engine::condition::where_clause;
 use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell};
 use crate::model::codes;
-use crate::model::endpoint::Dialect;
+use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, TableProfile};
 use crate::model::policy::Decision;
@@ -315,6 +316,10 @@ async fn matching(connection: &mut MySqlConnection, table: &Table, condition: &s
 
 /// One instant of a source, seen by one or more connections.
 pub struct View {
+    link: Link,
+    flavour: Flavour,
+    /// Version of the server, its first number.
+    major: u32,
     idle: Mutex<Vec<MySqlConnection>>,
     free: Arc<Semaphore>,
     readers: usize,
@@ -323,7 +328,7 @@ pub struct View {
 impl View {
     /// Opens the view. Several connections see the same instant only if all writing rests while they begin, which
     /// takes the right to say so; without it, or when that takes longer than two seconds, there is one.
-    pub async fn open(link: &Link, readers: usize) -> Result<Self> {
+    pub async fn open(link: &Link, facts: &Facts, readers: usize) -> Result<Self> {
         let mut first = link.connect(Role::Reader).await?;
         let mut connections = Vec::new();
         if readers > 1 && pause_writers(&mut first).await? {
@@ -340,7 +345,14 @@ impl View {
         hold_definitions(&mut first).await?;
         connections.push(first);
         let readers = connections.len();
-        Ok(Self { idle: Mutex::new(connections), free: Arc::new(Semaphore::new(readers)), readers })
+        Ok(Self {
+            link: link.clone(),
+            flavour: facts.flavour,
+            major: facts.version_number.0,
+            idle: Mutex::new(connections),
+            free: Arc::new(Semaphore::new(readers)),
+            readers,
+        })
     }
 }
 
@@ -420,6 +432,11 @@ impl Snapshot for View {
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
         self.with(async |connection| read(connection, request, &to).await).await
+    }
+
+    /// The program has a view of its own; this one keeps the definitions of the tables as they are meanwhile.
+    async fn native_backup(&self, order: &NativeOrder) -> Result<()> {
+        backup::dump(&self.link, self.flavour, self.major, order).await
     }
 
     async fn close(self: Box<Self>) {

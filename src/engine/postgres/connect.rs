@@ -75,6 +75,11 @@ impl Connector {
         &self.shown
     }
 
+    /// Where the server is.
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// User that logs in.
     pub(super) fn user(&self) -> &str {
         &self.server.user

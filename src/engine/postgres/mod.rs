@@ -1,6 +1,7 @@
 //! PostgreSQL 12 and newer. Pure rooms: `types`, `mapping`, `ddl`, `rules`, `wire`, `encode`; rooms that talk to a server: `connect`,
 //! `inspect`, `snapshot`, `read`, `write`, `stage`. This file opens a database and joins them.
 
+mod backup;
 mod connect;
 mod ddl;
 mod encode;
@@ -17,6 +18,7 @@ mod types;
 mod wire;
 mod write;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -27,6 +29,8 @@ use self::connect::{Connector, Purpose};
 use self::fault::fault;
 use self::rules::PostgresRules;
 use self::types::quote;
+use crate::engine::backup::NativeWay;
+use crate::engine::blocking;
 use crate::engine::capability::{
     Claim, Facts, Health, Matching, MissingRight, Naming, Occupied, Rules, Snapshot, Source, Staging,
     TableSize, Target,
@@ -59,6 +63,12 @@ pub fn rules(facts: Option<&Facts>) -> Box<dyn Rules> {
 /// PostgreSQL as text.
 pub fn dump() -> Box<dyn DumpDialect> {
     Box::new(script::PostgresDump)
+}
+
+/// Whether a dump can be restored, as far as that is known without a server.
+pub async fn check_backup(file: &Path) -> Result<()> {
+    let file = file.to_owned();
+    blocking::run(move || backup::check(&file)).await
 }
 
 /// SeaORM connection with the pool settings of the endpoint.
@@ -269,9 +279,12 @@ SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backe
     }
 
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
-        let opened =
-            snapshot::PostgresSnapshot::open(&self.connector, &self.facts.namespace, readers).await?;
+        let opened = snapshot::PostgresSnapshot::open(&self.connector, &self.facts, readers).await?;
         Ok(Box::new(opened))
+    }
+
+    async fn native_backup(&self) -> Result<NativeWay> {
+        backup::way(&self.facts).await
     }
 
     async fn close(&self) {

@@ -8,13 +8,15 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tokio::sync::{Mutex, Semaphore};
 
+use super::backup;
 use super::connect::Connector;
 use super::fault::fault;
 use super::misfits::{self, Question};
 use super::read;
 use super::stage::orphans;
 use super::types::quote;
-use crate::engine::capability::{Matching, Orphans, ReadRequest, Snapshot};
+use crate::engine::backup::NativeOrder;
+use crate::engine::capability::{Facts, Matching, Orphans, ReadRequest, Snapshot};
 use crate::engine::condition::where_clause;
 use crate::engine::expression;
 use crate::engine::stream::BatchSender;
@@ -48,6 +50,8 @@ struct Known {
 pub(super) struct PostgresSnapshot {
     connector: Connector,
     namespace: String,
+    /// Version of the server, its first number.
+    major: u32,
     id: String,
     tables: HashMap<String, Known>,
     /// Keeps the snapshot alive and answers small questions.
@@ -60,7 +64,8 @@ pub(super) struct PostgresSnapshot {
 
 impl PostgresSnapshot {
     /// Opens the view with up to `readers` readers, as many as the pool settings allow.
-    pub(super) async fn open(connector: &Connector, namespace: &str, readers: usize) -> Result<Self> {
+    pub(super) async fn open(connector: &Connector, facts: &Facts, readers: usize) -> Result<Self> {
+        let namespace = facts.namespace.as_str();
         let mut exporter = connector.session().await?;
         let opened = async {
             sqlx::raw_sql(BEGIN).execute(&mut exporter).await?;
@@ -82,6 +87,7 @@ impl PostgresSnapshot {
         Ok(Self {
             connector: connector.clone(),
             namespace: namespace.to_owned(),
+            major: facts.version_number.0,
             id,
             tables,
             exporter: Mutex::new(exporter),
@@ -228,6 +234,10 @@ impl Snapshot for PostgresSnapshot {
         read::copy_out(&mut session, &self.from(&request.table), request, &to).await?;
         self.idle.lock().await.push(session);
         Ok(())
+    }
+
+    async fn native_backup(&self, order: &NativeOrder) -> Result<()> {
+        backup::dump(&self.connector, self.major, &self.id, order).await
     }
 
     async fn close(self: Box<Self>) {

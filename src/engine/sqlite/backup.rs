@@ -21,10 +21,12 @@ pub fn way(connection: &Connection, bytes: Option<u64>) -> rusqlite::Result<Nati
         suffix: "db",
         program: format!("SQLite {} (online backup)", rusqlite::version()),
         packing: Packing::None,
+        packs: false,
         same_view: true,
         // With a write-ahead log readers and writers do not meet.
         blocks_writers: journal != "wal",
         bytes,
+        notes: Vec::new(),
     })
 }
 

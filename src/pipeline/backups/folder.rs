@@ -130,8 +130,11 @@ impl Folder {
     /// Gives a file another name that nobody has; false if somebody has it.
     pub fn rename(&self, from: &str, to: &str) -> Result<bool> {
         let failed = |e: Errno| {
-            Error::new(kind_of(&e.into()), format!("cannot give {} its name", self.file(to).display()))
-                .why(io::Error::from(e))
+            Error::new(
+                ErrorKind::of_writing(&e.into()),
+                format!("cannot give {} its name", self.file(to).display()),
+            )
+            .why(io::Error::from(e))
         };
         match rustix::fs::renameat_with(&self.dir, from, &self.dir, to, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(true),
@@ -152,10 +155,11 @@ impl Folder {
     pub fn remove(&self, name: &str) -> Result<()> {
         match rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(e) => {
-                Err(Error::new(kind_of(&e.into()), format!("cannot delete {}", self.file(name).display()))
-                    .why(io::Error::from(e)))
-            }
+            Err(e) => Err(Error::new(
+                ErrorKind::of_writing(&e.into()),
+                format!("cannot delete {}", self.file(name).display()),
+            )
+            .why(io::Error::from(e))),
         }
     }
 
@@ -183,20 +187,9 @@ impl Folder {
     }
 }
 
-/// What an error of the file system means to an operator.
-pub fn kind_of(error: &io::Error) -> ErrorKind {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Permission,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            ErrorKind::Space
-        }
-        _ => ErrorKind::Write,
-    }
-}
-
 /// An error about a file or folder of backups.
 pub fn trouble(path: &Path, why: &io::Error) -> Error {
-    let next = match kind_of(why) {
+    let next = match ErrorKind::of_writing(why) {
         ErrorKind::Permission => {
             "check the rights of the folder of backups, or name another with --output-dir"
         }
@@ -205,7 +198,7 @@ pub fn trouble(path: &Path, why: &io::Error) -> Error {
         }
         _ => "check the folder of backups; older backups are as they were",
     };
-    Error::new(kind_of(why), format!("cannot work on {}", path.display())).why(why).next(next)
+    Error::new(ErrorKind::of_writing(why), format!("cannot work on {}", path.display())).why(why).next(next)
 }
 
 #[cfg(test)]

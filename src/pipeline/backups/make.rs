@@ -74,7 +74,10 @@ pub async fn make(order: &Order, source: &dyn Source) -> Result<Made> {
     if backup.is_err() {
         work.clean_up();
     }
-    let backup = backup?;
+    let backup = backup.map_err(|error| match error.advice() {
+        Some(_) => error,
+        None => error.next("older backups are as they were; run it again when the cause is mended"),
+    })?;
     let deleted = work.retain(&backup, &lock)?;
     Ok(Made { backup, deleted })
 }
@@ -115,9 +118,10 @@ impl Work<'_> {
 
     /// Deletes what this run made.
     fn clean_up(&self) {
-        for name in [self.partial(), self.plain(), names::manifest(&self.partial())] {
+        let begin = self.partial();
+        for name in self.folder.names().unwrap_or_default().iter().filter(|name| name.starts_with(&begin)) {
             // What cannot be deleted is private, and the next run tries again.
-            let _ = self.folder.remove(&name);
+            let _ = self.folder.remove(name);
         }
     }
 
@@ -125,33 +129,49 @@ impl Work<'_> {
         let observer = &self.order.observer;
         observer.event(&Event::Phase { phase: Phase::Backup });
         let way = source.native_backup().await?;
+        for text in &way.notes {
+            observer.event(&Event::Warning { text: text.clone() });
+        }
         let packing = self.order.packing.unwrap_or(way.packing);
-        self.room(&way, packing)?;
-        let name = if packing == Packing::None { self.partial() } else { self.plain() };
+        // Packed by us from a plain file, or not at all by us.
+        let packed_here = packing != Packing::None && !way.packs;
+        self.room(&way, packed_here)?;
+        let name = if packed_here { self.plain() } else { self.partial() };
         let plain = self.folder.create(&name)?;
         let (started, tables, writers_waited) = self.copy(source, &way, packing, &name).await?;
         plain.sync_all().map_err(|e| trouble(&self.folder.file(&name), &e))?;
 
         observer.event(&Event::Phase { phase: Phase::Verify });
-        let is = read_back(source.rules().dialect(), &self.folder.file(&name), observer).await?;
-        if let (Some(should), Some(is)) = (&tables, is)
+        let (file, plain) = if packing != Packing::None && way.packs {
+            // Whoever wrote it saw it end; that it comes out again is read from the disk.
+            (self.sum(&name).await?, self.unpacked_sum(&name).await?)
+        } else {
+            self.prove(source.rules().dialect(), &name, tables.as_deref()).await?;
+            let plain = self.sum(&name).await?;
+            (if packed_here { self.pack(&plain).await? } else { plain.clone() }, plain)
+        };
+        let finished = Finished { started, way, packing, file, plain, tables, writers_waited };
+        self.publish(source, finished)
+    }
+
+    /// Lets the engine look at a plain file, and compares its rows with those that have to be in it.
+    async fn prove(&self, engine: Dialect, name: &str, should: Option<&[TableContent]>) -> Result<()> {
+        let is = read_back(engine, &self.folder.file(name), &self.order.observer).await?;
+        if let (Some(should), Some(is)) = (should, is)
             && let Some(why) = content::difference(should, &is)
         {
             return Err(Error::new(ErrorKind::Verify, "the backup is not what the database holds")
                 .why(why)
                 .next("run it again; if the tables were being changed meanwhile, this is why"));
         }
-        let plain = self.sum(&name).await?;
-        let file = if packing == Packing::None { plain.clone() } else { self.pack(&plain).await? };
-        let finished = Finished { started, way, packing, file, plain, tables, writers_waited };
-        self.publish(source, finished)
+        Ok(())
     }
 
     /// Refuses where the disk has no room for the backup, as far as its size is known.
-    fn room(&self, way: &NativeWay, packing: Packing) -> Result<()> {
+    fn room(&self, way: &NativeWay, packed_here: bool) -> Result<()> {
         let (Some(bytes), Some(free)) = (way.bytes, self.folder.free()) else { return Ok(()) };
         // What is packed lies beside its packed form for a while, which may be no smaller.
-        let bytes = if packing == Packing::None { bytes } else { bytes.saturating_mul(2) };
+        let bytes = if packed_here { bytes.saturating_mul(2) } else { bytes };
         let needed = bytes.saturating_add(bytes / 20).saturating_add(SPARE);
         if free >= needed {
             return Ok(());
@@ -176,10 +196,11 @@ impl Work<'_> {
         let schema = if way.same_view { Some(source.inspect().await?) } else { None };
         let (began, started) = (Instant::now(), Utc::now());
         // One reader for the copy, one for the rows.
-        let snapshot = source.snapshot(2).await?;
+        let snapshot = source.snapshot(if way.same_view { 2 } else { 1 }).await?;
         let order = NativeOrder {
             file: self.folder.file(name),
-            plain: packing != Packing::None || self.order.packing == Some(Packing::None),
+            packing: if way.packs { packing } else { Packing::None },
+            own_packing: self.order.packing.is_none(),
             progress: progress(&self.order.observer),
             cancel: self.order.cancel.clone(),
         };
@@ -210,6 +231,15 @@ impl Work<'_> {
         let (file, path) = (self.open(name)?, self.folder.file(name));
         let cancel = self.order.cancel.clone();
         blocking::run(move || packing::sum(&file, &cancel).map_err(|e| failed(&path, &e, &cancel))).await
+    }
+
+    /// Hashes what is packed in a file of this run.
+    async fn unpacked_sum(&self, name: &str) -> Result<Sum> {
+        let (file, path) = (self.open(name)?, self.folder.file(name));
+        let cancel = self.order.cancel.clone();
+        let unpack =
+            move || packing::unpacked_sum(&file, u64::MAX, &cancel).map_err(|e| failed(&path, &e, &cancel));
+        blocking::run(unpack).await
     }
 
     fn open(&self, name: &str) -> Result<std::fs::File> {

@@ -4,6 +4,7 @@
 mod alike;
 mod appmade;
 mod arrival;
+mod backup;
 mod check;
 mod frameworks;
 mod keys;
