@@ -23,6 +23,7 @@ use crate::model::report::{DatabaseReport, MigrationReport, TableReport};
 use crate::model::rule::{self, TableRule};
 use crate::pipeline::copy::BatchSize;
 use crate::pipeline::execute::{self, Settings, TableLoader};
+use crate::pipeline::plan::views;
 use crate::pipeline::preflight;
 use crate::pipeline::rejects::Rejects;
 use crate::techcare;
@@ -95,6 +96,7 @@ impl Options {
             policies: &self.policies,
             rules: &self.rules,
             look_at_rows: true,
+            proves: self.dump.is_none(),
             readers: self.jobs(),
         }
     }
@@ -229,7 +231,7 @@ async fn migrate(
 
 async fn carry_out(
     options: &Options,
-    planned: Planned,
+    mut planned: Planned,
     snapshot: &dyn Snapshot,
     target: &dyn Target,
     observer: &Arc<dyn Observer>,
@@ -257,9 +259,12 @@ async fn carry_out(
             })),
         },
     };
-    let tables = execute::execute(&planned.plan, snapshot, target, &settings).await;
-    let tables = tables.inspect_err(|_| rejects.discard())?;
-    Ok(planned.report(run_id, tables, &rejects, begun))
+    let executed = execute::execute(&planned.plan, snapshot, target, &settings).await;
+    let executed = executed.inspect_err(|_| rejects.discard())?;
+    for left in executed.findings {
+        views::replace_finding(&mut planned.plan.findings, left);
+    }
+    Ok(planned.report(run_id, executed.tables, &rejects, begun))
 }
 
 /// `--loader seaorm`: TechCare's tables through its entities. It reads beside the snapshot that the proof is taken

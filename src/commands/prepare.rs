@@ -15,7 +15,7 @@ use crate::model::plan::{Plan, Scope, TableProfile};
 use crate::model::policy::Policies;
 use crate::model::rule::TableRule;
 use crate::model::schema::{Schema, Table};
-use crate::pipeline::plan::{PlanInput, by_hand, decide, findings, plan};
+use crate::pipeline::plan::{PlanInput, by_hand, decide, findings, plan, views};
 use crate::pipeline::{collisions, preflight, selection};
 use crate::techcare;
 
@@ -35,6 +35,8 @@ pub(crate) struct Wanted<'a> {
     /// Whether the rows are looked at where declared types leave something open. Without that a plan holds for the
     /// catalogue only.
     pub(crate) look_at_rows: bool,
+    /// Whether what is made will be run and compared before it is switched on.
+    pub(crate) proves: bool,
     /// Tables to be read at the same time.
     pub(crate) readers: usize,
 }
@@ -109,6 +111,9 @@ pub(crate) async fn prepare(
             Towards::Assumed(_) => plan(&input),
         };
         plan.findings.extend(by_hand);
+        if !wanted.proves {
+            views::without_proof(&mut plan);
+        }
         preflight::name_long_rows(&mut plan, &input, snapshot.as_ref(), source.rules()).await?;
         if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {
             count_filtered(&mut plan, &selection.schema, snapshot.as_ref()).await?;

@@ -218,6 +218,8 @@ codes! {
     TYPE_FORCED = "type_forced", Info, Object, [Stop, Accept];
     /// Rows that a rule leaves behind.
     ROWS_FILTERED = "rows_filtered", Info, Object, [Stop, Accept];
+    /// A view that is put into the target's words and stays there only if it gives the same rows.
+    VIEW_TRANSLATED = "view_translated", Info, Object, [Stop, Accept];
     /// A column that a rule leaves behind.
     COLUMN_EXCLUDED = "column_excluded", Info, Object, [Stop, Accept];
 }

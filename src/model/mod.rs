@@ -19,3 +19,4 @@ pub mod rule;
 pub mod sample;
 pub mod schema;
 pub mod value;
+pub mod view;

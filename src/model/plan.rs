@@ -8,6 +8,7 @@ use super::epoch::Epoch;
 use super::origin::Origin;
 use super::policy::Policies;
 use super::schema::{Action, DataType, Deferrable, IdentityGeneration, ObjectKind};
+use super::view::ViewPlan;
 
 /// How the names of columns begin that a plan makes for indexes ([`ColumnPlan::invisible`]).
 pub const INVISIBLE: &str = "techcare_db_";
@@ -30,6 +31,9 @@ pub struct Plan {
     /// What stands beside the tables, in the order in which it is made.
     #[serde(default)]
     pub objects: Vec<ObjectPlan>,
+    /// Views, those first that others read. They are made last, and only those stay that prove right.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<ViewPlan>,
     /// Everything that will not arrive as it was, and everything that stops the migration.
     pub findings: Vec<Finding>,
     /// What the user decided about findings, those included that only the load will meet.

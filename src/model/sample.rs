@@ -89,6 +89,7 @@ pub fn plan(source: Dialect, target_flavour: Flavour, tables: Vec<TablePlan>) ->
         types: vec![],
         tables,
         objects: vec![],
+        views: vec![],
         findings: vec![],
         policies: super::policy::Policies::default(),
     }

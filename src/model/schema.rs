@@ -481,6 +481,23 @@ pub struct Object {
     pub table: Option<String>,
     /// The whole definition in the source's own words.
     pub definition: String,
+    /// For a view: what it uses beside this schema's tables and views and the engine's own functions, each in words for
+    /// a message. Such a view is neither run nor carried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reaches: Vec<String>,
+}
+
+impl Object {
+    /// An object that is told with its text and uses nothing that would have to be named.
+    pub fn new(kind: ObjectKind, name: impl Into<String>, definition: impl Into<String>) -> Self {
+        Self { kind, name: name.into(), table: None, definition: definition.into(), reaches: Vec::new() }
+    }
+
+    /// The same as part of a table.
+    #[must_use]
+    pub fn of(self, table: Option<String>) -> Self {
+        Self { table, ..self }
+    }
 }
 
 /// Kinds of objects that are listed with their text.

@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::copy::{self, BatchSize, Copied};
 use super::rejects::{Rejects, TableJudge};
+use super::views::Views;
 use super::{orphans, verify};
 use crate::engine::capability::{Snapshot, Staging, Target};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
-use crate::model::plan::{Plan, Scope, TablePlan};
+use crate::model::plan::{Finding, Plan, Scope, TablePlan};
 use crate::model::report::TableReport;
 
 /// How long removing staging may take after a failure before it is left to the next run.
@@ -47,13 +48,22 @@ pub trait TableLoader: Send + Sync {
     async fn load(&self, staging: &dyn Staging, table: &TablePlan) -> Result<Option<u64>>;
 }
 
-/// Carries out a plan; returns what happened to each table, in the order of the plan.
+/// What became of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Executed {
+    /// What happened to each table, in the order of the plan.
+    pub tables: Vec<TableReport>,
+    /// What only the work itself could find: views that did not prove right.
+    pub findings: Vec<Finding>,
+}
+
+/// Carries out a plan.
 pub async fn execute(
     plan: &Plan,
     snapshot: &dyn Snapshot,
     target: &dyn Target,
     settings: &Settings,
-) -> Result<Vec<TableReport>> {
+) -> Result<Executed> {
     settings.observer.event(&Event::Phase { phase: Phase::Stage });
     let claim = target.claim().await?;
     let done = in_claim(plan, snapshot, target, settings).await;
@@ -67,7 +77,7 @@ async fn in_claim(
     snapshot: &dyn Snapshot,
     target: &dyn Target,
     settings: &Settings,
-) -> Result<Vec<TableReport>> {
+) -> Result<Executed> {
     let staging = tokio::select! {
         staging = stage(plan, target, settings) => staging?,
         () = settings.cancel.cancelled() => return Err(interrupted()),
@@ -77,10 +87,10 @@ async fn in_claim(
         () = settings.cancel.cancelled() => Err(interrupted()),
     };
     match built {
-        Ok(tables) => {
+        Ok(executed) => {
             settings.observer.event(&Event::Phase { phase: Phase::Switch });
             staging.switch().await?;
-            Ok(tables)
+            Ok(executed)
         }
         Err(error) => Err(give_up(staging, error).await),
     }
@@ -118,7 +128,7 @@ async fn build(
     staging: &dyn Staging,
     target: &dyn Target,
     settings: &Settings,
-) -> Result<Vec<TableReport>> {
+) -> Result<Executed> {
     let observer = &settings.observer;
     staging.create().await?;
 
@@ -166,8 +176,12 @@ async fn build(
             }
         }
     }
+    let (size, verify) = (settings.batch, settings.verify);
+    let views = Views { plan, snapshot, staging, batch: size, verify };
+    let findings = views.make(&copied, observer.as_ref()).await?;
     let tables = plan.tables.iter().zip(copied).zip(verified);
-    Ok(tables.map(|((table, copied), verified)| report(table, copied, verified)).collect())
+    let tables = tables.map(|((table, copied), verified)| report(table, copied, verified)).collect();
+    Ok(Executed { tables, findings })
 }
 
 /// Positions of the tables, the largest first, so that no stream is left alone with one at the end.
@@ -262,7 +276,7 @@ mod tests {
         }
     }
 
-    async fn run(fault: Fault, settings: &Settings) -> (Result<Vec<TableReport>>, Vec<&'static str>) {
+    async fn run(fault: Fault, settings: &Settings) -> (Result<Executed>, Vec<&'static str>) {
         let engine = Fake::new(fault, &ROWS);
         let snapshot = engine.snapshot(2).await.unwrap();
         let result = execute(&plan(3), snapshot.as_ref(), &engine, settings).await;
@@ -272,7 +286,7 @@ mod tests {
     #[tokio::test]
     async fn everything_is_proven_before_the_switch() {
         let (result, calls) = run(Fault::None, &settings()).await;
-        let tables = result.unwrap();
+        let tables = result.unwrap().tables;
         assert_eq!(tables.len(), 3);
         for table in &tables {
             assert_eq!((table.rows_read, table.rows_written, table.verified), (5, 5, Some(true)));
@@ -301,7 +315,7 @@ mod tests {
     #[tokio::test]
     async fn without_proof_nothing_is_claimed() {
         let (result, _) = run(Fault::None, &Settings { verify: false, ..settings() }).await;
-        assert!(result.unwrap().iter().all(|t| t.verified.is_none()));
+        assert!(result.unwrap().tables.iter().all(|t| t.verified.is_none()));
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::engine::capability::{
     Capabilities, Claim, ColumnInput, Facts, Mapping, Matching, NameLimit, Naming, Occupied, OnStatement,
-    Orphans, ReadRequest, Rules, Snapshot, Source, Staging, TableSize, Target,
+    Orphans, ReadColumn, ReadRequest, Rules, Snapshot, Source, Staging, TableSize, Target,
 };
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::batch::Cell;
@@ -185,6 +185,10 @@ impl Snapshot for FakeSnapshot {
 
     async fn matching(&self, _table: &Table, _condition: &str) -> Result<Matching> {
         Ok(Matching::default())
+    }
+
+    async fn columns(&self, _view: &str) -> Result<Vec<ReadColumn>> {
+        Ok(vec![ReadColumn::untyped("id".into(), DataType::INT64)])
     }
 
     async fn orphans(&self, _plan: &Plan) -> Result<Vec<Orphans>> {

@@ -16,3 +16,4 @@ pub mod preflight;
 pub mod rejects;
 pub mod selection;
 pub mod verify;
+pub mod views;

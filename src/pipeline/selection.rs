@@ -137,12 +137,8 @@ mod tests {
                 bytes: None,
             })
             .collect();
-        let object = |kind, name: &str, table: Option<&str>| Object {
-            kind,
-            name: name.into(),
-            table: table.map(Into::into),
-            definition: String::new(),
-        };
+        let object =
+            |kind, name: &str, table: Option<&str>| Object::new(kind, name, "").of(table.map(Into::into));
         Schema {
             dialect: Dialect::Sqlite,
             tables,

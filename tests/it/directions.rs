@@ -1,6 +1,8 @@
 //! Every sample database, from each dialect it comes in to every engine, and back again: exact counts, equal
 //! content, every object there or named in the report.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::support::binary;
@@ -13,10 +15,19 @@ use crate::support::samples;
 pub struct Seen {
     pub content: Content,
     pub facts: Vec<Fact>,
+    /// Views by name, each with the number of its rows.
+    pub views: BTreeMap<String, Option<String>>,
 }
 
 pub fn look(db: &Db) -> Seen {
-    Seen { content: content::read(db), facts: objects::facts(db) }
+    Seen { content: content::read(db), facts: objects::facts(db), views: views(db) }
+}
+
+fn views(db: &Db) -> BTreeMap<String, Option<String>> {
+    let names = objects::views(db).into_iter();
+    names
+        .map(|name| (name.clone(), db.value(&format!("SELECT count(*) FROM {}", db.engine.quote(&name)))))
+        .collect()
 }
 
 /// What a migration reported.
@@ -59,7 +70,15 @@ fn migrate(source: &Db, target: &Db, label: &str, faults: &mut Vec<String>) -> O
 pub fn judge(before: &Seen, after: &Seen, report: &Report, label: &str, faults: &mut Vec<String>) {
     let differences = content::differences(&before.content, &after.content, &report.renamed);
     let missing = objects::missing(&before.facts, &after.facts, &report.renamed, &report.findings);
-    for list in [differences, missing] {
+    let named = |name: &String| report.findings.iter().any(|f| f["kind"] != "table" && f["object"] == **name);
+    let views = before.views.iter().filter(|(name, rows)| match after.views.get(*name) {
+        Some(there) => there != *rows,
+        None => !named(name),
+    });
+    let views = views
+        .map(|(name, _)| format!("view {name} is not there or differs, and no finding says so"))
+        .collect();
+    for list in [differences, missing, views] {
         let more = list.len().saturating_sub(10);
         faults.extend(list.into_iter().take(10).map(|line| format!("{label}: {line}")));
         if more > 0 {

@@ -112,7 +112,7 @@ async fn migrate(from: &Db, to: &Db, scope: Scope) -> Result<Vec<TableReport>, E
     snapshot.close().await;
     source.close().await;
     target.close().await;
-    done
+    done.map(|done| done.tables)
 }
 
 /// Every row of a table as the server itself prints it.
@@ -253,6 +253,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         types: vec![],
         tables: vec![table],
         objects: vec![],
+        views: vec![],
         findings: vec![],
         policies: techcare_db::model::policy::Policies::default(),
     }

@@ -99,7 +99,7 @@ fn blamed(json: &Value, tables: &[String], out: &BTreeSet<String>) -> BTreeSet<S
 
 /// What was seen, without some tables.
 fn without(seen: &Seen, out: &BTreeSet<String>) -> Seen {
-    let mut kept = Seen { content: Content::new(), facts: seen.facts.clone() };
+    let mut kept = Seen { content: Content::new(), facts: seen.facts.clone(), views: seen.views.clone() };
     for (name, table) in &seen.content {
         if !out.contains(name) {
             let rows = table.rows.clone();

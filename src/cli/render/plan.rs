@@ -9,6 +9,7 @@ use crate::cli::units;
 use crate::commands::migrate::Planned;
 use crate::model::plan::{ColumnPlan, Fidelity, ForeignKeyPlan, IndexPlan, KeyPlan, Plan, Scope, TablePlan};
 use crate::model::schema::{Action, Deferrable, IdentityGeneration};
+use crate::model::view::{ViewPlan, Wording};
 
 const COLUMNS: [Column; 5] = [
     Column::Left("column"),
@@ -33,6 +34,9 @@ pub fn render(planned: &Planned, style: Style) -> String {
     for table in &plan.tables {
         out.push('\n');
         out.push_str(&render_table(table, style));
+    }
+    if let Some(views) = views(plan) {
+        let _ = writeln!(out, "\n{views}");
     }
     out.push_str(&findings::render(&plan.findings, style));
     let _ = writeln!(out, "\n{}", summary(plan));
@@ -67,6 +71,16 @@ fn types(plan: &Plan) -> Option<String> {
         .map(|t| format!("type {} of {}", one_line(&t.name), one_line(&t.labels.join(", "))));
     let types: Vec<String> = types.collect();
     (!types.is_empty()).then(|| types.join("\n"))
+}
+
+fn views(plan: &Plan) -> Option<String> {
+    let how = |view: &ViewPlan| match view.wording {
+        Wording::Kept => "in its own words",
+        Wording::Translated => "in the target's words",
+    };
+    let view = |v: &ViewPlan| format!("{} {} {}", v.kind.as_str(), one_line(&v.name), how(v));
+    let views: Vec<String> = plan.views.iter().map(view).collect();
+    (!views.is_empty()).then(|| views.join("\n"))
 }
 
 fn render_table(table: &TablePlan, style: Style) -> String {

@@ -119,6 +119,7 @@ async fn plan(
         policies: &options.policies,
         rules: &options.rules,
         look_at_rows: !options.quick,
+        proves: true,
         readers: default_jobs(),
     };
     let Prepared { plan, snapshot } = prepare(wanted, source, towards, observer, cancel).await?;

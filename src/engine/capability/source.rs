@@ -69,6 +69,13 @@ pub struct ReadColumn {
     pub epoch: Option<Epoch>,
 }
 
+impl ReadColumn {
+    /// A column of which nothing is known but that its values can be read into these cells.
+    pub fn untyped(name: String, carries: DataType) -> Self {
+        Self { name, native_type: String::new(), carries, epoch: None }
+    }
+}
+
 /// A table to be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadRequest {
@@ -171,6 +178,10 @@ pub trait Snapshot: Send + Sync {
     /// Counts the rows of a table for which `condition` is true, SQL of this engine over the table's columns. `Usage`
     /// with the engine's own words if it does not take the condition.
     async fn matching(&self, table: &Table, condition: &str) -> Result<Matching>;
+
+    /// Columns of a view, in order, as any database of the same engine can read them and get equal cells for equal
+    /// values, whatever their types. The view itself is read like a table.
+    async fn columns(&self, view: &str) -> Result<Vec<ReadColumn>>;
 
     /// Foreign keys of the plan whose rows have no parent here, known before anything is written: SQLite enforces
     /// none by itself, and on the others they can be switched off. Tables that the plan renames are passed over;

@@ -6,6 +6,7 @@ use super::{Matching, Orphans, ReadRequest, Source};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::error::Result;
 use crate::model::plan::{ForeignKeyPlan, IndexPlan, Plan, TablePlan};
+use crate::model::view::ViewPlan;
 
 /// A database that can be written to, through staging only.
 #[async_trait]
@@ -85,7 +86,18 @@ pub trait Staging: Send + Sync {
     /// `on_statement` hears of each before it runs.
     async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()>;
 
-    /// Reads a staged table back, with the contract of [`Snapshot::read`].
+    /// Makes a view over what was staged, after [`Staging::finish`]. What the engine refuses is an error that leaves
+    /// everything else as it was. Plans that only fill tables have no views.
+    async fn make_view(&self, _view: &ViewPlan) -> Result<()> {
+        Ok(())
+    }
+
+    /// Removes a view again; those that are there at the switch go along.
+    async fn drop_view(&self, _view: &ViewPlan) -> Result<()> {
+        Ok(())
+    }
+
+    /// Reads a staged table or view back, with the contract of [`Snapshot::read`].
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;
 
     /// Reads the rows of a table that a foreign key of the plan finds without a parent, as [`Staging::read`] does, and

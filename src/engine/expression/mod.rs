@@ -8,12 +8,15 @@
 //! (an OR unless the session says otherwise), LIKE where case could matter, regular expressions, clocks outside
 //! defaults, decimals calculated in SQLite (doubles there), anything by session or locale.
 
+mod aggregate;
 mod agree;
 mod call;
 mod default;
 mod literal;
 mod print;
+mod query;
 mod read;
+mod relation;
 mod single;
 mod term;
 
@@ -21,8 +24,10 @@ mod term;
 mod tests;
 
 pub use self::default::default;
+pub use self::query::{Relation, RelationColumn, TranslatedView, view};
 use self::read::{Folding, Reader};
-pub use self::single::{is_condition, is_type, mentions, quoted_names};
+pub use self::relation::relations;
+pub use self::single::{called, is_condition, is_type, mentions, quoted_names, words};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::DataType;
 

@@ -22,6 +22,11 @@ impl Printer {
     fn term(&mut self, term: &Term) -> Option<()> {
         match term {
             Term::Column(name) => self.name(name),
+            Term::Of(relation, name) => {
+                self.name(relation);
+                self.out.push('.');
+                self.name(name);
+            }
             Term::Null => self.word("NULL"),
             Term::Bool(value) => self.bool(*value),
             Term::Number(text) => self.word(text),
@@ -150,6 +155,16 @@ impl Printer {
             Term::Coalesce(list) => self.call("coalesce", list),
             Term::NullIf(a, b) => self.call("nullif", &[(**a).clone(), (**b).clone()]),
             Term::Abs(term) => self.call("abs", std::slice::from_ref(&**term)),
+            Term::Aggregate { name, distinct, term } => {
+                self.word(name);
+                self.word(if *distinct { "(DISTINCT " } else { "(" });
+                match term {
+                    Some(term) => self.term(term)?,
+                    None => self.out.push('*'),
+                }
+                self.out.push(')');
+                Some(())
+            }
             Term::JsonValid(term) if self.target != Dialect::Postgres => {
                 self.call("json_valid", std::slice::from_ref(&**term))
             }
@@ -198,6 +213,8 @@ impl Printer {
         let bare = match term {
             Term::Number(text) => !text.starts_with('-'),
             Term::Column(_)
+            | Term::Of(..)
+            | Term::Aggregate { .. }
             | Term::Null
             | Term::Bool(_)
             | Term::Text(_)

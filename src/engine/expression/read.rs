@@ -99,18 +99,31 @@ pub(super) fn partial_key(source: Dialect, text: &str) -> Option<(String, String
     Some((strip(condition).to_string(), column.value.clone()))
 }
 
+/// Finds the column of a name with whatever stands in front of it.
+pub(super) type Resolve<'a> = dyn Fn(&[Ident]) -> Option<Node> + 'a;
+
 /// Reads expressions of one dialect for another.
+#[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub(super) source: Dialect,
     pub(super) target: Dialect,
     /// What may stand for `lower` and `upper`.
     pub(super) folds: Folding,
-    columns: &'a Columns<'a>,
+    /// Whether aggregates may stand here.
+    pub(super) aggregates: bool,
+    /// What finds columns where there is more than one table.
+    pub(super) resolve: Option<&'a Resolve<'a>>,
+    pub(super) columns: &'a Columns<'a>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: Dialect, target: Dialect, columns: &'a Columns<'a>) -> Self {
-        Self { source, target, folds: Folding::No, columns }
+        Self { source, target, folds: Folding::No, aggregates: false, resolve: None, columns }
+    }
+
+    /// The same with `lower` and `upper` being those of the target, of ASCII letters only.
+    pub(super) fn folding_ascii(self) -> Self {
+        Self { folds: Folding::Ascii, ..self }
     }
 
     /// The same with `lower` and `upper` being those of the target.
@@ -130,8 +143,8 @@ impl<'a> Reader<'a> {
         let level = level + 1;
         match expr {
             Expr::Nested(inner) => self.walk(inner, level),
-            Expr::Identifier(ident) => self.column(ident),
-            Expr::CompoundIdentifier(parts) => self.column(parts.last()?),
+            Expr::Identifier(ident) => self.column(std::slice::from_ref(ident)),
+            Expr::CompoundIdentifier(parts) => self.column(parts),
             Expr::Value(value) => literal(&value.value),
             Expr::Prefixed { prefix, value } => introduced(&prefix.value, self.walk(value, level)?),
             Expr::TypedString(typed) => {
@@ -198,12 +211,22 @@ impl<'a> Reader<'a> {
             Expr::Case { operand: None, conditions, else_result, .. } => {
                 self.case(conditions, else_result.as_deref(), level)
             }
+            Expr::Function(function) if self.aggregates => {
+                self.aggregate(function, level).or_else(|| self.function(function, level))
+            }
             Expr::Function(function) => self.function(function, level),
             _ => None,
         }
     }
 
-    fn column(&self, ident: &Ident) -> Option<Node> {
+    fn column(&self, parts: &[Ident]) -> Option<Node> {
+        if let Some(found) = self.resolve.and_then(|resolve| resolve(parts)) {
+            return Some(found);
+        }
+        if self.resolve.is_some() && parts.len() > 1 {
+            return None;
+        }
+        let ident = parts.last()?;
         let name = match (ident.quote_style, self.source) {
             (None, Dialect::Postgres) => ident.value.to_lowercase(),
             _ => ident.value.clone(),
@@ -276,6 +299,12 @@ impl<'a> Reader<'a> {
         };
         let (a, b) = self.meet(self.walk(left, level)?, self.walk(right, level)?, compare.orders())?;
         Some(Node::truth(Term::Compare(compare, Box::new(a.term), Box::new(b.term))))
+    }
+
+    /// Whether two terms are equal.
+    pub(super) fn equal(&self, a: Node, b: Node) -> Option<Node> {
+        let (a, b) = self.meet(a, b, false)?;
+        Some(Node::truth(Term::Compare(Compare::Equal, Box::new(a.term), Box::new(b.term))))
     }
 
     /// A chain of ANDs or ORs, which leans to the left and may be long.

@@ -46,6 +46,37 @@ pub fn quoted_names(dialect: Dialect, text: &str) -> Vec<String> {
     tokens.into_iter().filter_map(quoted).collect()
 }
 
+/// Names, keywords and types of a text of a dialect; those without quotes in lower case. None of what cannot be read.
+pub fn words(dialect: Dialect, text: &str) -> Vec<String> {
+    let tokens = Tokenizer::new(grammar(dialect), text).tokenize().unwrap_or_default();
+    let word = |token| match token {
+        Token::Word(word) if word.quote_style.is_none() => Some(word.value.to_lowercase()),
+        Token::Word(word) => Some(word.value),
+        _ => None,
+    };
+    tokens.into_iter().filter_map(word).collect()
+}
+
+/// Functions that a text of a dialect calls, in lower case, with the name of a schema or database in front where there is
+/// one. Words in front of a parenthesis that are no functions may be among them.
+pub fn called(dialect: Dialect, text: &str) -> Vec<String> {
+    let tokens = Tokenizer::new(grammar(dialect), text).tokenize().unwrap_or_default();
+    let tokens: Vec<Token> = tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect();
+    let word = |token: Option<&Token>| match token {
+        Some(Token::Word(word)) => Some(word.value.to_lowercase()),
+        _ => None,
+    };
+    let call = |(at, token): (usize, &Token)| {
+        let name = (*token == Token::LParen).then(|| word(tokens.get(at.checked_sub(1)?)))??;
+        let schema = at.checked_sub(3).filter(|_| tokens.get(at - 2) == Some(&Token::Period));
+        Some(match schema.and_then(|at| word(tokens.get(at))) {
+            Some(schema) => format!("{schema}.{name}"),
+            None => name,
+        })
+    };
+    tokens.iter().enumerate().filter_map(call).collect()
+}
+
 /// Whether a name stands in an expression of a dialect; what cannot be read may have it.
 pub fn mentions(dialect: Dialect, text: &str, name: &str) -> bool {
     let Ok(tokens) = Tokenizer::new(grammar(dialect), text).tokenize() else { return true };

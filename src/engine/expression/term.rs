@@ -69,6 +69,8 @@ pub(super) enum Ends {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Term {
     Column(String),
+    /// A column of a relation of a query, by its alias.
+    Of(String, String),
     Null,
     Bool(bool),
     Number(String),
@@ -121,13 +123,54 @@ pub(super) enum Term {
     Abs(Box<Term>),
     Case(Vec<(Term, Term)>, Option<Box<Term>>),
     JsonValid(Box<Term>),
+    /// Over the rows of a group; `count(*)` has no term.
+    Aggregate {
+        name: &'static str,
+        distinct: bool,
+        term: Option<Box<Term>>,
+    },
 }
 
 impl Term {
+    /// The terms that it is made of.
+    pub(super) fn children(&self) -> Vec<&Self> {
+        match self {
+            Self::Column(_) | Self::Of(..) | Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => {
+                Vec::new()
+            }
+            Self::Compare(_, a, b) | Self::Arithmetic(_, a, b) | Self::NullIf(a, b) => vec![a, b],
+            Self::And(list) | Self::Or(list) | Self::Concat(list) | Self::Coalesce(list) => {
+                list.iter().collect()
+            }
+            Self::Not(term)
+            | Self::IsNull(term, _)
+            | Self::IsBool { term, .. }
+            | Self::Like { term, .. }
+            | Self::Negate(term)
+            | Self::Chars(term)
+            | Self::Bytes { term, .. }
+            | Self::Trim(_, term)
+            | Self::Lower(term)
+            | Self::Upper(term)
+            | Self::Bytewise(term)
+            | Self::Real(term)
+            | Self::Substring(term, ..)
+            | Self::Abs(term)
+            | Self::JsonValid(term) => vec![term],
+            Self::In { term, list, .. } => std::iter::once(&**term).chain(list).collect(),
+            Self::Between { term, low, high, .. } => vec![term, low, high],
+            Self::Case(branches, otherwise) => {
+                let branches = branches.iter().flat_map(|(condition, result)| [condition, result]);
+                branches.chain(otherwise.as_deref()).collect()
+            }
+            Self::Aggregate { term, .. } => term.as_deref().into_iter().collect(),
+        }
+    }
+
     /// Whether a text is a column, or made of one without getting longer.
     pub(super) fn is_no_longer(&self) -> bool {
         match self {
-            Self::Column(_) => true,
+            Self::Column(_) | Self::Of(..) => true,
             Self::Lower(term)
             | Self::Upper(term)
             | Self::Bytewise(term)
@@ -172,7 +215,7 @@ pub(super) enum Class {
 }
 
 /// Most digits that a double keeps.
-const DOUBLE_DIGITS: u32 = 15;
+pub(super) const DOUBLE_DIGITS: u32 = 15;
 
 impl Class {
     /// Class of a column.

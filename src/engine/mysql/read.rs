@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::connection::{Link, Role, number, rows, run, statement};
 use super::native::NativeType;
-use super::types::quote;
+use super::types::{literal, quote};
 use super::{backup, fault, inspect, profile};
 use crate::engine::backup::NativeOrder;
 use crate::engine::capability::{Facts, Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
@@ -424,6 +424,21 @@ impl Snapshot for View {
 
     async fn matching(&self, table: &Table, condition: &str) -> Result<Matching> {
         self.with(async |connection| matching(connection, table, condition).await).await
+    }
+
+    /// Whatever the text protocol sends.
+    async fn columns(&self, view: &str) -> Result<Vec<ReadColumn>> {
+        let sql = format!(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = {} \
+             ORDER BY ordinal_position",
+            literal(view)
+        );
+        let what = format!("view \"{view}\"");
+        self.with(async |connection| {
+            let names = rows(connection, &what, &sql).await?;
+            Ok(names.iter().map(|row| ReadColumn::untyped(row.word(0), DataType::BYTES)).collect())
+        })
+        .await
     }
 
     async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>> {

@@ -1,6 +1,8 @@
 //! Building unseen and switching at once: tables are made, filled and proved in a [`Place`], then one RENAME TABLE
 //! moves all of them and a marker into the target. A lost reply to it is settled by looking for the marker.
 
+use std::sync::PoisonError;
+
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, MySql, MySqlConnection, MySqlPool};
@@ -19,6 +21,7 @@ use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::endpoint::Flavour;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{ForeignKeyPlan, IndexPlan, Plan, Scope, Script, Statement, TablePlan};
+use crate::model::view::ViewPlan;
 
 /// How often the switch is tried while another session holds a lock.
 const TRIES: u32 = 3;
@@ -95,6 +98,7 @@ impl Target for Database {
             mariadb: self.facts.flavour == Flavour::Mariadb,
             case_sensitive: self.facts.case_sensitive_names,
             rules: self.rules.clone(),
+            views: std::sync::Mutex::default(),
             plan: plan.clone(),
             place,
             script,
@@ -134,7 +138,8 @@ impl Database {
 }
 
 fn plan_names(plan: &Plan) -> Vec<String> {
-    plan.tables.iter().map(|t| t.name.clone()).collect()
+    let tables = plan.tables.iter().map(|t| t.name.clone());
+    tables.chain(plan.views.iter().map(|v| v.name.clone())).collect()
 }
 
 /// Objects of the session's database that have one of these names, each with its kind.
@@ -179,6 +184,8 @@ struct Stage {
     mariadb: bool,
     case_sensitive: bool,
     rules: Rules,
+    /// Views that were made, in order.
+    views: std::sync::Mutex<Vec<ViewPlan>>,
 }
 
 impl Stage {
@@ -268,8 +275,29 @@ impl Stage {
                 .next("stop the application that writes to the target, then run the same command again"));
             }
         }
+        if let Err(error) = self.make_views(guard).await {
+            self.rename(guard, &self.renames(&in_the_way, true)).await?;
+            return Err(error);
+        }
         for key in &keys {
             key.lead_to_the_new_table(guard, &self.rules).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the views again where the tables are now: a view keeps the database that it was made in. If one cannot be
+    /// made, none is.
+    async fn make_views(&self, guard: &mut MySqlConnection) -> Result<()> {
+        let views = self.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (made, view) in views.iter().enumerate() {
+            let Err(error) = run(guard, &view.definition).await else { continue };
+            let mut error = fault::writing(&format!("making view \"{}\"", view.name), &error);
+            for view in views[..made].iter().rev() {
+                if let Err(also) = run(guard, &format!("DROP VIEW {}", quote(&view.name))).await {
+                    error.push(fault::writing(&format!("removing view \"{}\" again", view.name), &also));
+                }
+            }
+            return Err(error);
         }
         Ok(())
     }
@@ -344,6 +372,26 @@ impl Staging for Stage {
         for statements in [&self.script.indexes, &self.script.constraints, &self.script.last] {
             self.run_all(statements, on_statement).await?;
         }
+        Ok(())
+    }
+
+    async fn make_view(&self, view: &ViewPlan) -> Result<()> {
+        if !self.place.is_database() {
+            return Err(Error::new(
+                ErrorKind::Permission,
+                format!("view \"{}\" cannot be tried out", view.name),
+            )
+            .why("that takes a database of its own, which this user may not create"));
+        }
+        self.run_all(&[view.statement()], &|_| {}).await?;
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).push(view.clone());
+        Ok(())
+    }
+
+    async fn drop_view(&self, view: &ViewPlan) -> Result<()> {
+        let sql = format!("DROP VIEW {}", quote(&view.name));
+        self.run_all(&[Statement { sql, ..view.statement() }], &|_| {}).await?;
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).retain(|made| made.name != view.name);
         Ok(())
     }
 

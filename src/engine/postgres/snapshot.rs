@@ -16,7 +16,7 @@ use super::read;
 use super::stage::orphans;
 use super::types::quote;
 use crate::engine::backup::NativeOrder;
-use crate::engine::capability::{Facts, Matching, Orphans, ReadRequest, Snapshot};
+use crate::engine::capability::{Facts, Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
 use crate::engine::condition::where_clause;
 use crate::engine::expression;
 use crate::engine::stream::BatchSender;
@@ -218,6 +218,22 @@ impl Snapshot for PostgresSnapshot {
             }
         }
         Ok(found)
+    }
+
+    /// Every type has a text, and under the settings of our sessions different values have different ones.
+    async fn columns(&self, view: &str) -> Result<Vec<ReadColumn>> {
+        const COLUMNS: &str = "
+SELECT a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.relname = $2
+  AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+        let mut exporter = self.exporter.lock().await;
+        let names: Vec<String> = sqlx::query_scalar(COLUMNS)
+            .bind(&self.namespace)
+            .bind(view)
+            .fetch_all(&mut *exporter)
+            .await
+            .map_err(|e| fault(ErrorKind::Read, format!("cannot look at view {}", quote(view)), &e))?;
+        Ok(names.into_iter().map(|name| ReadColumn::untyped(name, DataType::TEXT)).collect())
     }
 
     async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>> {

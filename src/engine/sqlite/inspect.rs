@@ -26,21 +26,12 @@ pub fn schema(connection: &Connection) -> Result<Schema> {
     for entry in entries(connection)? {
         let sql = texts.sql("table", &entry.name);
         match entry.kind.as_str() {
-            "virtual" => objects.push(Object {
-                kind: ObjectKind::VirtualTable,
-                name: entry.name,
-                table: None,
-                definition: sql.to_owned(),
-            }),
+            "virtual" => objects.push(Object::new(ObjectKind::VirtualTable, entry.name, sql)),
             "table" => {
                 let text = definition::table(sql);
                 if text.on_conflict {
-                    objects.push(Object {
-                        kind: ObjectKind::Constraint,
-                        name: format!("ON CONFLICT of {}", entry.name),
-                        table: Some(entry.name.clone()),
-                        definition: sql.to_owned(),
-                    });
+                    let name = format!("ON CONFLICT of {}", entry.name);
+                    objects.push(Object::new(ObjectKind::Constraint, name, sql).of(Some(entry.name.clone())));
                 }
                 tables.push(table(connection, &texts, entry, &text)?);
             }
@@ -50,12 +41,8 @@ pub fn schema(connection: &Connection) -> Result<Schema> {
     for name in ["application_id", "user_version"] {
         let value: i64 = connection.pragma_query_value(None, name, |r| r.get(0))?;
         if value != 0 {
-            objects.push(Object {
-                kind: ObjectKind::Setting,
-                name: name.to_owned(),
-                table: None,
-                definition: format!("PRAGMA {name} = {value}"),
-            });
+            let definition = format!("PRAGMA {name} = {value}");
+            objects.push(Object::new(ObjectKind::Setting, name, definition));
         }
     }
     resolve_references(&mut tables);
@@ -133,7 +120,7 @@ impl Texts {
                 _ => return None,
             };
             let table = (kind == ObjectKind::Trigger).then(|| table.clone());
-            Some(Object { kind, name: name.clone(), table, definition: sql.clone().unwrap_or_default() })
+            Some(Object::new(kind, name.clone(), sql.clone().unwrap_or_default()).of(table))
         };
         self.rows.iter().filter_map(object).collect()
     }

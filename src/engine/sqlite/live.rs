@@ -117,7 +117,7 @@ fn copy_pages(connection: &mut Connection, staged: &Path) -> rusqlite::Result<bo
     }
 }
 
-/// Copies table by table from the attached file.
+/// Copies table by table from the attached file, and makes its indexes and views.
 fn copy_tables(transaction: &Connection) -> rusqlite::Result<()> {
     let texts = |kind: &str| -> rusqlite::Result<Vec<(String, String)>> {
         let mut statement = transaction.prepare(
@@ -145,7 +145,7 @@ fn copy_tables(transaction: &Connection) -> rusqlite::Result<()> {
              INSERT INTO main.sqlite_sequence SELECT name, seq FROM staged.sqlite_sequence",
         )?;
     }
-    for (_, sql) in texts("index")? {
+    for (_, sql) in texts("index")?.into_iter().chain(texts("view")?) {
         transaction.execute_batch(&sql)?;
     }
     Ok(())

@@ -200,9 +200,10 @@ impl Target for Database {
     async fn occupied(&self, plan: &Plan) -> Result<Vec<Occupied>> {
         let tables: Vec<String> = plan.tables.iter().map(|t| t.name.clone()).collect();
         let indexes = plan.tables.iter().flat_map(|t| t.indexes.iter().filter(|i| !i.constraint));
-        let indexes: Vec<String> = indexes.filter_map(|i| i.name.clone()).collect();
+        let indexes = indexes.filter_map(|i| i.name.clone());
+        let others: Vec<String> = indexes.chain(plan.views.iter().map(|v| v.name.clone())).collect();
         self.look(move |connection| match connection {
-            Some(connection) => occupied(connection, &tables, &indexes),
+            Some(connection) => occupied(connection, &tables, &others),
             None => Ok(Vec::new()),
         })
         .await
@@ -307,12 +308,12 @@ fn sizes(connection: &Connection) -> rusqlite::Result<Vec<TableSize>> {
 fn occupied(
     connection: &Connection,
     tables: &[String],
-    indexes: &[String],
+    others: &[String],
 ) -> rusqlite::Result<Vec<Occupied>> {
     let mut statement = connection
         .prepare("SELECT name, type, tbl_name FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE")?;
     let mut found = Vec::new();
-    for wanted in tables.iter().chain(indexes) {
+    for wanted in tables.iter().chain(others) {
         let mut rows = statement.query([wanted])?;
         while let Some(row) = rows.next()? {
             let (name, kind, of): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);

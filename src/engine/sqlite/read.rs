@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use tokio::sync::Semaphore;
@@ -31,9 +32,37 @@ use crate::model::schema::{DataType, Table};
 /// How often several readers try to begin at the same instant before one has to do.
 const BEGIN_TRIES: u32 = 20;
 
-/// Reads a table from beginning to end.
+/// Reads a table or view from beginning to end.
 pub fn table(connection: &Connection, request: &ReadRequest, to: &BatchSender) -> Result<()> {
-    rows(connection, request, "", to)
+    let is_view = connection
+        .query_row(
+            "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE)",
+            [&request.table],
+            |row| row.get::<_, bool>(0),
+        )
+        .map_err(|e| failure(ErrorKind::Read, format!("cannot read {}", quote(&request.table)), &e))?;
+    if is_view {
+        with_views(connection, |connection| Ok(rows(connection, request, "", to)))
+            .map_err(|e| failure(ErrorKind::Read, format!("cannot read {}", quote(&request.table)), &e))?
+    } else {
+        rows(connection, request, "", to)
+    }
+}
+
+/// Works with views, which the connection does not look into otherwise. Their text may hold strings in double quotes, as
+/// SQLite takes them by default.
+fn with_views<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let set = |on| {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, on)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, on)
+    };
+    set(true)?;
+    let done = work(connection);
+    set(false)?;
+    done
 }
 
 /// Reads the rows of a table that a WHERE (in front of it a blank) over `t` admits.
@@ -377,6 +406,24 @@ impl Snapshot for SqliteSnapshot {
             .run(move |connection| {
                 let found = matching(connection, &table, &condition);
                 found.map_err(|e| refused_condition(&table.name, &e))
+            })
+            .await
+    }
+
+    async fn columns(&self, view: &str) -> Result<Vec<ReadColumn>> {
+        let view = view.to_owned();
+        self.pool
+            .run(move |connection| {
+                let ask = |connection: &Connection| {
+                    let mut statement =
+                        connection.prepare("SELECT name FROM pragma_table_info(?1) ORDER BY cid")?;
+                    let column = |row: &Row<'_>| Ok(ReadColumn::untyped(row.get(0)?, DataType::Any));
+                    let columns = statement.query_map([&view], column)?;
+                    columns.collect::<rusqlite::Result<Vec<_>>>()
+                };
+                with_views(connection, ask).map_err(|e| {
+                    failure(ErrorKind::Read, format!("cannot look at view {}", quote(&view)), &e)
+                })
             })
             .await
     }

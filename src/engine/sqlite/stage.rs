@@ -22,6 +22,7 @@ use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::endpoint::PoolSettings;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{ForeignKeyPlan, Plan, Script, Statement, TablePlan};
+use crate::model::view::ViewPlan;
 
 /// What SQLite may put beside a file.
 pub(super) const JOURNALS: [&str; 3] = ["-journal", "-wal", "-shm"];
@@ -125,6 +126,19 @@ impl Staging for FileStaging {
         self.run(|connection| make_a_database(connection)).await?;
         self.begin_check();
         Ok(())
+    }
+
+    async fn make_view(&self, view: &ViewPlan) -> Result<()> {
+        // It reads the whole file, and nobody can write meanwhile.
+        self.checked().await?;
+        let statement = view.statement();
+        self.run(move |connection| execute(connection, &statement)).await
+    }
+
+    async fn drop_view(&self, view: &ViewPlan) -> Result<()> {
+        let sql = format!("DROP VIEW main.{}", quote(&view.name));
+        let statement = Statement { sql, ..view.statement() };
+        self.run(move |connection| execute(connection, &statement)).await
     }
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {

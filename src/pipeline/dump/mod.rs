@@ -23,6 +23,7 @@ use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::{Plan, Scope, Statement, TablePlan};
 use crate::model::report::TableReport;
+use crate::model::view::ViewPlan;
 
 /// Bytes of rows that are collected before they are handed to the file.
 const BUFFER: usize = 256 * 1024;
@@ -89,6 +90,8 @@ pub async fn write(
     for statements in [&script.indexes, &script.constraints, &script.last] {
         pen = pen.statements(statements).await?;
     }
+    let views: Vec<Statement> = plan.views.iter().map(ViewPlan::statement).collect();
+    pen = pen.statements(&views).await?;
     let (checks, trailer) = (checks(plan, dialect.as_ref(), &copied), trailer(plan, &copied));
     pen = pen.text(format!("\n{checks}{}\n{trailer}", dialect.closing())).await?;
     if settings.cancel.is_cancelled() {

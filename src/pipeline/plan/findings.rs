@@ -6,6 +6,7 @@ use crate::engine::capability::{Matching, Occupied, Orphans};
 use crate::model::codes::{self, severity_of};
 use crate::model::plan::{Finding, FindingAction, Misfit, Plan, Scope, Severity};
 use crate::model::policy::Decision;
+use crate::model::view::ViewPlan;
 
 /// A finding about `kind` (`column`, `index`, …) in the making.
 #[derive(Debug)]
@@ -123,6 +124,14 @@ pub fn migration_state(table: &str, same: bool) -> Finding {
     Note::new(code, "table", FindingAction::NotCarried, text).table(table).0
 }
 
+/// A view that the plan carries and that is left behind after all.
+pub fn view_left_behind(view: &ViewPlan, why: &str) -> Finding {
+    let text = format!("{why}; it reads: {}", view.original);
+    Note::new(codes::OBJECT_NOT_CARRIED, view.kind.as_str(), FindingAction::NotCarried, text)
+        .object(Some(&view.name))
+        .0
+}
+
 /// The findings that stop a migration into a target where something is in the way: rows, objects that are no tables,
 /// and what would be lost with an empty table that is replaced.
 pub fn occupied(plan: &Plan, occupied: &[Occupied]) -> Vec<Finding> {
@@ -140,6 +149,10 @@ pub fn occupied(plan: &Plan, occupied: &[Occupied]) -> Vec<Finding> {
             refuse(codes::TARGET_NOT_EMPTY, &there.kind, text);
         } else if !there.empty {
             let text = "the target has rows in this table, so nothing there is touched".to_owned();
+            refuse(codes::TARGET_NOT_EMPTY, "table", text);
+        } else if table.is_none() {
+            let text =
+                format!("the target has a table \"{}\" where something else would be made", there.name);
             refuse(codes::TARGET_NOT_EMPTY, "table", text);
         }
         for holder in there.held_by.iter().filter(|_| replaced) {

@@ -18,6 +18,7 @@ mod names;
 mod objects;
 mod replaced;
 mod types;
+pub mod views;
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ use crate::model::plan::{
 use crate::model::policy::Policies;
 use crate::model::rule::{self, TableRule};
 use crate::model::schema::{Action, Column, DataType, Schema, Table};
+use crate::model::view::ViewPlan;
 
 /// What a plan is made of.
 #[derive(Clone, Copy)]
@@ -111,6 +113,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         names: Names::new(input.rules),
         types: Vec::new(),
         objects: Vec::new(),
+        views: Vec::new(),
         invisible: Vec::new(),
         effective: types::effective(input),
     };
@@ -130,6 +133,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         types: planner.types,
         tables,
         objects: planner.objects,
+        views: planner.views,
         findings: planner.findings.into_vec(),
         policies: Policies::default(),
     }
@@ -142,6 +146,7 @@ struct Planner<'a> {
     names: Names<'a>,
     types: Vec<TypePlan>,
     objects: Vec<ObjectPlan>,
+    views: Vec<ViewPlan>,
     /// Columns that the indexes of the table at hand need.
     invisible: Vec<ColumnPlan>,
     /// Columns of each table of the source with the types that have to travel, see [`types::effective`].
@@ -163,6 +168,7 @@ impl Planner<'_> {
             }
         }
         self.replace(&mut tables);
+        self.views = self.views(&tables);
         self.objects();
         tables
     }

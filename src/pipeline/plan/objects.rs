@@ -1,4 +1,5 @@
-//! What stands beside the tables (views, triggers, routines, …) and what was left out: listed with its text.
+//! What stands beside the tables (triggers, routines, …; views are in `views`) and what was left out: listed with its
+//! text.
 
 use super::Planner;
 use super::findings::Note;
@@ -7,11 +8,13 @@ use crate::model::plan::{FindingAction, ObjectPlan};
 use crate::model::schema::{DataType, Object, ObjectKind, Table};
 
 impl Planner<'_> {
-    /// Lists every object of the source that the plan does not carry.
+    /// Lists every object of the source that the plan does not carry, views apart.
     pub(super) fn objects(&mut self) {
         let source = self.input.source;
         for object in &source.objects {
-            if self.carries_type(object) {
+            if self.carries_type(object)
+                || matches!(object.kind, ObjectKind::View | ObjectKind::MaterializedView)
+            {
                 continue;
             }
             // No other dialect has these, so they go word for word or not at all.

@@ -59,6 +59,18 @@ pub fn facts(db: &Db) -> Vec<Fact> {
     facts
 }
 
+/// Names of the views.
+pub fn views(db: &Db) -> Vec<String> {
+    let sql = match db.engine {
+        Engine::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name",
+        Engine::Postgres => "SELECT viewname FROM pg_views WHERE schemaname = 'public' ORDER BY viewname",
+        Engine::Mariadb | Engine::Mysql => {
+            "SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE() ORDER BY table_name"
+        }
+    };
+    db.query(sql).into_iter().map(|row| row[0].clone().unwrap()).collect()
+}
+
 type Row = Vec<Option<String>>;
 
 fn text(row: &Row, i: usize) -> String {

@@ -62,7 +62,7 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
         let actions = actions.remove(&name).unwrap_or_default();
         let (foreign_keys, elsewhere) =
             foreign_keys(&keys.remove(&name).unwrap_or_default(), &actions, database);
-        objects.extend(elsewhere.into_iter().map(|object| Object { table: Some(name.clone()), ..object }));
+        objects.extend(elsewhere.into_iter().map(|object| object.of(Some(name.clone()))));
         out.push(Table {
             columns,
             primary_key,
@@ -328,21 +328,17 @@ fn foreign_keys(keys: &[Fields], actions: &[Fields], database: &str) -> (Vec<For
 fn leading_out(key: &ForeignKey, schema: &str) -> Object {
     let list = |names: &[String]| names.iter().map(|n| quote(n)).collect::<Vec<_>>().join(", ");
     let name = key.name.clone().unwrap_or_default();
-    Object {
-        kind: ObjectKind::Constraint,
-        table: None,
-        definition: format!(
-            "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {}.{} ({}) ON DELETE {} ON UPDATE {}",
-            quote(&name),
-            list(&key.columns),
-            quote(schema),
-            quote(&key.references),
-            list(&key.referenced_columns),
-            key.on_delete.sql(),
-            key.on_update.sql()
-        ),
-        name,
-    }
+    let definition = format!(
+        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {}.{} ({}) ON DELETE {} ON UPDATE {}",
+        quote(&name),
+        list(&key.columns),
+        quote(schema),
+        quote(&key.references),
+        list(&key.referenced_columns),
+        key.on_delete.sql(),
+        key.on_update.sql()
+    );
+    Object::new(ObjectKind::Constraint, name, definition)
 }
 
 fn action(rule: &str) -> Action {

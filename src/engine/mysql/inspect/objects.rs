@@ -4,6 +4,8 @@ use sqlx::MySqlConnection;
 
 use super::super::connection::{Fields, rows};
 use super::super::types::quote;
+use crate::engine::expression;
+use crate::model::endpoint::Dialect;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::schema::{Object, ObjectKind};
 
@@ -25,40 +27,61 @@ const EVENTS: &str =
 const SEQUENCES: &str = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND \
      table_type = 'SEQUENCE' ORDER BY table_name";
 
+const VIEWS: &str =
+    "SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE() ORDER BY table_name";
+
 async fn views(connection: &mut MySqlConnection, database: &str) -> Result<Vec<Object>> {
-    let sql = "SELECT table_name, view_definition FROM information_schema.views WHERE table_schema = DATABASE() \
-               ORDER BY table_name";
-    let rows = rows(connection, "the list of views", sql).await?;
-    Ok(rows.iter().map(|row| view(&row.word(0), &row.word(1), database)).collect())
+    let told = shown(connection, ObjectKind::View, "VIEW", 1, VIEWS).await?;
+    Ok(told.into_iter().map(|object| view(object, database)).collect())
 }
 
-/// The catalogue writes the database in front of every name, which would tie the view to it.
-fn view(name: &str, definition: &str, database: &str) -> Object {
-    let own = format!("{}.", quote(database));
-    Object {
-        kind: ObjectKind::View,
-        name: name.to_owned(),
-        table: None,
-        definition: format!("CREATE VIEW {} AS {}", quote(name), definition.replace(&own, "")),
+/// A view as whoever makes it again becomes its definer. The server leaves this database's name away where the view
+/// reads nothing of another one.
+fn view(told: Object, database: &str) -> Object {
+    let mut reaches = Vec::new();
+    if !told.definition.starts_with("CREATE ") {
+        reaches.push("a text that this user may not read".to_owned());
+    } else if told.definition.contains(&format!("{}.", quote(database))) {
+        reaches.push("another database".to_owned());
     }
+    reaches
+        .extend(expression::called(Dialect::Mysql, &told.definition).into_iter().filter(|name| acts(name)));
+    Object { reaches, definition: without_definer(&told.definition), ..told }
+}
+
+/// Functions of another database, and those that act on the server or its files.
+fn acts(function: &str) -> bool {
+    function.contains('.')
+        || matches!(function, "sleep" | "benchmark" | "get_lock" | "release_lock" | "load_file")
+}
+
+/// Takes ``DEFINER=`user`@`host` `` away.
+fn without_definer(definition: &str) -> String {
+    const WORD: &str = "DEFINER=";
+    let Some(at) = definition.find(WORD) else { return definition.to_owned() };
+    let mut quoted = false;
+    let rest = &definition[at + WORD.len()..];
+    let end = rest.find(|c| {
+        quoted ^= c == '`';
+        c == ' ' && !quoted
+    });
+    format!("{}{}", &definition[..at], end.map_or("", |end| rest[end..].trim_start()))
 }
 
 async fn triggers(connection: &mut MySqlConnection) -> Result<Vec<Object>> {
     let sql = "SELECT trigger_name, action_timing, event_manipulation, event_object_table, action_statement FROM \
                information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY trigger_name";
     let rows = rows(connection, "the list of triggers", sql).await?;
-    let trigger = |row: &Fields| Object {
-        kind: ObjectKind::Trigger,
-        name: row.word(0),
-        table: row.text(3),
-        definition: format!(
+    let trigger = |row: &Fields| {
+        let definition = format!(
             "CREATE TRIGGER {} {} {} ON {} FOR EACH ROW {}",
             quote(&row.word(0)),
             row.word(1),
             row.word(2),
             quote(&row.word(3)),
             row.word(4)
-        ),
+        );
+        Object::new(ObjectKind::Trigger, row.word(0), definition).of(row.text(3))
     };
     Ok(rows.iter().map(trigger).collect())
 }
@@ -95,7 +118,7 @@ async fn shown(
         };
         let definition =
             text.unwrap_or_else(|| format!("{word} {} (its text may not be read)", quote(&name)));
-        out.push(Object { kind, name, table: None, definition });
+        out.push(Object::new(kind, name, definition));
     }
     Ok(out)
 }
@@ -105,8 +128,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_view_is_told_without_its_database() {
-        let object = view("v", "select `d`.`t`.`a` AS `a` from `d`.`t`", "d");
-        assert_eq!(object.definition, "CREATE VIEW `v` AS select `t`.`a` AS `a` from `t`");
+    fn a_view_is_told_without_its_definer_and_with_what_it_reaches() {
+        let view = |text: &str| view(Object::new(ObjectKind::View, "v", text), "d");
+        let object = view(
+            "CREATE ALGORITHM=UNDEFINED DEFINER=`a b``c`@`%` SQL SECURITY INVOKER VIEW `v` AS select sum(`t`.`a`) AS `a` \
+             from `t`",
+        );
+        assert_eq!(
+            object.definition,
+            "CREATE ALGORITHM=UNDEFINED SQL SECURITY INVOKER VIEW `v` AS select sum(`t`.`a`) AS `a` from `t`"
+        );
+        assert_eq!(object.reaches, Vec::<String>::new());
+        let reaches = |text: &str| view(text).reaches;
+        assert_eq!(reaches("CREATE VIEW `d`.`v` AS select 1 from `e`.`t`"), ["another database"]);
+        assert_eq!(reaches("CREATE VIEW `v` AS select `e`.`f`(1), sleep(2)"), ["e.f", "sleep"]);
     }
 }

@@ -19,7 +19,8 @@ pub(super) fn schema(catalogue: &Catalogue) -> Schema {
     let tops = catalogue.relations.iter().filter(|r| r.root.is_none());
     let mut tables: Vec<Table> = tops.map(|relation| reader.table(relation)).collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut objects: Vec<Object> = catalogue.objects.iter().filter_map(object).collect();
+    let mut objects = catalogue.views.clone();
+    objects.extend(catalogue.objects.iter().filter_map(object));
     objects.extend(reader.free_sequences());
     objects.extend(reader.guards());
     Schema { dialect: Dialect::Postgres, tables, objects }
@@ -239,7 +240,7 @@ impl<'a> Reader<'a> {
             let last = s.last_value.unwrap_or(s.start);
             let definition =
                 format!("{}; SELECT setval('{}', {last}, {})", s.definition, quote(&s.name), s.is_called);
-            Object { kind: ObjectKind::Sequence, name: s.name.clone(), table: None, definition }
+            Object::new(ObjectKind::Sequence, s.name.clone(), definition)
         })
         .collect()
     }
@@ -277,7 +278,7 @@ impl<'a> Reader<'a> {
             let on = tables.iter().map(|t| quote(t)).collect::<Vec<_>>().join(", ");
             let definition =
                 if definition.starts_with("CREATE ") { definition } else { format!("{definition} ON {on}") };
-            Object { kind: ObjectKind::Constraint, name, table: Some(top), definition }
+            Object::new(ObjectKind::Constraint, name, definition).of(Some(top))
         };
         guards.into_iter().map(object).collect()
     }

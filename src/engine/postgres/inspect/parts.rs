@@ -146,8 +146,6 @@ fn index_part(row: &IndexRow, at: usize) -> IndexPart {
 /// An object without a neutral form.
 pub(super) fn object(row: &ObjectRow) -> Option<Object> {
     let kind = match row.kind.as_str() {
-        "view" => ObjectKind::View,
-        "materialized_view" => ObjectKind::MaterializedView,
         "virtual_table" => ObjectKind::VirtualTable,
         "schema" => ObjectKind::Schema,
         "large_object" => ObjectKind::LargeObject,
@@ -158,12 +156,7 @@ pub(super) fn object(row: &ObjectRow) -> Option<Object> {
         "extension" => ObjectKind::Extension,
         _ => return None,
     };
-    Some(Object {
-        kind,
-        name: row.name.clone(),
-        table: row.table.clone(),
-        definition: row.definition.trim().to_owned(),
-    })
+    Some(Object::new(kind, row.name.clone(), row.definition.trim()).of(row.table.clone()))
 }
 
 #[cfg(test)]

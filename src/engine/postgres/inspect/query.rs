@@ -4,7 +4,9 @@
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 
+use super::views;
 use crate::engine::postgres::types::quote;
+use crate::model::schema::Object;
 
 /// Answers about one schema.
 #[derive(Debug, Default)]
@@ -17,6 +19,7 @@ pub(super) struct Catalogue {
     pub(super) constraints: Vec<ConstraintRow>,
     pub(super) indexes: Vec<IndexRow>,
     pub(super) objects: Vec<ObjectRow>,
+    pub(super) views: Vec<Object>,
 }
 
 /// A table, partition or partitioned table.
@@ -269,18 +272,9 @@ ORDER BY i.indrelid, x.relname";
 const OBJECTS: &str = "
 WITH ours AS (SELECT oid FROM pg_namespace WHERE nspname = $1),
 extension AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
-SELECT CASE c.relkind WHEN 'v' THEN 'view' ELSE 'materialized_view' END AS kind, c.relname::text AS name,
-       NULL::text AS table_name,
-       format(E'CREATE %s %I AS\\n%s', CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END, c.relname,
-              pg_get_viewdef(c.oid))
-       || coalesce((SELECT string_agg(E'\\n' || pg_get_indexdef(x.indexrelid) || ';', '') FROM pg_index x
-                    WHERE x.indrelid = c.oid), '') AS definition
-FROM pg_class c WHERE c.relnamespace = (SELECT oid FROM ours) AND c.relkind IN ('v', 'm')
-  AND ('pg_class'::regclass, c.oid) NOT IN (SELECT classid, objid FROM extension)
-UNION ALL
-SELECT 'virtual_table', c.relname, NULL,
+SELECT 'virtual_table' AS kind, c.relname::text AS name, NULL::text AS table_name,
        format('CREATE FOREIGN TABLE %I SERVER %I OPTIONS (%s)', c.relname, s.srvname,
-              array_to_string(f.ftoptions, ', '))
+              array_to_string(f.ftoptions, ', ')) AS definition
 FROM pg_foreign_table f JOIN pg_class c ON c.oid = f.ftrelid JOIN pg_foreign_server s ON s.oid = f.ftserver
 WHERE c.relnamespace = (SELECT oid FROM ours)
 UNION ALL
@@ -373,6 +367,7 @@ pub(super) async fn catalogue(session: &mut PgConnection, schema: &str) -> Resul
             })
         })
         .await?,
+        views: views::all(session, schema).await?,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Staging in a schema of its own. Until the switch, which is one transaction of `SET SCHEMA` that ends with dropping
 //! the empty schema, nothing in the target's schema has been touched.
 
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use crate::engine::postgres::types::quote;
 use crate::engine::postgres::{read, write};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{ForeignKeyPlan, Plan, Script, TablePlan};
+use crate::model::plan::{ForeignKeyPlan, Plan, Script, Statement, TablePlan};
+use crate::model::view::ViewPlan;
 
 /// Tables that are written at the same time, as the capabilities say.
 const WRITERS: u32 = 4;
@@ -35,6 +37,8 @@ pub(super) struct ApartStaging {
     schema: String,
     plan: Plan,
     script: Script,
+    /// Views that were made, in order.
+    views: std::sync::Mutex<Vec<ViewPlan>>,
     /// The server refused a statement after the load because of the rows.
     refused: AtomicBool,
     /// Holds the lock that says that this run lives.
@@ -80,6 +84,7 @@ impl ApartStaging {
             schema,
             plan: plan.clone(),
             script,
+            views: std::sync::Mutex::default(),
             refused: AtomicBool::new(false),
             guard: Mutex::new(guard),
         })
@@ -110,7 +115,9 @@ impl ApartStaging {
         let types = self.plan.types.iter().map(|t| ("TYPE", &t.name));
         let tables = self.plan.tables.iter().map(|t| ("TABLE", &t.name));
         let objects = self.plan.objects.iter().map(|o| (super::kind_word(o.kind), &o.name));
-        for (kind, name) in types.chain(tables).chain(objects) {
+        let made = self.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let views = made.iter().map(|v| (super::kind_word(v.kind), &v.name));
+        for (kind, name) in types.chain(tables).chain(objects).chain(views) {
             let sql = format!("ALTER {kind} {} SET SCHEMA {to}", self.place(name));
             execute(session, sql).await.map_err(|e| failed(&e))?;
         }
@@ -178,6 +185,19 @@ impl Staging for ApartStaging {
                 return Err(error);
             }
         }
+        Ok(())
+    }
+
+    async fn make_view(&self, view: &ViewPlan) -> Result<()> {
+        run(&mut *self.session().await?, &view.statement()).await?;
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).push(view.clone());
+        Ok(())
+    }
+
+    async fn drop_view(&self, view: &ViewPlan) -> Result<()> {
+        let sql = format!("DROP {} {}", super::kind_word(view.kind), self.place(&view.name));
+        run(&mut *self.session().await?, &Statement { sql, ..view.statement() }).await?;
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).retain(|made| made.name != view.name);
         Ok(())
     }
 

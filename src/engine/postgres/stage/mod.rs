@@ -106,6 +106,7 @@ async fn run(session: &mut PgConnection, statement: &Statement) -> Result<()> {
 const fn kind_word(kind: ObjectKind) -> &'static str {
     match kind {
         ObjectKind::View => "VIEW",
+        ObjectKind::MaterializedView => "MATERIALIZED VIEW",
         ObjectKind::Collation => "COLLATION",
         _ => "SEQUENCE",
     }

@@ -76,9 +76,10 @@ pub(in crate::engine::postgres) async fn occupied(
     Ok(found)
 }
 
-/// Names of indexes and sequences that come with the tables.
+/// Names of indexes, sequences and views that come with the tables.
 fn made_by_the_way(plan: &Plan) -> Vec<String> {
     let mut names: Vec<String> = plan.objects.iter().map(|o| o.name.clone()).collect();
+    names.extend(plan.views.iter().map(|v| v.name.clone()));
     for table in &plan.tables {
         names.extend(table.indexes.iter().filter_map(|i| i.name.clone()));
         if let Some(key) = &table.primary_key {

@@ -197,6 +197,7 @@ fn plan(schema: &Schema, scope: Scope) -> Plan {
         types: vec![],
         tables: schema.tables.iter().map(table_plan).collect(),
         objects: vec![],
+        views: vec![],
         findings: vec![],
         policies: crate::model::policy::Policies::default(),
     }

@@ -106,12 +106,11 @@ fn older() -> Schema {
             with_user_indexes(table("users", of_users)).key(&["id"]).references("role_id", "roles", None),
         ],
     );
-    schema.objects.push(Object {
-        kind: ObjectKind::View,
-        name: "active_users".into(),
-        table: None,
-        definition: "CREATE VIEW active_users AS SELECT * FROM users WHERE active".into(),
-    });
+    schema.objects.push(Object::new(
+        ObjectKind::View,
+        "active_users",
+        "CREATE VIEW active_users AS SELECT * FROM users WHERE active",
+    ));
     schema
 }
 

@@ -14,6 +14,9 @@ pub(super) fn show(plan: &Plan) -> String {
     for table in &plan.tables {
         show_table(&mut out, table);
     }
+    for v in &plan.views {
+        let _ = writeln!(out, "{} {} {:?}: {}", v.kind.as_str(), v.name, v.wording, v.definition);
+    }
     if !plan.findings.is_empty() {
         let _ = writeln!(out, "findings");
     }
