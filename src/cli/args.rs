@@ -271,7 +271,7 @@ pub struct MigrateArgs {
         value_name = "FILE",
         value_hint = ValueHint::FilePath,
         value_parser = script,
-        conflicts_with_all = ["data_only", "if_exists", "loader", "no_verify", "write_env"]
+        conflicts_with_all = ["data_only", "if_exists", "loader", "no_verify", "write_env", "backup", "no_backup"]
     )]
     pub dump: Option<PathBuf>,
     /// Only these tables; globs, separated by commas
@@ -301,6 +301,12 @@ pub struct MigrateArgs {
     /// How rows are moved
     #[arg(long, value_enum, default_value_t, value_name = "LOADER")]
     pub loader: LoaderArg,
+    /// Back the source up first, whatever it is; without this only a SQLite file up to 32 MiB is
+    #[arg(long, conflicts_with = "no_backup")]
+    pub backup: bool,
+    /// Do not back the source up first
+    #[arg(long)]
+    pub no_backup: bool,
     /// Skip asking the target what arrived
     #[arg(long)]
     pub no_verify: bool,

@@ -16,6 +16,7 @@ use super::progress::Progress;
 use super::render::report::Advice;
 use super::render::{self, error, exit_code, findings, json, verdict};
 use super::terminal::Terminal;
+use crate::commands::backup::{First, When};
 use crate::commands::migrate::{Outcome, Password, Planned};
 use crate::commands::{check, detect, migrate, schema};
 use crate::model::codes;
@@ -344,6 +345,14 @@ fn migrate_options(
         batch_rows: args.batch_size,
         jobs: args.jobs,
         verify: !args.no_verify,
+        first: First {
+            folder: config.in_app_dir(BACKUPS),
+            when: match (args.backup, args.no_backup || args.schema_only) {
+                (true, _) => When::Always,
+                (false, true) => When::Never,
+                (false, false) => When::Small,
+            },
+        },
         write_env: args.write_env.clone(),
         loader: args.loader.into(),
         policies: args.policies.over(config.policies()),

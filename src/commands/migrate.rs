@@ -9,6 +9,7 @@ use std::time::Instant;
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
+use super::backup::{self, First};
 use super::database_report;
 use super::dump::{self, DumpReport};
 use super::prepare::{Prepared, Towards, Wanted, default_jobs, prepare};
@@ -54,6 +55,8 @@ pub struct Options {
     pub verify: bool,
     /// File for the `.env` lines that point TechCare at the target.
     pub write_env: Option<PathBuf>,
+    /// Whether the source is backed up first.
+    pub first: First,
     /// How rows are moved.
     pub loader: Loader,
     /// What was decided about findings.
@@ -166,6 +169,7 @@ impl Planned {
             tables,
             findings,
             rejects: rejects.file().map(|file| file.display().to_string()),
+            backup: None,
             seconds: begun.elapsed().as_secs_f64(),
         }
     }
@@ -221,9 +225,13 @@ async fn migrate(
     } else if planned.plan.blockers().next().is_some() {
         Ok(Outcome::Refused(planned))
     } else {
-        carry_out(options, planned, snapshot.as_ref(), target, observer, cancel, begun)
-            .await
-            .map(Outcome::Migrated)
+        match backup::before(&options.first, &options.source, source, observer, cancel).await {
+            Ok(file) => carry_out(options, planned, snapshot.as_ref(), target, observer, cancel, begun)
+                .await
+                .map(|report| MigrationReport { backup: file.map(|f| f.display().to_string()), ..report })
+                .map(Outcome::Migrated),
+            Err(error) => Err(error),
+        }
     };
     snapshot.close().await;
     outcome

@@ -74,6 +74,8 @@ pub struct MigrationReport {
     pub findings: Vec<Finding>,
     /// File with the keys of the rows that were put aside, if any was.
     pub rejects: Option<String>,
+    /// Backup of the source that was made first, if one was.
+    pub backup: Option<String>,
     /// Wall seconds of the whole run.
     pub seconds: f64,
     /// Bytes of values that were moved.

@@ -247,3 +247,44 @@ fn what_the_documentation_has_for_cron_and_systemd_works_as_pasted() {
         assert_eq!(files(&home.path().join("backups")), (number + 1) * 2);
     }
 }
+
+#[test]
+fn migrate_backs_a_small_file_up_first() {
+    let (home, database) = home("WAL");
+    let migrate = |target: &str, more: &[&str]| {
+        let mut command = command(home.path());
+        command.args(["--format", "json", "migrate", "--source", "sqlite", "--target", target]).args(more);
+        Running::start(command).end()
+    };
+    let ran = migrate("one.db", &[]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran}");
+    let file = ran.json()["backup"].as_str().unwrap().to_owned();
+    assert_eq!(backup(home.path(), &["--verify", &file]).code, 0);
+    // It is the way back: no rule deletes it.
+    made(home.path(), &["--keep", "1"]);
+    made(home.path(), &["--keep", "1"]);
+    assert!(home.path().join(&file).exists());
+    let ran = migrate("two.db", &["--no-backup"]);
+    assert!(ran.code == 0 && ran.json()["backup"].is_null(), "{ran}");
+    // Where it cannot be made, one that nobody asked for is a warning.
+    let held = fs::File::open(home.path().join("backups/.techcare-db.lock")).unwrap();
+    held.lock().unwrap();
+    let ran = migrate("three.db", &[]);
+    assert!(ran.code == 0 && ran.json()["backup"].is_null() && ran.stderr.contains("--no-backup"), "{ran}");
+    let ran = migrate("four.db", &["--backup"]);
+    assert!(ran.code == 4 && !home.path().join("four.db").exists(), "{ran}");
+    drop(held);
+    // Larger than what is backed up by itself.
+    database
+        .execute_batch(
+            "CREATE TABLE large (body); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 34)
+             INSERT INTO large SELECT zeroblob(1000000) FROM n; PRAGMA wal_checkpoint(TRUNCATE)",
+        )
+        .unwrap();
+    let ran = migrate("five.db", &["--schema-only"]);
+    assert!(ran.code == 0 && ran.json()["backup"].is_null(), "{ran}");
+    let ran = migrate("six.db", &[]);
+    assert!(ran.code == 0 && ran.json()["backup"].is_null(), "{ran}");
+    let ran = migrate("seven.db", &["--backup"]);
+    assert!(ran.code == 0 && ran.json()["backup"].is_string(), "{ran}");
+}

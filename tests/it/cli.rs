@@ -29,6 +29,7 @@ fn snapshot(name: &str, ran: &Ran) {
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[RUN]"),
         (r"migration_[0-9a-f]{32}", "migration_[HASH]"),
         (r"\b[0-9a-f]{32}\b", "[HASH]"),
+        (r"techcare_\d{8}_\d{6}", "techcare_[TIME]"),
         (r"\d+\.\d+\.\d+-MariaDB\S*", "[VERSION]"),
         (r"MySQL \d+\.\d+\.\d+\S*", "MySQL [VERSION]"),
         (r"SQLite 3\.\d+\.\d+", "SQLite [VERSION]"),
@@ -238,7 +239,7 @@ fn progress_as_events() {
         .filter(|event| event["event"] == "phase")
         .map(|event| event["phase"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(phases, ["preflight", "profile", "stage", "load", "finish", "verify", "switch"]);
+    assert_eq!(phases, ["preflight", "profile", "backup", "stage", "load", "finish", "verify", "switch"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use techcare_db::commands::backup::{First, When};
 use techcare_db::commands::migrate::{self, Loader, Options, Outcome};
 use techcare_db::engine::connect;
 use techcare_db::model::endpoint::{Endpoint, Location, Server, Tls};
@@ -47,6 +48,7 @@ fn options(source: Endpoint, target: Endpoint) -> Options {
         scope: Scope::All,
         batch_rows: None,
         jobs: Some(2),
+        first: First { folder: "backups".into(), when: When::Never },
         verify: true,
         write_env: None,
         loader: Loader::Bulk,

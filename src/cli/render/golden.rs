@@ -139,6 +139,7 @@ fn migrated() -> MigrationReport {
         ],
         findings: vec![findings().remove(0), findings().remove(2)],
         rejects: None,
+        backup: Some("backups/techcare_20261124_131257.db".into()),
         seconds: 13.5,
         bytes: 1_234_020_000,
     }

@@ -154,6 +154,9 @@ pub fn migrated(report: &MigrationReport, file: Option<&Path>) -> Value {
     if let Some(file) = &report.rejects {
         document.put("rejects", json!(file));
     }
+    if let Some(file) = &report.backup {
+        document.put("backup", json!(file));
+    }
     if let Some(file) = file {
         document.put("report", json!(file.display().to_string()));
     }

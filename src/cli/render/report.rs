@@ -55,6 +55,9 @@ pub fn render(report: &MigrationReport, advice: &Advice, style: Style) -> String
         let _ =
             writeln!(out, "The keys of {} that were put aside are in {file}", units::plural(rejected, "row"));
     }
+    if let Some(file) = &report.backup {
+        let _ = writeln!(out, "The source was backed up to {file}");
+    }
     if let Some(file) = &advice.report {
         let _ = writeln!(out, "The report is kept in {file}");
     }

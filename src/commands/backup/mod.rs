@@ -1,6 +1,7 @@
 //! `backup`: one consistent snapshot of a database in a file of its own, while the application goes on writing; and what
 //! there is of them.
 
+mod before;
 mod metrics;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+pub use self::before::{First, When, before};
 pub use self::metrics::write as write_metrics;
 use super::database_report;
 use crate::engine::capability::{Facts, Source};
