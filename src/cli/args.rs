@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use secrecy::SecretString;
 
-pub use self::backup::{BackupArgs, Compress};
+pub use self::backup::{BackupArgs, Compress, Form};
 use crate::commands::migrate::Loader;
 use crate::model::plan::Scope;
 use crate::model::policy::{Decision, Policies, Policy};
@@ -34,6 +34,7 @@ Naming a database:
   postgresql://user@host/name  as SQLAlchemy, libpq or Django write it
   sqlite:///techcare.db        below instance/, as in Flask; sqlite:////abs/path.db
   copy.db                      an existing SQLite file
+  some.backup                  a portable archive, to read from
   @production                  [databases.production] of techcare-db.toml
 
 Exit codes: 0 done, 1 done with something to look at, 2 usage, 3 unreachable or login,

@@ -355,6 +355,8 @@ pub fn env_lines(target: &Endpoint, show: Password) -> String {
         Location::Mysql(server) => {
             ("mysql", server_url("mysql+pymysql", "unix_socket", server, show), Some(server))
         }
+        // Nothing is migrated into an archive, so that no application is pointed at one.
+        Location::Archive { .. } => return String::new(),
     };
     let mut out = format!("DB_TYPE={kind}\nDATABASE_URL={url}\n");
     if let Some(server) = server {

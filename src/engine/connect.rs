@@ -1,13 +1,15 @@
-//! The only file that names all three engines: from an endpoint to an open source or target, and from a dialect
+//! The only file that names all three engines, and the archive beside them: from an endpoint to an open source or target, and from a dialect
 //! to its rules without any connection.
 
+use std::fs::File;
 use std::path::Path;
 
+use super::archive::{self, Archive};
 use super::capability::{Facts, Rules, Source, Target};
 use super::dump::DumpDialect;
 use super::{mysql, postgres, sqlite};
 use crate::model::endpoint::{Dialect, Endpoint, Flavour, Location};
-use crate::model::error::Result;
+use crate::model::error::{Error, ErrorKind, Result};
 
 /// Opens a database for reading.
 pub async fn source(endpoint: &Endpoint) -> Result<Box<dyn Source>> {
@@ -15,7 +17,18 @@ pub async fn source(endpoint: &Endpoint) -> Result<Box<dyn Source>> {
         Location::File(path) => sqlite::open_source(path, endpoint).await,
         Location::Postgres(server) => postgres::open_source(server, endpoint).await,
         Location::Mysql(server) => mysql::open_source(server, endpoint).await,
+        Location::Archive { path, .. } => {
+            let file = File::open(path).map_err(|e| {
+                Error::new(ErrorKind::Unreachable, format!("cannot open {}", path.display())).why(e)
+            })?;
+            Ok(Box::new(archive(file, path).await?))
+        }
     }
+}
+
+/// Opens an archive. `shown` is what messages call the file.
+pub async fn archive(file: File, shown: &Path) -> Result<Archive> {
+    archive::open(file, shown, |product, facts| rules(product, Some(facts))).await
 }
 
 /// Opens a database for writing. A SQLite file that does not exist is not made before the switch.
@@ -24,6 +37,7 @@ pub async fn target(endpoint: &Endpoint) -> Result<Box<dyn Target>> {
         Location::File(path) => sqlite::open_target(path, endpoint).await,
         Location::Postgres(server) => postgres::open_target(server, endpoint).await,
         Location::Mysql(server) => mysql::open_target(server, endpoint).await,
+        Location::Archive { path, .. } => Err(only_read(path)),
     }
 }
 
@@ -68,5 +82,14 @@ pub async fn orm(endpoint: &Endpoint) -> Result<sea_orm::DatabaseConnection> {
         Location::File(path) => sqlite::orm(path, endpoint).await,
         Location::Postgres(server) => postgres::orm(server, endpoint).await,
         Location::Mysql(server) => mysql::orm(server, endpoint).await,
+        Location::Archive { path, .. } => Err(only_read(path)),
     }
+}
+
+fn only_read(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::Usage,
+        format!("{} is an archive, which is read and never written to", path.display()),
+    )
+    .next("name a database; `migrate --source` brings the archive into one")
 }

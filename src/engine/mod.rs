@@ -1,6 +1,7 @@
 //! What knows how to talk to databases: the traits, one folder an engine, and one file that names all three.
 //! Engines know `model` and `capability`, never each other.
 
+pub mod archive;
 pub mod backup;
 pub mod blocking;
 pub mod capability;
@@ -10,6 +11,7 @@ pub mod connect;
 pub mod dump;
 pub mod expression;
 pub mod judge;
+pub mod kept;
 pub mod limits;
 pub mod stream;
 pub mod tool;

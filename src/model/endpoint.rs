@@ -112,6 +112,13 @@ pub enum Location {
     Postgres(Server),
     /// A MySQL or MariaDB server.
     Mysql(Server),
+    /// A portable archive, which can be read and not written to.
+    Archive {
+        /// Its file.
+        path: PathBuf,
+        /// Product whose database it is of.
+        product: Flavour,
+    },
 }
 
 /// How to reach a database server.
@@ -201,12 +208,13 @@ impl Endpoint {
         Self { location, origin: origin.into(), pool: PoolSettings::default() }
     }
 
-    /// Engine of this database.
+    /// Engine of this database; of an archive, the one that it was made from.
     pub fn dialect(&self) -> Dialect {
         match self.location {
             Location::File(_) => Dialect::Sqlite,
             Location::Postgres(_) => Dialect::Postgres,
             Location::Mysql(_) => Dialect::Mysql,
+            Location::Archive { product, .. } => product.dialect(),
         }
     }
 }
@@ -216,6 +224,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.location {
             Location::File(path) => write!(f, "sqlite:///{}", path.display()),
+            Location::Archive { path, .. } => write!(f, "{}", path.display()),
             Location::Postgres(server) | Location::Mysql(server) => {
                 let mask = if server.password.is_some() { ":***" } else { "" };
                 write!(f, "{}://{}{mask}@", self.dialect(), server.user)?;

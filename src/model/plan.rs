@@ -430,6 +430,9 @@ pub struct ColumnProfile {
     pub epoch: Option<Epoch>,
     /// Storage classes of SQLite and how many rows have each.
     pub classes: Option<StorageClasses>,
+    /// Whether all text is valid UTF-8, which SQLite does not look at.
+    #[serde(default)]
+    pub utf8: Option<bool>,
     /// Rows whose value does not fit the declared type, each kind with up to five keys.
     pub misfits: Vec<Misfit>,
 }

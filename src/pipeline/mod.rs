@@ -1,5 +1,6 @@
 //! The work itself, from preflight to switch, in terms of `engine/capability` and `model` only.
 
+pub mod archive;
 pub mod backups;
 pub mod collisions;
 pub mod compare;

@@ -69,7 +69,8 @@ pub async fn name_long_rows(
     source: &dyn Snapshot,
     words: &dyn Rules,
 ) -> Result<()> {
-    let Some(existing) = input.existing.filter(|_| input.scope == Scope::DataOnly) else { return Ok(()) };
+    let asked = input.scope == Scope::DataOnly && source.evaluates();
+    let Some(existing) = input.existing.filter(|_| asked) else { return Ok(()) };
     for finding in plan.findings.iter_mut().filter(|f| f.code == TARGET_MISMATCH) {
         let table = finding.table.as_ref().and_then(|t| input.source.table(t));
         let (Some(table), Some(column)) = (table, &finding.column) else { continue };

@@ -86,6 +86,11 @@ impl Views<'_> {
                 format!("rows of \"{table}\" stay behind, so that nothing shows whether it is right")
             }));
         }
+        if !self.snapshot.evaluates() {
+            return Ok((view.wording == Wording::Translated).then(|| {
+                "the archive does not hold the rows that it gives, so that nothing shows whether it is right".into()
+            }));
+        }
         let (here, there) = match self.columns(view).await {
             Ok(columns) => columns,
             Err(error) => return refused(error, "the source cannot run it").map(Some),

@@ -21,7 +21,7 @@ use techcare_db::pipeline::plan::{PlanInput, plan};
 use crate::support::database::{Db, Engine, wait};
 
 /// Every type that has a neutral form and many that have not, each with the values that break tools.
-const EVERY_TYPE: &str = r#"
+pub const EVERY_TYPE: &str = r#"
 CREATE TYPE mood AS ENUM ('sad', 'it''s "fine"', 'naïve 😀', '');
 CREATE DOMAIN year AS integer NOT NULL DEFAULT 1999 CHECK (VALUE BETWEEN 1901 AND 2155);
 CREATE TABLE kinds (

@@ -2,6 +2,7 @@
 //! One binary, so that it links once; each module is one promise of the product. Run it with `make test`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+mod archive;
 mod backup;
 mod bad_input;
 mod cases;

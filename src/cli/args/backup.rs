@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::{DatabaseArg, count};
-use crate::model::manifest::Packing;
+use crate::model::manifest::{Method, Packing};
 use crate::pipeline::backups::Keep;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   techcare-db backup
   techcare-db backup --database postgresql --output-dir /var/backups/techcare --keep-daily 7 --keep-weekly 4
+  techcare-db backup --database mysql --method portable
   techcare-db backup -q --metrics-file /var/lib/node_exporter/techcare.prom
   techcare-db backup --list
   techcare-db backup --verify backups/techcare_20261124_030000.db
@@ -28,6 +29,9 @@ pub struct BackupArgs {
     /// Folder of backups [default: backups in the TechCare folder]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub output_dir: Option<PathBuf>,
+    /// In what form [default: native]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub method: Option<Form>,
     /// Pack the file [default: zstd for MySQL and MariaDB; PostgreSQL's dump packs itself; SQLite's file is not packed]
     #[arg(long, value_enum, value_name = "HOW")]
     pub compress: Option<Compress>,
@@ -49,7 +53,7 @@ pub struct BackupArgs {
     /// Show what backups there are, and make none
     #[arg(
         long,
-        conflicts_with_all = ["verify", "database", "compress", "keep", "keep_daily", "keep_weekly", "keep_monthly", "metrics_file"]
+        conflicts_with_all = ["verify", "database", "method", "compress", "keep", "keep_daily", "keep_weekly", "keep_monthly", "metrics_file"]
     )]
     pub list: bool,
     /// Prove that a backup is sound, and make none; exit 4 if it is not
@@ -57,7 +61,7 @@ pub struct BackupArgs {
         long,
         value_name = "FILE",
         value_hint = ValueHint::FilePath,
-        conflicts_with_all = ["database", "compress", "keep", "keep_daily", "keep_weekly", "keep_monthly", "metrics_file"]
+        conflicts_with_all = ["database", "method", "compress", "keep", "keep_daily", "keep_weekly", "keep_monthly", "metrics_file"]
     )]
     pub verify: Option<PathBuf>,
 }
@@ -66,6 +70,24 @@ impl BackupArgs {
     /// Which backups stay.
     pub const fn retention(&self) -> Keep {
         Keep { last: self.keep, daily: self.keep_daily, weekly: self.keep_weekly, monthly: self.keep_monthly }
+    }
+}
+
+/// Form of a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// The engine's own
+    Native,
+    /// An archive that every engine can be restored from, made without a client program
+    Portable,
+}
+
+impl From<Form> for Method {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Native => Self::Native,
+            Form::Portable => Self::Portable,
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! From a name to an endpoint: an engine word through the environment, a URL, a path, or `@name`. Only files are
-//! looked at (does it exist?); nothing is opened and no server is asked.
+//! looked at (does it exist? is it an archive?); no database is opened and no server is asked.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::environment::Setting;
 use super::url::{self, DatabaseUrl, Place, ServerUrl};
 use super::{Config, parts, secrets};
+use crate::engine::archive;
 use crate::model::endpoint::{Dialect, Endpoint, Flavour, Location, PoolSettings, Server};
 use crate::model::error::{Error, ErrorKind, Result};
 
@@ -353,7 +354,10 @@ impl Config {
                 return Err(Error::new(ErrorKind::Usage, format!("{} is a folder", found.display()))
                     .next(format!("name the SQLite file itself with {}", role.option())));
             }
-            return Ok(self.file(found.to_owned(), origin));
+            return match archive::recognise(found)? {
+                Some(product) => self.archive(found, product, role, origin),
+                None => Ok(self.file(found.to_owned(), origin)),
+            };
         }
         if secret_looking(name) {
             return Err(not_a_name(&origin));
@@ -367,6 +371,17 @@ impl Config {
                 .next("name a new SQLite file with the suffix .db, .sqlite or .sqlite3"));
         }
         Err(url::unsupported(name))
+    }
+
+    /// An archive, told by its content whatever it is called.
+    fn archive(&self, path: &Path, product: Flavour, role: Role, origin: String) -> Result<Resolved> {
+        if role == Role::Target {
+            let what = format!("{} is an archive, which is read and never written to", path.display());
+            return Err(Error::new(ErrorKind::Usage, what).next("name a database with --target"));
+        }
+        let location = Location::Archive { path: path.to_owned(), product };
+        let endpoint = Endpoint { pool: self.pool(), ..Endpoint::new(location, origin) };
+        Ok(Resolved { endpoint, warnings: Vec::new() })
     }
 
     /// The file that a relative or absolute path in a URL means.

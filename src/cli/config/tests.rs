@@ -68,7 +68,7 @@ impl House {
 fn server(endpoint: &Endpoint) -> &Server {
     match &endpoint.location {
         Location::Postgres(server) | Location::Mysql(server) => server,
-        Location::File(path) => panic!("a file: {}", path.display()),
+        Location::File(path) | Location::Archive { path, .. } => panic!("a file: {}", path.display()),
     }
 }
 

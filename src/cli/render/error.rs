@@ -33,7 +33,9 @@ pub fn render(error: &Error, style: Style) -> String {
 pub fn with_origin(error: Error, endpoint: &Endpoint) -> Error {
     let about_naming = matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Login);
     let named = match &endpoint.location {
-        Location::File(path) => error.what().contains(&path.display().to_string()),
+        Location::File(path) | Location::Archive { path, .. } => {
+            error.what().contains(&path.display().to_string())
+        }
         Location::Postgres(_) | Location::Mysql(_) => error.what().contains(&endpoint.to_string()),
     };
     let told = error.what().contains(&endpoint.origin) || !error.others().is_empty();

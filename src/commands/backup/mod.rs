@@ -18,7 +18,7 @@ use crate::engine::connect;
 use crate::model::endpoint::{Endpoint, Location};
 use crate::model::error::Result;
 use crate::model::event::{Event, Observer, Phase};
-use crate::model::manifest::{Identity, Packing, Purpose};
+use crate::model::manifest::{Identity, Method, Packing, Purpose};
 use crate::model::report::DatabaseReport;
 use crate::pipeline::backups::{self, Backup, Folder, Keep, Made, Order, Shelf};
 
@@ -32,6 +32,8 @@ pub struct Options {
     pub database: Endpoint,
     /// Folder of backups.
     pub folder: PathBuf,
+    /// In what form.
+    pub method: Method,
     /// How the file is packed; `None` takes what suits its form.
     pub packing: Option<Packing>,
     /// Which backups of this database stay afterwards.
@@ -64,6 +66,7 @@ pub async fn run(
         folder: options.folder.clone(),
         database: identity(&options.database, source.facts()),
         purpose: Purpose::Asked,
+        method: options.method,
         packing: options.packing,
         keep: options.keep,
         observer: observer.clone(),
@@ -98,6 +101,7 @@ pub async fn make(
         folder: folder.to_owned(),
         database: identity(endpoint, source.facts()),
         purpose,
+        method: Method::Native,
         packing: None,
         keep: Keep::default(),
         observer: observer.clone(),
@@ -115,7 +119,7 @@ pub fn identity(endpoint: &Endpoint, facts: &Facts) -> Identity {
             .unwrap_or_else(|_| path.clone())
             .display()
             .to_string(),
-        Location::Postgres(_) | Location::Mysql(_) => facts.identity.clone(),
+        Location::Postgres(_) | Location::Mysql(_) | Location::Archive { .. } => facts.identity.clone(),
     };
     Identity { id, location: endpoint.to_string() }
 }

@@ -1,5 +1,8 @@
 //! What a dialect can express and how it says it: the pure half of an engine, which works with no connection.
 
+use super::ReadColumn;
+use crate::engine::kept::{self, Kept, Unfit};
+use crate::model::batch::Batch;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{
     ColumnProfile, Fidelity, IdentityPlan, ObjectPlan, Plan, Script, TablePlan, TypePlan,
@@ -262,6 +265,24 @@ pub trait Rules: Send + Sync {
 
     /// Identity as this dialect can have it; `None` if the mapped type cannot be one.
     fn identity(&self, identity: &Identity, mapping: &Mapping) -> Option<IdentityPlan>;
+
+    /// As which cells the values of a column can be kept outside of the engine so that nothing of them is lost. `seen`
+    /// is what was seen of them, towards whatever engine.
+    fn keeps(&self, column: &Column, seen: &[&ColumnProfile]) -> DataType {
+        kept::as_declared(column, seen)
+    }
+
+    /// Appends the cell that this engine's reader makes of a value that was kept as [`Rules::keeps`] says: exactly
+    /// one, or none and why.
+    fn reread(&self, value: Kept<'_>, column: &ReadColumn, batch: &mut Batch) -> Result<(), Unfit> {
+        kept::reread(value, column, batch)
+    }
+
+    /// Appends what the stated rule of a code makes of a value that [`Rules::reread`] refuses; answers whether there
+    /// is such a rule.
+    fn reread_by_rule(&self, value: Kept<'_>, unfit: Unfit, batch: &mut Batch) -> bool {
+        kept::convert(value, unfit, batch)
+    }
 
     /// The statements of a plan. Foreign keys stand in `constraints` or, where the dialect cannot add them
     /// later, in CREATE TABLE.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::Rules;
 use crate::engine::backup::{NativeOrder, NativeWay};
@@ -175,6 +176,12 @@ pub trait Snapshot: Send + Sync {
     /// With a `condition` (SQL of this engine) only at the rows for which it is true.
     async fn profile(&self, table: &Table, target: Dialect, condition: Option<&str>) -> Result<TableProfile>;
 
+    /// Whether it evaluates SQL: conditions ([`Snapshot::matching`], [`ReadRequest::condition`]) and views. Who does not
+    /// refuses all of them.
+    fn evaluates(&self) -> bool {
+        true
+    }
+
     /// Counts the rows of a table for which `condition` is true, SQL of this engine over the table's columns. `Usage`
     /// with the engine's own words if it does not take the condition.
     async fn matching(&self, table: &Table, condition: &str) -> Result<Matching>;
@@ -204,7 +211,7 @@ pub trait Snapshot: Send + Sync {
 }
 
 /// Rows whose parent is missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orphans {
     /// Referencing table.
     pub table: String,

@@ -4,8 +4,10 @@
 use rusqlite::types::ValueRef;
 
 use super::types::Affinity;
+use crate::engine::kept::Kept;
 use crate::model::batch::{Batch, Cell};
 use crate::model::epoch::Epoch;
+use crate::model::plan::{ColumnProfile, StorageClasses};
 use crate::model::schema::DataType;
 use crate::model::value;
 
@@ -170,6 +172,30 @@ pub fn interpret<'a>(
         }
         (_, Integer(_) | Real(_)) => Err(NUMBER_IN_TEXT),
         (_, Blob(_)) => Err(NOT_TEXT),
+    }
+}
+
+/// A value that is kept outside of SQLite, as SQLite had it; `None` for what it never has.
+pub fn stored(kept: Kept<'_>) -> Option<ValueRef<'_>> {
+    Some(match kept {
+        Kept::Plain(Cell::Null) => ValueRef::Null,
+        Kept::Plain(Cell::Int(v)) => ValueRef::Integer(v),
+        Kept::Plain(Cell::Float(v)) => ValueRef::Real(v),
+        Kept::Text(text) => ValueRef::Text(text),
+        Kept::Bytes(bytes) => ValueRef::Blob(bytes),
+        Kept::Plain(_) | Kept::Decimal(_) | Kept::Uuid(_) => return None,
+    })
+}
+
+/// As what a column is kept outside of SQLite: by the one storage class that its values have, whatever it declares.
+pub fn keeps(seen: &[&ColumnProfile]) -> DataType {
+    let looked = seen.iter().find_map(|p| Some((p.classes?, p.utf8?)));
+    match looked {
+        Some((StorageClasses { real: 0, text: 0, blob: 0, .. }, _)) => DataType::INT64,
+        Some((StorageClasses { integer: 0, text: 0, blob: 0, .. }, _)) => DataType::Float64,
+        Some((StorageClasses { integer: 0, real: 0, blob: 0, .. }, true)) => DataType::TEXT,
+        Some((StorageClasses { integer: 0, real: 0, text: 0, .. }, _)) => DataType::BYTES,
+        _ => DataType::Any,
     }
 }
 

@@ -4,14 +4,21 @@
 
 use std::fmt::Write as _;
 
+use super::cell::{self, Misfit, Reading};
 use super::types::{self, Affinity};
-use crate::engine::capability::{Capabilities, ColumnInput, LooseKey, Mapping, NameLimit, Naming, Rules};
+use crate::engine::capability::{
+    Capabilities, ColumnInput, LooseKey, Mapping, NameLimit, Naming, ReadColumn, Rules,
+};
+use crate::engine::kept::{Kept, Unfit};
+use crate::model::batch::Batch;
+use crate::model::codes;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{
-    ColumnPlan, ForeignKeyPlan, IdentityPlan, IndexPlan, KeyPlan, Plan, Script, Statement, TablePlan,
+    ColumnPlan, ColumnProfile, ForeignKeyPlan, IdentityPlan, IndexPlan, KeyPlan, Plan, Script, Statement,
+    TablePlan,
 };
 use crate::model::schema::{
-    Action, Collation, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration, ObjectKind,
+    Action, Collation, Column, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration, ObjectKind,
 };
 use crate::model::value;
 
@@ -134,6 +141,28 @@ impl Rules for SqliteRules {
             next: identity.next,
             increment: 1,
         })
+    }
+
+    fn keeps(&self, _: &Column, seen: &[&ColumnProfile]) -> DataType {
+        cell::keeps(seen)
+    }
+
+    fn reread(&self, kept: Kept<'_>, column: &ReadColumn, batch: &mut Batch) -> Result<(), Unfit> {
+        const NOT_OURS: Unfit =
+            Unfit { code: codes::WRONG_STORAGE_CLASS, text: "is of no storage class of SQLite" };
+        let stored = cell::stored(kept).ok_or(NOT_OURS)?;
+        let reading = Reading { untyped: column.native_type.is_empty(), epoch: column.epoch };
+        let mut scratch = String::new();
+        let read = cell::interpret(stored, &column.carries, reading, &mut scratch);
+        read.map_err(|m| Unfit { code: m.code, text: m.text })?.push(batch);
+        Ok(())
+    }
+
+    fn reread_by_rule(&self, kept: Kept<'_>, unfit: Unfit, batch: &mut Batch) -> bool {
+        let misfit = Misfit { code: unfit.code, text: unfit.text };
+        let mut scratch = String::new();
+        let made = cell::stored(kept).and_then(|stored| cell::convert(stored, misfit, &mut scratch));
+        made.map(|value| value.push(batch)).is_some()
     }
 
     fn script(&self, plan: &Plan, naming: &Naming) -> Script {

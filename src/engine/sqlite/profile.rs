@@ -90,6 +90,7 @@ struct Look<'a> {
     /// Whether only sizes and classes are selected.
     sizes_only: bool,
     classes: StorageClasses,
+    utf8: bool,
     /// Times that say their distance from UTC.
     zoned: u64,
     profile: ColumnProfile,
@@ -109,6 +110,7 @@ impl<'a> Look<'a> {
             in_key: false,
             sizes_only,
             classes: StorageClasses::default(),
+            utf8: true,
             zoned: 0,
             profile: ColumnProfile::default(),
         }
@@ -142,7 +144,10 @@ impl<'a> Look<'a> {
             }
             ValueRef::Integer(_) => self.classes.integer += 1,
             ValueRef::Real(_) => self.classes.real += 1,
-            ValueRef::Text(_) => self.classes.text += 1,
+            ValueRef::Text(text) => {
+                self.classes.text += 1;
+                self.utf8 &= std::str::from_utf8(text).is_ok();
+            }
             ValueRef::Blob(_) => self.classes.blob += 1,
         }
         let timed = matches!(self.column.data_type, DataType::DateTime { .. } | DataType::Timestamp { .. });
@@ -173,7 +178,11 @@ impl<'a> Look<'a> {
             }
             ValueRef::Text(b"integer") => (&mut self.classes.integer, NOT_BYTES),
             ValueRef::Text(b"real") => (&mut self.classes.real, NOT_BYTES),
-            ValueRef::Text(_) => (&mut self.classes.text, TEXT_IN_BLOB),
+            ValueRef::Text(_) => {
+                // Its bytes were not selected.
+                self.utf8 = false;
+                (&mut self.classes.text, TEXT_IN_BLOB)
+            }
             _ => {
                 self.classes.null += 1;
                 return None;
@@ -300,7 +309,8 @@ impl<'a> Look<'a> {
         let looked = self.column.generated.is_none();
         // No text at all is ASCII.
         let ascii = self.profile.ascii.or(looked.then_some(true));
-        ColumnProfile { classes: looked.then_some(self.classes), ascii, ..self.profile }
+        let utf8 = looked.then_some(self.utf8);
+        ColumnProfile { classes: looked.then_some(self.classes), utf8, ascii, ..self.profile }
     }
 }
 

@@ -18,8 +18,9 @@ use crate::engine::blocking;
 use crate::engine::capability::{Snapshot, Source};
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::event::{Event, Observer, Phase};
+use crate::model::event::{Event, Observer, Phase, Silent};
 use crate::model::manifest::{self, Identity, Manifest, Method, Packing, Purpose, TableContent, Verified};
+use crate::pipeline::archive;
 
 /// Names that are tried, a second apart, where those before are taken.
 const NAMES: i64 = 60;
@@ -39,6 +40,8 @@ pub struct Order {
     pub database: Identity,
     /// Why.
     pub purpose: Purpose,
+    /// In what form.
+    pub method: Method,
     /// How the file is packed; `None` takes what suits its form.
     pub packing: Option<Packing>,
     /// Which backups of this database stay afterwards.
@@ -80,6 +83,20 @@ pub async fn make(order: &Order, source: &dyn Source) -> Result<Made> {
     })?;
     let deleted = work.retain(&backup, &lock)?;
     Ok(Made { backup, deleted })
+}
+
+/// How the portable archive is made, whatever the engine.
+fn portable() -> NativeWay {
+    NativeWay {
+        suffix: "tcdb",
+        program: concat!("techcare-db ", env!("CARGO_PKG_VERSION"), " (portable archive)").into(),
+        packing: Packing::None,
+        packs: false,
+        same_view: true,
+        blocks_writers: false,
+        bytes: None,
+        notes: Vec::new(),
+    }
 }
 
 /// One run.
@@ -128,7 +145,10 @@ impl Work<'_> {
     async fn run(&self, source: &dyn Source) -> Result<Backup> {
         let observer = &self.order.observer;
         observer.event(&Event::Phase { phase: Phase::Backup });
-        let way = source.native_backup().await?;
+        let way = match self.order.method {
+            Method::Native => source.native_backup().await?,
+            Method::Portable => portable(),
+        };
         for text in &way.notes {
             observer.event(&Event::Warning { text: text.clone() });
         }
@@ -138,7 +158,7 @@ impl Work<'_> {
         self.room(&way, packed_here)?;
         let name = if packed_here { self.plain() } else { self.partial() };
         let plain = self.folder.create(&name)?;
-        let (started, tables, writers_waited) = self.copy(source, &way, packing, &name).await?;
+        let (started, tables, writers_waited) = self.copy(source, &way, packing, (&name, &plain)).await?;
         plain.sync_all().map_err(|e| trouble(&self.folder.file(&name), &e))?;
 
         observer.event(&Event::Phase { phase: Phase::Verify });
@@ -146,7 +166,7 @@ impl Work<'_> {
             // Whoever wrote it saw it end; that it comes out again is read from the disk.
             (self.sum(&name).await?, self.unpacked_sum(&name).await?)
         } else {
-            self.prove(source.rules().dialect(), &name, tables.as_deref()).await?;
+            self.prove((self.order.method, source.rules().dialect()), &name, tables.as_deref()).await?;
             let plain = self.sum(&name).await?;
             (if packed_here { self.pack(&plain).await? } else { plain.clone() }, plain)
         };
@@ -155,8 +175,13 @@ impl Work<'_> {
     }
 
     /// Lets the engine look at a plain file, and compares its rows with those that have to be in it.
-    async fn prove(&self, engine: Dialect, name: &str, should: Option<&[TableContent]>) -> Result<()> {
-        let is = read_back(engine, &self.folder.file(name), &self.order.observer).await?;
+    async fn prove(
+        &self,
+        form: (Method, Dialect),
+        name: &str,
+        should: Option<&[TableContent]>,
+    ) -> Result<()> {
+        let is = read_back(form, &self.folder.file(name), &self.order.observer).await?;
         if let (Some(should), Some(is)) = (should, is)
             && let Some(why) = content::difference(should, &is)
         {
@@ -191,7 +216,7 @@ impl Work<'_> {
         source: &dyn Source,
         way: &NativeWay,
         packing: Packing,
-        name: &str,
+        (name, plain): (&str, &std::fs::File),
     ) -> Result<(DateTime<Utc>, Option<Vec<TableContent>>, Option<f64>)> {
         let schema = if way.same_view { Some(source.inspect().await?) } else { None };
         let (began, started) = (Instant::now(), Utc::now());
@@ -216,7 +241,19 @@ impl Work<'_> {
                 None => Ok(None),
             }
         };
-        let (copied, rows) = tokio::join!(snapshot.native_backup(&order), rows);
+        let write = async {
+            if self.order.method == Method::Native {
+                return snapshot.native_backup(&order).await;
+            }
+            let file = plain.try_clone().map_err(|e| trouble(&order.file, &e))?;
+            // The rows are told by whoever counts them.
+            let silent: Arc<dyn Observer> = Arc::new(Silent);
+            tokio::select! {
+                written = archive::write(source, snapshot.as_ref(), file, &self.run, &silent) => written.map(drop),
+                () = self.order.cancel.cancelled() => Err(interrupted()),
+            }
+        };
+        let (copied, rows) = tokio::join!(write, rows);
         snapshot.close().await;
         let waited = way.blocks_writers.then(|| began.elapsed().as_secs_f64());
         if self.order.cancel.is_cancelled() {
@@ -282,7 +319,7 @@ impl Work<'_> {
             purpose: self.order.purpose,
             engine: source.rules().dialect(),
             product: format!("{} {}", facts.flavour.title(), facts.version),
-            method: Method::Native,
+            method: self.order.method,
             program: finished.way.program,
             database: self.order.database.clone(),
             started: finished.started,

@@ -16,7 +16,7 @@ use crate::engine::connect;
 use crate::model::endpoint::{Dialect, Endpoint, Location};
 use crate::model::error::{ErrorKind, Result};
 use crate::model::event::{Observer, Silent};
-use crate::model::manifest::{Identity, Manifest, Packing, Purpose};
+use crate::model::manifest::{Identity, Manifest, Method, Packing, Purpose};
 
 /// A database and a place for its backups.
 struct Place {
@@ -42,6 +42,7 @@ impl Place {
             folder: home.path().join("backups"),
             database: Identity { id: "t".into(), location: "sqlite:///t.db".into() },
             purpose: Purpose::Asked,
+            method: Method::Native,
             packing: None,
             keep: Keep::default(),
             observer: Arc::new(Silent),

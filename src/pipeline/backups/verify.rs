@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::folder::{Folder, trouble};
 use super::shelf::{self, Backup};
 use super::{content, names, packing};
+use crate::engine::capability::Source;
 use crate::engine::{blocking, connect};
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
@@ -48,27 +49,35 @@ pub async fn verify(path: &Path, observer: &Arc<dyn Observer>, cancel: &Cancella
     let file = open(&folder, &name)?;
     let found = blocking::run(move || bytes(&file, &manifest, &stop)).await?;
     found.map_err(|why| refused(path, why))?;
-    if backup.manifest.method == Method::Native {
-        let unpacked = unpack(&backup, &folder, cancel).await?;
-        let is = read_back(backup.manifest.engine, unpacked.path(), observer).await;
-        let is = is.map_err(|e| refused(path, e.to_string()))?;
-        if let (Verified::Content, Some(is)) = (backup.manifest.verified, is)
-            && let Some(why) = content::difference(&backup.manifest.tables, &is)
-        {
-            return Err(refused(path, why));
-        }
+    let unpacked = unpack(&backup, &folder, cancel).await?;
+    let form = (backup.manifest.method, backup.manifest.engine);
+    let is = read_back(form, unpacked.path(), observer).await;
+    let is = is.map_err(|e| refused(path, e.to_string()))?;
+    if let (Verified::Content, Some(is)) = (backup.manifest.verified, is)
+        && let Some(why) = content::difference(&backup.manifest.tables, &is)
+    {
+        return Err(refused(path, why));
     }
     Ok(backup)
 }
 
-/// Lets the engine look at a native backup, and reads its rows where that can be done without restoring it.
+/// Lets the engine look at a native backup, and reads its rows where that can be done without restoring it. An archive
+/// proves itself, and its rows are read as they would be restored.
 pub(super) async fn read_back(
-    engine: Dialect,
+    (method, engine): (Method, Dialect),
     file: &Path,
     observer: &Arc<dyn Observer>,
 ) -> Result<Option<Vec<TableContent>>> {
-    connect::check_backup(engine, file).await?;
-    let Some(source) = connect::open_backup(engine, file).await? else { return Ok(None) };
+    let source: Box<dyn Source> = if method == Method::Portable {
+        let opened = std::fs::File::open(file).map_err(|e| trouble(file, &e))?;
+        let archive = connect::archive(opened, file).await?;
+        archive.verify(observer).await?;
+        Box::new(archive)
+    } else {
+        connect::check_backup(engine, file).await?;
+        let Some(source) = connect::open_backup(engine, file).await? else { return Ok(None) };
+        source
+    };
     let content = async {
         let schema = source.inspect().await?;
         let snapshot = source.snapshot(1).await?;

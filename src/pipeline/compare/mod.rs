@@ -170,7 +170,7 @@ async fn entries(
         [at] => request.columns.get(*at).map(|c| c.name.clone()),
         _ => None,
     };
-    let parts: Vec<Option<String>> = match column.zip(ranges(group)) {
+    let parts: Vec<Option<String>> = match column.zip(ranges(group)).filter(|_| view.evaluates()) {
         Some((column, ranges)) => {
             let name = rules.quote(&column);
             let within = |r: &RangeInclusive<i64>| format!("{name} BETWEEN {} AND {}", r.start(), r.end());
