@@ -183,6 +183,9 @@ pub async fn run(
 ) -> Result<Outcome> {
     let begun = Instant::now();
     observer.event(&Event::Phase { phase: Phase::Preflight });
+    if let Some(file) = &options.write_env {
+        refuse_link(file)?;
+    }
     if let Some(dump) = &options.dump {
         return dump::run(options, dump, &observer, &cancel, begun).await;
     }
@@ -304,11 +307,23 @@ impl TableLoader for EntityLoader {
     }
 }
 
+/// A password is not written through a link to wherever somebody let it point.
+fn refuse_link(file: &Path) -> Result<()> {
+    if file.symlink_metadata().is_ok_and(|there| there.is_symlink()) {
+        return Err(Error::new(ErrorKind::Usage, format!("{} is a symbolic link", file.display()))
+            .why("it will hold a password, which is not written through a link")
+            .next("name the file itself with --write-env"));
+    }
+    Ok(())
+}
+
 /// Writes the `.env` lines that point TechCare at the target, password included, into a file that only its owner
 /// can read.
 fn write_env(file: &Path, target: &Endpoint) -> Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+
+    use rustix::fs::OFlags;
 
     let failed = |error: std::io::Error| {
         Error::new(
@@ -324,6 +339,7 @@ fn write_env(file: &Path, target: &Endpoint) -> Result<()> {
         .create(true)
         .truncate(true)
         .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(file)
         .and_then(|mut open| {
             // A file that was there before keeps its mode otherwise.

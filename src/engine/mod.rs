@@ -8,6 +8,7 @@ pub mod capability;
 mod claim;
 pub mod condition;
 pub mod connect;
+mod contained;
 pub mod dump;
 pub mod expression;
 pub mod judge;

@@ -36,7 +36,8 @@ fn refused_in(folder: &Path, args: &[&str], code: i32, words: &[&str]) -> Ran {
     ran
 }
 
-/// An error as people see it: the code, and one to three lines on stderr; among events it is the last of them.
+/// An error as people see it: the code, and one to three lines on stderr, warnings apart; among events it is the
+/// last of them.
 pub fn error_shape(ran: &Ran, code: i32) {
     assert_eq!(ran.code, code, "{ran}");
     let (events, lines): (Vec<_>, Vec<_>) = ran.stderr.lines().partition(|line| line.starts_with('{'));
@@ -44,7 +45,7 @@ pub fn error_shape(ran: &Ran, code: i32) {
         let last: serde_json::Value = serde_json::from_str(last).unwrap();
         assert_eq!(last["event"], "error", "{ran}");
     }
-    let lines = lines.len();
+    let lines = lines.iter().filter(|line| !line.starts_with("warning: ")).count();
     assert!((1..=3).contains(&lines), "an error is one to three lines, this one has {lines}\n{ran}");
     assert!(!ran.stderr.contains("panicked"), "{ran}");
 }

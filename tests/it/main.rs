@@ -20,6 +20,7 @@ mod policies;
 mod property;
 mod rules;
 mod schema;
+mod security;
 mod support;
 mod techcare;
 mod type_mapping;

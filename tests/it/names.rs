@@ -39,6 +39,39 @@ fn attacks(engine: Engine) -> Vec<String> {
         "CaseTwin",
         "1234",
         "rowid",
+        "'; DROP TABLE victim; --",
+        "\\'; DROP TABLE victim; --",
+        "\\`; DROP TABLE victim; --",
+        "\"\"\"\"",
+        "````",
+        "''''",
+        "$(reboot) $HOME ${HOME}",
+        "~/.ssh/id_rsa",
+        "C:\\temp\\x",
+        "..",
+        ".hidden",
+        "*",
+        "LIKE%_\\_",
+        "line\r\nfeed",
+        "bell\u{7} escape\u{1b}[31m",
+        "\u{1}control\u{7f}",
+        "zero\u{200b}width",
+        "\u{feff}mark",
+        "blank\u{a0}that stays",
+        "e\u{301} in two parts",
+        "ﬁ in one part",
+        "İstanbul ı ſ",
+        "שלום مرحبا",
+        "\u{202a}left\u{2066}right",
+        "main.t",
+        "pg_catalog",
+        "information_schema",
+        "public",
+        "__proto__",
+        "TRUE",
+        "0x41",
+        "-1",
+        "1e5",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -162,6 +195,7 @@ fn every_engine_takes_the_names() {
     for engine in Engine::all() {
         let tables = content::tables(&attacked(engine));
         let mut names = attacks(engine);
+        assert!(names.len() >= 60, "{engine:?}: only {} names", names.len());
         names.push("victim".to_owned());
         names.sort();
         assert_eq!(tables.len(), names.len(), "{engine:?}");

@@ -98,6 +98,9 @@ impl Query {
                 }
                 "connect_timeout" => server.connect_timeout = timeout(&value)?,
                 "options" if dialect == Dialect::Postgres => server.options = Some(value),
+                "channel_binding" | "gssencmode" if value.eq_ignore_ascii_case("require") => {
+                    return Err(not_built(&key));
+                }
                 known if WITHOUT_EFFECT.contains(&known) => {}
                 unknown => warnings.push(warn(unknown)),
             }
@@ -105,6 +108,13 @@ impl Query {
         settle(&mut server.tls, hostname_checked);
         Ok(warnings)
     }
+}
+
+/// A protection that the URL insists on and that the driver does not have: leaving it out in silence would be worse.
+fn not_built(key: &str) -> Error {
+    Error::new(ErrorKind::Usage, format!("{key}=require in the URL asks for what is not supported")).next(
+        "use sslmode=verify-full, which makes sure of the server by its certificate, and leave the key out",
+    )
 }
 
 /// Names the key only where it can be one: in a URL that was meant otherwise it may be the tail of a password.

@@ -10,7 +10,7 @@ use super::environment::Setting;
 use super::url::{self, DatabaseUrl, Place, ServerUrl};
 use super::{Config, parts, secrets};
 use crate::engine::archive;
-use crate::model::endpoint::{Dialect, Endpoint, Flavour, Location, PoolSettings, Server};
+use crate::model::endpoint::{Dialect, Endpoint, Flavour, Location, PoolSettings, Server, TlsMode};
 use crate::model::error::{Error, ErrorKind, Result};
 
 /// Database of an installation that says nothing else; Flask's instance folder.
@@ -161,7 +161,10 @@ impl Config {
         }
         if name.contains("://") {
             let parsed = url::parse(name).map_err(|e| at(&e, &origin()))?;
-            return self.by_url(parsed, origin(), role, None);
+            let shown = matches!(&parsed.place, Place::Server(_, server) if server.password.is_some());
+            let mut resolved = self.by_url(parsed, origin(), role, None)?;
+            resolved.warnings.extend(shown.then(|| in_sight(role)));
+            return Ok(resolved);
         }
         self.by_path(name, role, origin())
     }
@@ -341,7 +344,8 @@ impl Config {
         if let Some(timeout) = parts.connect_timeout {
             endpoint.pool.connect_timeout = timeout;
         }
-        Ok(Resolved { endpoint, warnings: Vec::new() })
+        let warnings = in_the_clear(&endpoint).into_iter().collect();
+        Ok(Resolved { endpoint, warnings })
     }
 
     /// The path of a SQLite file, relative to the current folder as a shell completes it, else to the app folder.
@@ -442,6 +446,28 @@ fn flavour(dialect: Dialect, word: &str) -> Flavour {
         Dialect::Mysql if word.eq_ignore_ascii_case("mariadb") => Flavour::Mariadb,
         Dialect::Mysql => Flavour::Mysql,
     }
+}
+
+/// What a password on the command line has against it.
+fn in_sight(role: Role) -> String {
+    format!(
+        "while this runs, everybody on this machine can see the password in {}: put it into {} or the client's own \
+         password file",
+        role.option(),
+        role.variables("DB_PASSWORD_FILE")[0],
+    )
+}
+
+/// What is to be said of a connection to another machine for which somebody asked for less than encryption.
+fn in_the_clear(endpoint: &Endpoint) -> Option<String> {
+    let (Location::Postgres(server) | Location::Mysql(server)) = &endpoint.location else { return None };
+    let asked = matches!(server.tls.mode, Some(TlsMode::Disable | TlsMode::Prefer));
+    (asked && !server.is_local()).then(|| {
+        format!(
+            "the URL lets the connection to {} go unencrypted: whoever is on the way can read the password and every row",
+            server.host
+        )
+    })
 }
 
 /// Adds where the malformed text stands.

@@ -328,6 +328,43 @@ fn what_a_url_leaves_out_is_filled_as_its_client_would() {
 fn warnings_reach_the_user() {
     let pair = House::new().pair("mysql://u@h/d?wonder=1", "sqlite");
     assert_eq!(pair.warnings, ["\"wonder\" in the URL is not known and has no effect"]);
+    let pair = House::new().pair("sqlite", "mysql://u:canary@localhost/d");
+    assert!(pair.warnings[0].contains("can see the password in --target"), "{:?}", pair.warnings);
+    assert!(pair.warnings[0].contains("TARGET_DB_PASSWORD_FILE") && !pair.warnings[0].contains("canary"));
+    let hidden = House::new().var("DATABASE_URL", "mysql://u:canary@localhost/d");
+    assert_eq!(hidden.pair("sqlite", "mysql").warnings, [""; 0]);
+}
+
+#[test]
+fn less_than_encryption_to_another_host_is_told() {
+    for (url, told) in [
+        ("postgresql://u@db.example/d?sslmode=disable", true),
+        ("mysql://u@192.0.2.7/d?ssl_mode=PREFERRED", true),
+        ("postgresql://u@db.example/d", false),
+        ("postgresql://u@db.example/d?sslmode=require", false),
+        ("postgresql://u@localhost/d?sslmode=disable", false),
+        ("mysql://u@db.example/d?unix_socket=/s&sslmode=disable", false),
+    ] {
+        let warnings = House::new().pair("sqlite", url).warnings;
+        assert_eq!(warnings.iter().any(|text| text.contains("unencrypted")), told, "{url}: {warnings:?}");
+    }
+}
+
+#[test]
+fn what_the_driver_cannot_do_is_refused_where_a_url_insists_on_it() {
+    for (query, refused) in [
+        ("channel_binding=require", true),
+        ("gssencmode=require", true),
+        ("channel_binding=prefer", false),
+        ("gssencmode=disable", false),
+    ] {
+        let tried = House::new().try_pair("sqlite", &format!("postgresql://u@h/d?{query}"));
+        assert_eq!(
+            tried.is_err_and(|e| e.kind() == crate::model::error::ErrorKind::Usage),
+            refused,
+            "{query}"
+        );
+    }
 }
 
 #[test]

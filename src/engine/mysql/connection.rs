@@ -10,6 +10,7 @@ use sqlx::{
 };
 
 use super::fault;
+use crate::engine::contained::{NO_SERVER, contained};
 use crate::model::endpoint::{Endpoint, Server, TlsMode};
 use crate::model::error::{Error, ErrorKind, Result};
 
@@ -124,14 +125,19 @@ impl Link {
     /// One connection of its own. It fails at once where a pool would try for a while.
     pub async fn connect(&self, role: Role) -> Result<MySqlConnection> {
         let patience = self.endpoint.pool.connect_timeout;
-        let connected = tokio::time::timeout(patience, async {
+        let connected = contained(async {
             let mut connection = self.options.connect().await?;
             prepare_session(&mut connection, role).await?;
             Ok(connection)
         });
-        match connected.await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(fault::connecting(&self.server, &self.endpoint, &error)),
+        match tokio::time::timeout(patience, connected).await {
+            Ok(Some(Ok(connection))) => Ok(connection),
+            Ok(Some(Err(error))) => Err(fault::connecting(&self.server, &self.endpoint, &error)),
+            Ok(None) => {
+                Err(Error::new(ErrorKind::Unreachable, format!("cannot connect to {}", self.endpoint))
+                    .why(NO_SERVER)
+                    .next("check host and port"))
+            }
             Err(_) => Err(Error::new(ErrorKind::Unreachable, format!("cannot connect to {}", self.endpoint))
                 .why(format!("no answer within {} s", patience.as_secs()))
                 .next("check that the server runs, and host, port, socket and firewall")),

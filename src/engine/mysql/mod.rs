@@ -16,6 +16,7 @@ mod place;
 mod profile;
 mod read;
 mod replace;
+mod rights;
 mod script;
 mod stage;
 mod types;
@@ -136,7 +137,11 @@ impl Source for Database {
             if self.facts.flavour == Flavour::Mariadb { "information_schema" } else { "performance_schema" };
         let answer = rows(&mut connection, "the server's load", &ask.replace("{}", place)).await?;
         let connections = answer.first().and_then(|row| Some((row.number(0)?, row.number(1)?)));
-        Ok(Health { connections, missing_rights: Vec::new() })
+        let mut missing_rights = Vec::new();
+        if !rights::sees_every_table(&mut connection).await? {
+            missing_rights.push(rights::to_see_every_table(self.link.user(), &self.facts.namespace));
+        }
+        Ok(Health { connections, missing_rights })
     }
 
     async fn damage(&self) -> Result<Vec<String>> {
@@ -159,6 +164,8 @@ impl Source for Database {
     }
 
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
+        rights::refuse_hidden_tables(&mut *self.connection().await?, self.link.user(), &self.facts.namespace)
+            .await?;
         Ok(Box::new(read::View::open(&self.link, &self.facts, readers.max(1)).await?))
     }
 

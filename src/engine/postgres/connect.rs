@@ -9,6 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSs
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use super::fault;
+use crate::engine::contained::{NO_SERVER, contained};
 use crate::model::endpoint::{Endpoint, PoolSettings, Server, TlsMode};
 use crate::model::error::{Error, ErrorKind, Result};
 
@@ -97,14 +98,15 @@ impl Connector {
 
     /// A session of its own, set up.
     pub(super) async fn session(&self) -> Result<PgConnection> {
-        let opened = tokio::time::timeout(self.pool.connect_timeout, async {
+        let opened = contained(async {
             let mut session = self.options.connect().await?;
             self.prepare(&mut session).await?;
             Ok(session)
         });
-        match opened.await {
-            Ok(Ok(session)) => Ok(session),
-            Ok(Err(cause)) => Err(self.refused(&cause)),
+        match tokio::time::timeout(self.pool.connect_timeout, opened).await {
+            Ok(Some(Ok(session))) => Ok(session),
+            Ok(Some(Err(cause))) => Err(self.refused(&cause)),
+            Ok(None) => Err(self.unreachable(NO_SERVER.to_owned())),
             Err(_) => {
                 Err(self.unreachable(format!("no answer within {} s", self.pool.connect_timeout.as_secs())))
             }

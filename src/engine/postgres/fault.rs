@@ -64,6 +64,9 @@ fn advice(cause: &sqlx::Error, kind: ErrorKind) -> Option<&'static str> {
         (_, Some("53200")) => Some(
             "raise max_locks_per_transaction on the server and restart it, or migrate in parts with --tables",
         ),
+        (_, Some("42501")) => Some(
+            "have the owner grant the right: reading takes SELECT on every table (GRANT SELECT ON ALL TABLES IN SCHEMA …)",
+        ),
         (_, Some("25006")) => Some("the server takes no writes: name the primary server"),
         _ => None,
     }
@@ -96,9 +99,13 @@ pub(super) fn words(cause: &sqlx::Error) -> String {
     out
 }
 
-/// Data exceptions (class 22) and raised errors (class P0) quote the value that they are about, and nothing else.
+/// Data exceptions (class 22) quote the value that they are about, and nothing else; what a function of the database
+/// raises (class P0) says whatever its author liked.
 fn without_values(code: &str, message: &str) -> String {
-    if !code.starts_with("22") && !code.starts_with("P0") {
+    if code.starts_with("P0") {
+        return format!("a function of the database raised an error ({code}); its text may hold a value");
+    }
+    if !code.starts_with("22") {
         return message.to_owned();
     }
     match (message.find('"'), message.rfind('"')) {
@@ -143,6 +150,8 @@ mod tests {
             without_values("22P02", "invalid input syntax for type integer: \"sec\"ret\""),
             "invalid input syntax for type integer: \"…\""
         );
+        let raised = without_values("P0001", "no such clinic: secret");
+        assert!(raised.contains("P0001") && !raised.contains("secret"), "{raised}");
         let duplicate = "duplicate key value violates unique constraint \"users_pkey\"";
         assert_eq!(without_values("23505", duplicate), duplicate);
         assert_eq!(copy_line("COPY a, b, line 31, column x: \"secret, line 7\""), Some(31));

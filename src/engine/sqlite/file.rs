@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::{AtFlags, CWD};
 
 use crate::engine::capability::Facts;
 use crate::model::endpoint::Flavour;
@@ -18,6 +19,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 300 } else 
 
 /// Largest value that this build of SQLite takes (`SQLITE_MAX_LENGTH`).
 const MAX_VALUE_BYTES: u64 = 1_000_000_000;
+
+/// All that SQLite may hold at once. An expression in a schema can ask for any number of values of that size; the
+/// largest value there can be, read, kept in a batch and written, needs about three times itself.
+const MAX_MEMORY_BYTES: i64 = 4 << 30;
 
 /// What a connection may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +103,7 @@ fn harden(connection: &Connection, access: Access) -> rusqlite::Result<()> {
         connection.set_db_config(setting, on)?;
     }
     connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;")?;
+    connection.query_row(&format!("PRAGMA hard_heap_limit = {MAX_MEMORY_BYTES}"), [], |_| Ok(()))?;
     if access == Access::Read {
         connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
         // A quoted name of no column is an error and no string.
@@ -105,6 +111,17 @@ fn harden(connection: &Connection, access: Access) -> rusqlite::Result<()> {
         connection.execute_batch("PRAGMA query_only = ON;")?;
     }
     Ok(())
+}
+
+/// Refuses a file that may not be written to, before anything is loaded for it. Asked without opening it: closing it
+/// again would take away SQLite's own locks on it, which belong to the process.
+pub fn writable(real: &Path) -> Result<()> {
+    let asked = rustix::fs::accessat(CWD, real, rustix::fs::Access::WRITE_OK, AtFlags::EACCESS);
+    asked.map_err(|why| {
+        Error::new(ErrorKind::Permission, format!("the SQLite file {} may not be written to", real.display()))
+            .why(std::io::Error::from(why))
+            .next("run this as the user that the file belongs to, or name another target")
+    })
 }
 
 /// Facts about an open database.
@@ -268,6 +285,9 @@ mod tests {
         let connection = open(&existing(&path).unwrap(), Access::Read).unwrap();
         assert!(connection.execute_batch("INSERT INTO t VALUES (1)").is_err());
         assert!(connection.execute_batch("ATTACH ':memory:' AS x").is_err());
+        assert!(connection.query_row("SELECT load_extension('x')", [], |_| Ok(())).is_err());
+        let limit: i64 = connection.query_row("PRAGMA hard_heap_limit", [], |r| r.get(0)).unwrap();
+        assert_eq!(limit, MAX_MEMORY_BYTES);
     }
 
     #[test]

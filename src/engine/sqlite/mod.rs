@@ -17,6 +17,7 @@ mod read;
 mod script;
 mod stage;
 mod tokens;
+mod traces;
 mod types;
 mod write;
 
@@ -32,6 +33,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use self::ddl::{SqliteRules, quote};
 use self::file::{Access, failure};
+use self::traces::Traces;
 use super::backup::NativeWay;
 use super::blocking;
 use super::dump::DumpDialect;
@@ -50,8 +52,9 @@ pub async fn open_source(path: &Path, _endpoint: &Endpoint) -> Result<Box<dyn So
     let path = path.to_owned();
     blocking::run(move || {
         let real = file::existing(&path)?;
+        let traces = Traces::of(&real);
         let facts = file::facts(&file::open(&real, Access::Read)?, &real)?;
-        Ok(Box::new(Database { path, facts }) as Box<dyn Source>)
+        Ok(Box::new(Database { path, facts, _traces: Some(traces) }) as Box<dyn Source>)
     })
     .await
 }
@@ -60,11 +63,13 @@ pub async fn open_source(path: &Path, _endpoint: &Endpoint) -> Result<Box<dyn So
 pub async fn open_target(path: &Path, _endpoint: &Endpoint) -> Result<Box<dyn Target>> {
     let path = path.to_owned();
     blocking::run(move || {
-        let facts = match file::find(&path)? {
-            Some(real) => file::facts(&file::open(&real, Access::Read)?, &real)?,
+        let real = file::find(&path)?;
+        let traces = real.as_deref().map(Traces::of);
+        let facts = match &real {
+            Some(real) => file::facts(&file::open(real, Access::Read)?, real)?,
             None => file::facts_of_absent(&path)?,
         };
-        Ok(Box::new(Database { path, facts }) as Box<dyn Target>)
+        Ok(Box::new(Database { path, facts, _traces: traces }) as Box<dyn Target>)
     })
     .await
 }
@@ -95,14 +100,20 @@ pub async fn orm(path: &Path, endpoint: &Endpoint) -> Result<sea_orm::DatabaseCo
     connect_orm(path, |options| options.create_if_missing(true), &endpoint.pool).await
 }
 
-/// A SeaORM connection whose options `adjust` completes.
+/// A SeaORM connection whose options `adjust` completes. What stands in the file's schema gets no more rights than
+/// on our own connections, as far as this driver can say so.
 async fn connect_orm(
     path: &Path,
     adjust: impl FnOnce(SqliteConnectOptions) -> SqliteConnectOptions + Send,
     pool: &PoolSettings,
 ) -> Result<sea_orm::DatabaseConnection> {
-    let options =
-        SqliteConnectOptions::new().filename(path).foreign_keys(false).busy_timeout(pool.connect_timeout);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(false)
+        .busy_timeout(pool.connect_timeout)
+        .pragma("trusted_schema", "OFF")
+        .pragma("cell_size_check", "ON")
+        .pragma("mmap_size", "0");
     let connected = SqlitePoolOptions::new()
         .max_connections(pool.max_connections)
         .max_lifetime(pool.recycle)
@@ -122,6 +133,8 @@ async fn connect_orm(
 struct Database {
     path: PathBuf,
     facts: Facts,
+    /// Goes last, when nothing reads any more.
+    _traces: Option<Traces>,
 }
 
 impl Database {
@@ -242,6 +255,7 @@ impl Target for Database {
         let (path, run, plan) = (self.path.clone(), run.to_owned(), plan.clone());
         blocking::run(move || {
             let real = file::find(&path)?;
+            real.as_deref().map_or(Ok(()), file::writable)?;
             Ok(if plan.scope == Scope::DataOnly {
                 let real = real.map_or_else(|| file::existing(&path), Ok)?;
                 Box::new(live::TransactionStaging::begin(&real, &plan)?) as Box<dyn Staging>

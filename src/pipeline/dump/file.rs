@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags};
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags};
 
 use crate::model::error::{Error, ErrorKind, Result};
 
@@ -168,7 +168,7 @@ fn new_and_locked(partial: &Path) -> io::Result<Option<File>> {
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(partial);
         let (file, is_new) = match made {
             Ok(file) => (file, true),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match File::open(partial) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match left_behind(partial) {
                 Ok(file) => (file, false),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 Err(e) => return Err(e),
@@ -192,6 +192,14 @@ fn new_and_locked(partial: &Path) -> io::Result<Option<File>> {
             (false, _) => {}
         }
     }
+}
+
+/// Opens what lies under the name already. A link is not followed: it is nothing that a run left behind.
+fn left_behind(partial: &Path) -> io::Result<File> {
+    if !fs::symlink_metadata(partial)?.is_file() {
+        return Err(io::Error::other("something that is no plain file has this name: remove it"));
+    }
+    OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(partial)
 }
 
 fn failed(partial: &Path, error: &io::Error) -> Error {

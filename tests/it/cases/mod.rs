@@ -14,6 +14,7 @@ mod login;
 mod mysql;
 mod mysql_objects;
 mod objects;
+mod refused;
 mod roundtrip;
 mod rows;
 mod unique;

@@ -134,6 +134,11 @@ impl Running {
         }
     }
 
+    /// Number of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
@@ -165,6 +170,10 @@ impl Running {
 
 /// High-water mark of a process's memory, in KiB; 0 once it has ended.
 fn peak(pid: u32) -> u64 {
+    // For a moment after its birth a process still has the memory of the one that it came from.
+    if std::fs::read_link(format!("/proc/{pid}/exe")).ok().as_deref() != Some(Path::new(PATH)) {
+        return 0;
+    }
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok()).unwrap_or(0)

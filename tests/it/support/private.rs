@@ -24,6 +24,11 @@ impl Private {
         Self { engine, folder, url }
     }
 
+    /// Where it keeps its data, log and socket.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Kills it as a power cut would.
     pub fn halt(&self) {
         script(&["halt", self.folder.to_str().unwrap()]);
