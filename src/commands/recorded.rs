@@ -8,10 +8,7 @@ use crate::model::batch::{Cell, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
 use crate::model::error::Result;
 use crate::model::schema::{Schema, Table};
 use crate::pipeline::copy;
-
-/// Tables in which migration tools write down what they have done, with the column that names a migration.
-const MIGRATION_TABLES: [(&str, &str); 2] =
-    [("seaql_migrations", "version"), ("alembic_version", "version_num")];
+use crate::pipeline::history::HISTORIES;
 
 /// What one tool has recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,8 +21,12 @@ pub struct Recorded {
 
 /// Reads what migration tools have recorded, as any rows are read.
 pub(crate) async fn read(source: &dyn Source, schema: &Schema) -> Result<Vec<Recorded>> {
-    let recorded = MIGRATION_TABLES
-        .into_iter()
+    // Those whose migrations have one name each.
+    let single = HISTORIES.iter().filter_map(|(table, telling)| match telling {
+        [column] => Some((*table, *column)),
+        _ => None,
+    });
+    let recorded = single
         .filter_map(|(table, column)| Some((schema.table(table)?, column)))
         .filter(|(table, column)| table.column(column).is_some());
     let mut out = Vec::new();

@@ -42,17 +42,33 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The tables whose names and columns are the source's own, with the foreign keys among them: what can be asked
-    /// of the source in the words of the plan.
+    /// The tables and foreign keys under the names of the source: what can be asked of it in the words of the plan.
     #[must_use]
-    pub fn unrenamed(&self) -> Self {
-        let mut plan = self.clone();
-        plan.tables.retain(|t| t.source == t.name && t.columns.iter().all(|c| c.source == c.name));
-        let kept: Vec<String> = plan.tables.iter().map(|t| t.name.clone()).collect();
-        for table in &mut plan.tables {
-            table.foreign_keys.retain(|key| kept.contains(&key.references));
+    pub fn in_source(&self) -> Self {
+        let of_table = |name: &str| self.tables.iter().find(|t| t.name == name);
+        let of_column = |table: &str, name: &String| {
+            let column = of_table(table).and_then(|t| t.columns.iter().find(|c| c.name == *name));
+            column.map_or_else(|| name.clone(), |c| c.source.clone())
+        };
+        let mut out = self.clone();
+        for table in &mut out.tables {
+            let name = std::mem::replace(&mut table.name, table.source.clone());
+            for column in &mut table.key {
+                *column = of_column(&name, column);
+            }
+            for key in &mut table.foreign_keys {
+                for column in &mut key.columns {
+                    *column = of_column(&name, column);
+                }
+                for column in &mut key.referenced_columns {
+                    *column = of_column(&key.references, column);
+                }
+                if let Some(parent) = of_table(&key.references) {
+                    key.references.clone_from(&parent.source);
+                }
+            }
         }
-        plan
+        out
     }
 
     /// The tables whose rows are carried whole, with the foreign keys among them: a key to or from rows that stay
@@ -525,4 +541,28 @@ pub struct Finding {
     pub action: FindingAction,
     /// One sentence; for an object left behind, with its original text.
     pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn orphans_are_sought_under_the_names_of_the_source() {
+        let mut child = sample::table("kid", vec![sample::column("parent_", "int", DataType::INT32)]);
+        child.source = "child".into();
+        child.columns[0].source = "parent".into();
+        child.key = vec!["parent_".into()];
+        child.foreign_keys = vec![sample::foreign_key(&["parent_"], "top", &["id_"])];
+        let mut parent = sample::table("top", vec![sample::column("id_", "int", DataType::INT32)]);
+        parent.source = "Parent".into();
+        parent.columns[0].source = "Id".into();
+        let there = sample::plan(Dialect::Mysql, Flavour::Sqlite, vec![child, parent]).in_source();
+        let child = &there.tables[0];
+        assert_eq!((child.name.as_str(), child.key[0].as_str()), ("child", "parent"));
+        let key = &child.foreign_keys[0];
+        assert_eq!((key.columns[0].as_str(), key.references.as_str()), ("parent", "Parent"));
+        assert_eq!(key.referenced_columns, ["Id"]);
+    }
 }

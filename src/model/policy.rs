@@ -210,6 +210,12 @@ impl Policies {
         covering.max_by_key(|policy| policy.precision()).map(|policy| policy.decision)
     }
 
+    /// Whether any puts rows of a table aside, or changes their values.
+    pub fn change_rows(&self, table: &str) -> bool {
+        let changes = |policy: &Policy| matches!(policy.decision, Decision::Reject | Decision::Convert);
+        self.0.iter().any(|policy| changes(policy) && policy.table.as_deref().is_none_or(|own| own == table))
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

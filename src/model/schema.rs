@@ -237,6 +237,21 @@ impl DataType {
     /// 32-bit signed integer.
     pub const INT32: Self = Self::Int { bits: 32, unsigned: false };
 
+    /// Whether its cells are `Text`.
+    pub const fn has_text_cells(&self) -> bool {
+        matches!(
+            self,
+            Self::Text { .. }
+                | Self::TimeTz
+                | Self::Interval
+                | Self::Json { .. }
+                | Self::Enum { .. }
+                | Self::Set { .. }
+                | Self::Bit { .. }
+                | Self::Native { .. }
+        )
+    }
+
     /// Whether cells of this type are character data that a collation applies to.
     pub fn is_text(&self) -> bool {
         matches!(self, Self::Text { .. } | Self::Enum { .. } | Self::Set { .. })

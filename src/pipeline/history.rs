@@ -12,7 +12,7 @@ use crate::model::plan::{Finding, Plan};
 use crate::model::schema::{Schema, Table};
 
 /// The tables by name, each with the columns that tell a state; the others tell when and how.
-const HISTORIES: &[(&str, &[&str])] = &[
+pub const HISTORIES: &[(&str, &[&str])] = &[
     ("alembic_version", &["version_num"]),
     ("django_migrations", &["app", "name"]),
     ("seaql_migrations", &["version"]),
@@ -21,10 +21,14 @@ const HISTORIES: &[(&str, &[&str])] = &[
     ("flyway_schema_history", &["version"]),
 ];
 
+/// Whether a table is one in which a migration tool keeps its notes.
+pub fn is_history(table: &str) -> bool {
+    HISTORIES.iter().any(|(name, _)| *name == table)
+}
+
 /// Names, in the source, of planned tables that stay as the target has them: histories with rows, beside other tables
 /// of the plan that the application made.
 pub fn kept(plan: &Plan, occupied: &[Occupied]) -> Vec<String> {
-    let is_history = |name: &str| HISTORIES.iter().any(|(table, _)| *table == name);
     let made = occupied.iter().any(|o| o.kind == "table" && !is_history(&o.name));
     let stays = |o: &&Occupied| made && o.kind == "table" && !o.empty && is_history(&o.name);
     let source = |o: &Occupied| plan.tables.iter().find(|t| t.name == o.name).map(|t| t.source.clone());

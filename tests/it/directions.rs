@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::support::binary;
+use crate::support::binary::{self, Ran};
 use crate::support::content::{self, Content, Renamed};
 use crate::support::database::{Db, Engine};
 use crate::support::objects::{self, Fact};
@@ -38,7 +38,11 @@ pub struct Report {
 
 /// Migrates and checks what has to hold for every successful run.
 fn migrate(source: &Db, target: &Db, label: &str, faults: &mut Vec<String>) -> Option<Report> {
+    let ask =
+        ["--format", "json", "check", "--database", &source.url, "--target", &target.url, "--accept", "*"];
+    let ahead = binary::run(&ask);
     let ran = binary::migrate(&source.url, &target.url, &["--accept", "*"]);
+    foretold(&ahead, &ran, label, faults);
     if ran.code > 1 {
         faults.push(format!("{label}: {ran}"));
         return None;
@@ -64,6 +68,39 @@ fn migrate(source: &Db, target: &Db, label: &str, faults: &mut Vec<String>) -> O
         }
     }
     Some(Report { renamed, findings })
+}
+
+/// What `check --target` said beforehand is what `migrate` then did: the same findings, the same verdict.
+fn foretold(ahead: &Ran, ran: &Ran, label: &str, faults: &mut Vec<String>) {
+    if ahead.code > 1 {
+        faults.push(format!("{label}: check ends with {ahead}"));
+        return;
+    }
+    let (before, after) = (ahead.json(), ran.json());
+    let list = |findings: &Value| {
+        let mut list: Vec<Value> = findings.as_array().cloned().unwrap_or_default();
+        for finding in &mut list {
+            // Which of check's questions it answers, migrate has no word for.
+            finding.as_object_mut().unwrap().remove("question");
+        }
+        let mut list: Vec<String> = list.iter().map(Value::to_string).collect();
+        list.sort();
+        list
+    };
+    let (said, done) = (list(&before["findings"]), list(&after["findings"]));
+    for (one, other, what) in
+        [(&said, &done, "was foretold and is not so"), (&done, &said, "was not foretold")]
+    {
+        let more = one.iter().filter(|finding| !other.contains(finding)).take(5);
+        faults.extend(more.map(|finding| format!("{label}: {what}: {finding}")));
+    }
+    let would = if ran.code == 0 { "carry_everything" } else { "leave_something_behind" };
+    if before["migration"]["would"] != would {
+        faults.push(format!(
+            "{label}: check says {}, migrate ends with {}",
+            before["migration"]["would"], ran.code
+        ));
+    }
 }
 
 /// Judges what arrived; at most ten lines of a kind.

@@ -9,8 +9,6 @@ use crate::cli::terminal::{Ink, Style};
 use crate::cli::units;
 use crate::model::report::{MigrationReport, TableReport};
 
-const REJECTED: Column = Column::Right("rejected");
-
 const COLUMNS: [Column; 6] = [
     Column::Left("table"),
     Column::Right("rows"),
@@ -65,23 +63,28 @@ pub fn render(report: &MigrationReport, advice: &Advice, style: Style) -> String
     out
 }
 
+/// A number of one table.
+type Number = fn(&TableReport) -> u64;
+
 /// One line a table, and the total.
 pub(super) fn tables(report: &MigrationReport, style: Style) -> String {
     let total = (report.tables.len() > 1).then(|| total(report));
-    let rows = report.tables.iter().map(row).chain(total);
-    if report.tables.iter().any(|t| t.rows_rejected > 0) {
-        let [table, rows_column, rest @ ..] = COLUMNS;
-        let columns: Vec<Column> = [table, rows_column, REJECTED].into_iter().chain(rest).collect();
-        let all = report.tables.iter().map(|t| t.rows_rejected).sum::<u64>();
-        let rejected = report.tables.iter().map(|t| t.rows_rejected).chain([all]);
-        let rows = rows.zip(rejected).map(|(mut row, rejected)| {
-            row.insert(2, units::count(rejected));
-            row
-        });
-        lay_out(&columns, rows, style)
-    } else {
-        lay_out(&COLUMNS, rows, style)
+    let mut rows: Vec<Vec<String>> = report.tables.iter().map(row).chain(total).collect();
+    let mut columns = COLUMNS.to_vec();
+    // Behind the rows that were written stand those that were not, where there are such.
+    let more: [(&str, Number); 2] =
+        [("filtered", |table| table.rows_filtered), ("rejected", |table| table.rows_rejected)];
+    for (name, number) in more {
+        let all = report.tables.iter().map(number).sum::<u64>();
+        if all == 0 {
+            continue;
+        }
+        columns.insert(2, Column::Right(name));
+        for (row, number) in rows.iter_mut().zip(report.tables.iter().map(number).chain([all])) {
+            row.insert(2, units::count(number));
+        }
     }
+    lay_out(&columns, rows, style)
 }
 
 fn next_steps(report: &MigrationReport, advice: &Advice) -> String {

@@ -1,6 +1,6 @@
 //! `check` of one database: does it fit TechCare's models, is it whole, is it healthy?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -14,6 +14,7 @@ use crate::model::error::{ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::Severity;
 use crate::model::schema::Schema;
+use crate::pipeline::history::is_history;
 use crate::pipeline::plan::{PlanInput, plan};
 use crate::pipeline::selection::select;
 use crate::techcare::recognition::{KnownTable, Recognition, Shortcoming, Variant, recognise};
@@ -21,9 +22,6 @@ use crate::techcare::{TABLES, migrations};
 
 /// Table in which SeaORM's migrators write down what they have done.
 const SEAORM_MIGRATIONS: &str = "seaql_migrations";
-
-/// Tables of migration tools: no table of the application, and none that is too many.
-const BOOKKEEPING: [&str; 3] = [SEAORM_MIGRATIONS, "alembic_version", "django_migrations"];
 
 /// Share of its connections, in percent, from which a server is called nearly full.
 const NEARLY_FULL: u64 = 80;
@@ -186,8 +184,9 @@ fn compare(found: &Recognition, schema: &Schema, fit: &mut Fit, out: &mut Vec<Ob
         );
     }
     fit.missing_tables.clone_from(&found.missing_tables);
-    let known: BTreeSet<&str> = TABLES.iter().chain(&BOOKKEEPING).copied().collect();
-    let extra = schema.tables.iter().map(|t| &t.name).filter(|name| !known.contains(name.as_str()));
+    // The notes of migration tools are no tables of the application, and none too many.
+    let is_known = |name: &str| TABLES.contains(&name) || is_history(name);
+    let extra = schema.tables.iter().map(|t| &t.name).filter(|name| !is_known(name));
     fit.extra_tables = extra.cloned().collect();
     for name in &fit.extra_tables {
         let text = "is in the database and not in the models";

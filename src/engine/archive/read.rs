@@ -490,7 +490,7 @@ impl Snapshot for View {
 
     /// Those that the database had, of the foreign keys that the plan has.
     async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>> {
-        let plan = plan.unrenamed();
+        let plan = plan.in_source();
         let planned = |orphans: &&Orphans| {
             plan.tables.iter().filter(|t| t.source == orphans.table).flat_map(|t| &t.foreign_keys).any(
                 |key| {

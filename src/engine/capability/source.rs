@@ -191,8 +191,8 @@ pub trait Snapshot: Send + Sync {
     async fn columns(&self, view: &str) -> Result<Vec<ReadColumn>>;
 
     /// Foreign keys of the plan whose rows have no parent here, known before anything is written: SQLite enforces
-    /// none by itself, and on the others they can be switched off. Tables that the plan renames are passed over;
-    /// [`Staging::orphans`] and the target's own checks see all.
+    /// none by itself, and on the others they can be switched off. They are answered under
+    /// the names of the source.
     async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>>;
 
     /// Reads a table from beginning to end into batches. Every cell has the variant that `carries` fixes; a

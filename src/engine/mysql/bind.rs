@@ -67,17 +67,10 @@ impl Encoder {
             DataType::Uuid => Self::Uuid,
             DataType::Bit { .. } if native.base == "bit" => Self::Bits,
             DataType::Native { .. } if native.is_spatial() => Self::Hex,
-            DataType::Text { .. }
-            | DataType::TimeTz
-            | DataType::Interval
-            | DataType::Json { .. }
-            | DataType::Enum { .. }
-            | DataType::Set { .. }
-            | DataType::Bit { .. }
-            | DataType::Native { .. } => {
+            text if text.has_text_cells() => {
                 Self::Text(if matches!(native.base.as_str(), "varchar" | "char") { length } else { 0 })
             }
-            DataType::Any => return None,
+            _ => return None,
         })
     }
 

@@ -202,35 +202,7 @@ fn no_calendar_day(name: &str) -> String {
 /// Rows of a source whose parent is missing: InnoDB checks nothing while `foreign_key_checks` is off, and never looks
 /// back.
 pub async fn orphans(connection: &mut MySqlConnection, plan: &Plan) -> Result<Vec<Orphans>> {
-    stage::orphans(connection, &as_in_source(plan), &Naming::default()).await
-}
-
-/// The tables and foreign keys of a plan under the names of the source.
-fn as_in_source(plan: &Plan) -> Plan {
-    let of_table = |name: &str| plan.tables.iter().find(|t| t.name == name);
-    let of_column = |table: &str, name: &String| {
-        let column = of_table(table).and_then(|t| t.columns.iter().find(|c| c.name == *name));
-        column.map_or_else(|| name.clone(), |c| c.source.clone())
-    };
-    let mut out = plan.clone();
-    for table in &mut out.tables {
-        let name = std::mem::replace(&mut table.name, table.source.clone());
-        for column in &mut table.key {
-            *column = of_column(&name, column);
-        }
-        for key in &mut table.foreign_keys {
-            for column in &mut key.columns {
-                *column = of_column(&name, column);
-            }
-            for column in &mut key.referenced_columns {
-                *column = of_column(&key.references, column);
-            }
-            if let Some(parent) = of_table(&key.references) {
-                key.references.clone_from(&parent.source);
-            }
-        }
-    }
-    out
+    stage::orphans(connection, &plan.in_source(), &Naming::default()).await
 }
 
 /// Whether a column is part of a key that the target may find too long, or compares in another way.
@@ -260,8 +232,6 @@ fn is_open(table: &Table, column: &Column, target: Dialect) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::endpoint::Flavour;
-    use crate::model::sample;
 
     fn codes_of(native_type: &str, keyed: bool, target: Dialect) -> Vec<&'static str> {
         let data_type = NativeType::parse(native_type).data_type(native_type);
@@ -304,23 +274,5 @@ mod tests {
             assert_eq!(codes_of(native_type, false, target), expected, "{native_type} to {target:?}");
         }
         assert_eq!(codes_of("bigint unsigned", true, Postgres), ["integer_range"]);
-    }
-
-    #[test]
-    fn orphans_are_sought_under_the_names_of_the_source() {
-        let mut child = sample::table("kid", vec![sample::column("parent_", "int", DataType::INT32)]);
-        child.source = "child".into();
-        child.columns[0].source = "parent".into();
-        child.key = vec!["parent_".into()];
-        child.foreign_keys = vec![sample::foreign_key(&["parent_"], "top", &["id_"])];
-        let mut parent = sample::table("top", vec![sample::column("id_", "int", DataType::INT32)]);
-        parent.source = "Parent".into();
-        parent.columns[0].source = "Id".into();
-        let there = as_in_source(&sample::plan(Dialect::Mysql, Flavour::Sqlite, vec![child, parent]));
-        let child = &there.tables[0];
-        assert_eq!((child.name.as_str(), child.key[0].as_str()), ("child", "parent"));
-        let key = &child.foreign_keys[0];
-        assert_eq!((key.columns[0].as_str(), key.references.as_str()), ("parent", "Parent"));
-        assert_eq!(key.referenced_columns, ["Id"]);
     }
 }

@@ -73,15 +73,8 @@ impl Decoder {
             {
                 Self::Label
             }
-            DataType::Text { .. }
-            | DataType::TimeTz
-            | DataType::Interval
-            | DataType::Json { .. }
-            | DataType::Enum { .. }
-            | DataType::Set { .. }
-            | DataType::Bit { .. }
-            | DataType::Native { .. } => Self::Text,
-            DataType::Any => return None,
+            text if text.has_text_cells() => Self::Text,
+            _ => return None,
         })
     }
 

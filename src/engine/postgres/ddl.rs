@@ -7,10 +7,10 @@ use super::types::{quote, split_type};
 use crate::engine::capability::Naming;
 use crate::model::origin;
 use crate::model::plan::{
-    ColumnPlan, ForeignKeyPlan, IdentityPlan, IndexPartPlan, IndexPlan, KeyPlan, Plan, Scope, Script,
-    Statement, TablePlan,
+    ColumnPlan, ForeignKeyPlan, IdentityPlan, IndexPartPlan, IndexPlan, KeyPlan, ObjectPlan, Plan, Scope,
+    Script, Statement, TablePlan,
 };
-use crate::model::schema::{Action, Deferrable, IdentityGeneration};
+use crate::model::schema::{Action, Deferrable, IdentityGeneration, ObjectKind};
 
 /// A character string literal, the same whatever `standard_conforming_strings` says.
 pub(super) fn literal(text: &str) -> String {
@@ -37,11 +37,7 @@ pub(super) fn script(plan: &Plan, naming: &Naming) -> Script {
         }
     }
     if makes {
-        script.before.extend(plan.objects.iter().map(|object| Statement {
-            table: None,
-            what: format!("{} {}", object.kind.as_str(), quote(&object.name)),
-            sql: object.definition.clone(),
-        }));
+        script.before.extend(plan.objects.iter().filter(|o| !is_guard(o)).map(made));
     }
     for table in &plan.tables {
         let writer = Writer { table, name: naming.table(&table.name), naming };
@@ -56,12 +52,26 @@ pub(super) fn script(plan: &Plan, naming: &Naming) -> Script {
     }
     // Every key must be there before the first foreign key looks for it.
     if makes {
+        script.constraints.extend(plan.objects.iter().filter(|o| is_guard(o)).map(made));
         for table in &plan.tables {
             let writer = Writer { table, name: naming.table(&table.name), naming };
             script.constraints.extend(writer.foreign_keys());
         }
     }
     script
+}
+
+/// Whether an object guards rows, so that it is made when they are there.
+fn is_guard(object: &ObjectPlan) -> bool {
+    object.kind == ObjectKind::Constraint
+}
+
+fn made(object: &ObjectPlan) -> Statement {
+    Statement {
+        table: None,
+        what: format!("{} {}", object.kind.as_str(), quote(&object.name)),
+        sql: object.definition.clone(),
+    }
 }
 
 /// Statements of one table.

@@ -238,7 +238,7 @@ WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.r
 
     async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>> {
         let mut exporter = self.exporter.lock().await;
-        orphans::find(&mut exporter, &plan.unrenamed(), &self.namespace)
+        orphans::find(&mut exporter, &plan.in_source(), &self.namespace)
             .await
             .map_err(|e| fault(ErrorKind::Read, "cannot check the foreign keys of the source", &e))
     }

@@ -429,7 +429,7 @@ impl Snapshot for SqliteSnapshot {
     }
 
     async fn orphans(&self, plan: &Plan) -> Result<Vec<Orphans>> {
-        let plan = plan.unrenamed();
+        let plan = plan.in_source();
         self.pool
             .run(move |connection| {
                 orphans::find(connection, &plan)

@@ -141,21 +141,14 @@ fn kind(of: &DataType) -> Kind {
         DataType::Int { .. } | DataType::Year => Kind::Int,
         DataType::Decimal { .. } => Kind::Decimal,
         DataType::Float32 | DataType::Float64 => Kind::Float,
-        DataType::Text { .. }
-        | DataType::TimeTz
-        | DataType::Interval
-        | DataType::Json { .. }
-        | DataType::Enum { .. }
-        | DataType::Set { .. }
-        | DataType::Bit { .. }
-        | DataType::Native { .. } => Kind::Text,
+        text if text.has_text_cells() => Kind::Text,
         DataType::Bytes { .. } => Kind::Bytes,
         DataType::Date => Kind::Date,
         DataType::Time { .. } | DataType::TimeSpan { .. } => Kind::Time,
         DataType::DateTime { .. } => Kind::DateTime,
         DataType::Timestamp { .. } => Kind::Timestamp,
         DataType::Uuid => Kind::Uuid,
-        DataType::Any => Kind::Any,
+        _ => Kind::Any,
     }
 }
 

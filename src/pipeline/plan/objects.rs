@@ -5,6 +5,7 @@ use super::Planner;
 use super::findings::Note;
 use crate::model::codes;
 use crate::model::plan::{FindingAction, ObjectPlan};
+use crate::model::rule;
 use crate::model::schema::{DataType, Object, ObjectKind, Table};
 
 impl Planner<'_> {
@@ -27,6 +28,10 @@ impl Planner<'_> {
                 });
                 continue;
             }
+            if let Some(guard) = self.exclusion(object) {
+                self.objects.push(guard);
+                continue;
+            }
             let code = match object.kind {
                 ObjectKind::Extension => codes::EXTENSION_NOT_CARRIED,
                 ObjectKind::Constraint => codes::CONSTRAINT_NOT_CARRIED,
@@ -40,6 +45,26 @@ impl Planner<'_> {
                 None => note,
             });
         }
+    }
+
+    /// An exclusion constraint in the words of the dialect that knows it; `None` where that is not the target's, or a
+    /// rule has changed its table.
+    fn exclusion(&self, object: &Object) -> Option<ObjectPlan> {
+        let table = object.table.as_ref().filter(|_| object.kind == ObjectKind::Constraint)?;
+        let words = object.definition.strip_prefix("EXCLUDE ").filter(|_| self.input.verbatim())?;
+        let quoted = self.input.rules.quote(table);
+        // Behind the constraint stands the one table that it is on; a partition's is none of the whole.
+        let words = words.strip_suffix(&format!(" ON {quoted}"))?;
+        let carried = self.input.source.table(table).is_some();
+        if !carried || rule::about(self.input.by_hand, table).is_some() {
+            return None;
+        }
+        let name = self.input.rules.quote(&object.name);
+        Some(ObjectPlan {
+            kind: object.kind,
+            name: object.name.clone(),
+            definition: format!("ALTER TABLE {quoted} ADD CONSTRAINT {name} EXCLUDE {words}"),
+        })
     }
 
     /// Lists the tables that the user left out.

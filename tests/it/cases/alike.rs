@@ -120,3 +120,56 @@ fn a28_rows_that_a_rule_leaves_behind_may_hold_anything() {
         assert_eq!(target.value("SELECT count(*) FROM t").as_deref(), Some("2"), "{to:?}");
     }
 }
+
+#[test]
+fn a66_exclusion_constraints_go_where_there_are_some_and_stop_elsewhere() {
+    let sql = "CREATE TABLE booking (id int PRIMARY KEY, during int4range,
+                   CONSTRAINT no_overlap EXCLUDE USING gist (during WITH &&) WHERE (id > 0) DEFERRABLE);
+               INSERT INTO booking VALUES (1, '[1,5)'), (2, '[5,9)')";
+    let arrived = migrate(Postgres, sql, Postgres).whole();
+    assert!(arrived.target.refuses("INSERT INTO booking VALUES (3, '[4,6)')"));
+    let ask = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'no_overlap'";
+    assert_eq!(arrived.target.query(ask), arrived.source.query(ask));
+    for to in [Sqlite, Mariadb] {
+        let refused = migrate(Postgres, sql, to).refused(&["booking", "no_overlap", "EXCLUDE USING gist"]);
+        let target = Db::fresh(to);
+        let accept = ["--accept", "constraint_not_carried@booking.no_overlap"];
+        let ran = binary::migrate(&refused.source.url, &target.url, &accept);
+        assert_eq!(ran.code, 1, "{to:?}: {ran}");
+    }
+}
+
+#[test]
+fn a62_orphans_are_found_in_tables_that_a_rule_renames() {
+    let rules = "[[rules]]\ntable = 'parent'\nrename = 'top'\n[rules.columns.id]\nrename = 'number'\n\
+                 [[rules]]\ntable = 'child'\nrename = 'kid'\n[rules.columns.parent]\nrename = 'above'\n";
+    for from in Engine::all() {
+        let source = Db::fresh(from);
+        let unchecked = match from {
+            Sqlite => "PRAGMA foreign_keys = OFF",
+            Postgres => "SET session_replication_role = replica",
+            Mariadb | Engine::Mysql => "SET SESSION foreign_key_checks = 0",
+        };
+        source.execute(&format!(
+            "CREATE TABLE parent (id INTEGER NOT NULL PRIMARY KEY);
+             CREATE TABLE child (id INTEGER NOT NULL PRIMARY KEY, parent INTEGER, FOREIGN KEY (parent) REFERENCES parent (id));
+             {unchecked}; INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1, 1), (2, 9)"
+        ));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("techcare-db.toml"), rules).unwrap();
+        let target = Db::fresh(Sqlite);
+        let mut command = binary::command(folder.path());
+        command.args(["--format", "json", "migrate", "--source", &source.url, "--target", &target.url]);
+        let ran = binary::Running::start(command).end();
+        assert_eq!(ran.code, 4, "{from:?}: {ran}");
+        let json = ran.json();
+        let found = json["findings"].as_array().unwrap().iter().find(|f| f["code"] == "orphans");
+        let found = found.unwrap_or_else(|| panic!("{from:?}: {ran}"));
+        assert_eq!(
+            (&found["table"], &found["column"]),
+            (&"child".into(), &"parent".into()),
+            "{from:?}: {ran}"
+        );
+        assert_eq!(found["keys"], serde_json::json!(["id=2"]), "{from:?}: {ran}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Keys, indexes, identities and layout that come from MySQL or MariaDB, or go there.
 
 use super::arrival::{migrate, onward};
+use crate::support::binary;
 use crate::support::database::{Db, Engine};
 
 use Engine::{Mariadb, Mysql, Postgres, Sqlite};
@@ -116,6 +117,26 @@ fn a60_an_identity_with_capital_letters_goes_on() {
             arrived.target.execute("INSERT INTO \"MixedCase\" (v) VALUES (2)");
             let next = column(&arrived.target, "SELECT max(\"IdNumber\") FROM \"MixedCase\"");
             assert_eq!(next, ["41"], "{from:?} → {to:?}");
+            // Another type by hand changes nothing of that.
+            let folder = tempfile::tempdir().unwrap();
+            let rules = "[[rules]]\ntable = 'MixedCase'\n[rules.columns.IdNumber]\ntype = 'integer'\n";
+            std::fs::write(folder.path().join("techcare-db.toml"), rules).unwrap();
+            let target = Db::fresh(to);
+            let mut command = binary::command(folder.path());
+            command.args([
+                "--format",
+                "json",
+                "migrate",
+                "--source",
+                &arrived.source.url,
+                "--target",
+                &target.url,
+            ]);
+            let ran = binary::Running::start(command).end();
+            assert!(ran.code <= 1, "{from:?} → {to:?}: {ran}");
+            target.execute("INSERT INTO \"MixedCase\" (v) VALUES (2)");
+            let next = column(&target, "SELECT max(\"IdNumber\") FROM \"MixedCase\"");
+            assert_eq!(next, ["41"], "{from:?} → {to:?} as integer: {ran}");
         }
     }
 }

@@ -395,6 +395,23 @@ fn a08_numbers_that_are_none_are_known_before_the_first_row() {
 }
 
 #[test]
+fn a08_numbers_that_are_none_stay_in_sqlite_where_it_has_them() {
+    let sql = "CREATE TABLE t (id INT PRIMARY KEY, n NUMERIC, f DOUBLE PRECISION);
+               INSERT INTO t VALUES (1, 1.5, '-Infinity'), (2, 'NaN', 1), (3, 1, 'NaN')";
+    let source = made(Postgres, sql);
+    // A double of SQLite is never NaN.
+    refused(&source, Sqlite, "not_finite", 1, &["id=3"], &[]);
+    let run = Run::of(&source, Sqlite, &BAD);
+    assert_eq!((run.ran.code, run.account("t")), (1, [3, 2, 1]), "{}", run.ran);
+    // And back: what was no number is none again, or its row was named.
+    let back = Db::fresh(Postgres);
+    let ran = binary::migrate(&run.target.url, &back.url, &[]);
+    assert!(ran.code <= 1, "{ran}");
+    let all = "SELECT id, n, f FROM t WHERE id < 3 ORDER BY id";
+    assert_eq!(back.query(all), source.query(all));
+}
+
+#[test]
 fn a10_infinities_are_put_aside_or_become_null() {
     let source = sqlite(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, r REAL); INSERT INTO t VALUES (1, 0.5), (2, 9e999), (3, -9e999)",

@@ -1,7 +1,8 @@
 //! Values that must arrive exactly, or be refused: the target's own answer decides.
 
 use super::arrival::{Arrived, migrate, onward};
-use crate::support::database::Engine;
+use crate::support::binary;
+use crate::support::database::{Db, Engine};
 
 use Engine::{Mariadb, Postgres, Sqlite};
 
@@ -92,8 +93,18 @@ fn a13_digits_beyond_the_declared_scale_are_told() {
     let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, d DECIMAL(10,2));
                INSERT INTO t VALUES (1, 0.1 + 0.2), (2, '12.30')";
     for to in [Postgres, Mariadb] {
-        migrate(Sqlite, sql, to).refused(&["scale", "id=1"]);
+        let refused = migrate(Sqlite, sql, to).refused(&["scale", "id=1"]);
+        // Only the one that has more digits; the other arrives with the digits that the column shows.
+        assert_eq!(refused.findings("scale")[0]["rows"], 1);
+        let target = Db::fresh(to);
+        let ran = binary::migrate(&refused.source.url, &target.url, &["--rule", "scale@t.d=reject"]);
+        assert_eq!((ran.code, &ran.json()["tables"][0]["rows_rejected"]), (1, &1.into()), "{ran}");
+        assert_eq!(target.query("SELECT id, d FROM t"), [texts(&["2", "12.30"])]);
     }
+    // SQLite keeps the double and the text that it has.
+    let same = migrate(Sqlite, sql, Sqlite).whole();
+    let kept = "SELECT typeof(d), d = 0.1 + 0.2 OR d = 12.3 FROM t ORDER BY id";
+    assert_eq!(same.target.query(kept), same.source.query(kept));
 }
 
 #[test]
@@ -170,11 +181,13 @@ fn a44_microseconds_and_hours_that_a_clock_skips_come_back() {
     let sql = "CREATE TABLE t (id INT PRIMARY KEY, at TIMESTAMP, z TIMESTAMPTZ);
                INSERT INTO t VALUES (1, '2024-03-31 02:30:00.123456', '2024-03-31 02:30:00.000001+02'),
                                     (2, '2024-10-27 02:30:00.999999', '2024-10-27 01:30:00.654321+00')";
-    let there = migrate(Postgres, sql, Mariadb).done();
-    let back = onward(there.target, Postgres).done();
-    let all = "SELECT to_char(at, 'YYYY-MM-DD HH24:MI:SS.US'), to_char(z AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
+    for by in Engine::all() {
+        let there = migrate(Postgres, sql, by).done();
+        let back = onward(there.target, Postgres).done();
+        let all = "SELECT to_char(at, 'YYYY-MM-DD HH24:MI:SS.US'), to_char(z AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
                FROM t ORDER BY id";
-    assert_eq!(back.target.query(all), there.source.query(all));
+        assert_eq!(back.target.query(all), there.source.query(all), "by {by:?}");
+    }
 }
 
 #[test]
@@ -201,4 +214,25 @@ fn a50_long_keys_that_begin_alike_are_kept_or_refused() {
     assert!(
         arrived.target.query("SELECT LENGTH(k) FROM t").iter().all(|row| row[0].as_deref() == Some("261"))
     );
+    // The strategy is told, and guards: the key is whole, not the beginning of its values.
+    assert!(arrived.findings("emulated").iter().any(|f| f["column"] == "k"), "{}", arrived.ran);
+    assert!(arrived.target.refuses("INSERT INTO t SELECT k FROM (SELECT k FROM t LIMIT 1) AS one"));
+    // 900 characters are more than a key of InnoDB holds.
+    let sql = "CREATE TABLE t (k TEXT PRIMARY KEY NOT NULL);
+               INSERT INTO t SELECT replace(hex(zeroblob(450)), '0', 'x') || v FROM (SELECT 'a' AS v UNION SELECT 'b')";
+    for to in Engine::all().into_iter().filter(|engine| engine.is_mysql()) {
+        migrate(Sqlite, sql, to).refused(&["t", "k", "a key holds at most 768"]);
+    }
+    for to in [Postgres, Sqlite] {
+        let arrived = migrate(Sqlite, sql, to).done();
+        assert_eq!(one(&arrived, "SELECT COUNT(DISTINCT k) FROM t"), "2", "{to:?}");
+    }
+    // As an index that is no primary key it would lose its uniqueness: only by name.
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, k TEXT UNIQUE);
+               INSERT INTO t SELECT NULL, replace(hex(zeroblob(450)), '0', 'x') || v FROM (SELECT 'a' AS v UNION SELECT 'b')";
+    let refused = migrate(Sqlite, sql, Mariadb).refused(&["t", "unique_not_carried"]);
+    let target = Db::fresh(Mariadb);
+    let ran = binary::migrate(&refused.source.url, &target.url, &["--accept", "unique_not_carried@t"]);
+    assert_eq!(ran.code, 1, "{ran}");
+    assert_eq!(target.value("SELECT COUNT(DISTINCT k) FROM t").as_deref(), Some("2"));
 }

@@ -24,6 +24,8 @@ pub enum Kind {
     Check,
     /// Its next value.
     Identity,
+    /// A view, trigger, routine or event, known by its name; the detail says which of these.
+    Beside,
 }
 
 /// One thing that a catalogue says about a table.
@@ -54,6 +56,7 @@ pub fn facts(db: &Db) -> Vec<Fact> {
     };
     let known = tables(db);
     facts.retain(|fact| known.contains(&fact.table));
+    facts.extend(beside(db));
     facts.sort();
     facts.dedup();
     facts
@@ -90,6 +93,42 @@ fn gather(rows: Vec<Row>, kind: Kind) -> Vec<Fact> {
         }
     }
     facts
+}
+
+/// What stands beside the tables.
+fn beside(db: &Db) -> Vec<Fact> {
+    let sql = match db.engine {
+        Engine::Sqlite => {
+            "SELECT CASE type WHEN 'trigger' THEN tbl_name END, name, type FROM sqlite_schema WHERE type IN ('view', 'trigger')"
+        }
+        Engine::Postgres => {
+            "SELECT NULL, relname, CASE relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END FROM pg_class
+             WHERE relkind IN ('v', 'm') AND relnamespace = current_schema()::regnamespace
+             UNION ALL
+             SELECT c.relname, t.tgname, 'trigger' FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+             WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND c.relnamespace = current_schema()::regnamespace
+             UNION ALL
+             SELECT NULL, p.proname, 'routine' FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace
+               AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
+        }
+        Engine::Mariadb | Engine::Mysql => {
+            "SELECT NULL, table_name, 'view' FROM information_schema.views WHERE table_schema = DATABASE()
+             UNION ALL
+             SELECT event_object_table, trigger_name, 'trigger' FROM information_schema.triggers WHERE trigger_schema = DATABASE()
+             UNION ALL
+             SELECT NULL, routine_name, 'routine' FROM information_schema.routines WHERE routine_schema = DATABASE()
+             UNION ALL
+             SELECT NULL, event_name, 'event' FROM information_schema.events WHERE event_schema = DATABASE()"
+        }
+    };
+    let fact = |row: Row| Fact {
+        table: text(&row, 0),
+        kind: Kind::Beside,
+        columns: Vec::new(),
+        detail: text(&row, 2),
+        name: text(&row, 1),
+    };
+    db.query(sql).into_iter().map(fact).collect()
 }
 
 fn sqlite(db: &Db) -> Vec<Fact> {
@@ -423,6 +462,7 @@ fn serves(fact: &Fact, other: &Fact, renamed: &Renamed) -> bool {
                     && number(&other.detail).max(number(&other.name)) >= number(&fact.detail)
         }
         Kind::Identity => other.kind == Kind::Identity && same_columns && other.detail == fact.detail,
+        Kind::Beside => other.kind == Kind::Beside && other.detail == fact.detail && other.name == fact.name,
     }
 }
 

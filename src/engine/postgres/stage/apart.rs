@@ -22,6 +22,7 @@ use crate::engine::postgres::{read, write};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{ForeignKeyPlan, Plan, Script, Statement, TablePlan};
+use crate::model::schema::ObjectKind;
 use crate::model::view::ViewPlan;
 
 /// Tables that are written at the same time, as the capabilities say.
@@ -114,7 +115,9 @@ impl ApartStaging {
         let to = quote(&self.namespace);
         let types = self.plan.types.iter().map(|t| ("TYPE", &t.name));
         let tables = self.plan.tables.iter().map(|t| ("TABLE", &t.name));
-        let objects = self.plan.objects.iter().map(|o| (super::kind_word(o.kind), &o.name));
+        // What guards a table goes with it.
+        let apart = self.plan.objects.iter().filter(|o| o.kind != ObjectKind::Constraint);
+        let objects = apart.map(|o| (super::kind_word(o.kind), &o.name));
         let made = self.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let views = made.iter().map(|v| (super::kind_word(v.kind), &v.name));
         for (kind, name) in types.chain(tables).chain(objects).chain(views) {
