@@ -27,6 +27,7 @@ Examples:
   techcare-db migrate --source sqlite --target postgresql --dry-run
   techcare-db migrate --source sqlite --target postgresql --write-env .env.new
   techcare-db migrate --source instance/techcare.db --target mysql://techcare@db/techcare
+  techcare-db rollback --database postgresql
   techcare-db schema status --database postgresql
 
 Naming a database:
@@ -63,6 +64,15 @@ Examples:
 Without --target and --against: does it fit TechCare's models, is it whole, is it healthy?
 A bare engine as --target need not be reachable: the plan is then for that engine's defaults.
 Exit codes: 0 nothing to do, 1 findings or differences";
+
+const ROLLBACK_EXAMPLES: &str = "\
+Examples:
+  techcare-db rollback --database postgresql --list
+  techcare-db rollback --database postgresql --dry-run
+  techcare-db rollback --database postgresql
+
+What the migration made is kept aside, in the same step that puts back what it replaced.
+Nothing is dropped; the answer says where it is and how to drop it.";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
@@ -174,6 +184,9 @@ pub enum Command {
     /// Move a whole database, or part of it, and prove by content that it arrived
     #[command(after_help = MIGRATE_EXAMPLES)]
     Migrate(Box<MigrateArgs>),
+    /// Put it back: take the newest migration into a database back
+    #[command(after_help = ROLLBACK_EXAMPLES)]
+    Rollback(RollbackArgs),
     /// TechCare's own tables through its migrations
     #[command(after_help = SCHEMA_EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
     Schema {
@@ -196,6 +209,7 @@ impl Command {
             Self::Check(_) => "check",
             Self::Backup(_) => "backup",
             Self::Migrate(_) => "migrate",
+            Self::Rollback(_) => "rollback",
             Self::Schema { .. } => "schema",
             Self::Completions { .. } => "completions",
         }
@@ -367,6 +381,8 @@ pub enum IfExists {
     /// Refuse, touch nothing
     #[default]
     Fail,
+    /// Keep the old tables aside and put the new ones in their place
+    Replace,
 }
 
 /// How rows are moved.
@@ -386,6 +402,23 @@ impl From<LoaderArg> for Loader {
             LoaderArg::Seaorm => Self::SeaOrm,
         }
     }
+}
+
+/// `rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The database that it is about.
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// Take this run back instead of the newest migration
+    #[arg(long, value_name = "ID")]
+    pub run: Option<String>,
+    /// Say what can be taken back, and touch nothing
+    #[arg(long, conflicts_with_all = ["run", "dry_run"])]
+    pub list: bool,
+    /// Say what would be done, and touch nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `schema`.
@@ -529,7 +562,7 @@ mod tests {
             "techcare-db migrate --source a --target b --schema-only --data-only",
             "techcare-db migrate --source a --target b --batch-size 0",
             "techcare-db migrate --source a --target b --jobs -1",
-            "techcare-db migrate --source a --target b --if-exists replace",
+            "techcare-db migrate --source a --target b --if-exists merge",
             "techcare-db migrate --source a --target b --dump -",
             "techcare-db migrate --source a --target b --dump f --data-only",
             "techcare-db migrate --source a --target b --dump f --write-env e",
@@ -539,8 +572,8 @@ mod tests {
             "techcare-db backup --keep 0",
             "techcare-db backup --list --verify f",
             "techcare-db backup --verify f --keep 2",
+            "techcare-db rollback --list --dry-run",
             // Not there yet.
-            "techcare-db rollback",
             "techcare-db tune",
         ] {
             assert_eq!(parse(&words(line)).unwrap_err().exit_code(), 2, "{line}");

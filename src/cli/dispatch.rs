@@ -9,7 +9,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{CheckArgs, Command, DetectArgs, Format, Global, MigrateArgs, SchemaCommand};
+use super::args::{
+    CheckArgs, Command, DetectArgs, Format, Global, IfExists, MigrateArgs, RollbackArgs, SchemaCommand,
+};
 use super::config::{self, Config, Environment};
 use super::keep;
 use super::progress::Progress;
@@ -17,12 +19,13 @@ use super::render::report::Advice;
 use super::render::{self, error, exit_code, findings, json, verdict};
 use super::terminal::Terminal;
 use crate::commands::backup::{First, When};
+use crate::commands::consent::Consent;
 use crate::commands::migrate::{Outcome, Password, Planned};
-use crate::commands::{check, detect, migrate, schema};
+use crate::commands::{check, detect, migrate, rollback, schema};
 use crate::model::codes;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::Finding;
+use crate::model::plan::{Finding, Scope};
 use crate::model::policy::Decision;
 use crate::model::report::Status;
 
@@ -107,6 +110,7 @@ pub async fn run(command: &Command, context: &Context<'_>) -> Answer {
         Command::Check(args) => context.check(&config, args).await,
         Command::Backup(args) => context.backup(&config, args).await,
         Command::Migrate(args) => context.migrate(&config, args).await,
+        Command::Rollback(args) => context.rollback(&config, args).await,
         Command::Schema { action } => context.schema(&config, action).await,
         // Handled before there is anything to run.
         Command::Completions { .. } => Answer { stdout: String::new(), code: 0, error: None },
@@ -198,7 +202,13 @@ impl Context<'_> {
             Err(failure) => return Answer::failed(format, name, failure, None, None),
         };
         self.warn(&pair.warnings);
-        let options = migrate_options(args, config, pair.source, pair.target);
+        let mut options = migrate_options(args, config, pair.source, pair.target);
+        options.consent = self.consent();
+        if options.replace && options.scope == Scope::DataOnly {
+            let failure = Error::new(ErrorKind::Usage, "--data-only fills tables and replaces none")
+                .next("leave --if-exists replace or --data-only out");
+            return Answer::failed(format, name, failure, None, None);
+        }
         let outcome = migrate::run(&options, self.progress.clone(), self.cancel.clone()).await;
         let style = self.terminal.stdout;
         match outcome {
@@ -285,7 +295,8 @@ impl Context<'_> {
         let endpoint = resolved.endpoint;
         let mut yes = self.global.yes;
         if matches!(action, schema::Action::Down { .. }) && !yes && self.terminal.can_ask {
-            match self.ask(&format!("Drop TechCare's tables of {endpoint} and the rows in them?")) {
+            match ask(&self.progress, &format!("Drop TechCare's tables of {endpoint} and the rows in them?"))
+            {
                 Ok(()) => yes = true,
                 Err(failure) => return Answer::failed(format, name, failure, None, Some(&endpoint)),
             }
@@ -302,22 +313,62 @@ impl Context<'_> {
         }
     }
 
-    /// Asks on the terminal; anything but yes is no.
-    fn ask(&self, question: &str) -> Result<()> {
-        let answer = self.progress.suspend(|| {
-            let mut stderr = io::stderr().lock();
-            // If the question cannot be shown it cannot be answered either.
-            let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
-            let mut line = String::new();
-            asked.and_then(|()| io::stdin().lock().read_line(&mut line)).map(|_| line)
-        });
-        let answer = answer.unwrap_or_default().trim().to_lowercase();
-        if matches!(answer.as_str(), "y" | "yes" | "s" | "sim") {
-            return Ok(());
+    async fn rollback(&self, config: &Config, args: &RollbackArgs) -> Answer {
+        let (format, name) = (self.global.format, Some("rollback"));
+        let resolved = match config.database(args.database.database.as_ref()) {
+            Ok(resolved) => resolved,
+            Err(failure) => return Answer::failed(format, name, failure, None, None),
+        };
+        self.warn(&resolved.warnings);
+        let options = rollback::Options {
+            endpoint: resolved.endpoint,
+            history: config.in_app_dir(keep::HISTORY),
+            run: args.run.clone(),
+            step: match (args.list, args.dry_run) {
+                (true, _) => rollback::Step::List,
+                (false, true) => rollback::Step::DryRun,
+                (false, false) => rollback::Step::TakeBack,
+            },
+            consent: self.consent(),
+        };
+        match rollback::run(&options).await {
+            Ok(report) => Answer::done(
+                format,
+                || render::rollback::render(&report, self.terminal.stdout),
+                || json::rollback(&report),
+                0,
+            ),
+            Err(failure) => Answer::failed(format, name, failure, None, Some(&options.endpoint)),
         }
-        Err(Error::new(ErrorKind::Refused, "not confirmed; nothing was changed")
-            .next("answer y, or use --yes"))
     }
+
+    /// How the user's word is asked for.
+    fn consent(&self) -> Consent {
+        match (self.global.yes, self.terminal.can_ask) {
+            (true, _) => Consent::Given,
+            (false, false) => Consent::Missing,
+            (false, true) => {
+                let progress = self.progress.clone();
+                Consent::Ask(Arc::new(move |question| ask(&progress, question)))
+            }
+        }
+    }
+}
+
+/// Asks on the terminal; anything but yes is no.
+fn ask(progress: &Progress, question: &str) -> Result<()> {
+    let answer = progress.suspend(|| {
+        let mut stderr = io::stderr().lock();
+        // If the question cannot be shown it cannot be answered either.
+        let asked = write!(stderr, "{} [y/N] ", render::one_line(question)).and_then(|()| stderr.flush());
+        let mut line = String::new();
+        asked.and_then(|()| io::stdin().lock().read_line(&mut line)).map(|_| line)
+    });
+    let answer = answer.unwrap_or_default().trim().to_lowercase();
+    if matches!(answer.as_str(), "y" | "yes" | "s" | "sim") {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Refused, "not confirmed; nothing was changed").next("answer y, or use --yes"))
 }
 
 /// Names as they were typed between commas.
@@ -359,6 +410,9 @@ fn migrate_options(
         rules: config.rules().to_vec(),
         rejects: config.in_app_dir(keep::REJECTS),
         dump,
+        replace: args.if_exists == IfExists::Replace,
+        consent: Consent::Missing,
+        history: config.in_app_dir(keep::HISTORY),
     }
 }
 

@@ -8,6 +8,9 @@ use crate::pipeline::rejects::create_private;
 /// Folder of reports in the TechCare folder.
 pub const REPORTS: &str = "reports";
 
+/// Folder of the history of runs in the TechCare folder.
+pub const HISTORY: &str = "history";
+
 /// Folder of reject files in the TechCare folder.
 pub const REJECTS: &str = "rejects";
 

@@ -10,9 +10,10 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use super::backup::{self, First};
-use super::database_report;
+use super::consent::Consent;
 use super::dump::{self, DumpReport};
 use super::prepare::{Prepared, Towards, Wanted, default_jobs, prepare};
+use super::{database_report, identity};
 use crate::engine::capability::{Snapshot, Source, Staging, Target};
 use crate::engine::connect;
 use crate::model::endpoint::{Endpoint, Flavour, Location, Server};
@@ -27,6 +28,7 @@ use crate::pipeline::execute::{self, Settings, TableLoader};
 use crate::pipeline::plan::views;
 use crate::pipeline::preflight;
 use crate::pipeline::rejects::Rejects;
+use crate::pipeline::runs::{Command, Record, Recorder, Runs};
 use crate::techcare;
 
 /// Rows of one `insert_many` unless `--batch-size` says otherwise.
@@ -67,6 +69,12 @@ pub struct Options {
     pub rejects: PathBuf,
     /// Write a script instead; the target is then never asked.
     pub dump: Option<Dump>,
+    /// Whether tables of the target that hold rows may be replaced.
+    pub replace: bool,
+    /// The word for replacing them.
+    pub consent: Consent,
+    /// Folder of the history of runs.
+    pub history: PathBuf,
 }
 
 /// A script in place of a target.
@@ -101,6 +109,7 @@ impl Options {
             look_at_rows: true,
             proves: self.dump.is_none(),
             readers: self.jobs(),
+            with_rows: self.replace,
         }
     }
 
@@ -170,6 +179,7 @@ impl Planned {
             findings,
             rejects: rejects.file().map(|file| file.display().to_string()),
             backup: None,
+            kept: Vec::new(),
             seconds: begun.elapsed().as_secs_f64(),
         }
     }
@@ -227,6 +237,8 @@ async fn migrate(
         Err(error)
     } else if planned.plan.blockers().next().is_some() {
         Ok(Outcome::Refused(planned))
+    } else if let Err(error) = agreed(options, &planned) {
+        Err(error)
     } else {
         match backup::before(&options.first, &options.source, source, observer, cancel).await {
             Ok(file) => carry_out(options, planned, snapshot.as_ref(), target, observer, cancel, begun)
@@ -238,6 +250,21 @@ async fn migrate(
     };
     snapshot.close().await;
     outcome
+}
+
+/// Asks before tables that may hold rows are replaced.
+fn agreed(options: &Options, planned: &Planned) -> Result<()> {
+    let replaced = planned.plan.tables.iter().filter(|table| table.replaces_rows);
+    let names: Vec<&str> = replaced.map(|table| table.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let tables = if names.len() == 1 { "table" } else { "tables" };
+    options.consent.to(&format!(
+        "Replace {tables} {} of {}, and keep the old aside?",
+        names.join(", "),
+        planned.target.location
+    ))
 }
 
 async fn carry_out(
@@ -252,8 +279,14 @@ async fn carry_out(
     planned.announce(observer);
     let run_id = uuid::Uuid::now_v7().simple().to_string();
     let rejects = options.rejects_of(&run_id);
+    let identity = identity(&options.target, target.facts());
+    let runs = Runs::new(&options.history);
+    runs.prepare()?;
+    let record = Record::new(&run_id, Command::Migrate, &identity, planned.target.clone());
+    let record = Record { source: Some(planned.source.clone()), ..record };
     let settings = Settings {
         rejects: rejects.clone(),
+        recorder: Some(Recorder::new(runs, record)),
         run_id: run_id.clone(),
         batch: options.batch(),
         jobs: options.jobs(),
@@ -270,12 +303,14 @@ async fn carry_out(
             })),
         },
     };
-    let executed = execute::execute(&planned.plan, snapshot, target, &settings).await;
-    let executed = executed.inspect_err(|_| rejects.discard())?;
-    for left in executed.findings {
+    let done = execute::execute(&planned.plan, snapshot, target, &settings).await;
+    let done = done.inspect_err(|_| rejects.discard())?;
+    for left in done.findings {
         views::replace_finding(&mut planned.plan.findings, left);
     }
-    Ok(planned.report(run_id, executed.tables, &rejects, begun))
+    let mut report = planned.report(run_id, done.tables, &rejects, begun);
+    report.kept = target.dropping(&done.change);
+    Ok(report)
 }
 
 /// `--loader seaorm`: TechCare's tables through its entities. It reads beside the snapshot that the proof is taken

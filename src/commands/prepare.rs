@@ -39,6 +39,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) proves: bool,
     /// Tables to be read at the same time.
     pub(crate) readers: usize,
+    /// Whether tables of the target that hold rows may be replaced.
+    pub(crate) with_rows: bool,
 }
 
 /// Where the plan leads.
@@ -107,7 +109,9 @@ pub(crate) async fn prepare(
             by_hand: wanted.rules,
         };
         let mut plan = match towards {
-            Towards::Open(target) => preflight::plan_into(target, &input, snapshot.as_ref()).await?,
+            Towards::Open(target) => {
+                preflight::plan_into(target, &input, snapshot.as_ref(), wanted.with_rows).await?
+            }
             Towards::Assumed(_) => plan(&input),
         };
         plan.findings.extend(by_hand);

@@ -3,6 +3,7 @@
 //! beyond its [`endpoint::Dialect`].
 
 pub mod batch;
+pub mod change;
 pub mod codes;
 pub mod digest;
 pub mod endpoint;

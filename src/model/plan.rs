@@ -134,6 +134,7 @@ pub struct Filter {
 
 /// A table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "independent properties of a table")]
 pub struct TablePlan {
     /// Name in the source.
     pub source: String,
@@ -159,9 +160,13 @@ pub struct TablePlan {
     pub key: Vec<String>,
     /// Rows as far as known.
     pub estimated_rows: Option<u64>,
-    /// An empty table of that name is in the target, made by the application; this one takes its place at the switch.
+    /// A table of that name is in the target; this one takes its place at the switch.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replaces: bool,
+    /// The one that it replaces may hold rows: the user has asked for it. Otherwise it must be empty, at the switch
+    /// too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaces_rows: bool,
     /// Which rows are carried; `None` for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,

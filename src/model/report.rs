@@ -76,6 +76,8 @@ pub struct MigrationReport {
     pub rejects: Option<String>,
     /// Backup of the source that was made first, if one was.
     pub backup: Option<String>,
+    /// How to get rid of the tables that gave way and are kept, a command each.
+    pub kept: Vec<String>,
     /// Wall seconds of the whole run.
     pub seconds: f64,
     /// Bytes of values that were moved.

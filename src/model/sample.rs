@@ -46,6 +46,7 @@ pub fn table(name: &str, columns: Vec<ColumnPlan>) -> TablePlan {
         key: vec![],
         estimated_rows: None,
         replaces: false,
+        replaces_rows: false,
         filter: None,
     }
 }

@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::copy::{self, BatchSize, Copied};
 use super::rejects::{Rejects, TableJudge};
+use super::runs::{Recorder, TableRecord};
 use super::views::Views;
 use super::{orphans, verify};
 use crate::engine::capability::{Snapshot, Staging, Target};
+use crate::model::change::Change;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
 use crate::model::plan::{Finding, Plan, Scope, TablePlan};
@@ -39,13 +41,8 @@ pub struct Settings {
     pub loader: Option<Arc<dyn TableLoader>>,
     /// Where rows go that the plan's policies put aside.
     pub rejects: Arc<Rejects>,
-}
-
-/// Another way to fill a staged table than the engines' bulk paths.
-#[async_trait::async_trait]
-pub trait TableLoader: Send + Sync {
-    /// Fills the table and returns the rows written; `None` if it is not one that this loader knows.
-    async fn load(&self, staging: &dyn Staging, table: &TablePlan) -> Result<Option<u64>>;
+    /// Where the run is written down, for the way back.
+    pub recorder: Option<Recorder>,
 }
 
 /// What became of a plan.
@@ -55,6 +52,15 @@ pub struct Executed {
     pub tables: Vec<TableReport>,
     /// What only the work itself could find: views that did not prove right.
     pub findings: Vec<Finding>,
+    /// What the switch did.
+    pub change: Change,
+}
+
+/// Another way to fill a staged table than the engines' bulk paths.
+#[async_trait::async_trait]
+pub trait TableLoader: Send + Sync {
+    /// Fills the table and returns the rows written; `None` if it is not one that this loader knows.
+    async fn load(&self, staging: &dyn Staging, table: &TablePlan) -> Result<Option<u64>>;
 }
 
 /// Carries out a plan.
@@ -89,8 +95,8 @@ async fn in_claim(
     match built {
         Ok(executed) => {
             settings.observer.event(&Event::Phase { phase: Phase::Switch });
-            staging.switch().await?;
-            Ok(executed)
+            let change = switch(staging, target, &executed.tables, settings.recorder.as_ref()).await?;
+            Ok(Executed { change, ..executed })
         }
         Err(error) => Err(give_up(staging, error).await),
     }
@@ -98,11 +104,50 @@ async fn in_claim(
 
 /// Clears away what dead runs have left, then makes a place for this one.
 async fn stage(plan: &Plan, target: &dyn Target, settings: &Settings) -> Result<Box<dyn Staging>> {
+    if let Some(recorder) = &settings.recorder {
+        recorder.settle(target).await?;
+    }
     for removed in target.clear().await? {
         let text = format!("removed what an earlier run that was cut short had left behind: {removed}");
         settings.observer.event(&Event::Warning { text });
     }
     target.stage(&settings.run_id, plan).await
+}
+
+/// Writes down what is going to be switched, switches, and writes down that it is done.
+async fn switch(
+    staging: Box<dyn Staging>,
+    target: &dyn Target,
+    tables: &[TableReport],
+    recorder: Option<&Recorder>,
+) -> Result<Change> {
+    let prepared = async {
+        let change = staging.change().await?;
+        if let Some(recorder) = recorder {
+            recorder.before_switch(&change, TableRecord::of(tables))?;
+        }
+        Ok(change)
+    };
+    let change = match prepared.await {
+        Ok(change) => change,
+        Err(error) => return Err(give_up(staging, error).await),
+    };
+    if let Err(mut error) = staging.switch(&change).await {
+        // After a lost reply nobody knows; the next run looks.
+        if error.kind() != ErrorKind::Lost
+            && let Some(Err(also)) = recorder.map(Recorder::forget)
+        {
+            error.push(also);
+        }
+        return Err(error);
+    }
+    // Without a record that it is done, the mark of the switch has to stay: the next run looks for it.
+    match recorder.map_or(Ok(()), Recorder::switched) {
+        Ok(()) if !change.is_empty() => target.settle(&change).await?,
+        Ok(()) => {}
+        Err(error) => tracing::warn!(%error, "the migration is done, but not written down as done"),
+    }
+    Ok(change)
 }
 
 /// Removes staging after a failure; a failure of that too is kept beside the first.
@@ -181,7 +226,7 @@ async fn build(
     let findings = views.make(&copied, observer.as_ref()).await?;
     let tables = plan.tables.iter().zip(copied).zip(verified);
     let tables = tables.map(|((table, copied), verified)| report(table, copied, verified)).collect();
-    Ok(Executed { tables, findings })
+    Ok(Executed { tables, findings, change: Change::default() })
 }
 
 /// Positions of the tables, the largest first, so that no stream is left alone with one at the end.
@@ -276,6 +321,7 @@ mod tests {
             cancel: CancellationToken::new(),
             loader: None,
             rejects: Arc::new(Rejects::new("unused")),
+            recorder: None,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::engine::capability::{
 };
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::batch::Cell;
+use crate::model::change::Change;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{
@@ -138,6 +139,27 @@ impl Target for Fake {
     async fn stage(&self, _run: &str, _plan: &Plan) -> Result<Box<dyn Staging>> {
         self.calls.lock().unwrap().push("stage");
         Ok(Box::new(FakeStaging { fault: self.fault, calls: self.calls.clone(), rows: Arc::default() }))
+    }
+
+    async fn happened(&self, _change: &Change) -> Result<bool> {
+        Ok(self.calls().contains(&"switch"))
+    }
+
+    async fn settle(&self, _change: &Change) -> Result<()> {
+        self.calls.lock().unwrap().push("settle");
+        Ok(())
+    }
+
+    async fn back(&self, run: &str, change: &Change) -> Result<Change> {
+        Ok(Change { run: run.to_owned(), ..change.clone() })
+    }
+
+    fn dropping(&self, _change: &Change) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn exchange(&self, _change: &Change) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -274,7 +296,11 @@ impl Staging for FakeStaging {
         Ok(None)
     }
 
-    async fn switch(self: Box<Self>) -> Result<()> {
+    async fn change(&self) -> Result<Change> {
+        Ok(Change::default())
+    }
+
+    async fn switch(self: Box<Self>, _change: &Change) -> Result<()> {
         self.call("switch");
         Ok(())
     }

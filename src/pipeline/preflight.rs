@@ -28,8 +28,14 @@ pub fn different(source: (&Endpoint, &Facts), target: (&Endpoint, &Facts)) -> Re
 }
 
 /// The plan of a migration into `target`, with what is there taken into account: empty tables that the application
-/// made first are replaced, notes of its migration tool stay, everything else in the way is a finding that blocks.
-pub async fn plan_into(target: &dyn Target, input: &PlanInput<'_>, source: &dyn Snapshot) -> Result<Plan> {
+/// made first are replaced, tables with rows too if the user said so (`with_rows`), notes of its migration tool stay,
+/// everything else in the way is a finding that blocks.
+pub async fn plan_into(
+    target: &dyn Target,
+    input: &PlanInput<'_>,
+    source: &dyn Snapshot,
+    with_rows: bool,
+) -> Result<Plan> {
     let first = plan(input);
     let occupied = target.occupied(&first).await?;
     if occupied.is_empty() {
@@ -39,10 +45,13 @@ pub async fn plan_into(target: &dyn Target, input: &PlanInput<'_>, source: &dyn 
     let kept = history::kept(&first, &occupied);
     let mut wanted = input.source.clone();
     wanted.tables.retain(|t| !kept.contains(&t.name));
-    let replaces = input.scope != Scope::DataOnly && occupied.iter().any(|o| o.empty);
+    let replaces = input.scope != Scope::DataOnly && occupied.iter().any(|o| o.empty || with_rows);
     let existing = if replaces { Some(&there) } else { input.existing };
     let mut made = plan(&PlanInput { source: &wanted, existing, ..*input });
     let occupied = target.occupied(&made).await?;
+    if with_rows && input.scope != Scope::DataOnly {
+        findings::with_rows(&mut made, &occupied);
+    }
     made.findings.extend(findings::occupied(&made, &occupied));
     if !kept.is_empty() {
         let snapshot = target.snapshot(1).await?;
@@ -120,7 +129,7 @@ pub fn vacant(plan: &Plan, endpoint: &Endpoint) -> Result<()> {
         "Django has filled these by itself: DELETE FROM auth_permission, then FROM django_content_type, and run again: \
          the source's rows take their place"
     } else {
-        "choose an empty database, or take these objects out of the way yourself; nothing was changed"
+        "choose an empty database, or --if-exists replace, which keeps the old tables aside; nothing was changed"
     };
     Err(Error::new(ErrorKind::Refused, format!("the target {endpoint} is not empty"))
         .why(format!("it already has {list}"))

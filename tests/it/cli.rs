@@ -54,16 +54,16 @@ fn help() {
         ("help", &["--help"][..]),
         ("help_detect", &["detect", "--help"]),
         ("help_migrate", &["migrate", "--help"]),
+        ("help_rollback", &["rollback", "--help"]),
         ("help_schema", &["schema", "--help"]),
     ] {
         let ran = binary::run(args);
         snapshot(name, &ran);
-        for later in ["rollback", "tune"] {
-            assert!(
-                !ran.stdout.lines().any(|line| line.split_whitespace().next() == Some(later)),
-                "{later} is not built yet"
-            );
-        }
+        let later = "tune";
+        assert!(
+            !ran.stdout.lines().any(|line| line.split_whitespace().next() == Some(later)),
+            "{later} is not built yet"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 //! packets, what their servers would change without a word. Values and directions in general are in `values` and
 //! `directions`; the server is the judge here too.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use techcare_db::commands::backup::{First, When};
@@ -56,6 +57,9 @@ fn options(source: Endpoint, target: Endpoint) -> Options {
         policies: techcare_db::model::policy::Policies::default(),
         rejects: "rejects".into(),
         dump: None,
+        replace: false,
+        consent: techcare_db::commands::consent::Consent::Missing,
+        history: Path::new(env!("CARGO_TARGET_TMPDIR")).join("history"),
     }
 }
 

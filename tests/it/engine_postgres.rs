@@ -84,6 +84,7 @@ fn settings(run_id: &str) -> Settings {
         cancel: tokio_util::sync::CancellationToken::new(),
         loader: None,
         rejects: Arc::new(techcare_db::pipeline::rejects::Rejects::new("unused")),
+        recorder: None,
     }
 }
 
@@ -243,6 +244,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         key: vec!["id".into()],
         estimated_rows: None,
         replaces: false,
+        replaces_rows: false,
         filter: None,
     };
     Plan {
@@ -401,7 +403,10 @@ fn a_dead_run_is_cleared_and_a_living_one_left_alone() {
         next.discard().await.unwrap();
         alive.create().await.unwrap();
         alive.finish(&|_| ()).await.unwrap();
-        alive.switch().await.unwrap();
+        let change = alive.change().await.unwrap();
+        alive.switch(&change).await.unwrap();
+        assert!(target.happened(&change).await.unwrap());
+        target.settle(&change).await.unwrap();
     });
     // A schema of that name that is not ours is nobody's to drop.
     assert_eq!(staging_schemas(&db), [[Some("techcare_db_stage_mine".to_owned())]]);

@@ -49,7 +49,7 @@ pub fn loading(source: &Db, target: &Db) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let mut command = binary::command(folder.path());
     command.args(["--progress", "json", "migrate", "--source", &source.url, "--target", &target.url]);
-    let mut running = Running::start(command);
+    let mut running = Running::start(command).in_folder(folder);
     let under_way = running.until(&["\"phase\":\"load\"", "\"event\":\"rows\""]);
     assert!(under_way, "the run ended before a row was loaded\n{}", running.end());
     running

@@ -138,6 +138,7 @@ fn migrated() -> MigrationReport {
             table("users", 65, 20_000, 0.01, Some(true)),
         ],
         findings: vec![findings().remove(0), findings().remove(2)],
+        kept: Vec::new(),
         rejects: None,
         backup: Some("backups/techcare_20261124_131257.db".into()),
         seconds: 13.5,

@@ -11,6 +11,7 @@ use crate::commands::check::{Ahead, CheckReport};
 use crate::commands::detect::DetectReport;
 use crate::commands::dump::DumpReport;
 use crate::commands::migrate::Planned;
+use crate::commands::rollback::RollbackReport;
 use crate::commands::schema::SchemaReport;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind};
@@ -157,9 +158,28 @@ pub fn migrated(report: &MigrationReport, file: Option<&Path>) -> Value {
     if let Some(file) = &report.backup {
         document.put("backup", json!(file));
     }
+    if !report.kept.is_empty() {
+        document.put("kept", json!(report.kept));
+    }
     if let Some(file) = file {
         document.put("report", json!(file.display().to_string()));
     }
+    document.finish()
+}
+
+/// `rollback`.
+pub fn rollback(report: &RollbackReport) -> Value {
+    let mut document = Document::new("rollback", Status::Done, 0);
+    document.put("target", json!(report.database)).put("action", json!(report.action));
+    if let Some(run) = &report.run {
+        document.put("run_id", json!(run));
+    }
+    if let Some(run) = &report.undoes {
+        document.put("undoes", json!(run));
+    }
+    document.put("tables", json!(report.tables)).put("findings", json!([]));
+    document.put("runs", json!(report.runs));
+    document.put("kept", json!(report.kept)).put("notes", json!(report.notes));
     document.finish()
 }
 

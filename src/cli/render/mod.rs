@@ -11,6 +11,7 @@ pub mod json;
 
 pub mod plan;
 pub mod report;
+pub mod rollback;
 pub mod schema;
 pub mod table;
 

@@ -56,6 +56,13 @@ pub fn render(report: &MigrationReport, advice: &Advice, style: Style) -> String
     if let Some(file) = &report.backup {
         let _ = writeln!(out, "The source was backed up to {file}");
     }
+    if !report.kept.is_empty() {
+        let _ = writeln!(
+            out,
+            "The tables that gave way are kept for `techcare-db rollback`; to drop them: {}",
+            super::one_line(&report.kept.join("; "))
+        );
+    }
     if let Some(file) = &advice.report {
         let _ = writeln!(out, "The report is kept in {file}");
     }
@@ -104,8 +111,10 @@ fn next_steps(report: &MigrationReport, advice: &Advice) -> String {
     }
     let _ = writeln!(
         out,
-        "To go back, point it at {} again: it was only read and is as it was.",
-        report.source.location
+        "To go back, point it at {} again: it was only read and is as it was.\nTo put the target back: techcare-db \
+         rollback --database {}",
+        super::one_line(&report.source.location),
+        super::one_line(&report.target.location)
     );
     out
 }

@@ -121,6 +121,7 @@ async fn plan(
         look_at_rows: !options.quick,
         proves: true,
         readers: default_jobs(),
+        with_rows: false,
     };
     let Prepared { plan, snapshot } = prepare(wanted, source, towards, observer, cancel).await?;
     snapshot.close().await;

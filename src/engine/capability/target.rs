@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{Matching, Orphans, ReadRequest, Source};
 use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::change::Change;
 use crate::model::error::Result;
 use crate::model::plan::{ForeignKeyPlan, IndexPlan, Plan, TablePlan};
 use crate::model::view::ViewPlan;
@@ -33,6 +34,25 @@ pub trait Target: Source {
     ///
     /// With [`crate::model::plan::Scope::DataOnly`] the place is one transaction over the tables that are there.
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>>;
+
+    /// Whether the switch of a change has happened. Holds until [`Target::settle`].
+    async fn happened(&self, change: &Change) -> Result<bool>;
+
+    /// After a switch: does what cannot be part of its atomic step, and removes the mark that it happened and places
+    /// in which nothing is kept. Called when the change is on record; calling it again does no harm. For a change that
+    /// has not happened it removes what had been prepared.
+    async fn settle(&self, change: &Change) -> Result<()>;
+
+    /// The change of run `run` that takes another one back. `Refused` with the names where something is missing or
+    /// something else stands on what would go.
+    async fn back(&self, run: &str, change: &Change) -> Result<Change>;
+
+    /// How an operator gets rid of what a change keeps, a command each.
+    fn dropping(&self, change: &Change) -> Vec<String>;
+
+    /// Carries out what [`Target::back`] has made, in one atomic step. If it fails with anything but `Lost`, nothing
+    /// has changed.
+    async fn exchange(&self, change: &Change) -> Result<()>;
 }
 
 /// A target that one run has for itself.
@@ -51,7 +71,7 @@ pub struct Occupied {
     pub kind: String,
     /// Whether it is a table without a row.
     pub empty: bool,
-    /// What keeps an empty table from being replaced, each as a clause that names it: `view "v" is made of it`.
+    /// What keeps a table from being replaced, each as a clause that names it: `view "v" is made of it`.
     pub held_by: Vec<String>,
 }
 
@@ -123,9 +143,13 @@ pub trait Staging: Send + Sync {
     /// the one connection that holds a transaction.
     async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>>;
 
-    /// Makes everything visible in one atomic step, in which the plan's tables take the place of those empty ones
-    /// that they replace. `Refused` if one of these is empty no more: then nothing has changed.
-    async fn switch(self: Box<Self>) -> Result<()>;
+    /// What [`Staging::switch`] is going to do; empty where it only adds rows to tables that are there.
+    async fn change(&self) -> Result<Change>;
+
+    /// Makes everything visible in one atomic step, in which the plan's tables take the place of those that they
+    /// replace; these are kept as the change says. `Refused` if one that had to be empty is so no more: then nothing
+    /// has changed.
+    async fn switch(self: Box<Self>, change: &Change) -> Result<()>;
 
     /// Removes every trace.
     async fn discard(self: Box<Self>) -> Result<()>;

@@ -11,6 +11,7 @@ use super::write::{self, Commit};
 use super::{fault, read};
 use crate::engine::capability::{Facts, Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::change::Change;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Script, TablePlan};
 
@@ -121,7 +122,11 @@ impl Staging for DataStage {
         Ok(None)
     }
 
-    async fn switch(self: Box<Self>) -> Result<()> {
+    async fn change(&self) -> Result<Change> {
+        Ok(Change::default())
+    }
+
+    async fn switch(self: Box<Self>, _change: &Change) -> Result<()> {
         let mut connection = self.connection.lock().await;
         if let Err(error) = run(&mut connection, "COMMIT").await {
             let error = fault::writing("committing", &error);

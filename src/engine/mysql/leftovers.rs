@@ -5,13 +5,14 @@ use async_trait::async_trait;
 use sqlx::{Connection as _, MySqlConnection};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::connection::{Link, Role, number, rows, run};
-use super::place::{MARKER, OURS, Place, lock, qualified};
+use super::connection::{Link, Role, number, rows};
+use super::exchange;
+use super::place::{MARKER, OURS, Place, kept_database, lock};
 use super::types::{Rules, literal, quote};
-use super::{fault, replace};
 use crate::engine::capability::Claim;
 use crate::engine::claim::taken;
-use crate::model::error::{ErrorKind, Result};
+use crate::model::change::{Aside, Change, Kind, Moved};
+use crate::model::error::Result;
 
 /// A session that holds the lock of a target.
 struct Held(MySqlConnection);
@@ -48,8 +49,8 @@ fn beginning(name: &str) -> String {
     literal(&format!("{}%", name.replace('_', "\\_")))
 }
 
-/// Runs that died after their switch: their tables are in place, what the switch moved out of the way is not removed
-/// yet, and foreign keys of other tables may still lead there.
+/// Runs that died after their switch, and that the history of this TechCare folder does not know: their tables are in
+/// place, foreign keys of other tables may still lead to those that are kept.
 async fn finish_switches(
     connection: &mut MySqlConnection,
     target: &str,
@@ -63,29 +64,27 @@ async fn finish_switches(
     for row in rows(connection, "the list of tables", &list).await? {
         let marker = row.word(0);
         let Some(run_id) = dead(connection, &marker).await? else { continue };
-        let place = Place::database(&run_id, target);
-        if let Some(old) = place.old()
-            && exists(connection, &old).await?
-        {
-            let list = format!(
-                "SELECT table_name FROM information_schema.tables WHERE table_schema = {}",
-                literal(&old)
-            );
-            let moved: Vec<String> =
-                rows(connection, "the list of tables", &list).await?.iter().map(|r| r.word(0)).collect();
-            for key in replace::keys_from_outside(connection, &old, &moved).await? {
-                key.lead_to_the_new_table(connection, rules).await?;
-            }
-            if !all_empty(connection, &old, &moved).await? {
-                continue;
-            }
-            drop_it(connection, &format!("DROP DATABASE {}", quote(&old))).await?;
-            removed.push(format!("database {old}"));
-        }
-        drop_it(connection, &format!("DROP TABLE {}", quote(&marker))).await?;
+        let change = kept_by(connection, &run_id, &marker).await?;
+        exchange::settle(connection, rules, target, &change).await?;
         removed.push(format!("table {marker}"));
     }
     Ok(removed)
+}
+
+/// The change of a run as far as the server can tell: what is in its database of kept tables.
+async fn kept_by(connection: &mut MySqlConnection, run_id: &str, marker: &str) -> Result<Change> {
+    let database = kept_database(run_id);
+    let list = format!(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = {} AND table_name <> '{MARKER}'",
+        literal(&database)
+    );
+    let kept = rows(connection, "the list of tables", &list).await?.into_iter().map(|row| Moved {
+        kind: Kind::Table,
+        name: row.word(0),
+        aside: Aside { place: database.clone(), name: row.word(0) },
+        definition: None,
+    });
+    Ok(Change { run: run_id.to_owned(), kept: kept.collect(), mark: marker.to_owned(), ..Change::default() })
 }
 
 /// The run that a marker tells of, if that is dead.
@@ -101,24 +100,6 @@ async fn exists(connection: &mut MySqlConnection, database: &str) -> Result<bool
     let sql =
         format!("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = {}", literal(database));
     Ok(number(connection, "the list of databases", &sql).await? > 0)
-}
-
-/// Only tables without a row are moved out of the way without being kept; one that has rows is not ours to drop.
-async fn all_empty(connection: &mut MySqlConnection, database: &str, tables: &[String]) -> Result<bool> {
-    for table in tables {
-        let sql = format!("SELECT EXISTS(SELECT 1 FROM {})", qualified(database, table));
-        if number(connection, "a table that was moved out of the way", &sql).await? > 0 {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-async fn drop_it(connection: &mut MySqlConnection, sql: &str) -> Result<()> {
-    let failed = |e: &sqlx::Error| {
-        fault::writing("removing what an earlier run has left", e).with_kind(ErrorKind::Write)
-    };
-    run(connection, sql).await.map_err(|e| failed(&e))
 }
 
 async fn clear_databases(connection: &mut MySqlConnection, target: &str) -> Result<Vec<String>> {

@@ -7,6 +7,7 @@ mod charset;
 mod connection;
 mod data;
 mod ddl;
+mod exchange;
 mod fault;
 mod inspect;
 mod leftovers;

@@ -7,6 +7,7 @@ use super::connection::{Link, number, rows, run};
 use super::fault;
 use super::types::{literal, quote};
 use crate::engine::capability::Naming;
+use crate::model::change::Aside;
 use crate::model::error::{Error, ErrorKind, Result};
 
 /// What every name of ours begins with.
@@ -57,18 +58,19 @@ impl Place {
         lock(&self.run)
     }
 
-    /// Database that takes empty tables of the target out of the way; `None` if they get a name in this one.
-    pub fn old(&self) -> Option<String> {
-        self.is_database().then(|| format!("{OURS}old_{}", self.run))
+    /// Where a table of the target goes that gives way, the `at`-th of them.
+    pub fn kept(&self, at: usize, table: &str) -> Aside {
+        if self.is_database() {
+            Aside { place: kept_database(&self.run), name: table.to_owned() }
+        } else {
+            // A number, because the name itself may be as long as names can be.
+            Aside { place: self.target.clone(), name: format!("{OURS}kept_{}_{at}", short(&self.run)) }
+        }
     }
 
-    /// Where an empty table of the target goes, the `at`-th of them.
-    pub fn out_of_the_way(&self, at: usize, table: &str) -> String {
-        match self.old() {
-            Some(database) => qualified(&database, table),
-            // A number, because the name itself may be as long as names can be.
-            None => qualified(&self.database, &self.naming.table(&format!("old{at}"))),
-        }
+    /// Where a staged table stands.
+    pub fn aside(&self, table: &str) -> Aside {
+        Aside { place: self.database.clone(), name: self.naming.table(table) }
     }
 
     /// A staged table, with its database.
@@ -84,6 +86,20 @@ impl Place {
     /// The marker while it is staged.
     pub fn marker(&self) -> String {
         self.staged(MARKER)
+    }
+
+    /// The same as a place and a name.
+    pub fn marker_aside(&self) -> Aside {
+        self.aside(MARKER)
+    }
+
+    /// Where a marker waits for a switch that has nothing staged: among what will be kept.
+    pub fn marker_among_kept(&self) -> Aside {
+        if self.is_database() {
+            Aside { place: kept_database(&self.run), name: self.switched_marker() }
+        } else {
+            self.marker_aside()
+        }
     }
 
     /// Name of the marker once the switch has happened, in the target.
@@ -133,7 +149,7 @@ impl Place {
         })
     }
 
-    /// Removes every trace of it that is not visible in the target.
+    /// Removes every trace of it that is neither visible in the target nor kept.
     pub async fn remove(&self, connection: &mut MySqlConnection) -> Result<()> {
         let failed = |e: &sqlx::Error| fault::writing("removing what had been staged", e);
         if self.is_database() {
@@ -180,6 +196,37 @@ pub async fn grant(connection: &mut MySqlConnection, link: &Link) -> String {
     )
 }
 
+/// Database in which a run keeps what gave way.
+pub fn kept_database(run: &str) -> String {
+    format!("{OURS}kept_{}", word(run))
+}
+
+/// The statements that make a database in which a run keeps something, and a table in it that says so.
+pub fn make_kept(database: &str, run: &str, target: &str) -> [String; 3] {
+    let marker = qualified(database, MARKER);
+    [
+        format!("CREATE DATABASE IF NOT EXISTS {} CHARACTER SET utf8mb4", quote(database)),
+        format!(
+            "CREATE TABLE IF NOT EXISTS {marker} (run VARCHAR(64) NOT NULL, target VARCHAR(64) NOT NULL) ENGINE=InnoDB"
+        ),
+        format!("INSERT INTO {marker} VALUES ({}, {})", literal(run), literal(target)),
+    ]
+}
+
+/// How many tables are kept in a database, as a query.
+pub fn count_kept(database: &str) -> String {
+    format!(
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} AND table_name <> '{MARKER}'",
+        literal(database)
+    )
+}
+
+/// Whether a database is one in which a run keeps something.
+pub fn is_kept_database(name: &str) -> bool {
+    name.starts_with(&format!("{OURS}kept_"))
+}
+
+/// A table with its database.
 pub fn qualified(database: &str, table: &str) -> String {
     format!("{}.{}", quote(database), quote(table))
 }

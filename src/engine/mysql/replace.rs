@@ -1,25 +1,50 @@
-//! Empty tables of the target that give way to staged ones: what keeps one from it, and the foreign keys of other
-//! tables, which would follow the old table out of the way.
+//! Tables of the target that give way to others: what keeps one from it, and the foreign keys between those that go and
+//! those that stay, which would follow the old table out of the way.
 
 use sqlx::MySqlConnection;
 
 use super::connection::{number, rows, run};
+use super::place::qualified;
 use super::types::{Rules, literal, quote};
 use super::{ddl, fault};
+use crate::model::change::{Again, Aside, Change, Moved};
 use crate::model::error::{ErrorKind, Result};
 use crate::model::plan::{ForeignKeyPlan, Plan};
 use crate::model::schema::{Action, Deferrable};
 
-/// What keeps an empty table from being replaced. A table with triggers cannot be moved to another database, and a
-/// foreign key of another database is not ours to change. Views and rights name their tables and so mean the new one.
+/// What keeps a table from giving way. A table with triggers cannot be moved to another database, and a foreign key of
+/// another database is not ours to change. Views and rights name their tables and so mean the new one.
 pub async fn holders(connection: &mut MySqlConnection, table: &str) -> Result<Vec<String>> {
+    let mut holders: Vec<String> = triggers(connection, table)
+        .await?
+        .iter()
+        .map(|name| format!("trigger \"{name}\" is on it: drop it, migrate, then create it anew"))
+        .collect();
+    holders.extend(keys_of_other_databases(connection, table).await?);
+    Ok(holders)
+}
+
+/// Names of the triggers on a table of the session's database.
+pub async fn triggers(connection: &mut MySqlConnection, table: &str) -> Result<Vec<String>> {
     let sql = format!(
-        "SELECT CONCAT('trigger \"', trigger_name, '\" is on it: drop it, migrate, then create it anew') \
-         FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND event_object_table = {0} \
-         UNION ALL SELECT CONCAT('foreign key \"', constraint_name, '\" of \"', constraint_schema, '.', table_name, \
+        "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() \
+         AND event_object_table = {} ORDER BY 1",
+        literal(table)
+    );
+    Ok(rows(connection, "the triggers of the target's tables", &sql)
+        .await?
+        .iter()
+        .map(|r| r.word(0))
+        .collect())
+}
+
+/// Foreign keys of other databases onto a table of the session's.
+pub async fn keys_of_other_databases(connection: &mut MySqlConnection, table: &str) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT CONCAT('foreign key \"', constraint_name, '\" of \"', constraint_schema, '.', table_name, \
          '\" refers to it') FROM information_schema.referential_constraints \
          WHERE unique_constraint_schema = DATABASE() AND constraint_schema <> DATABASE() \
-         AND referenced_table_name = {0}",
+         AND referenced_table_name = {}",
         literal(table)
     );
     Ok(rows(connection, "what depends on the target's tables", &sql)
@@ -46,44 +71,43 @@ pub async fn names_meet(connection: &mut MySqlConnection, plan: &Plan) -> Result
     Ok(number(connection, "the list of foreign keys", &sql).await? > 0)
 }
 
-/// A foreign key of a table that is not replaced, onto one that is.
-pub struct KeyFromOutside {
+/// A foreign key with the database and the table that it leads to.
+struct Key {
     table: String,
-    key: ForeignKeyPlan,
+    to: Aside,
+    plan: ForeignKeyPlan,
 }
 
-/// Those of the session's database onto tables of `database`.
-pub async fn keys_from_outside(
-    connection: &mut MySqlConnection,
-    database: &str,
-    replaced: &[String],
-) -> Result<Vec<KeyFromOutside>> {
-    if replaced.is_empty() {
-        return Ok(Vec::new());
+impl Key {
+    fn name(&self) -> &str {
+        self.plan.name.as_deref().unwrap_or_default()
     }
-    let list = replaced.iter().map(|n| literal(n)).collect::<Vec<_>>().join(", ");
+}
+
+/// Foreign keys of the tables of a database.
+async fn keys_of(connection: &mut MySqlConnection, database: &str) -> Result<Vec<Key>> {
     let sql = format!(
         "SELECT k.table_name, k.constraint_name, k.referenced_table_name, k.column_name, k.referenced_column_name, \
-         r.delete_rule, r.update_rule FROM information_schema.key_column_usage k \
+         r.delete_rule, r.update_rule, k.referenced_table_schema FROM information_schema.key_column_usage k \
          JOIN information_schema.referential_constraints r ON r.constraint_schema = k.constraint_schema \
          AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
-         WHERE k.constraint_schema = DATABASE() AND k.referenced_table_schema = {} \
-         AND k.referenced_table_name IN ({list}) AND k.table_name NOT IN ({list}) \
+         WHERE k.constraint_schema = {} AND k.referenced_table_name IS NOT NULL \
          ORDER BY k.table_name, k.constraint_name, k.ordinal_position",
         literal(database)
     );
-    let mut keys: Vec<KeyFromOutside> = Vec::new();
+    let mut keys: Vec<Key> = Vec::new();
     for row in rows(connection, "the list of foreign keys", &sql).await? {
         let (table, name) = (row.word(0), Some(row.word(1)));
         let (column, referenced) = (row.word(3), row.word(4));
-        match keys.last_mut().filter(|k| k.table == table && k.key.name == name) {
+        match keys.last_mut().filter(|k| k.table == table && k.plan.name == name) {
             Some(there) => {
-                there.key.columns.push(column);
-                there.key.referenced_columns.push(referenced);
+                there.plan.columns.push(column);
+                there.plan.referenced_columns.push(referenced);
             }
-            None => keys.push(KeyFromOutside {
+            None => keys.push(Key {
                 table,
-                key: ForeignKeyPlan {
+                to: Aside { place: row.word(7), name: row.word(2) },
+                plan: ForeignKeyPlan {
                     name,
                     columns: vec![column],
                     references: row.word(2),
@@ -109,24 +133,112 @@ fn action(rule: &str) -> Action {
     }
 }
 
-impl KeyFromOutside {
-    /// After the switch the key refers to the old table, wherever that is now: it is made again.
-    pub async fn lead_to_the_new_table(&self, connection: &mut MySqlConnection, rules: &Rules) -> Result<()> {
-        let table = quote(&self.table);
-        let name = quote(self.key.name.as_deref().unwrap_or_default());
-        let add = format!(
-            "ALTER TABLE {table} ADD {}",
-            ddl::foreign_key(rules, &self.key, &quote(&self.key.references))
-        );
-        // Two statements: not every version takes a name that the same statement drops.
-        for sql in [&format!("ALTER TABLE {table} DROP FOREIGN KEY {name}"), &add] {
-            run(connection, sql).await.map_err(|e| {
-                let what = format!(
-                    "the migrated tables are in place, but foreign key {name} of table {table} does not lead to them"
-                );
-                fault::writing(&what, &e).with_kind(ErrorKind::Write).next(format!("run yourself: {add}"))
+fn add(rules: &Rules, table: &str, key: &ForeignKeyPlan) -> String {
+    format!("ALTER TABLE {} ADD {}", quote(table), ddl::foreign_key(rules, key, &quote(&key.references)))
+}
+
+/// Foreign keys of these tables onto others of the database that stay, with the statement that makes each again.
+pub async fn keys_onto_others(
+    connection: &mut MySqlConnection,
+    rules: &Rules,
+    database: &str,
+    tables: &[String],
+) -> Result<Vec<Again>> {
+    if tables.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = keys_of(connection, database).await?;
+    let goes = |key: &&Key| tables.contains(&key.table);
+    let stays = |key: &&Key| key.to.place == database && !tables.contains(&key.to.name);
+    Ok(keys
+        .iter()
+        .filter(goes)
+        .filter(stays)
+        .map(|key| Again {
+            table: key.table.clone(),
+            name: key.name().to_owned(),
+            sql: add(rules, &key.table, &key.plan),
+        })
+        .collect())
+}
+
+/// Foreign keys of tables that stay onto those of `without_heir`, as clauses that name both.
+pub async fn keys_of_others(
+    connection: &mut MySqlConnection,
+    database: &str,
+    tables: &[String],
+    without_heir: &[String],
+) -> Result<Vec<String>> {
+    let keys = keys_of(connection, database).await?;
+    Ok(keys
+        .iter()
+        .filter(|key| key.to.place == database && without_heir.contains(&key.to.name))
+        .filter(|key| !tables.contains(&key.table))
+        .map(|key| {
+            format!("foreign key {:?} of table {:?} refers to table {:?}", key.name(), key.table, key.to.name)
+        })
+        .collect())
+}
+
+/// What a RENAME cannot do, after it, and as often as one likes: foreign keys of other tables followed the kept tables
+/// out of sight and are led to those in their place; kept tables let go of tables that stay; and what came back gets
+/// the keys again that it had lost.
+pub async fn mend_keys(
+    connection: &mut MySqlConnection,
+    rules: &Rules,
+    database: &str,
+    change: &Change,
+) -> Result<()> {
+    let kept: Vec<&Moved> = change.tables_kept().collect();
+    let kept_at = |at: &Aside| kept.iter().find(|moved| moved.aside == *at);
+    for key in keys_of(connection, database).await? {
+        let from = Aside { place: database.to_owned(), name: key.table.clone() };
+        let (Some(old), None) = (kept_at(&key.to), kept_at(&from)) else { continue };
+        let new = ForeignKeyPlan { references: old.name.clone(), ..key.plan.clone() };
+        replace_key(connection, &key, &add(rules, &key.table, &new)).await?;
+    }
+    for place in change.places() {
+        for key in keys_of(connection, place).await? {
+            let from = Aside { place: place.to_owned(), name: key.table.clone() };
+            if kept_at(&from).is_none() || kept_at(&key.to).is_some() {
+                continue;
+            }
+            let table = qualified(place, &key.table);
+            let sql = format!("ALTER TABLE {table} DROP FOREIGN KEY {}", quote(key.name()));
+            run(connection, &sql).await.map_err(|e| {
+                fault::writing(&format!("letting the kept table {table} go of others"), &e).next(sql)
             })?;
         }
-        Ok(())
     }
+    if change.restores.is_empty() {
+        return Ok(());
+    }
+    let there = keys_of(connection, database).await?;
+    for again in &change.restores {
+        if there.iter().any(|key| key.table == again.table && key.name() == again.name) {
+            continue;
+        }
+        run(connection, &again.sql).await.map_err(|e| {
+            let what = format!(
+                "the tables are in place, but table {:?} lacks foreign key {:?}",
+                again.table, again.name
+            );
+            fault::writing(&what, &e).with_kind(ErrorKind::Write).next(format!("run yourself: {}", again.sql))
+        })?;
+    }
+    Ok(())
+}
+
+async fn replace_key(connection: &mut MySqlConnection, key: &Key, add: &str) -> Result<()> {
+    let (table, name) = (quote(&key.table), quote(key.name()));
+    // Two statements: not every version takes a name that the same statement drops.
+    for sql in [&format!("ALTER TABLE {table} DROP FOREIGN KEY {name}"), &add.to_owned()] {
+        run(connection, sql).await.map_err(|e| {
+            let what = format!(
+                "the tables are in place, but foreign key {name} of table {table} does not lead to them"
+            );
+            fault::writing(&what, &e).with_kind(ErrorKind::Write).next(format!("run yourself: {add}"))
+        })?;
+    }
+    Ok(())
 }

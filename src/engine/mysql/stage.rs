@@ -10,21 +10,19 @@ use tokio::sync::Mutex;
 
 use super::connection::{Link, Role, number, rows, run, statement};
 use super::place::{self, Place};
-use super::types::{Rules, literal, quote};
+use super::types::{Rules, quote};
 use super::write::{self, Commit};
-use super::{Database, data, ddl, fault, leftovers, profile, read, replace};
+use super::{Database, data, ddl, exchange, fault, leftovers, profile, read, replace};
 use crate::engine::capability::{
     Claim, Fate, Matching, Naming, Occupied, OnStatement, Orphans, ReadRequest, Rules as _, Staging, Target,
 };
 use crate::engine::condition;
 use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::change::{Change, Kind, Moved};
 use crate::model::endpoint::Flavour;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{ForeignKeyPlan, IndexPlan, Plan, Scope, Script, Statement, TablePlan};
 use crate::model::view::ViewPlan;
-
-/// How often the switch is tried while another session holds a lock.
-const TRIES: u32 = 3;
 
 #[async_trait]
 impl Target for Database {
@@ -35,8 +33,7 @@ impl Target for Database {
         let mut out = Vec::with_capacity(there.len());
         for (name, kind) in there {
             let empty = kind == "table" && is_empty(&mut connection, &quote(&name)).await?;
-            let held_by =
-                if empty && makes { replace::holders(&mut connection, &name).await? } else { Vec::new() };
+            let held_by = if makes { replace::holders(&mut connection, &name).await? } else { Vec::new() };
             out.push(Occupied { name, kind, empty, held_by });
         }
         Ok(out)
@@ -91,6 +88,8 @@ impl Target for Database {
         let place = self.make_place(&mut guard, place, run, plan).await?;
         let script = self.rules.script(plan, &place.naming);
         Ok(Box::new(Stage {
+            run: run.to_owned(),
+            target: target.clone(),
             pool: self.link.in_database(&place.database).pool(Role::Loader),
             link: self.link.clone(),
             guard: Mutex::new(guard),
@@ -103,6 +102,29 @@ impl Target for Database {
             place,
             script,
         }))
+    }
+
+    async fn happened(&self, change: &Change) -> Result<bool> {
+        exchange::happened(&mut self.link.connect(Role::Loader).await?, change).await
+    }
+
+    async fn settle(&self, change: &Change) -> Result<()> {
+        let mut connection = self.link.connect(Role::Loader).await?;
+        exchange::settle(&mut connection, &self.rules, &self.facts.namespace, change).await
+    }
+
+    async fn back(&self, run: &str, change: &Change) -> Result<Change> {
+        let mut connection = self.link.connect(Role::Loader).await?;
+        exchange::back(&mut connection, &self.rules, &self.facts.namespace, run, change).await
+    }
+
+    fn dropping(&self, change: &Change) -> Vec<String> {
+        exchange::dropping(change)
+    }
+
+    async fn exchange(&self, change: &Change) -> Result<()> {
+        let mut connection = self.link.connect(Role::Loader).await?;
+        exchange::exchange(&mut connection, &self.link, &self.facts.namespace, change).await
     }
 }
 
@@ -173,6 +195,8 @@ async fn is_empty(connection: &mut MySqlConnection, table: &str) -> Result<bool>
 
 /// A migration that is being built.
 struct Stage {
+    run: String,
+    target: String,
     link: Link,
     pool: MySqlPool,
     /// Holds the lock of the run and does the switch; its database is the target.
@@ -205,82 +229,26 @@ impl Stage {
         Ok(())
     }
 
-    /// Renames everything at once.
-    fn renames(&self, in_the_way: &[String], back: bool) -> String {
-        let mut pairs = Vec::new();
-        for (at, name) in in_the_way.iter().enumerate() {
-            pairs.push((self.place.visible(name), self.place.out_of_the_way(at, name)));
-        }
-        for table in &self.plan.tables {
-            pairs.push((self.place.staged(&table.name), self.place.visible(&table.name)));
-        }
-        pairs.push((self.place.marker(), self.place.visible(&self.place.switched_marker())));
-        if back {
-            pairs = pairs.into_iter().rev().map(|(from, to)| (to, from)).collect();
-        }
-        let list: Vec<String> = pairs.into_iter().map(|(from, to)| format!("{from} TO {to}")).collect();
-        format!("RENAME TABLE {}", list.join(", "))
-    }
-
-    async fn has_switched(&self, connection: &mut MySqlConnection) -> Result<bool> {
-        let sql = format!(
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {}",
-            literal(&self.place.switched_marker())
-        );
-        Ok(number(connection, "the marker of the switch", &sql).await? > 0)
-    }
-
-    /// One RENAME, tried again while somebody holds a lock; a lost reply is settled by looking.
-    async fn rename(&self, guard: &mut MySqlConnection, sql: &str) -> Result<()> {
-        for attempt in 1.. {
-            let error = match run(guard, sql).await {
-                Ok(()) => return Ok(()),
-                Err(error) => fault::writing("switching the tables on", &error),
-            };
-            match error.kind() {
-                ErrorKind::Busy if attempt < TRIES => {}
-                ErrorKind::Lost => {
-                    *guard = self.link.connect(Role::Loader).await.map_err(|mut unreachable| {
-                        unreachable.push(Error::new(
-                            ErrorKind::Lost,
-                            "the server went away during the switch: whether it happened shows in the target",
-                        ));
-                        unreachable
-                    })?;
-                    return if self.has_switched(guard).await? { Ok(()) } else { Err(error) };
-                }
-                _ => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    async fn switch_over(&self, guard: &mut MySqlConnection) -> Result<()> {
+    async fn switch_over(&self, guard: &mut MySqlConnection, change: &Change) -> Result<()> {
         if self.mariadb {
             // Less log to go through if the server dies right now; without the right it does as well.
             let _ = run(guard, "SET GLOBAL innodb_log_checkpoint_now=ON").await;
         }
-        run(guard, "SET SESSION lock_wait_timeout=10").await.map_err(|e| fault::writing("the switch", &e))?;
-        let in_the_way = self.make_way(guard).await?;
-        let keys = replace::keys_from_outside(guard, &self.place.target, &in_the_way).await?;
-        self.rename(guard, &self.renames(&in_the_way, false)).await?;
-        for (at, name) in in_the_way.iter().enumerate() {
+        exchange::make_places(guard, &self.target, change).await?;
+        self.refuse_others(guard, change).await?;
+        let marker = self.place.marker_aside();
+        exchange::rename(guard, &self.link, &self.target, change, &marker).await?;
+        for moved in change.tables_kept().filter(|moved| self.must_be_empty(&moved.name)) {
             // Whoever wrote before the rename is found now; afterwards nobody can.
-            if !is_empty(guard, &self.place.out_of_the_way(at, name)).await? {
-                self.rename(guard, &self.renames(&in_the_way, true)).await?;
-                return Err(Error::new(
-                    ErrorKind::Refused,
-                    format!("table \"{name}\" was empty and got rows while the migration ran"),
-                )
-                .next("stop the application that writes to the target, then run the same command again"));
+            let table = place::qualified(&moved.aside.place, &moved.aside.name);
+            if !is_empty(guard, &table).await? {
+                exchange::rename_back(guard, &self.target, change, &marker).await?;
+                return Err(got_rows(&moved.name));
             }
         }
         if let Err(error) = self.make_views(guard).await {
-            self.rename(guard, &self.renames(&in_the_way, true)).await?;
+            exchange::rename_back(guard, &self.target, change, &marker).await?;
             return Err(error);
-        }
-        for key in &keys {
-            key.lead_to_the_new_table(guard, &self.rules).await?;
         }
         Ok(())
     }
@@ -302,49 +270,42 @@ impl Stage {
         Ok(())
     }
 
-    /// Names of the target's empty tables that are replaced, and a database to put them.
-    async fn make_way(&self, guard: &mut MySqlConnection) -> Result<Vec<String>> {
-        let there = objects(guard, &plan_names(&self.plan), self.case_sensitive).await?;
-        if there.is_empty() {
-            return Ok(Vec::new());
-        }
-        let replaced = |name: &str| {
-            let same = |t: &&TablePlan| {
-                t.name == name || (!self.case_sensitive && t.name.eq_ignore_ascii_case(name))
-            };
-            self.plan.tables.iter().find(same).is_some_and(|t| t.replaces)
-        };
-        for (name, kind) in &there {
-            if kind != "table" || !replaced(name) || !is_empty(guard, &quote(name)).await? {
+    /// The plan's table in a place of the target.
+    fn planned(&self, name: &str) -> Option<&TablePlan> {
+        let same =
+            |t: &&TablePlan| t.name == name || (!self.case_sensitive && t.name.eq_ignore_ascii_case(name));
+        self.plan.tables.iter().find(same)
+    }
+
+    fn must_be_empty(&self, name: &str) -> bool {
+        !self.planned(name).is_some_and(|table| table.replaces_rows)
+    }
+
+    /// Refuses if something is where the plan wants to put a table and does not give way, or should be empty and is
+    /// not.
+    async fn refuse_others(&self, guard: &mut MySqlConnection, change: &Change) -> Result<()> {
+        for (name, kind) in objects(guard, &plan_names(&self.plan), self.case_sensitive).await? {
+            if kind != "table" || !change.tables_kept().any(|moved| moved.name == name) {
                 return Err(Error::new(
                     ErrorKind::Refused,
-                    format!("{kind} \"{name}\" of the target was not there or was empty when the migration began"),
+                    format!("{kind} \"{name}\" of the target was not there when the migration began"),
                 )
                 .next("nothing was changed: stop the application that writes to the target, look at that table, and run again"));
             }
-        }
-        if let Some(old) = self.place.old() {
-            let sql = format!("CREATE DATABASE IF NOT EXISTS {}", quote(&old));
-            run(guard, &sql)
-                .await
-                .map_err(|e| fault::writing("making room for the target's empty tables", &e))?;
-        }
-        Ok(there.into_iter().map(|(name, _)| name).collect())
-    }
-
-    /// Removes what the switch leaves behind. It has happened: what fails here is found by the next run.
-    async fn clean_up(&self, guard: &mut MySqlConnection) {
-        let marker = self.place.visible(&self.place.switched_marker());
-        let old = self.place.old().map(|old| format!("DROP DATABASE IF EXISTS {}", quote(&old)));
-        for sql in std::iter::once(format!("DROP TABLE IF EXISTS {marker}")).chain(old) {
-            if let Err(error) = run(guard, &sql).await {
-                tracing::warn!(error = fault::words(&error), "cleaning up after the switch");
+            if self.must_be_empty(&name) && !is_empty(guard, &quote(&name)).await? {
+                return Err(got_rows(&name));
             }
         }
-        if let Err(error) = self.place.remove(guard).await {
-            tracing::warn!(error = %error, "cleaning up after the switch");
-        }
+        Ok(())
     }
+}
+
+fn got_rows(table: &str) -> Error {
+    Error::new(
+        ErrorKind::Refused,
+        format!("table \"{table}\" was empty and got rows while the migration ran"),
+    )
+    .next("stop the application that writes to the target, then run the same command again")
 }
 
 #[async_trait]
@@ -438,20 +399,63 @@ impl Staging for Stage {
         Ok(Some(sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool)))
     }
 
-    async fn switch(self: Box<Self>) -> Result<()> {
+    async fn change(&self) -> Result<Change> {
+        let mut guard = self.guard.lock().await;
+        let there = objects(&mut guard, &plan_names(&self.plan), self.case_sensitive).await?;
+        let replaced = there
+            .into_iter()
+            .filter(|(name, kind)| kind == "table" && self.planned(name).is_some_and(|t| t.replaces));
+        let kept: Vec<Moved> = replaced
+            .enumerate()
+            .map(|(at, (name, _))| Moved {
+                kind: Kind::Table,
+                aside: self.place.kept(at, &name),
+                name,
+                definition: None,
+            })
+            .collect();
+        let shown = self.plan.tables.iter().map(|table| Moved {
+            kind: Kind::Table,
+            name: table.name.clone(),
+            aside: self.place.aside(&table.name),
+            definition: None,
+        });
+        let views = self.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let views = views.into_iter().map(|view| Moved {
+            kind: Kind::View,
+            aside: self.place.aside(&view.name),
+            name: view.name,
+            definition: Some(view.definition),
+        });
+        let names: Vec<String> = kept.iter().map(|moved| moved.name.clone()).collect();
+        Ok(Change {
+            run: self.run.clone(),
+            shown: shown.chain(views).collect(),
+            again: replace::keys_onto_others(&mut guard, &self.rules, &self.target, &names).await?,
+            kept,
+            mark: self.place.switched_marker(),
+            ..Change::default()
+        })
+    }
+
+    async fn switch(self: Box<Self>, change: &Change) -> Result<()> {
         self.pool.close().await;
         let mut guard = self.guard.lock().await;
-        if let Err(mut error) = self.switch_over(&mut guard).await {
+        if let Err(mut error) = self.switch_over(&mut guard, change).await {
             // Whoever hears of a failed switch has nothing left to discard. After a lost reply nobody knows
             // whether this place is still needed: the next run does.
-            if error.kind() != ErrorKind::Lost
-                && let Err(also) = self.place.remove(&mut guard).await
-            {
-                error.push(also);
+            if error.kind() != ErrorKind::Lost {
+                let unused = exchange::remove_empty_places(&mut guard, change).await;
+                if let Err(also) = unused.and(self.place.remove(&mut guard).await) {
+                    error.push(also);
+                }
             }
             return Err(error);
         }
-        self.clean_up(&mut guard).await;
+        // It has happened: what fails here is found by the next run.
+        if let Err(error) = self.place.remove(&mut guard).await {
+            tracing::warn!(error = %error, "cleaning up after the switch");
+        }
         Ok(())
     }
 

@@ -37,6 +37,7 @@ use crate::engine::capability::{
 };
 use crate::engine::dump::DumpDialect;
 use crate::engine::stream::BatchReceiver;
+use crate::model::change::Change;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{IndexPlan, Plan};
@@ -315,5 +316,25 @@ impl Target for Postgres {
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
         let script = self.rules.script(plan, &Naming::default());
         stage::open(&self.connector, &self.facts.namespace, run, plan, script).await
+    }
+
+    async fn happened(&self, change: &Change) -> Result<bool> {
+        stage::happened(&self.connector, change).await
+    }
+
+    async fn settle(&self, change: &Change) -> Result<()> {
+        stage::settle(&self.connector, change).await
+    }
+
+    async fn back(&self, run: &str, change: &Change) -> Result<Change> {
+        stage::back(&self.connector, &self.facts.namespace, run, change).await
+    }
+
+    fn dropping(&self, change: &Change) -> Vec<String> {
+        change.places().iter().map(|schema| format!("DROP SCHEMA {} CASCADE", quote(schema))).collect()
+    }
+
+    async fn exchange(&self, change: &Change) -> Result<()> {
+        stage::exchange(&self.connector, &self.facts.namespace, change).await
     }
 }

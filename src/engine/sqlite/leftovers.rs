@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 
-use super::file;
 use super::stage::{JOURNALS, remove};
+use super::{exchange, file};
 use crate::engine::capability::Claim;
 use crate::engine::claim::taken;
 use crate::model::error::Result;
@@ -75,7 +75,8 @@ impl Claim for FileClaim {
     async fn release(self: Box<Self>) {}
 }
 
-/// Removes the staging files of dead runs: whoever lives holds a lock on its own.
+/// Removes the staging files of dead runs, whoever lives holds a lock on its own, and tables that only say of a switch
+/// that it has happened: the history of this TechCare folder has been asked before.
 pub fn clear(path: &Path) -> Result<Vec<String>> {
     let (folder, name) = place(path)?;
     let prefix = prefix(&name);
@@ -94,6 +95,9 @@ pub fn clear(path: &Path) -> Result<Vec<String>> {
             remove(&entry.path());
             removed.push(format!("file {}", entry.path().display()));
         }
+    }
+    if let Some(real) = file::find(path)? {
+        removed.extend(exchange::clear_marks(&real)?);
     }
     Ok(removed)
 }

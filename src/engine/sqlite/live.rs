@@ -9,58 +9,149 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, InterruptHandle};
 
 use super::ddl::{SqliteRules, column_list, quote};
+use super::exchange::keep_copy;
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
 use super::{stage, write};
 use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::change::{Change, Kind};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Statement, TablePlan};
 use crate::model::schema::ObjectKind;
 
-/// Takes everything of a staged file into a live one. Of the plan's tables it has none but those that are replaced,
-/// and these have no row: otherwise nothing is changed.
-pub fn take_in(connection: &mut Connection, staged: &Path, plan: &Plan) -> Result<()> {
+/// A switch within a file.
+pub struct Swap<'a> {
+    /// What goes and what comes.
+    pub change: &'a Change,
+    /// Tables among those that go which must have no row.
+    pub still_empty: Vec<String>,
+    /// Where what comes is now; `None` if nothing comes.
+    pub incoming: Option<Incoming<'a>>,
+}
+
+/// What comes into a file.
+pub enum Incoming<'a> {
+    /// Everything that was staged: new tables, which keep the triggers of the old ones.
+    Staged {
+        /// The staged file.
+        file: &'a Path,
+        /// Statements for what is the file's own.
+        settings: Vec<&'a str>,
+    },
+    /// Tables that were here before, with their own triggers.
+    Back {
+        /// The file that keeps them.
+        file: &'a Path,
+        /// Their names.
+        tables: Vec<String>,
+        /// Names of views.
+        views: Vec<String>,
+    },
+}
+
+impl Incoming<'_> {
+    fn file(&self) -> &Path {
+        match self {
+            Self::Staged { file, .. } | Self::Back { file, .. } => file,
+        }
+    }
+}
+
+/// Takes everything of a staged file into a live one.
+pub fn take_in(
+    connection: &mut Connection,
+    target: &Path,
+    staged: &Path,
+    plan: &Plan,
+    change: &Change,
+) -> Result<()> {
     let failed =
         |e: rusqlite::Error| failure(ErrorKind::Write, "cannot bring the tables into the target", &e);
     connection.pragma_update(None, "synchronous", "EXTRA").map_err(failed)?;
     if is_empty(connection).map_err(failed)? && copy_pages(connection, staged).map_err(failed)? {
         return Ok(());
     }
-    connection.execute("ATTACH ?1 AS staged", [staged.to_string_lossy()]).map_err(failed)?;
-    let done = swap_tables(connection, plan);
-    connection.execute_batch("DETACH staged").map_err(failed)?;
+    let must_be_empty = plan.tables.iter().filter(|t| t.replaces && !t.replaces_rows);
+    let settings = plan.objects.iter().filter(|object| object.kind == ObjectKind::Setting);
+    let swapped = Swap {
+        change,
+        still_empty: must_be_empty.map(|t| t.name.clone()).collect(),
+        incoming: Some(Incoming::Staged {
+            file: staged,
+            settings: settings.map(|setting| setting.definition.as_str()).collect(),
+        }),
+    };
+    swap(connection, target, &swapped)
+}
+
+/// One transaction in which some tables go and others come; before, a copy is kept of a file from which something
+/// goes. The copy is made under the lock of the transaction, so it holds the last row that anybody wrote.
+pub fn swap(connection: &mut Connection, target: &Path, swap: &Swap<'_>) -> Result<()> {
+    let failed =
+        |e: rusqlite::Error| failure(ErrorKind::Write, "cannot bring the tables into the target", &e);
+    if let Some(incoming) = &swap.incoming {
+        let file = incoming.file().to_string_lossy();
+        connection.execute("ATTACH ?1 AS staged", [file]).map_err(failed)?;
+    }
+    let done = swap_tables(connection, target, swap);
+    if swap.incoming.is_some() {
+        connection.execute_batch("DETACH staged").map_err(failed)?;
+    }
     done
 }
 
-/// One transaction that drops the empty tables and brings the staged ones in.
-fn swap_tables(connection: &mut Connection, plan: &Plan) -> Result<()> {
+fn swap_tables(connection: &mut Connection, target: &Path, swap: &Swap<'_>) -> Result<()> {
     let failed =
         |e: rusqlite::Error| failure(ErrorKind::Write, "cannot bring the tables into the target", &e);
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-    refuse_rows(&transaction, plan.tables.iter().filter(|t| t.replaces))?;
-    let triggers = drop_replaced(&transaction, plan).map_err(failed)?;
-    copy_tables(&transaction).map_err(failed)?;
-    for setting in plan.objects.iter().filter(|o| o.kind == ObjectKind::Setting) {
-        transaction.execute_batch(&setting.definition).map_err(failed)?;
+    refuse_rows(&transaction, swap.still_empty.iter())?;
+    let places = swap.change.places();
+    let kept = places.first().map(Path::new);
+    let swapped = || -> Result<()> {
+        if let Some(kept) = kept {
+            keep_copy(target, kept)?;
+        }
+        let triggers = drop_kept(&transaction, swap.change).map_err(failed)?;
+        match &swap.incoming {
+            Some(Incoming::Staged { settings, .. }) => {
+                copy_tables(&transaction, None).map_err(failed)?;
+                for text in settings.iter().copied().chain(triggers.iter().map(String::as_str)) {
+                    transaction.execute_batch(text).map_err(failed)?;
+                }
+            }
+            Some(Incoming::Back { tables, views, .. }) => {
+                copy_tables(&transaction, Some(tables)).map_err(failed)?;
+                copy_texts(&transaction, "trigger", "tbl_name", tables).map_err(failed)?;
+                copy_texts(&transaction, "view", "name", views).map_err(failed)?;
+                copy_settings(&transaction).map_err(failed)?;
+            }
+            None => {}
+        }
+        let mark = quote(&swap.change.mark);
+        transaction
+            .execute_batch(&format!("CREATE TABLE IF NOT EXISTS main.{mark} (run TEXT)"))
+            .map_err(failed)
+    };
+    let done = swapped().and_then(|()| transaction.commit().map_err(failed));
+    if let (Err(_), Some(kept)) = (&done, kept) {
+        // Nothing has changed, so the copy is of no use.
+        let _ = std::fs::remove_file(kept);
     }
-    for trigger in triggers {
-        transaction.execute_batch(&trigger).map_err(failed)?;
-    }
-    transaction.commit().map_err(failed)
+    done
 }
 
 /// Refuses if one of the tables has a row by now.
-fn refuse_rows<'a>(connection: &Connection, tables: impl Iterator<Item = &'a TablePlan>) -> Result<()> {
+fn refuse_rows<'a>(connection: &Connection, tables: impl Iterator<Item = &'a String>) -> Result<()> {
     for table in tables {
-        let empty = super::is_empty(connection, &table.name);
+        let empty = super::is_empty(connection, table);
         let empty =
             empty.map_err(|e| failure(ErrorKind::Read, "cannot look at what the target holds", &e))?;
         if !empty {
             return Err(Error::new(
                 ErrorKind::Refused,
-                format!("table {} was empty and got rows while the migration ran", quote(&table.name)),
+                format!("table {} was empty and got rows while the migration ran", quote(table)),
             )
             .next("stop the application that writes to the target, then run the same command again"));
         }
@@ -68,19 +159,48 @@ fn refuse_rows<'a>(connection: &Connection, tables: impl Iterator<Item = &'a Tab
     Ok(())
 }
 
-/// Drops the tables that are replaced; returns the text of their triggers, which go with them. Views name their
+/// Drops what gives way; returns the text of its triggers, which go with their tables. Views of others name their
 /// tables, so they stay.
-fn drop_replaced(connection: &Connection, plan: &Plan) -> rusqlite::Result<Vec<String>> {
+fn drop_kept(connection: &Connection, change: &Change) -> rusqlite::Result<Vec<String>> {
     let mut triggers = Vec::new();
-    for table in plan.tables.iter().filter(|t| t.replaces) {
+    for moved in &change.kept {
+        if moved.kind == Kind::View {
+            connection.execute_batch(&format!("DROP VIEW IF EXISTS main.{}", quote(&moved.name)))?;
+            continue;
+        }
         let mut statement = connection.prepare(
             "SELECT sql FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY rowid",
         )?;
-        let texts = statement.query_map([&table.name], |r| r.get(0))?;
+        let texts = statement.query_map([&moved.name], |r| r.get(0))?;
         triggers.extend(texts.collect::<rusqlite::Result<Vec<String>>>()?);
-        connection.execute_batch(&format!("DROP TABLE main.{}", quote(&table.name)))?;
+        connection.execute_batch(&format!("DROP TABLE main.{}", quote(&moved.name)))?;
     }
     Ok(triggers)
+}
+
+/// Makes the objects of a kind anew that the attached file has under one of these names.
+fn copy_texts(transaction: &Connection, kind: &str, by: &str, names: &[String]) -> rusqlite::Result<()> {
+    let sql = format!(
+        "SELECT sql FROM staged.sqlite_schema WHERE type = ?1 AND {by} = ?2 COLLATE NOCASE ORDER BY rowid"
+    );
+    let mut statement = transaction.prepare(&sql)?;
+    for name in names {
+        let texts = statement.query_map([kind, name.as_str()], |r| r.get(0))?;
+        for text in texts.collect::<rusqlite::Result<Vec<String>>>()? {
+            transaction.execute_batch(&text)?;
+        }
+    }
+    Ok(())
+}
+
+/// The numbers that an application keeps in the head of its file, as the attached file has them.
+fn copy_settings(transaction: &Connection) -> rusqlite::Result<()> {
+    for setting in ["user_version", "application_id"] {
+        let ask = format!("PRAGMA staged.{setting}");
+        let value: i64 = transaction.query_row(&ask, [], |r| r.get(0))?;
+        transaction.execute_batch(&format!("PRAGMA main.{setting} = {value}"))?;
+    }
+    Ok(())
 }
 
 /// Whether there is no object yet; SQLite's own tables do not count.
@@ -117,33 +237,43 @@ fn copy_pages(connection: &mut Connection, staged: &Path) -> rusqlite::Result<bo
     }
 }
 
-/// Copies table by table from the attached file, and makes its indexes and views.
-fn copy_tables(transaction: &Connection) -> rusqlite::Result<()> {
+/// Copies table by table from the attached file: these, or all with the views.
+fn copy_tables(transaction: &Connection, only: Option<&[String]>) -> rusqlite::Result<()> {
+    let wanted = |table: &str| only.is_none_or(|names| names.iter().any(|n| n.eq_ignore_ascii_case(table)));
     let texts = |kind: &str| -> rusqlite::Result<Vec<(String, String)>> {
         let mut statement = transaction.prepare(
-            "SELECT name, sql FROM staged.sqlite_schema WHERE type = ?1 AND sql IS NOT NULL \
+            "SELECT tbl_name, sql FROM staged.sqlite_schema WHERE type = ?1 AND sql IS NOT NULL \
              AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid",
         )?;
         let rows = statement.query_map([kind], |r| Ok((r.get(0)?, r.get(1)?)))?;
-        rows.collect()
+        rows.filter(|row| row.as_ref().map_or(true, |(table, _): &(String, String)| wanted(table))).collect()
     };
+    let has_marks: bool = transaction.query_row(
+        "SELECT EXISTS (SELECT 1 FROM staged.sqlite_schema WHERE name = 'sqlite_sequence')",
+        [],
+        |r| r.get(0),
+    )?;
     for (name, sql) in texts("table")? {
         transaction.execute_batch(&sql)?;
         let (into, from) = copied_columns(transaction, &name)?;
         let table = quote(&name);
         transaction
             .execute_batch(&format!("INSERT INTO main.{table}{into} SELECT {from} FROM staged.{table}"))?;
-    }
-    let has_marks: bool = transaction.query_row(
-        "SELECT EXISTS (SELECT 1 FROM staged.sqlite_schema WHERE name = 'sqlite_sequence')",
-        [],
-        |r| r.get(0),
-    )?;
-    if has_marks {
-        transaction.execute_batch(
-            "DELETE FROM main.sqlite_sequence WHERE name IN (SELECT name FROM staged.sqlite_sequence); \
-             INSERT INTO main.sqlite_sequence SELECT name, seq FROM staged.sqlite_sequence",
-        )?;
+        let marked = has_marks
+            && transaction.query_row(
+                "SELECT EXISTS (SELECT 1 FROM staged.sqlite_sequence WHERE name = ?1 COLLATE NOCASE)",
+                [&name],
+                |r| r.get::<_, bool>(0),
+            )?;
+        if marked {
+            transaction
+                .execute("DELETE FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE", [&name])?;
+            transaction.execute(
+                "INSERT INTO main.sqlite_sequence SELECT name, seq FROM staged.sqlite_sequence WHERE name = ?1 \
+                 COLLATE NOCASE",
+                [&name],
+            )?;
+        }
     }
     for (_, sql) in texts("index")?.into_iter().chain(texts("view")?) {
         transaction.execute_batch(&sql)?;
@@ -195,7 +325,7 @@ impl TransactionStaging {
         let has_marks = started.map_err(|e| {
             failure(ErrorKind::Write, format!("cannot begin to write {}", real.display()), &e)
         })?;
-        refuse_rows(&connection, plan.tables.iter())?;
+        refuse_rows(&connection, plan.tables.iter().map(|t| &t.name))?;
         let script = SqliteRules.script(plan, &Naming::default());
         Ok(Self {
             plan: Arc::new(plan.clone()),
@@ -258,7 +388,11 @@ impl Staging for TransactionStaging {
         Ok(None)
     }
 
-    async fn switch(self: Box<Self>) -> Result<()> {
+    async fn change(&self) -> Result<Change> {
+        Ok(Change::default())
+    }
+
+    async fn switch(self: Box<Self>, _change: &Change) -> Result<()> {
         self.end("COMMIT").await
     }
 

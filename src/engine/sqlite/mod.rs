@@ -6,6 +6,7 @@ mod cell;
 mod ddl;
 mod default;
 mod definition;
+mod exchange;
 mod file;
 mod inspect;
 mod leftovers;
@@ -42,6 +43,7 @@ use crate::engine::capability::{
 };
 use crate::engine::condition;
 use crate::engine::stream::BatchReceiver;
+use crate::model::change::Change;
 use crate::model::endpoint::{Dialect, Endpoint, Location, PoolSettings};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{IndexPlan, Plan, Scope, TablePlan};
@@ -264,6 +266,30 @@ impl Target for Database {
             })
         })
         .await
+    }
+
+    async fn happened(&self, change: &Change) -> Result<bool> {
+        let (path, change) = (self.path.clone(), change.clone());
+        blocking::run(move || exchange::happened(&path, &change)).await
+    }
+
+    async fn settle(&self, change: &Change) -> Result<()> {
+        let (path, change) = (self.path.clone(), change.clone());
+        blocking::run(move || exchange::settle(&path, &change)).await
+    }
+
+    async fn back(&self, run: &str, change: &Change) -> Result<Change> {
+        let (path, run, change) = (self.path.clone(), run.to_owned(), change.clone());
+        blocking::run(move || exchange::back(&path, &run, &change)).await
+    }
+
+    fn dropping(&self, change: &Change) -> Vec<String> {
+        change.places().iter().map(|file| format!("rm '{}'", file.replace('\'', "'\\''"))).collect()
+    }
+
+    async fn exchange(&self, change: &Change) -> Result<()> {
+        let (path, change) = (self.path.clone(), change.clone());
+        blocking::run(move || exchange::exchange(&path, &change)).await
     }
 }
 

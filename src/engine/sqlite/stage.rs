@@ -14,11 +14,12 @@ use tokio::task::JoinHandle;
 use super::ddl::{SqliteRules, quote};
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
-use super::{leftovers, live, orphans, write};
+use super::{exchange, leftovers, live, orphans, write};
 use crate::engine::blocking;
 use crate::engine::capability::{Fate, Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::condition;
 use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::change::{Aside, Change, Kind, Moved};
 use crate::model::endpoint::PoolSettings;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{ForeignKeyPlan, Plan, Script, Statement, TablePlan};
@@ -29,6 +30,7 @@ pub(super) const JOURNALS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// A new file that becomes the target, or whose tables become tables of the target.
 pub struct FileStaging {
+    run: String,
     plan: Arc<Plan>,
     script: Script,
     pool: Pool,
@@ -64,6 +66,7 @@ impl FileStaging {
         let place = Place { staged, target: folder.join(&name), live: live.is_some(), lock };
         match prepare(&place.staged, &layout) {
             Ok(connection) => Ok(Self {
+                run: run.to_owned(),
                 plan: Arc::new(plan.clone()),
                 script: SqliteRules.script(plan, &Naming::default()),
                 interrupt: connection.get_interrupt_handle(),
@@ -94,6 +97,19 @@ impl FileStaging {
             }
             None => Ok(()),
         }
+    }
+
+    /// Names of the views that were made.
+    async fn look_at_views(&self) -> Result<Vec<String>> {
+        self.run(|connection| {
+            let ask = || -> rusqlite::Result<Vec<String>> {
+                let sql = "SELECT name FROM main.sqlite_schema WHERE type = 'view' ORDER BY rowid";
+                let mut statement = connection.prepare(sql)?;
+                statement.query_map([], |r| r.get(0))?.collect()
+            };
+            ask().map_err(|e| failure(ErrorKind::Read, "cannot look at the new file", &e))
+        })
+        .await
     }
 
     async fn run<T: Send + 'static>(
@@ -188,13 +204,42 @@ impl Staging for FileStaging {
         .map(Some)
     }
 
-    async fn switch(self: Box<Self>) -> Result<()> {
+    async fn change(&self) -> Result<Change> {
+        let kept = exchange::kept_file(&self.place.target, &self.run).display().to_string();
+        let staged = self.place.staged.display().to_string();
+        let moved = |kind, name: &String, place: &String| Moved {
+            kind,
+            name: name.clone(),
+            aside: Aside { place: place.clone(), name: name.clone() },
+            definition: None,
+        };
+        let tables = self.plan.tables.iter().map(|table| moved(Kind::Table, &table.name, &staged));
+        let views = self.look_at_views().await?;
+        let replaced = self.plan.tables.iter().filter(|table| table.replaces);
+        let mark = if self.place.live {
+            exchange::table_mark(&self.run)
+        } else {
+            exchange::file_mark(&self.place.lock).map_err(|e| {
+                Error::new(ErrorKind::Read, format!("cannot look at {}", self.place.staged.display())).why(e)
+            })?
+        };
+        Ok(Change {
+            run: self.run.clone(),
+            shown: tables.chain(views.iter().map(|view| moved(Kind::View, view, &staged))).collect(),
+            kept: replaced.map(|table| moved(Kind::Table, &table.name, &kept)).collect(),
+            mark,
+            ..Change::default()
+        })
+    }
+
+    async fn switch(self: Box<Self>, change: &Change) -> Result<()> {
         let checked = self.checked().await;
         self.pool.close().await;
         let Self { place, plan, .. } = *self;
+        let change = change.clone();
         blocking::run(move || {
-            let done =
-                checked.and_then(|()| if place.live { into_live(&place, &plan) } else { publish(&place) });
+            let done = checked
+                .and_then(|()| if place.live { into_live(&place, &plan, &change) } else { publish(&place) });
             // Whatever happened, there is no use for the file any more; after a rename there is none.
             remove(&place.staged);
             done.map_err(|e| with_free_space(e, &place.target))
@@ -340,10 +385,14 @@ fn publish(place: &Place) -> Result<()> {
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| failed(&e))
 }
 
-/// Brings the staged tables into the live file in one transaction of SQLite.
-fn into_live(place: &Place, plan: &Plan) -> Result<()> {
+/// Brings the staged tables into the live file in one transaction of SQLite. The staged file gets the mark first, for
+/// the case that its pages are copied as they are.
+fn into_live(place: &Place, plan: &Plan, change: &Change) -> Result<()> {
+    file::open(&place.staged, Access::Write)?
+        .execute_batch(&format!("CREATE TABLE {} (run TEXT)", quote(&change.mark)))
+        .map_err(|e| failure(ErrorKind::Write, "cannot finish the new file", &e))?;
     let mut connection = file::open(&place.target, Access::Write)?;
-    live::take_in(&mut connection, &place.staged, plan)
+    live::take_in(&mut connection, &place.target, &place.staged, plan, change)
 }
 
 /// Removes a staging file and its journals; what is not there is no matter.

@@ -60,6 +60,7 @@ impl Planner<'_> {
             key,
             estimated_rows: self.profile(table).and_then(|p| p.rows).or(table.estimated_rows),
             replaces: false,
+            replaces_rows: false,
             filter: by_hand::filter(self.input.by_hand, &table.name),
         })
     }

@@ -8,6 +8,9 @@ use crate::model::plan::{Finding, FindingAction, Misfit, Plan, Scope, Severity};
 use crate::model::policy::Decision;
 use crate::model::view::ViewPlan;
 
+/// What the finding says of a table that is replaced, in its text.
+pub(super) const EMPTY: &str = "is empty and";
+
 /// A finding about `kind` (`column`, `index`, …) in the making.
 #[derive(Debug)]
 #[must_use]
@@ -132,6 +135,21 @@ pub fn view_left_behind(view: &ViewPlan, why: &str) -> Finding {
         .0
 }
 
+/// Marks the tables of a plan that may take the place of tables with rows, and says so where there are rows.
+pub fn with_rows(plan: &mut Plan, occupied: &[Occupied]) {
+    for there in occupied.iter().filter(|there| there.kind == "table") {
+        let Some(table) = plan.tables.iter_mut().find(|t| t.name.eq_ignore_ascii_case(&there.name)) else {
+            continue;
+        };
+        table.replaces_rows = true;
+        let source = Some(table.source.clone());
+        let said = plan.findings.iter_mut().find(|f| f.code == codes::TABLE_REPLACED && f.table == source);
+        if let Some(finding) = said.filter(|_| !there.empty) {
+            finding.text = finding.text.replacen(EMPTY, "with its rows", 1);
+        }
+    }
+}
+
 /// The findings that stop a migration into a target where something is in the way: rows, objects that are no tables,
 /// and what would be lost with an empty table that is replaced.
 pub fn occupied(plan: &Plan, occupied: &[Occupied]) -> Vec<Finding> {
@@ -139,7 +157,8 @@ pub fn occupied(plan: &Plan, occupied: &[Occupied]) -> Vec<Finding> {
     for there in occupied {
         let table = plan.tables.iter().find(|t| t.name.eq_ignore_ascii_case(&there.name));
         let source = table.map_or(there.name.as_str(), |t| t.source.as_str());
-        let replaced = plan.scope != Scope::DataOnly && there.empty;
+        let with_rows = table.is_some_and(|t| t.replaces_rows);
+        let replaced = plan.scope != Scope::DataOnly && (there.empty || with_rows);
         let mut refuse = |code, kind: &str, text: String| {
             let note = Note::new(code, kind, FindingAction::Refused, text);
             found.push(note.table(source).object(Some(&there.name)).0);
@@ -147,7 +166,7 @@ pub fn occupied(plan: &Plan, occupied: &[Occupied]) -> Vec<Finding> {
         if there.kind != "table" {
             let text = format!("the target has a {} \"{}\" in this place", there.kind, there.name);
             refuse(codes::TARGET_NOT_EMPTY, &there.kind, text);
-        } else if !there.empty {
+        } else if !there.empty && !with_rows {
             let text = "the target has rows in this table, so nothing there is touched".to_owned();
             refuse(codes::TARGET_NOT_EMPTY, "table", text);
         } else if table.is_none() {
@@ -156,7 +175,7 @@ pub fn occupied(plan: &Plan, occupied: &[Occupied]) -> Vec<Finding> {
             refuse(codes::TARGET_NOT_EMPTY, "table", text);
         }
         for holder in there.held_by.iter().filter(|_| replaced) {
-            let text = format!("the target's own table is empty but cannot give way: {holder}");
+            let text = format!("the target's own table cannot give way: {holder}");
             refuse(codes::TARGET_MISMATCH, "table", text);
         }
     }

@@ -1,8 +1,7 @@
-//! Empty tables of the target that the application made before the migration: the plan's table takes the place of
-//! each. It keeps what the application made there (names of keys, constraints and indexes, what the source lacks)
+//! Tables of the target that the application made before the migration: the plan's table takes the place of each. It keeps what the application made there (names of keys, constraints and indexes, what the source lacks)
 //! and has types that hold the data. What cannot be kept blocks the plan.
 
-use super::findings::Note;
+use super::findings::{EMPTY, Note};
 use super::types::{holds, takes_as_utc};
 use super::{PlanInput, Planner, plan};
 use crate::model::codes;
@@ -68,7 +67,7 @@ impl Planner<'_> {
         for finding in own.findings.iter().filter(lost) {
             self.cannot_keep(planned, &finding.kind, finding.object.as_deref(), &finding.text);
         }
-        let mut text = "the target's own table is empty and gives way to this one".to_owned();
+        let mut text = format!("the target's own table {EMPTY} gives way to this one");
         if !changes.is_empty() {
             changes.sort();
             text = format!("{text}: {}", changes.join(", "));
@@ -267,7 +266,7 @@ impl Planner<'_> {
     }
 
     fn cannot_keep(&mut self, planned: &TablePlan, kind: &str, object: Option<&str>, text: &str) {
-        let text = format!("of the target's own empty table cannot be kept: {text}");
+        let text = format!("of the target's own table cannot be kept: {text}");
         let note = Note::new(codes::TARGET_MISMATCH, kind, FindingAction::Refused, text);
         self.findings.push(note.table(&planned.source).object(object));
     }

@@ -39,7 +39,7 @@ fn create_all(engine: Engine) -> String {
     )
 }
 
-fn made_by_the_application(engine: Engine) -> Db {
+pub fn made_by_the_application(engine: Engine) -> Db {
     let db = Db::fresh(engine);
     db.execute(&create_all(engine));
     db
@@ -54,7 +54,7 @@ fn names(db: &Db) -> Vec<String> {
 }
 
 /// What a database holds: its text in full, for telling whether anything was changed.
-fn everything(db: &Db) -> String {
+pub fn everything(db: &Db) -> String {
     format!("{:?} {:?}", content::read(db), names(db))
 }
 
@@ -279,6 +279,7 @@ fn views_triggers_and_rights_outlive_the_replacement() {
          ALTER TABLE users DISABLE TRIGGER users_off"
     ));
     let rights = "SELECT acl::text FROM (SELECT unnest(relacl) AS acl FROM pg_class WHERE relname IN ('users', 'users_id_seq')
+                  AND relnamespace = 'public'::regnamespace
                   UNION ALL SELECT unnest(attacl) FROM pg_attribute WHERE attrelid = 'users'::regclass) a ORDER BY 1";
     let before = postgres.query(rights);
     let ran = binary::migrate(&source.url, &postgres.url, &[]);

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// No migration of the suite may take longer; one that hangs is killed and fails its test.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -86,6 +87,8 @@ pub struct Running {
     stderr: JoinHandle<()>,
     lines: Arc<Mutex<String>>,
     started: Instant,
+    /// The application folder, where nobody else needs it.
+    folder: Option<TempDir>,
 }
 
 impl Running {
@@ -111,7 +114,13 @@ impl Running {
             }),
             lines,
             started: Instant::now(),
+            folder: None,
         }
+    }
+
+    /// Keeps its application folder as long as it runs.
+    pub fn in_folder(self, folder: TempDir) -> Self {
+        Self { folder: Some(folder), ..self }
     }
 
     /// Waits until stderr holds these texts one after the other. False where the run ended first.
@@ -163,6 +172,7 @@ impl Running {
         let stdout = self.stdout.join().unwrap();
         self.stderr.join().unwrap();
         let stderr = self.lines.lock().unwrap().clone();
+        drop(self.folder);
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         Ran { code, stdout, stderr, peak_kib }
     }

@@ -190,9 +190,34 @@ impl Db {
     }
 }
 
+impl Db {
+    /// Drops the databases in which runs of the product keep what gave way in this one.
+    fn drop_kept(&self, server: &str, name: &str) {
+        let list = "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'techcare\\_db\\_kept\\_%'";
+        for kept in query(self.engine, server, list).into_iter().flatten().flatten() {
+            // Another test may drop its own at this moment.
+            let of = wait(try_query_mysql(server, &format!("SELECT target FROM {kept}.techcare_db_marker")));
+            if of.is_ok_and(|of| of.as_deref() == Some(name)) {
+                let sql = format!("DROP DATABASE IF EXISTS {kept}");
+                let _ = wait(try_execute(self.engine, server.to_owned(), sql));
+            }
+        }
+    }
+}
+
+/// One value of MySQL or MariaDB.
+async fn try_query_mysql(url: &str, sql: &str) -> Result<Option<String>, sqlx::Error> {
+    let mut session = mysql(url).await?;
+    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).fetch_optional(&mut session).await?;
+    Ok(row.and_then(|row| row.get_unchecked::<Option<String>, _>(0)))
+}
+
 impl Drop for Db {
     fn drop(&mut self) {
         let Place::Server { server, name, drop: true } = &self.place else { return };
+        if self.engine.is_mysql() {
+            self.drop_kept(server, name);
+        }
         let force = if self.engine == Engine::Postgres { " WITH (FORCE)" } else { "" };
         let sql = format!("DROP DATABASE IF EXISTS {name}{force}");
         // While a test is already failing, a second failure would only hide the first.

@@ -1,5 +1,4 @@
-//! Staging in a schema of its own. Until the switch, which is one transaction of `SET SCHEMA` that ends with dropping
-//! the empty schema, nothing in the target's schema has been touched.
+//! Staging in a schema of its own. Until the switch ([`exchange`]) nothing in the target's schema has been touched.
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +9,9 @@ use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, pool::PoolConnection};
 use tokio::sync::Mutex;
 
-use super::{COMMENT, check_rights, commit, drop_schema, execute, run, schema_name, session_again};
-use super::{orphans, replace, transaction, try_lock};
+use super::exchange::{self, Exchange};
+use super::{COMMENT, check_rights, drop_schema, execute, run, schema_name, session_again};
+use super::{orphans, try_lock};
 use crate::engine::capability::{Fate, OnStatement, Orphans, ReadRequest, Staging};
 use crate::engine::condition;
 use crate::engine::postgres::connect::Connector;
@@ -20,9 +20,9 @@ use crate::engine::postgres::fault::fault;
 use crate::engine::postgres::types::quote;
 use crate::engine::postgres::{read, write};
 use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::change::Change;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{ForeignKeyPlan, Plan, Script, Statement, TablePlan};
-use crate::model::schema::ObjectKind;
 use crate::model::view::ViewPlan;
 
 /// Tables that are written at the same time, as the capabilities say.
@@ -35,6 +35,7 @@ pub(super) struct ApartStaging {
     staged: Connector,
     pool: PgPool,
     namespace: String,
+    run: String,
     schema: String,
     plan: Plan,
     script: Script,
@@ -51,11 +52,11 @@ impl ApartStaging {
     pub(super) async fn open(
         connector: &Connector,
         namespace: &str,
-        run: &str,
+        run_id: &str,
         plan: &Plan,
         script: Script,
     ) -> Result<Self> {
-        let schema = schema_name(run);
+        let schema = schema_name(run_id);
         let mut guard = connector.session().await?;
         check_rights(&mut guard, connector, namespace).await?;
         let failed =
@@ -63,7 +64,7 @@ impl ApartStaging {
         if !try_lock(&mut guard, &schema).await.map_err(|e| failed(&e))? {
             return Err(Error::new(
                 ErrorKind::Refused,
-                format!("run {run:?} is already at work in the target"),
+                format!("run {run_id:?} is already at work in the target"),
             )
             .next("wait until it is done"));
         }
@@ -82,6 +83,7 @@ impl ApartStaging {
             pool: staged.pool(sessions(connector)),
             staged,
             namespace: namespace.to_owned(),
+            run: run_id.to_owned(),
             schema,
             plan: plan.clone(),
             script,
@@ -100,34 +102,6 @@ impl ApartStaging {
 
     fn place(&self, table: &str) -> String {
         format!("{}.{}", quote(&self.schema), quote(table))
-    }
-
-    /// Moves everything into the target's schema; ends with an empty staging schema, which is the proof that nothing
-    /// was left behind.
-    async fn move_all(&self, session: &mut PgConnection) -> Result<()> {
-        let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot make the migrated tables visible", e);
-        execute(session, "BEGIN".into()).await.map_err(|e| failed(&e))?;
-        let mut old: Vec<String> =
-            self.plan.tables.iter().filter(|t| t.replaces).map(|t| t.name.clone()).collect();
-        // In one order, so that two switches cannot wait for each other.
-        old.sort();
-        let restore = replace::drop_old(session, &self.namespace, &old).await?;
-        let to = quote(&self.namespace);
-        let types = self.plan.types.iter().map(|t| ("TYPE", &t.name));
-        let tables = self.plan.tables.iter().map(|t| ("TABLE", &t.name));
-        // What guards a table goes with it.
-        let apart = self.plan.objects.iter().filter(|o| o.kind != ObjectKind::Constraint);
-        let objects = apart.map(|o| (super::kind_word(o.kind), &o.name));
-        let made = self.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let views = made.iter().map(|v| (super::kind_word(v.kind), &v.name));
-        for (kind, name) in types.chain(tables).chain(objects).chain(views) {
-            let sql = format!("ALTER {kind} {} SET SCHEMA {to}", self.place(name));
-            execute(session, sql).await.map_err(|e| failed(&e))?;
-        }
-        restore.run(session).await?;
-        execute(session, format!("DROP SCHEMA {}", quote(&self.schema))).await.map_err(|e| failed(&e))?;
-        let id = transaction(session).await.map_err(|e| failed(&e))?;
-        commit(session, &self.connector, id, "the migrated tables").await
     }
 
     /// Drops the schema through a new session; sessions of this run that still work in it are ended first.
@@ -198,7 +172,8 @@ impl Staging for ApartStaging {
     }
 
     async fn drop_view(&self, view: &ViewPlan) -> Result<()> {
-        let sql = format!("DROP {} {}", super::kind_word(view.kind), self.place(&view.name));
+        let sql =
+            format!("DROP {} {}", exchange::kind_of(view.kind).word().to_uppercase(), self.place(&view.name));
         run(&mut *self.session().await?, &Statement { sql, ..view.statement() }).await?;
         self.views.lock().unwrap_or_else(PoisonError::into_inner).retain(|made| made.name != view.name);
         Ok(())
@@ -261,10 +236,28 @@ impl Staging for ApartStaging {
         Ok(Some(sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)))
     }
 
-    async fn switch(self: Box<Self>) -> Result<()> {
+    async fn change(&self) -> Result<Change> {
+        let views = self.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut session = self.connector.session().await?;
+        let change =
+            exchange::of_plan(&mut session, &self.namespace, &self.run, &self.schema, &self.plan, &views)
+                .await;
+        let _ = session.close().await;
+        change
+    }
+
+    async fn switch(self: Box<Self>, change: &Change) -> Result<()> {
         self.pool.close().await;
         let mut session = self.connector.session().await?;
-        let moved = self.move_all(&mut session).await;
+        let must_be_empty = self.plan.tables.iter().filter(|t| t.replaces && !t.replaces_rows);
+        let exchange = Exchange {
+            connector: &self.connector,
+            namespace: &self.namespace,
+            change,
+            still_empty: must_be_empty.map(|t| t.name.clone()).collect(),
+            staging: Some(&self.schema),
+        };
+        let moved = exchange.run(&mut session).await;
         if let Err(error) = moved {
             let _ = session.close_hard().await;
             // Whoever hears of a failed switch has nothing left to discard. If the switch did happen after all,

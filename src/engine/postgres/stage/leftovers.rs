@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Row as _};
 
-use super::{COMMENT, drop_schema, lock_key, try_lock};
+use super::{COMMENT, drop_schema, exchange, lock_key, try_lock};
 use crate::engine::capability::Claim;
 use crate::engine::claim::taken;
 use crate::engine::postgres::connect::Connector;
@@ -35,10 +35,17 @@ pub(in crate::engine::postgres) async fn claim(
     Err(taken(connector.shown()))
 }
 
-/// Drops the staging schemas of dead runs: those with our name and comment whose lock nobody holds.
+/// Drops the staging schemas of dead runs, those with our name and comment whose lock nobody holds, and schemas that
+/// only say of a switch that it has happened: the history of this TechCare folder has been asked before.
 pub(in crate::engine::postgres) async fn clear(connector: &Connector) -> Result<Vec<String>> {
     let mut session = connector.session().await?;
-    let removed = clear_stale(&mut session).await;
+    let removed = match clear_stale(&mut session).await {
+        Ok(mut removed) => exchange::clear_marks(&mut session).await.map(|marks| {
+            removed.extend(marks);
+            removed
+        }),
+        Err(e) => Err(e),
+    };
     let removed = removed.map_err(|e| {
         fault(ErrorKind::Write, "cannot remove what an earlier run has left in the target", &e)
     })?;

@@ -13,6 +13,7 @@ use crate::engine::postgres::fault::fault;
 use crate::engine::postgres::types::quote;
 use crate::engine::postgres::{read, write};
 use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::model::change::Change;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Script, TablePlan};
 
@@ -152,7 +153,11 @@ impl Staging for LiveStaging {
         Ok(None)
     }
 
-    async fn switch(self: Box<Self>) -> Result<()> {
+    async fn change(&self) -> Result<Change> {
+        Ok(Change::default())
+    }
+
+    async fn switch(self: Box<Self>, _change: &Change) -> Result<()> {
         let mut state = self.state.into_inner();
         if !state.tighten.is_empty() {
             return Err(Error::internal("the load was not finished before the switch"));

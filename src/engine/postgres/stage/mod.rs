@@ -4,6 +4,7 @@
 
 mod apart;
 mod collisions;
+mod exchange;
 mod leftovers;
 mod live;
 mod occupied;
@@ -17,6 +18,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use xxhash_rust::xxh3::xxh3_64;
 
 pub(super) use collisions::collisions;
+pub(super) use exchange::{back, exchange, happened, settle};
 pub(super) use leftovers::{claim, clear};
 pub(super) use occupied::occupied;
 
@@ -26,7 +28,6 @@ use super::types::quote;
 use crate::engine::capability::Staging;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Scope, Script, Statement};
-use crate::model::schema::ObjectKind;
 
 /// Every staging schema begins so.
 const PREFIX: &str = "techcare_db_stage_";
@@ -100,16 +101,6 @@ async fn run(session: &mut PgConnection, statement: &Statement) -> Result<()> {
     execute(session, statement.sql.clone())
         .await
         .map_err(|e| fault(ErrorKind::Write, format!("cannot make {}", statement.what), &e))
-}
-
-/// What ALTER calls an object that stands beside the tables.
-const fn kind_word(kind: ObjectKind) -> &'static str {
-    match kind {
-        ObjectKind::View => "VIEW",
-        ObjectKind::MaterializedView => "MATERIALIZED VIEW",
-        ObjectKind::Collation => "COLLATION",
-        _ => "SEQUENCE",
-    }
 }
 
 /// Number of the running transaction, to ask later what became of it.

@@ -62,8 +62,8 @@ pub(in crate::engine::postgres) async fn occupied(
                 .fetch_one(&mut *session)
                 .await
                 .map_err(|e| failed(&e))?;
-            if empty && makes {
-                let holders = super::replace::holders(session, namespace, &name).await;
+            if makes {
+                let holders = super::replace::holders(session, namespace, &name, &[]).await;
                 held_by = holders
                     .map_err(|e| failed(&e))?
                     .into_iter()

@@ -1,5 +1,5 @@
-//! Empty tables of the target that give way to staged ones: what keeps one from it, and the part of the switch that
-//! drops them and puts back what stood on them (grants, owner, triggers, foreign keys of other tables).
+//! Tables of the target that give way to others: what keeps one from it, and the part of the switch that locks them and
+//! puts back what stood on them (grants, owner, triggers, foreign keys of other tables).
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::execute;
 use crate::engine::postgres::fault::fault;
 use crate::engine::postgres::types::quote;
+use crate::model::change::Again;
 use crate::model::error::{Error, ErrorKind, Result};
 
 /// How long the switch waits for whoever is reading or writing one of the tables.
@@ -34,6 +35,10 @@ WHERE (d.classid, d.objid) NOT IN (SELECT classid, objid FROM mine)
   AND NOT (d.classid = 'pg_attrdef'::regclass
            AND d.objid IN (SELECT oid FROM pg_attrdef WHERE adrelid = $1::regclass))
   AND NOT (d.classid = 'pg_trigger'::regclass)
+  AND NOT (d.classid = 'pg_rewrite'::regclass
+           AND d.objid IN (SELECT r.oid FROM pg_rewrite r JOIN pg_class v ON v.oid = r.ev_class
+                           JOIN pg_class o ON o.oid = $1::regclass AND o.relnamespace = v.relnamespace
+                           WHERE v.relkind IN ('v', 'm') AND v.relname = ANY($2)))
 UNION ALL
 SELECT 'owner ' || quote_ident(pg_get_userbyid(relowner)) || ', whose rights are needed to replace it'
 FROM pg_class WHERE oid = $1::regclass AND NOT pg_has_role(relowner, 'USAGE')
@@ -43,8 +48,8 @@ UNION ALL
 SELECT 'inheritance from ' || inhparent::regclass::text FROM pg_inherits WHERE inhrelid = $1::regclass
 ORDER BY 1";
 
-/// Statements that put back what stood on the tables, made while it is still there. Names are qualified, so that they
-/// mean the new tables once these are in place.
+/// Statements that put back what stood on the tables, made while it is still there; without `$3` only the foreign keys
+/// of other tables. Names are qualified, so that they mean the new tables once these are in place.
 const RESTORE: &str = "
 WITH old AS (SELECT c.oid, c.relname, c.relowner, c.relacl, n.nspname FROM pg_class c
              JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = ANY($2)),
@@ -55,23 +60,23 @@ parts AS (SELECT 'TABLE' AS kind, o.oid, format('%I.%I', o.nspname, o.relname) A
                AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
           JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S')
 SELECT 1 AS step, format('ALTER TABLE %s OWNER TO %I', name, pg_get_userbyid(relowner)) AS sql
-FROM parts WHERE kind = 'TABLE' AND pg_get_userbyid(relowner) <> current_user
+FROM parts WHERE $3 AND kind = 'TABLE' AND pg_get_userbyid(relowner) <> current_user
 UNION ALL
 SELECT 2, format('GRANT %s ON %s %s TO %s%s', a.privilege_type, p.kind, p.name,
                  CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
                  CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM parts p, aclexplode(p.relacl) a WHERE a.grantee <> p.relowner
+FROM parts p, aclexplode(p.relacl) a WHERE $3 AND a.grantee <> p.relowner
 UNION ALL
 SELECT 2, format('GRANT %s (%I) ON %I.%I TO %s%s', a.privilege_type, t.attname, o.nspname, o.relname,
                  CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
                  CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM old o JOIN pg_attribute t ON t.attrelid = o.oid, aclexplode(t.attacl) a WHERE a.grantee <> o.relowner
+FROM old o JOIN pg_attribute t ON t.attrelid = o.oid, aclexplode(t.attacl) a WHERE $3 AND a.grantee <> o.relowner
 UNION ALL
-SELECT 3, pg_get_triggerdef(t.oid) FROM old o JOIN pg_trigger t ON t.tgrelid = o.oid WHERE NOT t.tgisinternal
+SELECT 3, pg_get_triggerdef(t.oid) FROM old o JOIN pg_trigger t ON t.tgrelid = o.oid WHERE $3 AND NOT t.tgisinternal
 UNION ALL
 SELECT 4, format('ALTER TABLE %I.%I %s TRIGGER %I', o.nspname, o.relname,
                  CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, t.tgname)
-FROM old o JOIN pg_trigger t ON t.tgrelid = o.oid WHERE NOT t.tgisinternal AND t.tgenabled <> 'O'
+FROM old o JOIN pg_trigger t ON t.tgrelid = o.oid WHERE $3 AND NOT t.tgisinternal AND t.tgenabled <> 'O'
 UNION ALL
 SELECT 5, format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', n.nspname, c.relname, k.conname, pg_get_constraintdef(k.oid))
 FROM old o JOIN pg_constraint k ON k.confrelid = o.oid AND k.contype = 'f' AND k.conparentid = 0
@@ -87,27 +92,56 @@ JOIN pg_class o ON o.oid = k.confrelid JOIN pg_namespace m ON m.oid = o.relnames
 WHERE k.contype = 'f' AND k.conparentid = 0 AND m.nspname = $1 AND o.relname = ANY($2)
   AND NOT (n.nspname = $1 AND c.relname = ANY($2))";
 
-/// What keeps an empty table from being replaced.
+/// Foreign keys of the tables onto others that stay, with the statement that makes each again.
+const OUTWARD: &str = "
+SELECT c.relname::text AS table, k.conname::text AS name,
+       format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', n.nspname, c.relname, k.conname, pg_get_constraintdef(k.oid)) AS sql
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class o ON o.oid = k.confrelid JOIN pg_namespace m ON m.oid = o.relnamespace
+WHERE k.contype = 'f' AND k.conparentid = 0 AND n.nspname = $1 AND c.relname = ANY($2)
+  AND NOT (m.nspname = $1 AND o.relname = ANY($2)) ORDER BY 1, 2";
+
+/// Foreign keys of tables that stay onto tables that go without another one taking their place.
+const HELD: &str = "
+SELECT format('foreign key %I of table %s refers to table %I', k.conname, k.conrelid::regclass, o.relname)
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class o ON o.oid = k.confrelid JOIN pg_namespace m ON m.oid = o.relnamespace
+WHERE k.contype = 'f' AND k.conparentid = 0 AND m.nspname = $1 AND o.relname = ANY($3)
+  AND NOT (n.nspname = $1 AND c.relname = ANY($2)) ORDER BY 1";
+
+/// What keeps a table from giving way, but for views that go with it.
 pub(super) async fn holders(
     session: &mut PgConnection,
     namespace: &str,
     table: &str,
+    along: &[String],
 ) -> Result<Vec<String>, sqlx::Error> {
     let name = format!("{}.{}", quote(namespace), quote(table));
-    sqlx::query_scalar(HOLDERS).bind(name).fetch_all(session).await
+    sqlx::query_scalar(HOLDERS).bind(name).bind(along).fetch_all(session).await
 }
 
 /// What has to be done once the new tables are in place.
 pub(super) struct Restore(Vec<String>);
 
-/// Drops the old tables within the transaction of the switch. They are locked first and looked at then: whoever wrote
-/// a row before keeps it, and the switch is off.
-pub(super) async fn drop_old(
+/// Which of what stood on the old tables the new ones are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given {
+    /// Everything: they are newly made.
+    All,
+    /// The foreign keys of other tables: they have been here before and still have all else.
+    Keys,
+}
+
+/// Locks the tables that give way, and takes the foreign keys of other tables off them; those in `still_empty` are
+/// looked at under the lock: whoever wrote a row before keeps it, and the switch is off.
+pub(super) async fn release(
     session: &mut PgConnection,
     namespace: &str,
     tables: &[String],
+    still_empty: &[String],
+    given: Given,
 ) -> Result<Restore> {
-    let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot replace the target's empty tables", e);
+    let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot take the target's own tables away", e);
     if tables.is_empty() {
         return Ok(Restore(Vec::new()));
     }
@@ -115,8 +149,9 @@ pub(super) async fn drop_old(
     let list = tables.iter().map(place).collect::<Vec<_>>().join(", ");
     execute(session, LOCK_TIMEOUT.into()).await.map_err(|e| failed(&e))?;
     execute(session, format!("LOCK TABLE {list} IN ACCESS EXCLUSIVE MODE")).await.map_err(|e| failed(&e))?;
-    refuse_rows(session, namespace, tables).await?;
-    let rows = sqlx::query(RESTORE).bind(namespace).bind(tables).fetch_all(&mut *session).await;
+    refuse_rows(session, namespace, still_empty).await?;
+    let rows = sqlx::query(RESTORE).bind(namespace).bind(tables).bind(given == Given::All);
+    let rows = rows.fetch_all(&mut *session).await;
     let restore: Result<Vec<String>, _> =
         rows.map_err(|e| failed(&e))?.iter().map(|row| row.try_get("sql")).collect();
     let restore = restore.map_err(|e| failed(&e))?;
@@ -126,10 +161,33 @@ pub(super) async fn drop_old(
         .fetch_all(&mut *session)
         .await
         .map_err(|e| failed(&e))?;
-    for sql in release.into_iter().chain([format!("DROP TABLE {list}")]) {
+    for sql in release {
         execute(session, sql).await.map_err(|e| failed(&e))?;
     }
     Ok(Restore(restore))
+}
+
+/// Foreign keys of the tables onto others that stay.
+pub(super) async fn keys_onto_others(
+    session: &mut PgConnection,
+    namespace: &str,
+    tables: &[String],
+) -> Result<Vec<Again>, sqlx::Error> {
+    let rows = sqlx::query(OUTWARD).bind(namespace).bind(tables).fetch_all(session).await?;
+    let key = |row: &sqlx::postgres::PgRow| {
+        Ok(Again { table: row.try_get("table")?, name: row.try_get("name")?, sql: row.try_get("sql")? })
+    };
+    rows.iter().map(key).collect()
+}
+
+/// Tables with a foreign key onto one of these, as clauses that name both.
+pub(super) async fn keys_of_others(
+    session: &mut PgConnection,
+    namespace: &str,
+    tables: &[String],
+    without_heir: &[String],
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(HELD).bind(namespace).bind(tables).bind(without_heir).fetch_all(session).await
 }
 
 impl Restore {

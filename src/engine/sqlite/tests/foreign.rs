@@ -214,7 +214,7 @@ async fn every_type_comes_back_as_what_it_was() {
     });
     read.unwrap();
     assert_eq!(found, expected);
-    staging.switch().await.unwrap();
+    super::switch(staging).await.unwrap();
 
     let schema = source(&to).await.inspect().await.unwrap();
     let table = &schema.tables[0];
@@ -250,7 +250,7 @@ async fn a_source_without_tables_becomes_a_database_without_tables() {
     let staging = target.stage("r", &plan).await.unwrap();
     staging.create().await.unwrap();
     staging.finish(&|_| ()).await.unwrap();
-    staging.switch().await.unwrap();
+    super::switch(staging).await.unwrap();
     assert_eq!(source(&to).await.inspect().await.unwrap(), empty());
 }
 

@@ -184,6 +184,7 @@ fn table_plan(table: &Table) -> TablePlan {
         key: table.key_columns(),
         estimated_rows: None,
         replaces: false,
+        replaces_rows: false,
         filter: None,
     }
 }
@@ -261,12 +262,17 @@ async fn load(from: &Path, staging: &dyn Staging, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
+async fn switch(staging: Box<dyn Staging>) -> Result<()> {
+    let change = staging.change().await?;
+    staging.switch(&change).await
+}
+
 async fn migrate(from: &Path, to: &Path, scope: Scope) -> Result<()> {
     let plan = plan(&source(from).await.inspect().await?, scope);
     let target = target(to).await;
     let staging = target.stage("0123abcd", &plan).await?;
     match load(from, staging.as_ref(), &plan).await {
-        Ok(()) => staging.switch().await,
+        Ok(()) => switch(staging).await,
         Err(error) => {
             staging.discard().await?;
             Err(error)
@@ -502,7 +508,7 @@ async fn a_target_that_appears_meanwhile_is_not_touched() {
     let staging = target.stage("r", &plan).await.unwrap();
     load(&from, staging.as_ref(), &plan).await.unwrap();
     std::fs::write(&to, b"somebody else's").unwrap();
-    let error = staging.switch().await.unwrap_err();
+    let error = switch(staging).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert_eq!(std::fs::read(&to).unwrap(), b"somebody else's");
     assert_eq!(listing(folder.path()), ["from.db", "to.db"]);
@@ -520,7 +526,7 @@ async fn a_busy_file_is_left_as_it_was() {
         load(&from, staging.as_ref(), &plan).await.unwrap();
         let other = Connection::open(&to).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let error = staging.switch().await.unwrap_err();
+        let error = switch(staging).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
         other.execute_batch("ROLLBACK").unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), bytes);

@@ -1,0 +1,280 @@
+//! The switch: one RENAME TABLE that moves tables out of sight, others in their place, and a marker with them. Where
+//! the marker is in the target, the switch has happened; a lost reply is settled by looking for it. Foreign keys
+//! between what goes and what stays are mended afterwards, because no RENAME does that.
+
+use sqlx::MySqlConnection;
+
+use super::connection::{Link, Role, number, run};
+use super::place::{Place, count_kept, is_kept_database, make_kept, qualified};
+use super::types::{Rules, literal, quote};
+use super::{fault, replace};
+use crate::model::change::{Aside, Change, Kind, Moved};
+use crate::model::error::{Error, ErrorKind, Result};
+
+/// How often the switch is tried while another session holds a lock.
+const TRIES: u32 = 3;
+
+/// The statement of the switch, or of the one that takes it back.
+fn renames(target: &str, change: &Change, marker: &Aside, back: bool) -> String {
+    let at = |aside: &Aside| qualified(&aside.place, &aside.name);
+    let mut pairs = Vec::new();
+    for moved in change.tables_kept() {
+        pairs.push((qualified(target, &moved.name), at(&moved.aside)));
+    }
+    for moved in change.tables_shown() {
+        pairs.push((at(&moved.aside), qualified(target, &moved.name)));
+    }
+    pairs.push((at(marker), qualified(target, &change.mark)));
+    if back {
+        pairs = pairs.into_iter().rev().map(|(from, to)| (to, from)).collect();
+    }
+    let list: Vec<String> = pairs.into_iter().map(|(from, to)| format!("{from} TO {to}")).collect();
+    format!("RENAME TABLE {}", list.join(", "))
+}
+
+/// Makes the switch; tried again while somebody holds a lock.
+pub async fn rename(
+    connection: &mut MySqlConnection,
+    link: &Link,
+    target: &str,
+    change: &Change,
+    marker: &Aside,
+) -> Result<()> {
+    run(connection, "SET SESSION lock_wait_timeout=10")
+        .await
+        .map_err(|e| fault::writing("the switch", &e))?;
+    let sql = renames(target, change, marker, false);
+    for attempt in 1.. {
+        let error = match run(connection, &sql).await {
+            Ok(()) => return Ok(()),
+            Err(error) => fault::writing("switching the tables", &error),
+        };
+        match error.kind() {
+            ErrorKind::Busy if attempt < TRIES => {}
+            ErrorKind::Lost => {
+                *connection = link.connect(Role::Loader).await.map_err(|mut unreachable| {
+                    unreachable.push(Error::new(
+                        ErrorKind::Lost,
+                        "the server went away during the switch: whether it happened shows in the target",
+                    ));
+                    unreachable.with_kind(ErrorKind::Lost)
+                })?;
+                return if happened(connection, change).await? { Ok(()) } else { Err(error) };
+            }
+            _ => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Takes the switch back at once, before anybody was told of it.
+pub async fn rename_back(
+    connection: &mut MySqlConnection,
+    target: &str,
+    change: &Change,
+    marker: &Aside,
+) -> Result<()> {
+    let sql = renames(target, change, marker, true);
+    run(connection, &sql).await.map_err(|e| fault::writing("taking the switch back", &e))
+}
+
+/// Makes the databases in which something will be kept.
+pub async fn make_places(connection: &mut MySqlConnection, target: &str, change: &Change) -> Result<()> {
+    for place in change.places().into_iter().filter(|place| is_kept_database(place)) {
+        for sql in make_kept(place, &change.run, target) {
+            run(connection, &sql)
+                .await
+                .map_err(|e| fault::writing("making room for the tables that give way", &e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes those of a change's places in which nothing is kept.
+pub async fn remove_empty_places(connection: &mut MySqlConnection, change: &Change) -> Result<()> {
+    let mut places: Vec<&str> =
+        change.kept.iter().chain(&change.shown).map(|moved| moved.aside.place.as_str()).collect();
+    places.retain(|place| is_kept_database(place));
+    places.sort_unstable();
+    places.dedup();
+    for place in places {
+        if number(connection, "what is kept", &count_kept(place)).await? == 0 {
+            let sql = format!("DROP DATABASE IF EXISTS {}", quote(place));
+            run(connection, &sql).await.map_err(|e| fault::writing("removing an empty database", &e))?;
+        }
+    }
+    Ok(())
+}
+
+/// The statements that drop what a change keeps.
+pub fn dropping(change: &Change) -> Vec<String> {
+    let databases = change.places().into_iter().filter(|place| is_kept_database(place));
+    let mut statements: Vec<String> =
+        databases.map(|place| format!("DROP DATABASE {}", quote(place))).collect();
+    let beside = change.tables_kept().filter(|moved| !is_kept_database(&moved.aside.place));
+    statements.extend(
+        beside.map(|moved| format!("DROP TABLE {}", qualified(&moved.aside.place, &moved.aside.name))),
+    );
+    statements
+}
+
+/// Whether the switch of a change has happened.
+pub async fn happened(connection: &mut MySqlConnection, change: &Change) -> Result<bool> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {}",
+        literal(&change.mark)
+    );
+    Ok(number(connection, "the marker of the switch", &sql).await? > 0)
+}
+
+/// What follows the switch; or, where it has not happened, removes what was prepared for it.
+pub async fn settle(
+    connection: &mut MySqlConnection,
+    rules: &Rules,
+    target: &str,
+    change: &Change,
+) -> Result<()> {
+    let failed = |e: &sqlx::Error| fault::writing("cleaning up after the switch", e);
+    if happened(connection, change).await? {
+        replace::mend_keys(connection, rules, target, change).await?;
+        for view in change.kept.iter().filter(|moved| moved.kind == Kind::View) {
+            let sql = format!("DROP VIEW IF EXISTS {}", qualified(target, &view.name));
+            run(connection, &sql).await.map_err(|e| failed(&e))?;
+        }
+        for view in change.shown.iter().filter(|moved| moved.kind == Kind::View) {
+            make_view(connection, target, view).await?;
+        }
+        let sql = format!("DROP TABLE IF EXISTS {}", qualified(target, &change.mark));
+        run(connection, &sql).await.map_err(|e| failed(&e))?;
+    } else {
+        let waiting = Place::database(&change.run, target).marker_among_kept();
+        if change.places().contains(&waiting.place.as_str()) {
+            let sql = format!("DROP TABLE IF EXISTS {}", qualified(&waiting.place, &waiting.name));
+            match run(connection, &sql).await {
+                // There is no such database.
+                Err(e) if matches!(fault::number(&e), Some(1049 | 1044)) => {}
+                done => done.map_err(|e| failed(&e))?,
+            }
+        }
+    }
+    remove_empty_places(connection, change).await
+}
+
+/// Makes a view that is not there.
+async fn make_view(connection: &mut MySqlConnection, target: &str, view: &Moved) -> Result<()> {
+    let Some(definition) = &view.definition else { return Ok(()) };
+    let there = format!(
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} AND table_name = {}",
+        literal(target),
+        literal(&view.name)
+    );
+    if number(connection, "the views of the target", &there).await? > 0 {
+        return Ok(());
+    }
+    run(connection, definition).await.map_err(|e| {
+        fault::writing(&format!("making view \"{}\" again", view.name), &e).next(definition.clone())
+    })
+}
+
+/// The change that takes another one back.
+pub async fn back(
+    connection: &mut MySqlConnection,
+    rules: &Rules,
+    target: &str,
+    run: &str,
+    change: &Change,
+) -> Result<Change> {
+    let visible = change.tables_shown().map(|m| (m, target, m.name.as_str()));
+    let hidden = change.tables_kept().map(|m| (m, m.aside.place.as_str(), m.aside.name.as_str()));
+    for (moved, place, name) in visible.chain(hidden) {
+        let sql = format!(
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} AND table_name = {} \
+             AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')",
+            literal(place),
+            literal(name)
+        );
+        if number(connection, "what is to be taken back", &sql).await? == 0 {
+            let what = format!("table \"{}\" is not in database \"{place}\" any more", moved.name);
+            return Err(Error::new(ErrorKind::Refused, what)
+                .why("it was dropped or renamed since")
+                .next("nothing was changed: restore a backup instead"));
+        }
+    }
+    let tables: Vec<String> = change.tables_shown().map(|m| m.name.clone()).collect();
+    let has_heir = |name: &str| change.tables_kept().any(|old| old.name == name);
+    let without_heir: Vec<String> = tables.iter().filter(|name| !has_heir(name)).cloned().collect();
+    let mut holders = replace::keys_of_others(connection, target, &tables, &without_heir).await?;
+    let apart = Place::database(run, target);
+    let beside = Place::prefix(run, target);
+    // Who could not make a database then cannot now.
+    let may_make = change.shown.iter().all(|moved| moved.aside.place != target);
+    let mut kept = Vec::new();
+    for (at, table) in tables.iter().enumerate() {
+        let others = replace::keys_of_other_databases(connection, table).await?;
+        holders.extend(others.into_iter().map(|holder| format!("{holder} (table \"{table}\")")));
+        // A table with triggers cannot leave its database.
+        let stays = !may_make || !replace::triggers(connection, table).await?.is_empty();
+        let place = if stays { &beside } else { &apart };
+        kept.push(Moved {
+            kind: Kind::Table,
+            name: table.clone(),
+            aside: place.kept(at, table),
+            definition: None,
+        });
+    }
+    // Views are dropped and made again; what they are is known from when they were made.
+    let place = kept.first().map(|table: &Moved| table.aside.place.clone());
+    let views = change.shown.iter().filter(|moved| moved.kind == Kind::View);
+    kept.extend(views.map(|view| {
+        let place = place.clone().unwrap_or_else(|| view.aside.place.clone());
+        Moved { aside: Aside { place, name: view.name.clone() }, ..view.clone() }
+    }));
+    if !holders.is_empty() {
+        return Err(Error::new(ErrorKind::Refused, "the tables of the run cannot be taken away")
+            .why(holders.join("; "))
+            .next("nothing was changed: drop these by hand, then run the same command again"));
+    }
+    Ok(Change {
+        run: run.to_owned(),
+        shown: change.kept.clone(),
+        again: replace::keys_onto_others(connection, rules, target, &tables).await?,
+        restores: change.again.clone(),
+        mark: apart.switched_marker(),
+        kept,
+    })
+}
+
+/// Carries out what [`back`] has made.
+pub async fn exchange(
+    connection: &mut MySqlConnection,
+    link: &Link,
+    target: &str,
+    change: &Change,
+) -> Result<()> {
+    let apart = Place::database(&change.run, target).marker_among_kept();
+    let marker = if change.places().contains(&apart.place.as_str()) {
+        apart
+    } else {
+        Place::prefix(&change.run, target).marker_among_kept()
+    };
+    let switched = async {
+        make_places(connection, target, change).await?;
+        let table = qualified(&marker.place, &marker.name);
+        for sql in [
+            format!("CREATE TABLE {table} (run VARCHAR(64) NOT NULL) ENGINE=InnoDB"),
+            format!("INSERT INTO {table} VALUES ({})", literal(&change.run)),
+        ] {
+            run(connection, &sql).await.map_err(|e| fault::writing("making the marker of the switch", &e))?;
+        }
+        rename(connection, link, target, change, &marker).await
+    };
+    let Err(mut error) = switched.await else { return Ok(()) };
+    if error.kind() != ErrorKind::Lost {
+        let sql = format!("DROP TABLE IF EXISTS {}", qualified(&marker.place, &marker.name));
+        let dropped = run(connection, &sql).await.map_err(|e| fault::writing("removing the marker", &e));
+        if let Err(also) = dropped.and(remove_empty_places(connection, change).await) {
+            error.push(also);
+        }
+    }
+    Err(error)
+}

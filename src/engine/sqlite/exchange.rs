@@ -1,0 +1,320 @@
+//! The way back in a file. Tables that a run made go, and those that it replaced come in again from the file that keeps
+//! them, in one transaction. A file that a run made, and in which nothing else is, goes as a whole: it gets another
+//! name. Either way the present state is kept beside the file.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+use rustix::fs::{CWD, RenameFlags};
+
+use super::ddl::quote;
+use super::file::{self, Access, failure, with_free_space};
+use super::live::{self, Incoming, Swap};
+use crate::model::change::{Aside, Change, Kind, Moved};
+use crate::model::error::{Error, ErrorKind, Result};
+
+/// How the mark of a change begins that is a file of its own; device and inode follow.
+const FILE: &str = "file:";
+
+/// File beside a database in which a run keeps what gave way.
+pub fn kept_file(database: &Path, run: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(format!(".kept-{run}"));
+    PathBuf::from(name)
+}
+
+/// Mark of a change that makes or takes away a whole file.
+pub fn file_mark(file: &File) -> std::io::Result<String> {
+    file.metadata().map(|about| format!("{FILE}{}:{}", about.dev(), about.ino()))
+}
+
+/// How the mark of a change within a file begins.
+const TABLE: &str = "techcare_db_switch_";
+
+/// Mark of a change within a file: a table that its transaction makes.
+pub fn table_mark(run: &str) -> String {
+    let letters: Vec<char> = run.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{TABLE}{}", letters[letters.len().saturating_sub(12)..].iter().collect::<String>())
+}
+
+/// Whether the mark of a file is this one's.
+fn is_marked(path: &Path, mark: &str) -> bool {
+    fs::metadata(path).is_ok_and(|about| mark == format!("{FILE}{}:{}", about.dev(), about.ino()))
+}
+
+/// A copy of the whole database as it is now. The caller holds the lock of a writer, so nobody changes it meanwhile.
+pub fn keep_copy(database: &Path, kept: &Path) -> Result<()> {
+    let what = || format!("cannot keep the present state in {}", kept.display());
+    let failed = |e: &std::io::Error| Error::new(ErrorKind::Write, what()).why(e);
+    let made = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(kept);
+    let made = made.map_err(|e| failed(&e))?;
+    let copied = || -> rusqlite::Result<()> {
+        let from = Connection::open_with_flags(database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut to = Connection::open_with_flags(kept, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        if Backup::new(&from, &mut to)?.step(-1)? != StepResult::Done {
+            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+            return Err(rusqlite::Error::SqliteFailure(busy, Some("the file is in use".into())));
+        }
+        // A copy of a WAL file is one too, and would get journals of its own.
+        to.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
+    };
+    copied().map_err(|e| with_free_space(failure(ErrorKind::Write, what(), &e), kept))?;
+    made.sync_all().and_then(|()| sync_folder(kept)).map_err(|e| failed(&e))
+}
+
+fn sync_folder(of: &Path) -> std::io::Result<()> {
+    File::open(of.parent().unwrap_or(Path::new("/"))).and_then(|folder| folder.sync_all())
+}
+
+/// Whether the switch of a change has happened.
+pub fn happened(path: &Path, change: &Change) -> Result<bool> {
+    if change.mark.starts_with(FILE) {
+        let place = change.places().first().map_or(path, |kept| Path::new(*kept));
+        return Ok(is_marked(place, &change.mark));
+    }
+    match file::find(path)? {
+        Some(real) => has_table(&file::open(&real, Access::Read)?, &change.mark),
+        None => Ok(false),
+    }
+}
+
+fn has_table(connection: &Connection, name: &str) -> Result<bool> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE)";
+    connection
+        .query_row(sql, [name], |r| r.get(0))
+        .map_err(|e| failure(ErrorKind::Read, "cannot look at what the file holds", &e))
+}
+
+/// Removes the mark, and the file whose tables came back from it; or the copy that was kept for a change that did not
+/// happen.
+pub fn settle(path: &Path, change: &Change) -> Result<()> {
+    if change.mark.starts_with(FILE) {
+        return Ok(());
+    }
+    let unused = if happened(path, change)? {
+        let real = file::existing(path)?;
+        let connection = file::open(&real, Access::Write)?;
+        connection
+            .execute_batch(&format!("DROP TABLE IF EXISTS main.{}", quote(&change.mark)))
+            .map_err(|e| failure(ErrorKind::Write, "cannot remove the mark of the switch", &e))?;
+        change.shown.first()
+    } else {
+        change.kept.first()
+    };
+    if let Some(moved) = unused.filter(|moved| moved.aside.place.contains(".kept-")) {
+        match fs::remove_file(&moved.aside.place) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(
+                    Error::new(ErrorKind::Write, format!("cannot remove {}", moved.aside.place)).why(e)
+                );
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Drops the marks that runs left which died after their switch; answers which.
+pub fn clear_marks(real: &Path) -> Result<Vec<String>> {
+    let failed =
+        |e: rusqlite::Error| failure(ErrorKind::Write, "cannot remove the mark of an earlier run", &e);
+    let marks = |connection: &Connection| -> rusqlite::Result<Vec<String>> {
+        let sql =
+            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND substr(name, 1, length(?1)) = ?1";
+        let mut statement = connection.prepare(sql)?;
+        let names = statement.query_map([TABLE], |r| r.get(0))?;
+        names.collect()
+    };
+    let found = marks(&file::open(real, Access::Read)?).map_err(failed)?;
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let connection = file::open(real, Access::Write)?;
+    for mark in &found {
+        connection.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", quote(mark))).map_err(failed)?;
+    }
+    Ok(found.into_iter().map(|mark| format!("table {mark}")).collect())
+}
+
+/// The change that takes another one back.
+pub fn back(path: &Path, run: &str, change: &Change) -> Result<Change> {
+    let Some(real) = file::find(path)? else { return file_again(run, change) };
+    let connection = file::open(&real, Access::Read)?;
+    for moved in change.tables_shown() {
+        if !has_table(&connection, &moved.name)? {
+            return Err(missing(&moved.name, &real));
+        }
+    }
+    for moved in change.tables_kept() {
+        let kept = Path::new(&moved.aside.place);
+        if !kept.is_file() || !has_table(&file::open(kept, Access::Read)?, &moved.name)? {
+            return Err(missing(&moved.name, kept));
+        }
+    }
+    let place = kept_file(&real, run).display().to_string();
+    let kept: Vec<Moved> = change
+        .shown
+        .iter()
+        .rev()
+        .map(|moved| Moved {
+            aside: Aside { place: place.clone(), name: moved.name.clone() },
+            ..moved.clone()
+        })
+        .collect();
+    let ask = |e: rusqlite::Error| failure(ErrorKind::Read, "cannot look at what the file holds", &e);
+    let whole = change.mark.starts_with(FILE) && others(&connection, &kept).map_err(ask)?.is_empty();
+    let mark = if whole {
+        File::open(&real)
+            .and_then(|file| file_mark(&file))
+            .map_err(|e| Error::new(ErrorKind::Read, format!("cannot look at {}", real.display())).why(e))?
+    } else {
+        refuse_keys_of_others(&connection, change)?;
+        table_mark(run)
+    };
+    Ok(Change { run: run.to_owned(), shown: change.kept.clone(), kept, mark, ..Change::default() })
+}
+
+/// A file that was put out of the way as a whole comes back.
+fn file_again(run: &str, change: &Change) -> Result<Change> {
+    let places = change.places();
+    let (Some(kept), true) = (places.first(), change.mark.starts_with(FILE)) else {
+        return Err(Error::new(ErrorKind::Refused, "the database file of the run is not there any more")
+            .next("nothing was changed: restore a backup instead"));
+    };
+    let mark = File::open(kept).and_then(|file| file_mark(&file)).map_err(|e| {
+        Error::new(ErrorKind::Refused, format!("cannot look at {kept}"))
+            .why(e)
+            .next("nothing was changed: restore a backup instead")
+    })?;
+    Ok(Change { run: run.to_owned(), shown: change.kept.clone(), mark, ..Change::default() })
+}
+
+fn missing(table: &str, file: &Path) -> Error {
+    Error::new(ErrorKind::Refused, format!("table {} is not in {} any more", quote(table), file.display()))
+        .why("it was dropped or renamed since, or the file was removed")
+        .next("nothing was changed: restore a backup instead")
+}
+
+/// Tables and views of a file that are none of these.
+fn others(connection: &Connection, moved: &[Moved]) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(
+        "SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view') \
+         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 1",
+    )?;
+    let names = statement.query_map([], |r| r.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let ours = |name: &String| moved.iter().any(|m| m.name.eq_ignore_ascii_case(name));
+    Ok(names.into_iter().filter(|name| !ours(name)).collect())
+}
+
+/// Refuses if a table that stays refers to one that goes without another taking its place.
+fn refuse_keys_of_others(connection: &Connection, change: &Change) -> Result<()> {
+    let has_heir = |name: &str| change.tables_kept().any(|old| old.name.eq_ignore_ascii_case(name));
+    let goes = |name: &str| change.tables_shown().any(|moved| moved.name.eq_ignore_ascii_case(name));
+    let find = || -> rusqlite::Result<Vec<String>> {
+        let mut statement = connection.prepare(
+            "SELECT DISTINCT s.name, k.\"table\" FROM main.sqlite_schema s, pragma_foreign_key_list(s.name) k \
+             WHERE s.type = 'table' ORDER BY 1, 2",
+        )?;
+        let keys = statement.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))?;
+        let keys = keys.collect::<rusqlite::Result<Vec<_>>>()?;
+        let holds = |(from, to): &(String, String)| !goes(from) && goes(to) && !has_heir(to);
+        let clause = |(from, to)| format!("table {from:?} refers to table {to:?}");
+        Ok(keys.into_iter().filter(holds).map(clause).collect())
+    };
+    let holders = find().map_err(|e| failure(ErrorKind::Read, "cannot look at the foreign keys", &e))?;
+    if holders.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Refused, "the tables of the run cannot be taken away")
+        .why(holders.join("; "))
+        .next("nothing was changed: drop these by hand, then run the same command again"))
+}
+
+/// Carries out what [`back`] has made.
+pub fn exchange(path: &Path, change: &Change) -> Result<()> {
+    let done = match (change.mark.starts_with(FILE), change.places().first()) {
+        (true, Some(kept)) => put_away(path, Path::new(kept), change),
+        (true, None) => {
+            let kept = change.shown.first().map(|moved| moved.aside.place.clone()).unwrap_or_default();
+            rename(Path::new(&kept), path)
+        }
+        (false, _) => swap(path, change),
+    };
+    done.map_err(|e| match e.kind() {
+        // Nothing was changed, and the message says who has to stop first.
+        ErrorKind::Busy => e.with_kind(ErrorKind::Refused),
+        _ => e,
+    })
+}
+
+fn swap(path: &Path, change: &Change) -> Result<()> {
+    let real = file::existing(path)?;
+    let mut connection = file::open(&real, Access::Write)?;
+    connection
+        .pragma_update(None, "synchronous", "EXTRA")
+        .map_err(|e| failure(ErrorKind::Write, "cannot write to the file", &e))?;
+    let of_kind = |list: &[Moved], kind| -> Vec<String> {
+        list.iter().filter(|moved| moved.kind == kind).map(|moved| moved.name.clone()).collect()
+    };
+    let from = change.shown.first().map(|moved| PathBuf::from(&moved.aside.place));
+    live::swap(
+        &mut connection,
+        &real,
+        &Swap {
+            change,
+            still_empty: Vec::new(),
+            incoming: from.as_deref().map(|file| Incoming::Back {
+                file,
+                tables: of_kind(&change.shown, Kind::Table),
+                views: of_kind(&change.shown, Kind::View),
+            }),
+        },
+    )
+}
+
+/// Gives the file another name, while nobody can read or write it. Who has it open, idle, goes on under the new name:
+/// what is written there is not lost.
+fn put_away(path: &Path, kept: &Path, change: &Change) -> Result<()> {
+    let real = file::existing(path)?;
+    let busy = |e: rusqlite::Error| {
+        failure(ErrorKind::Write, format!("cannot take {} out of use", real.display()), &e)
+    };
+    let connection = file::open(&real, Access::Write)?;
+    // Only a file without a log can change its name. This waits for all others to close it, where there is one.
+    let mode: String =
+        connection.query_row("PRAGMA journal_mode = DELETE", [], |r| r.get(0)).map_err(busy)?;
+    if !mode.eq_ignore_ascii_case("delete") {
+        return Err(Error::new(ErrorKind::Busy, format!("{} is in use", real.display()))
+            .next("stop the application, then run the same command again"));
+    }
+    connection.execute_batch("BEGIN EXCLUSIVE").map_err(busy)?;
+    let found = others(&connection, &change.kept).map_err(busy)?;
+    if let Some(other) = found.first() {
+        return Err(Error::new(
+            ErrorKind::Refused,
+            format!("{} holds table {other:?} by now", real.display()),
+        )
+        .next("nothing was changed: run the same command again"));
+    }
+    rename(&real, kept)
+}
+
+/// A rename onto a name that nobody has.
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    let failed = |e: &dyn std::fmt::Display| {
+        Error::new(ErrorKind::Write, format!("cannot rename {} to {}", from.display(), to.display())).why(e)
+    };
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        // Some file systems cannot rename without replacing; none replaces by a link.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            fs::hard_link(from, to).and_then(|()| fs::remove_file(from)).map_err(|e| failed(&e))?;
+        }
+        Err(e) => return Err(failed(&e)),
+    }
+    sync_folder(to).map_err(|e| failed(&e))
+}

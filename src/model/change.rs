@@ -1,0 +1,116 @@
+//! What a switch does to a database, object by object: which ones become visible, which ones give way and where these
+//! are kept. It is known before the switch, is recorded with the run, and read backwards it is the way back.
+
+use serde::{Deserialize, Serialize};
+
+/// A switch of one run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The run, whose id is part of the names of the places that it makes.
+    pub run: String,
+    /// What becomes visible, in the order in which it is moved.
+    pub shown: Vec<Moved>,
+    /// What gives way, in the order in which it is moved. It is kept until somebody drops it.
+    pub kept: Vec<Moved>,
+    /// Foreign keys that what gives way loses, for the way back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<Again>,
+    /// Foreign keys that what becomes visible had lost when it gave way, and gets again now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restores: Vec<Again>,
+    /// By what the engine tells afterwards whether the switch happened, in its own words.
+    pub mark: String,
+}
+
+impl Change {
+    /// Whether there is nothing to be taken back: the run only put rows into tables that were there.
+    pub fn is_empty(&self) -> bool {
+        self.shown.is_empty() && self.kept.is_empty()
+    }
+
+    /// Tables that become visible.
+    pub fn tables_shown(&self) -> impl Iterator<Item = &Moved> {
+        self.shown.iter().filter(|moved| moved.kind == Kind::Table)
+    }
+
+    /// Tables that give way.
+    pub fn tables_kept(&self) -> impl Iterator<Item = &Moved> {
+        self.kept.iter().filter(|moved| moved.kind == Kind::Table)
+    }
+
+    /// Schemas, databases or files in which something is kept, each once.
+    pub fn places(&self) -> Vec<&str> {
+        let mut places: Vec<&str> = self.kept.iter().map(|moved| moved.aside.place.as_str()).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+}
+
+/// An object that a switch moves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name where everybody sees it.
+    pub name: String,
+    /// Where it stands while nobody does.
+    pub aside: Aside,
+    /// The statement that makes it anew, of an object that the engine cannot move (a view of MySQL). Such ones are made
+    /// and dropped after the atomic step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
+}
+
+/// Where an object stands that is out of sight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aside {
+    /// Schema (PostgreSQL), database (MySQL, MariaDB) or file (SQLite).
+    pub place: String,
+    /// Its name there.
+    pub name: String,
+}
+
+/// Kinds of objects that are moved by themselves; indexes, triggers and constraints go with their tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Table.
+    Table,
+    /// View.
+    View,
+    /// Materialized view.
+    MaterializedView,
+    /// Sequence that no column owns.
+    Sequence,
+    /// Type.
+    Type,
+    /// Collation.
+    Collation,
+}
+
+impl Kind {
+    /// In messages.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::View => "view",
+            Self::MaterializedView => "materialized view",
+            Self::Sequence => "sequence",
+            Self::Type => "type",
+            Self::Collation => "collation",
+        }
+    }
+}
+
+/// A foreign key that a kept table had onto a table which stays. A kept copy must not hold on to rows of the
+/// application, so the key is taken off and made again on the way back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// Table, by its visible name.
+    pub table: String,
+    /// Name of the key.
+    pub name: String,
+    /// The statement that makes it.
+    pub sql: String,
+}
