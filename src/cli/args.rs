@@ -322,6 +322,12 @@ pub struct MigrateArgs {
     /// Do not back the source up first
     #[arg(long)]
     pub no_backup: bool,
+    /// Go on where a run of the same command was cut short
+    #[arg(long, conflicts_with_all = ["schema_only", "data_only", "dry_run", "dump"])]
+    pub resume: bool,
+    /// How long to wait, in all, for a connection that was lost on the way
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub retry_for: u64,
     /// Skip asking the target what arrived
     #[arg(long)]
     pub no_verify: bool,

@@ -5,6 +5,7 @@ mod backup;
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -409,6 +410,8 @@ fn migrate_options(
         policies: args.policies.over(config.policies()),
         rules: config.rules().to_vec(),
         rejects: config.in_app_dir(keep::REJECTS),
+        resume: args.resume,
+        retry_for: Duration::from_secs(args.retry_for),
         dump,
         replace: args.if_exists == IfExists::Replace,
         consent: Consent::Missing,

@@ -4,9 +4,11 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use secrecy::ExposeSecret;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::backup::{self, First};
@@ -28,6 +30,7 @@ use crate::pipeline::execute::{self, Settings, TableLoader};
 use crate::pipeline::plan::views;
 use crate::pipeline::preflight;
 use crate::pipeline::rejects::Rejects;
+use crate::pipeline::resume::{self, GoOn};
 use crate::pipeline::runs::{Command, Record, Recorder, Runs};
 use crate::techcare;
 
@@ -36,6 +39,7 @@ const ORM_BATCH_ROWS: usize = 1000;
 
 /// What was asked for.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches")]
 pub struct Options {
     /// From.
     pub source: Endpoint,
@@ -67,6 +71,10 @@ pub struct Options {
     pub rules: Vec<TableRule>,
     /// Folder for the file of rejected rows.
     pub rejects: PathBuf,
+    /// Go on where a run that was cut short stopped.
+    pub resume: bool,
+    /// How long, in all, a lost connection is waited for.
+    pub retry_for: Duration,
     /// Write a script instead; the target is then never asked.
     pub dump: Option<Dump>,
     /// Whether tables of the target that hold rows may be replaced.
@@ -199,32 +207,77 @@ pub async fn run(
     if let Some(dump) = &options.dump {
         return dump::run(options, dump, &observer, &cancel, begun).await;
     }
-    let work = async {
-        let source = connect::source(&options.source).await?;
-        let target = connect::target(&options.target).await?;
-        let outcome = migrate(options, source.as_ref(), target.as_ref(), &observer, &cancel, begun).await;
-        source.close().await;
-        target.close().await;
-        outcome
-    };
-    let outcome = work.await?;
+    let outcome =
+        persist(Work { options, observer: &observer, cancel: &cancel, begun, backup: OnceCell::new() })
+            .await?;
     if let (Outcome::Migrated(_), Some(file)) = (&outcome, &options.write_env) {
         write_env(file, &options.target)?;
     }
     Ok(outcome)
 }
 
-async fn migrate(
-    options: &Options,
-    source: &dyn Source,
-    target: &dyn Target,
-    observer: &Arc<dyn Observer>,
-    cancel: &CancellationToken,
+/// What all attempts at one migration have in common.
+struct Work<'a> {
+    options: &'a Options,
+    observer: &'a Arc<dyn Observer>,
+    cancel: &'a CancellationToken,
     begun: Instant,
-) -> Result<Outcome> {
+    /// The backup of the source, which is made once, before the first attempt that changes anything.
+    backup: OnceCell<Option<PathBuf>>,
+}
+
+/// Tries until it is done: what broke because a connection was lost, a server restarted or a lock was not to be had is
+/// gone on with, after pauses that grow and differ. Everything else is told at once.
+async fn persist(work: Work<'_>) -> Result<Outcome> {
+    let mut pauses = ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(250))
+        .with_max_delay(Duration::from_secs(15))
+        .with_jitter()
+        .without_max_times()
+        .with_total_delay(Some(work.options.retry_for))
+        .build();
+    let mut go_on = if work.options.resume { GoOn::Latest } else { GoOn::New };
+    let mut lost: Option<Error> = None;
+    loop {
+        let error = match attempt(&work, &go_on).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => error,
+        };
+        // What is kept can be gone on with; until the server is back, nothing is known but that.
+        let Some(run) = error.resumes().or(lost.as_ref().and_then(Error::resumes)).map(str::to_owned) else {
+            return Err(error);
+        };
+        if !error.kind().is_transient() {
+            return Err(error);
+        }
+        let Some(pause) = pauses.next() else { return Err(lost.unwrap_or(error)) };
+        let text = format!("{error}; going on in {:.1} s", pause.as_secs_f64());
+        work.observer.event(&Event::Warning { text });
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = work.cancel.cancelled() => return Err(lost.unwrap_or(error).with_kind(ErrorKind::Interrupted)),
+        }
+        go_on = GoOn::With(run);
+        if error.resumes().is_some() {
+            lost = Some(error);
+        }
+    }
+}
+
+async fn attempt(work: &Work<'_>, go_on: &GoOn) -> Result<Outcome> {
+    let source = connect::source(&work.options.source).await?;
+    let target = connect::target(&work.options.target).await?;
+    let outcome = migrate(work, go_on, source.as_ref(), target.as_ref()).await;
+    source.close().await;
+    target.close().await;
+    outcome
+}
+
+async fn migrate(work: &Work<'_>, go_on: &GoOn, source: &dyn Source, target: &dyn Target) -> Result<Outcome> {
+    let options = work.options;
     preflight::different((&options.source, source.facts()), (&options.target, target.facts()))?;
     let Prepared { plan, snapshot } =
-        prepare(options.wanted(), source, Towards::Open(target), observer, cancel).await?;
+        prepare(options.wanted(), source, Towards::Open(target), work.observer, work.cancel).await?;
     let planned = Planned {
         plan,
         source: database_report(&options.source, source.facts()),
@@ -240,10 +293,15 @@ async fn migrate(
     } else if let Err(error) = agreed(options, &planned) {
         Err(error)
     } else {
-        match backup::before(&options.first, &options.source, source, observer, cancel).await {
-            Ok(file) => carry_out(options, planned, snapshot.as_ref(), target, observer, cancel, begun)
+        let (observer, cancel) = (work.observer, work.cancel);
+        let before = || backup::before(&options.first, &options.source, source, observer, cancel);
+        match work.backup.get_or_try_init(before).await {
+            Ok(file) => carry_out(work, go_on, planned, source, snapshot.as_ref(), target)
                 .await
-                .map(|report| MigrationReport { backup: file.map(|f| f.display().to_string()), ..report })
+                .map(|report| MigrationReport {
+                    backup: file.as_ref().map(|f| f.display().to_string()),
+                    ..report
+                })
                 .map(Outcome::Migrated),
             Err(error) => Err(error),
         }
@@ -268,16 +326,23 @@ fn agreed(options: &Options, planned: &Planned) -> Result<()> {
 }
 
 async fn carry_out(
-    options: &Options,
+    work: &Work<'_>,
+    go_on: &GoOn,
     mut planned: Planned,
+    source: &dyn Source,
     snapshot: &dyn Snapshot,
     target: &dyn Target,
-    observer: &Arc<dyn Observer>,
-    cancel: &CancellationToken,
-    begun: Instant,
 ) -> Result<MigrationReport> {
+    let Work { options, observer, cancel, begun, .. } = *work;
+    let intent = resume::intent(&planned.plan, source.facts())?;
     planned.announce(observer);
-    let run_id = uuid::Uuid::now_v7().simple().to_string();
+    let unfinished = resume::find(target, intent.as_ref(), go_on).await?;
+    if *go_on == GoOn::Latest && unfinished.is_none() {
+        let text = "there is no run to go on with: this one begins at the beginning".to_owned();
+        observer.event(&Event::Warning { text });
+    }
+    let resumes = unfinished.is_some();
+    let run_id = unfinished.unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string());
     let rejects = options.rejects_of(&run_id);
     let identity = identity(&options.target, target.facts());
     let runs = Runs::new(&options.history);
@@ -287,6 +352,10 @@ async fn carry_out(
     let settings = Settings {
         rejects: rejects.clone(),
         recorder: Some(Recorder::new(runs, record)),
+        intent,
+        state: resume::state(snapshot).await,
+        resume: resumes,
+        again: matches!(go_on, GoOn::With(_)),
         run_id: run_id.clone(),
         batch: options.batch(),
         jobs: options.jobs(),

@@ -55,6 +55,7 @@ async fn texts(snapshot: &dyn Snapshot, table: &Table, column: &str) -> Result<V
         key: Vec::new(),
         batch_rows: DEFAULT_BATCH_ROWS,
         batch_bytes: DEFAULT_BATCH_BYTES,
+        after: None,
         condition: None,
     };
     let (sender, receiver) = stream::channel(copy::shape(&request));

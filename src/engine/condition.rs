@@ -1,11 +1,27 @@
 //! Conditions over the rows of a table in words that every dialect shares; only names are quoted as each wants it. Pure.
 
+use super::capability::ReadRequest;
 use crate::model::plan::{ForeignKeyPlan, INVISIBLE, IndexPartPlan, IndexPlan, TablePlan};
 
 /// A condition as the WHERE of a statement, with a blank in front. On lines of its own, so that a comment in it ends
 /// where it ends.
 pub fn where_clause(condition: &str) -> String {
     format!(" WHERE (\n{condition}\n)")
+}
+
+/// Which rows of a table a request is for, as the WHERE of a statement; nothing where it is for all. `column` is how the
+/// statement calls a column.
+pub fn selection(request: &ReadRequest, column: impl Fn(&str) -> String) -> String {
+    let rest = match (request.after, &request.key[..]) {
+        (Some(after), [key]) => Some(format!("{} > {after}", column(key))),
+        _ => None,
+    };
+    match (&request.condition, rest) {
+        (None, None) => String::new(),
+        (Some(condition), None) => where_clause(condition),
+        (None, Some(rest)) => where_clause(&rest),
+        (Some(condition), Some(rest)) => format!("{} AND {rest}", where_clause(condition)),
+    }
 }
 
 /// The rows of `c` whose reference holds no NULL.

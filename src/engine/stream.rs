@@ -8,12 +8,13 @@ use tokio::sync::mpsc;
 use super::judge::Judge;
 use crate::model::batch::{Batch, Shape};
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::mark::Mark;
 
 /// Batches in flight between a reader and a writer.
 pub const DEPTH: usize = 3;
 
 type Spare = Arc<Mutex<Vec<Batch>>>;
-type Tap = Arc<dyn Fn(&Batch) + Send + Sync>;
+type Tap = Arc<dyn Fn(&mut Batch) + Send + Sync>;
 
 /// Reader's end.
 #[derive(Clone)]
@@ -53,8 +54,22 @@ impl BatchSender {
     /// taken here, where the bytes are still in the processor's cache.
     #[must_use]
     pub fn tapped(mut self, tap: impl Fn(&Batch) + Send + Sync + 'static) -> Self {
-        self.tap = Some(Arc::new(tap));
+        self.tap = Some(Arc::new(move |batch: &mut Batch| tap(batch)));
         self
+    }
+
+    /// The same for a tap that says of every batch how far the table has come with it.
+    #[must_use]
+    pub fn marked(mut self, tap: impl Fn(&Batch) -> Mark + Send + Sync + 'static) -> Self {
+        self.tap = Some(Arc::new(move |batch: &mut Batch| batch.set_mark(tap(batch))));
+        self
+    }
+
+    /// Tells the other end that the table is complete, which a road that merely ends does not.
+    pub async fn complete(&self, mark: Mark) -> Result<()> {
+        let mut last = self.fresh();
+        last.set_mark(Mark { complete: true, ..mark });
+        self.batches.send(last).await.map_err(|_| gone())
     }
 
     /// Lets `judge` decide about values that do not fit. Batches are screened before they are shown to a tap.

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::mark::Mark;
 use super::schema::DataType;
 
 /// Bytes that a reader aims at before it hands a batch on.
@@ -88,17 +89,28 @@ pub struct Batch {
     shape: Arc<Shape>,
     cells: Vec<Cell>,
     arena: Vec<u8>,
+    mark: Option<Mark>,
 }
 
 impl Batch {
     /// An empty batch of that shape.
     pub fn new(shape: Arc<Shape>) -> Self {
-        Self { shape, cells: Vec::new(), arena: Vec::new() }
+        Self { shape, cells: Vec::new(), arena: Vec::new(), mark: None }
     }
 
     /// What the cells mean.
     pub fn shape(&self) -> &Arc<Shape> {
         &self.shape
+    }
+
+    /// How far the table has come with the last row of this batch, where somebody keeps count.
+    pub fn mark(&self) -> Option<Mark> {
+        self.mark
+    }
+
+    /// Says how far the table has come with the last row of this batch.
+    pub fn set_mark(&mut self, mark: Mark) {
+        self.mark = Some(mark);
     }
 
     /// Number of whole rows.
@@ -141,6 +153,7 @@ impl Batch {
 
     /// Empties the batch and keeps its memory, unless one huge value has made it grow far beyond its use.
     pub fn clear(&mut self) {
+        self.mark = None;
         self.cells.clear();
         if self.arena.capacity() > 8 * DEFAULT_BATCH_BYTES {
             self.arena = Vec::new();

@@ -103,12 +103,13 @@ pub struct Error {
     why: Option<String>,
     next: Option<String>,
     others: Vec<Error>,
+    resumes: Option<Box<str>>,
 }
 
 impl Error {
     /// A new error; `what` is one sentence without a full stop that names the object it is about.
     pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), why: None, next: None, others: Vec::new() }
+        Self { kind, what: what.into(), why: None, next: None, others: Vec::new(), resumes: None }
     }
 
     /// Adds the reason, usually the server's own words.
@@ -160,6 +161,18 @@ impl Error {
     /// Errors of other workers that failed at the same time.
     pub fn others(&self) -> &[Error] {
         &self.others
+    }
+
+    /// Says that what a run has done so far is kept, and another can go on with it.
+    #[must_use]
+    pub fn resumable(mut self, run: &str) -> Self {
+        self.resumes = Some(run.into());
+        self
+    }
+
+    /// The run that can be gone on with.
+    pub fn resumes(&self) -> Option<&str> {
+        self.resumes.as_deref()
     }
 
     /// A failure that no input should be able to cause.

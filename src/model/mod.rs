@@ -11,6 +11,7 @@ pub mod epoch;
 pub mod error;
 pub mod event;
 pub mod manifest;
+pub mod mark;
 pub mod origin;
 pub mod plan;
 pub mod policy;

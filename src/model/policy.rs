@@ -220,6 +220,11 @@ impl Policies {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Whether one of them puts rows aside or changes them.
+    pub fn touch_rows(&self) -> bool {
+        self.0.iter().any(|policy| matches!(policy.decision, Decision::Reject | Decision::Convert))
+    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,12 @@ pub struct DatabaseReport {
     pub origin: String,
 }
 
+/// Leaves a number out that is only said where there is something to say.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// What happened to one table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TableReport {
@@ -41,8 +47,11 @@ pub struct TableReport {
     pub name: String,
     /// Name in the target.
     pub target_name: String,
-    /// Rows read.
+    /// Rows that this run read.
     pub rows_read: u64,
+    /// Rows that were there already, because a run that was cut short had brought them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows_before: u64,
     /// Rows written.
     pub rows_written: u64,
     /// Rows put aside.

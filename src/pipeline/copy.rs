@@ -7,10 +7,11 @@ use std::time::Instant;
 use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot, Staging};
 use crate::engine::judge::Judge;
 use crate::engine::stream::{self, BatchReceiver, BatchSender};
-use crate::model::batch::{Batch, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeColumn};
+use crate::model::batch::{Batch, Cell, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeColumn};
 use crate::model::digest::Digest;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::event::{Event, Observer};
+use crate::model::mark::Mark;
 use crate::model::plan::TablePlan;
 
 /// Size of a batch.
@@ -38,12 +39,14 @@ pub struct Tally {
 }
 
 /// What moving a table came to.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Copied {
-    /// Of what was read.
+    /// Of what was read, by an earlier run too where this one went on with it.
     pub read: Tally,
-    /// Rows that the writer counted.
+    /// Rows that the writers counted.
     pub written: u64,
+    /// How many of them an earlier run had brought.
+    pub before: u64,
     /// Rows that were put aside.
     pub rejected: u64,
     /// Rows that a rule left out.
@@ -90,6 +93,7 @@ pub fn request(table: &TablePlan, from: Side, size: BatchSize) -> ReadRequest {
         key: table.key.iter().filter(|k| copied.contains(&k.as_str())).filter_map(name_of).collect(),
         batch_rows: size.rows.max(1),
         batch_bytes: size.bytes.max(1),
+        after: None,
         condition: table.filter.as_ref().filter(|_| from == Side::Source).map(|f| f.condition.clone()),
     }
 }
@@ -108,57 +112,104 @@ pub fn shape(request: &ReadRequest) -> Arc<Shape> {
     })
 }
 
-/// Counts and digests whatever goes through a sender, and tells the observer.
+/// Counts and digests whatever goes through a sender, tells the observer, and says of each batch how far the table has
+/// come with it.
 #[derive(Clone)]
-pub struct Counter {
-    tally: Arc<Mutex<(Tally, Vec<u8>)>>,
+pub struct Counter(Arc<Mutex<Count>>);
+
+#[derive(Default)]
+struct Count {
+    mark: Mark,
+    /// Every key so far was one whole number, greater than those before.
+    ordered: bool,
+    scratch: Vec<u8>,
+}
+
+impl Count {
+    fn add(&mut self, batch: &Batch) {
+        self.mark.digest.add_batch(batch, &mut self.scratch);
+        self.mark.bytes += batch.byte_size() as u64;
+        self.ordered = self.ordered && self.follow(batch);
+        if !self.ordered {
+            self.mark.through = None;
+        }
+    }
+
+    /// Whether the keys go on to grow.
+    fn follow(&mut self, batch: &Batch) -> bool {
+        let [at] = batch.shape().key[..] else { return false };
+        batch.iter().all(|row| match row[at] {
+            Cell::Int(key) => self.mark.through.replace(key).is_none_or(|last| last < key),
+            _ => false,
+        })
+    }
 }
 
 impl Counter {
     /// A counter on `sender`; the sender that comes back is the one to read into.
     pub fn on(sender: BatchSender, table: &str, observer: &Arc<dyn Observer>) -> (Self, BatchSender) {
-        let counter = Self { tally: Arc::default() };
-        let tally = counter.tally.clone();
+        Self::after(sender, table, Mark::default(), observer)
+    }
+
+    /// One that goes on from a mark.
+    pub fn after(
+        sender: BatchSender,
+        table: &str,
+        from: Mark,
+        observer: &Arc<dyn Observer>,
+    ) -> (Self, BatchSender) {
+        let ordered = from.through.is_some() || from.digest.rows == 0;
+        let counter = Self(Arc::new(Mutex::new(Count { mark: from, ordered, ..Count::default() })));
+        let shared = counter.clone();
         let observer = observer.clone();
         let table = table.to_owned();
-        let sender = sender.tapped(move |batch: &Batch| {
-            let bytes = batch.byte_size() as u64;
-            {
-                let mut guard = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                let (tally, scratch) = &mut *guard;
-                tally.digest.add_batch(batch, scratch);
-                tally.bytes += bytes;
-            }
-            observer.event(&Event::Rows { table: table.clone(), rows: batch.rows() as u64, bytes });
+        let sender = sender.marked(move |batch: &Batch| {
+            let mark = {
+                let mut count = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+                count.add(batch);
+                count.mark
+            };
+            let (rows, bytes) = (batch.rows() as u64, batch.byte_size() as u64);
+            observer.event(&Event::Rows { table: table.clone(), rows, bytes });
+            mark
         });
         (counter, sender)
     }
 
-    /// What has gone through so far.
+    /// How far the table has come.
+    pub fn mark(&self) -> Mark {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).mark
+    }
+
+    /// What has gone through so far, and what the mark told of that it went on from.
     pub fn tally(&self) -> Tally {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).0
+        let mark = self.mark();
+        Tally { digest: mark.digest, bytes: mark.bytes }
     }
 }
 
-/// Moves one table from a snapshot into staging; `judge` decides about values that do not fit.
+/// Moves one table from a snapshot into staging, or what comes after a mark; `judge` decides about values that do not
+/// fit.
 pub async fn copy_table(
     snapshot: &dyn Snapshot,
     staging: &dyn Staging,
     table: &TablePlan,
     size: BatchSize,
+    from: Mark,
     judge: Option<Arc<dyn Judge>>,
     observer: &Arc<dyn Observer>,
 ) -> Result<Copied> {
     let write = async |rows| staging.write(table, rows).await.map(|written| ((), written));
-    let ((), copied) = carry(snapshot, table, size, judge, observer, write).await?;
+    let ((), copied) = carry(snapshot, table, size, from, judge, observer, write).await?;
     Ok(copied)
 }
 
-/// Reads one table of a snapshot and lets `write` take its rows; what that returns beside their number comes back.
+/// Reads one table of a snapshot, from a mark on, and lets `write` take its rows; what that returns beside their number comes back.
 pub async fn carry<T, F>(
     snapshot: &dyn Snapshot,
     table: &TablePlan,
     size: BatchSize,
+    from: Mark,
     judge: Option<Arc<dyn Judge>>,
     observer: &Arc<dyn Observer>,
     write: impl FnOnce(BatchReceiver) -> F,
@@ -168,18 +219,23 @@ where
 {
     let begun = Instant::now();
     observer.event(&Event::TableStarted { table: table.source.clone(), rows: table.estimated_rows });
-    let request = request(table, Side::Source, size);
+    let request = ReadRequest { after: from.through, ..request(table, Side::Source, size) };
     let (sender, receiver) = stream::channel(shape(&request));
-    let (counter, sender) = Counter::on(sender, &table.source, observer);
+    let (counter, sender) = Counter::after(sender, &table.source, from, observer);
     let sender = match judge {
         Some(judge) => sender.judged(judge),
         None => sender,
     };
-    let (read, written) = tokio::join!(snapshot.read(&request, sender), write(receiver));
+    let read = async {
+        let end = sender.clone();
+        snapshot.read(&request, sender).await?;
+        end.complete(counter.mark()).await
+    };
+    let (read, written) = tokio::join!(read, write(receiver));
     let (more, written) = both(read, written)?;
     observer.event(&Event::TableFinished { table: table.source.clone(), rows: written });
     let seconds = begun.elapsed().as_secs_f64();
-    Ok((more, Copied { read: counter.tally(), written, rejected: 0, filtered: 0, seconds }))
+    Ok((more, Copied { read: counter.tally(), written, seconds, ..Copied::default() }))
 }
 
 /// The result of a reader and its writer. A writer that fails makes its reader stop with `Interrupted`, so the
@@ -204,6 +260,41 @@ mod tests {
 
     fn error(kind: ErrorKind) -> Error {
         Error::new(kind, "x")
+    }
+
+    #[test]
+    fn a_mark_names_a_key_only_while_keys_grow() {
+        let column = ShapeColumn { name: "id".into(), data_type: crate::model::schema::DataType::INT64 };
+        let of = |keys: &[Cell]| {
+            let shape = Shape { table: "t".into(), columns: vec![column.clone()], key: vec![0] };
+            let mut batch = Batch::new(Arc::new(shape));
+            for key in keys {
+                batch.push(*key);
+            }
+            batch
+        };
+        let through = |from: Mark, batches: &[&[Cell]]| {
+            let ordered = from.through.is_some() || from.digest.rows == 0;
+            let mut count = Count { mark: from, ordered, ..Count::default() };
+            for keys in batches {
+                count.add(&of(keys));
+            }
+            count.mark.through
+        };
+        let new = Mark::default();
+        assert_eq!(through(new, &[&[Cell::Int(-3), Cell::Int(5)], &[Cell::Int(9)]]), Some(9));
+        assert_eq!(
+            through(new, &[&[Cell::Int(1), Cell::Int(200_000_000_000_000_000)]]),
+            Some(200_000_000_000_000_000)
+        );
+        assert_eq!(through(new, &[&[Cell::Int(5)], &[Cell::Int(5)]]), None);
+        assert_eq!(through(new, &[&[Cell::Int(5), Cell::Int(4)], &[Cell::Int(9)]]), None);
+        assert_eq!(through(new, &[&[Cell::UInt(u64::MAX)]]), None);
+        assert_eq!(through(new, &[&[Cell::Int(5), Cell::Null]]), None);
+        let from = Mark { through: Some(9), digest: crate::model::digest::Digest { rows: 2, sum: 1 }, ..new };
+        assert_eq!(through(from, &[&[Cell::Int(10)]]), Some(10));
+        assert_eq!(through(from, &[&[Cell::Int(9)]]), None);
+        assert_eq!(through(Mark { through: None, ..from }, &[&[Cell::Int(10)]]), None);
     }
 
     #[test]

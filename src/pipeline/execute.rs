@@ -1,5 +1,5 @@
 //! Carries out a plan as it stands: staging, load, keys, proof, switch. Whatever goes wrong before the switch, an
-//! interruption included, ends with staging removed and the target as it was.
+//! interruption included, ends with the target as it was, and with staging removed unless another run can go on with it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,12 @@ use super::copy::{self, BatchSize, Copied};
 use super::rejects::{Rejects, TableJudge};
 use super::runs::{Recorder, TableRecord};
 use super::views::Views;
-use super::{orphans, verify};
-use crate::engine::capability::{Snapshot, Staging, Target};
+use super::{orphans, resume, verify};
+use crate::engine::capability::{Intent, Journal, Snapshot, Staging, Target};
 use crate::model::change::Change;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
+use crate::model::mark::Mark;
 use crate::model::plan::{Finding, Plan, Scope, TablePlan};
 use crate::model::report::TableReport;
 
@@ -43,6 +44,15 @@ pub struct Settings {
     pub rejects: Arc<Rejects>,
     /// Where the run is written down, for the way back.
     pub recorder: Option<Recorder>,
+    /// What is written down of the run, where another can go on with it.
+    pub intent: Option<Intent>,
+    /// The state of the source that the snapshot sees.
+    pub state: Arc<str>,
+    /// Whether `run_id` is a run that was cut short and is gone on with.
+    pub resume: bool,
+    /// Whether this process had begun that run: then whoever has the target is itself, seen by a server that has not
+    /// noticed yet that the connection is gone.
+    pub again: bool,
 }
 
 /// What became of a plan.
@@ -71,7 +81,12 @@ pub async fn execute(
     settings: &Settings,
 ) -> Result<Executed> {
     settings.observer.event(&Event::Phase { phase: Phase::Stage });
-    let claim = target.claim().await?;
+    let claim = match target.claim().await {
+        Err(error) if settings.again => {
+            return Err(error.with_kind(ErrorKind::Busy).resumable(&settings.run_id));
+        }
+        claim => claim?,
+    };
     let done = in_claim(plan, snapshot, target, settings).await;
     claim.release().await;
     done
@@ -98,6 +113,10 @@ async fn in_claim(
             let change = switch(staging, target, &executed.tables, settings.recorder.as_ref()).await?;
             Ok(Executed { change, ..executed })
         }
+        Err(error) if settings.intent.is_some() && error.kind().is_transient() => {
+            staging.park().await;
+            Err(resume::kept(error, &settings.run_id))
+        }
         Err(error) => Err(give_up(staging, error).await),
     }
 }
@@ -107,11 +126,28 @@ async fn stage(plan: &Plan, target: &dyn Target, settings: &Settings) -> Result<
     if let Some(recorder) = &settings.recorder {
         recorder.settle(target).await?;
     }
-    for removed in target.clear().await? {
+    let keep = settings.resume.then_some(settings.run_id.as_str());
+    for removed in target.clear(keep).await? {
         let text = format!("removed what an earlier run that was cut short had left behind: {removed}");
         settings.observer.event(&Event::Warning { text });
     }
-    target.stage(&settings.run_id, plan).await
+    if settings.resume {
+        target.resume(&settings.run_id, plan).await
+    } else {
+        target.stage(&settings.run_id, plan).await
+    }
+}
+
+/// Makes the tables and begins the journal, or takes up that of the run that is gone on with.
+async fn begin(staging: &dyn Staging, settings: &Settings) -> Result<Option<Journal>> {
+    if settings.resume {
+        return resume::take_up(staging, &settings.state).await.map(Some);
+    }
+    staging.create().await?;
+    if let Some(intent) = &settings.intent {
+        staging.begin_journal(intent, &settings.state).await?;
+    }
+    Ok(None)
 }
 
 /// Writes down what is going to be switched, switches, and writes down that it is done.
@@ -175,7 +211,8 @@ async fn build(
     settings: &Settings,
 ) -> Result<Executed> {
     let observer = &settings.observer;
-    staging.create().await?;
+    let journal = begin(staging, settings).await?;
+    let journal = journal.as_ref();
 
     let streams = settings.jobs.min(target.rules().capabilities().writers).max(1);
     let mut copied = vec![None; plan.tables.len()];
@@ -183,13 +220,18 @@ async fn build(
         observer.event(&Event::Phase { phase: Phase::Load });
         let done: Vec<(usize, Copied)> = stream::iter(largest_first(plan))
             .map(|at| async move {
-                load(snapshot, staging, plan, &plan.tables[at], settings).await.map(|done| (at, done))
+                load(snapshot, staging, plan, &plan.tables[at], journal, settings)
+                    .await
+                    .map(|done| (at, done))
             })
             .buffer_unordered(streams.min(snapshot.readers()).max(1))
             .try_collect()
             .await?;
         for (at, done) in done {
             copied[at] = Some(done);
+        }
+        if journal.is_some() {
+            staging.note_source(Some(&settings.state)).await?;
         }
     }
 
@@ -252,19 +294,34 @@ async fn load(
     staging: &dyn Staging,
     plan: &Plan,
     table: &TablePlan,
+    journal: Option<&Journal>,
+    settings: &Settings,
+) -> Result<Copied> {
+    let mut copied = match journal {
+        Some(journal) => resume::load(snapshot, staging, plan, table, journal, settings).await?,
+        None => load_anew(snapshot, staging, plan, table, settings).await?,
+    };
+    verify::settle(table, &mut copied, snapshot, &settings.rejects).await?;
+    Ok(copied)
+}
+
+/// Brings all rows of a table into an empty one.
+pub(super) async fn load_anew(
+    snapshot: &dyn Snapshot,
+    staging: &dyn Staging,
+    plan: &Plan,
+    table: &TablePlan,
     settings: &Settings,
 ) -> Result<Copied> {
     // Another loader asks nobody about the rows that it carries.
     let judged = plan.policies.change_rows(&table.source);
     let other = if judged { None } else { through_loader(snapshot, staging, table, settings).await? };
-    let mut copied = if let Some(copied) = other {
-        copied
-    } else {
-        let judge = TableJudge::of(plan, table, &settings.rejects);
-        copy::copy_table(snapshot, staging, table, settings.batch, judge, &settings.observer).await?
-    };
-    verify::settle(table, &mut copied, snapshot, &settings.rejects).await?;
-    Ok(copied)
+    if let Some(copied) = other {
+        return Ok(copied);
+    }
+    let judge = TableJudge::of(plan, table, &settings.rejects);
+    let from = Mark::default();
+    copy::copy_table(snapshot, staging, table, settings.batch, from, judge, &settings.observer).await
 }
 
 /// The other way to fill a table, where there is one and it knows the table.
@@ -278,7 +335,7 @@ async fn through_loader(
     let begun = std::time::Instant::now();
     let Some(written) = loader.load(staging, table).await? else { return Ok(None) };
     let read = verify::read_source(snapshot, table, settings.batch, &settings.observer).await?;
-    Ok(Some(Copied { read, written, rejected: 0, filtered: 0, seconds: begun.elapsed().as_secs_f64() }))
+    Ok(Some(Copied { read, written, seconds: begun.elapsed().as_secs_f64(), ..Copied::default() }))
 }
 
 /// What a run says about one table.
@@ -286,7 +343,8 @@ pub(super) fn report(table: &TablePlan, copied: Option<Copied>, verified: Option
     TableReport {
         name: table.source.clone(),
         target_name: table.name.clone(),
-        rows_read: copied.map_or(0, |c| c.read.digest.rows + c.rejected + c.filtered),
+        rows_read: copied.map_or(0, |c| c.read.digest.rows - c.before + c.rejected + c.filtered),
+        rows_before: copied.map_or(0, |c| c.before),
         rows_written: copied.map_or(0, |c| c.written),
         rows_rejected: copied.map_or(0, |c| c.rejected),
         rows_filtered: copied.map_or(0, |c| c.filtered),
@@ -322,6 +380,10 @@ mod tests {
             loader: None,
             rejects: Arc::new(Rejects::new("unused")),
             recorder: None,
+            intent: None,
+            state: "now".into(),
+            resume: false,
+            again: false,
         }
     }
 

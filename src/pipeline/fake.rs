@@ -128,7 +128,7 @@ impl Target for Fake {
         Ok(Box::new(FakeClaim))
     }
 
-    async fn clear(&self) -> Result<Vec<String>> {
+    async fn clear(&self, _keep: Option<&str>) -> Result<Vec<String>> {
         Ok(vec![])
     }
 

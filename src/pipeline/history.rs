@@ -64,6 +64,7 @@ async fn state(table: &Table, snapshot: &dyn Snapshot) -> Result<Digest> {
         key: Vec::new(),
         batch_rows: DEFAULT_BATCH_ROWS,
         batch_bytes: DEFAULT_BATCH_BYTES,
+        after: None,
         condition: None,
     };
     let (sender, receiver) = stream::channel(super::copy::shape(&request));

@@ -15,6 +15,7 @@ pub mod orphans;
 pub mod plan;
 pub mod preflight;
 pub mod rejects;
+pub mod resume;
 pub mod runs;
 pub mod selection;
 pub mod verify;

@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn no_row_is_neither_written_nor_rejected() {
-        let copied = Copied { read: tally(3, 7), written: 3, rejected: 2, filtered: 1, seconds: 0.0 };
+        let copied = Copied { read: tally(3, 7), written: 3, rejected: 2, filtered: 1, ..Copied::default() };
         assert!(balance(&table(), copied, 6).is_ok());
         let error = balance(&table(), copied, 7).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Verify);

@@ -101,6 +101,7 @@ impl Views<'_> {
             key: Vec::new(),
             batch_rows: self.batch.rows.max(1),
             batch_bytes: self.batch.bytes.max(1),
+            after: None,
             condition: None,
         };
         let (here, there) = (request(here), request(there));

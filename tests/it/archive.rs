@@ -384,6 +384,7 @@ fn request() -> techcare_db::engine::capability::ReadRequest {
         key: vec!["id".into()],
         batch_rows: 10,
         batch_bytes: 1000,
+        after: None,
         condition: None,
     }
 }

@@ -56,6 +56,8 @@ fn options(source: Endpoint, target: Endpoint) -> Options {
         rules: vec![],
         policies: techcare_db::model::policy::Policies::default(),
         rejects: "rejects".into(),
+        resume: false,
+        retry_for: std::time::Duration::ZERO,
         dump: None,
         replace: false,
         consent: techcare_db::commands::consent::Consent::Missing,

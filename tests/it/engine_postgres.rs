@@ -85,6 +85,10 @@ fn settings(run_id: &str) -> Settings {
         loader: None,
         rejects: Arc::new(techcare_db::pipeline::rejects::Rejects::new("unused")),
         recorder: None,
+        intent: None,
+        state: "now".into(),
+        resume: false,
+        again: false,
     }
 }
 
@@ -398,7 +402,7 @@ fn a_dead_run_is_cleared_and_a_living_one_left_alone() {
         drop(dead);
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         let alive = target.stage("alive", &plan).await.unwrap();
-        assert_eq!(target.clear().await.unwrap(), ["schema techcare_db_stage_dead"]);
+        assert_eq!(target.clear(None).await.unwrap(), ["schema techcare_db_stage_dead"]);
         let next = target.stage("next", &plan).await.unwrap();
         next.discard().await.unwrap();
         alive.create().await.unwrap();

@@ -49,10 +49,17 @@ pub fn loading(source: &Db, target: &Db) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let mut command = binary::command(folder.path());
     command.args(["--progress", "json", "migrate", "--source", &source.url, "--target", &target.url]);
+    command.args(["--retry-for", "1"]);
     let mut running = Running::start(command).in_folder(folder);
     let under_way = running.until(&["\"phase\":\"load\"", "\"event\":\"rows\""]);
     assert!(under_way, "the run ended before a row was loaded\n{}", running.end());
     running
+}
+
+/// It failed, and says how to go on.
+fn can_be_resumed(ran: &Ran) {
+    error_shape(ran, 5);
+    assert!(ran.stderr.contains("run the same command with --resume to go on"), "{ran}");
 }
 
 /// The same command again: it clears away what a dead server kept, and arrives.
@@ -114,7 +121,7 @@ fn target_dies(engine: Engine) {
     let target = Db::fresh_on(engine, &server.url);
     let running = loading(&source, &target);
     server.halt();
-    error_shape(&running.end(), 5);
+    can_be_resumed(&running.end());
     server.restart();
     assert_eq!(content::tables(&target), Vec::<String>::new(), "something became visible");
     succeeds(&source, &target);
@@ -143,8 +150,8 @@ fn source_dies(engine: Engine) {
     let target = Db::fresh(Engine::Sqlite);
     let running = loading(&source, &target);
     server.halt();
-    error_shape(&running.end(), 5);
-    untouched(&target);
+    can_be_resumed(&running.end());
+    assert_eq!(content::tables(&target), Vec::<String>::new(), "something became visible");
     server.restart();
     succeeds(&source, &target);
 }

@@ -14,6 +14,7 @@ mod engine_postgres;
 mod faults;
 mod finding_pages;
 mod killed;
+mod lost;
 mod misfits;
 mod names;
 mod policies;

@@ -124,6 +124,7 @@ fn migrated() -> MigrationReport {
         rows_written: rows,
         rows_rejected: 0,
         rows_filtered: 0,
+        rows_before: 0,
         bytes,
         seconds,
         verified,

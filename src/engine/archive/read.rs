@@ -436,6 +436,10 @@ struct View {
 
 #[async_trait]
 impl Snapshot for View {
+    fn seeks(&self) -> bool {
+        false
+    }
+
     fn readers(&self) -> usize {
         self.readers
     }

@@ -190,6 +190,7 @@ fn request(table: &Table, columns: &[ColumnEntry]) -> ReadRequest {
         key: table.key_columns(),
         batch_rows: DEFAULT_BATCH_ROWS,
         batch_bytes: DEFAULT_BATCH_BYTES,
+        after: None,
         condition: None,
     }
 }

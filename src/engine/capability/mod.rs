@@ -2,10 +2,12 @@
 //! which engine it is talking to. [`Rules`] is pure and works with no connection; [`Source`] has no method that
 //! writes; [`Target`] is a source that can also stage and switch.
 
+mod journal;
 mod rules;
 mod source;
 mod target;
 
+pub use journal::{CHUNK_BYTES, Epoch, Intent, Journal, Unfinished};
 pub use rules::{
     Capabilities, ColumnInput, CommentLimit, KeyLimit, LooseKey, Mapping, NameLimit, Naming, Rules,
 };

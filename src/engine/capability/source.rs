@@ -90,6 +90,8 @@ pub struct ReadRequest {
     pub batch_rows: usize,
     /// Bytes at which a batch is handed on.
     pub batch_bytes: usize,
+    /// Only rows whose key, one whole number, is greater.
+    pub after: Option<i64>,
     /// Only rows for which this is true, in SQL of the database that is read; `None` for all.
     pub condition: Option<String>,
 }
@@ -204,6 +206,17 @@ pub trait Snapshot: Send + Sync {
     /// Writes the engine's own backup into the file of the order: of this view where [`NativeWay::same_view`] says so.
     async fn native_backup(&self, _order: &NativeOrder) -> Result<()> {
         Err(no_native_backup())
+    }
+
+    /// Whether a table can be read from a key on ([`ReadRequest::after`]).
+    fn seeks(&self) -> bool {
+        true
+    }
+
+    /// What tells this state of the source from any other, where the engine can say so; two views of one state have
+    /// the same rows.
+    async fn state(&self) -> Option<String> {
+        None
     }
 
     /// Ends the view and gives its connections back.

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{Matching, Orphans, ReadRequest, Source};
+use super::{Intent, Journal, Matching, Orphans, ReadRequest, Source, Unfinished};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::change::Change;
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
 use crate::model::plan::{ForeignKeyPlan, IndexPlan, Plan, TablePlan};
 use crate::model::view::ViewPlan;
 
@@ -22,8 +22,19 @@ pub trait Target: Source {
     async fn claim(&self) -> Result<Box<dyn Claim>>;
 
     /// Removes what runs that are dead have left here, and answers what that was, each in words that name it. For
-    /// the holder of the claim; what a living run has anywhere is not touched.
-    async fn clear(&self) -> Result<Vec<String>>;
+    /// the holder of the claim; what a living run has anywhere is not touched, nor is the run `keep`.
+    async fn clear(&self, keep: Option<&str>) -> Result<Vec<String>>;
+
+    /// Dead runs whose journal can be gone on with, the latest first.
+    async fn unfinished(&self) -> Result<Vec<Unfinished>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes over the place of a run of [`Target::unfinished`] for a plan of the same hash. From then on that run
+    /// commits nothing more, should it only have been asleep.
+    async fn resume(&self, run: &str, _plan: &Plan) -> Result<Box<dyn Staging>> {
+        Err(Error::internal(format!("run {run} cannot be gone on with")))
+    }
 
     /// Counts the rows that `key` takes for one with another row, as this engine compares. `plan` has one table, of whose
     /// columns `rows` are; nothing of it stays.
@@ -98,11 +109,34 @@ pub trait Staging: Send + Sync {
     /// Makes types and empty tables ([`crate::model::plan::Script::before`]).
     async fn create(&self) -> Result<()>;
 
-    /// Writes rows into a table until the road ends; returns how many, all of them durable within staging. Up to
+    /// Begins a journal: from now on whatever is committed is committed together with its mark. `source` is the state
+    /// of the source that is read. Places that go with their connection keep none.
+    async fn begin_journal(&self, _intent: &Intent, _source: &str) -> Result<()> {
+        Ok(())
+    }
+
+    /// The journal; an empty one where none is kept.
+    async fn journal(&self) -> Result<Journal> {
+        Ok(Journal::default())
+    }
+
+    /// Notes the state of the source that all marks are of; `None` while they are of more than one.
+    async fn note_source(&self, _source: Option<&str>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes all rows out of a table again, and its marks out of the journal.
+    async fn empty(&self, table: &TablePlan) -> Result<()> {
+        Err(Error::internal(format!("table {} cannot be emptied", table.name)))
+    }
+
+    /// Writes rows into a table until the road ends; returns how many, all of them durable within staging. With a
+    /// journal the mark of the last batch is committed with it, and now and then one on the way. Up to
     /// [`super::Capabilities::writers`] calls run at the same time for different tables.
     async fn write(&self, table: &TablePlan, rows: BatchReceiver) -> Result<u64>;
 
-    /// Names and runs the statements after the load, one kind after the other: indexes, constraints, last.
+    /// Names and runs the statements after the load, one kind after the other: indexes, constraints, last. Those that
+    /// the journal says are done are passed over.
     /// `on_statement` hears of each before it runs.
     async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()>;
 
@@ -150,6 +184,9 @@ pub trait Staging: Send + Sync {
     /// replace; these are kept as the change says. `Refused` if one that had to be empty is so no more: then nothing
     /// has changed.
     async fn switch(self: Box<Self>, change: &Change) -> Result<()>;
+
+    /// Leaves the place as it is, for a run that goes on with it.
+    async fn park(self: Box<Self>) {}
 
     /// Removes every trace.
     async fn discard(self: Box<Self>) -> Result<()>;

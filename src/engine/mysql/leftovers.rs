@@ -35,12 +35,25 @@ pub async fn claim(link: &Link, target: &str) -> Result<Box<dyn Claim>> {
     Err(taken(&format!("database \"{target}\"")))
 }
 
-/// Removes what dead runs have left: nobody holds their lock. Only places that say that they belong to this target,
-/// or hold no table at all, are touched.
-pub async fn clear(connection: &mut MySqlConnection, target: &str, rules: &Rules) -> Result<Vec<String>> {
+/// Removes what dead runs have left, but for the place of the run `keep`: nobody holds their lock.
+pub async fn clear(
+    connection: &mut MySqlConnection,
+    target: &str,
+    rules: &Rules,
+    keep: Option<&str>,
+) -> Result<Vec<String>> {
     let mut removed = finish_switches(connection, target, rules).await?;
-    removed.extend(clear_databases(connection, target).await?);
-    removed.extend(clear_prefixes(connection, target).await?);
+    for place in dead(connection, target).await? {
+        if keep == Some(place.run.as_str()) {
+            continue;
+        }
+        place.remove(connection).await?;
+        removed.push(if place.is_database() {
+            format!("database {}", place.database)
+        } else {
+            format!("tables {}*", place.naming.prefix)
+        });
+    }
     Ok(removed)
 }
 
@@ -63,7 +76,7 @@ async fn finish_switches(
     let mut removed = Vec::new();
     for row in rows(connection, "the list of tables", &list).await? {
         let marker = row.word(0);
-        let Some(run_id) = dead(connection, &marker).await? else { continue };
+        let Some(run_id) = run_of(connection, &marker).await? else { continue };
         let change = kept_by(connection, &run_id, &marker).await?;
         exchange::settle(connection, rules, target, &change).await?;
         removed.push(format!("table {marker}"));
@@ -88,7 +101,7 @@ async fn kept_by(connection: &mut MySqlConnection, run_id: &str, marker: &str) -
 }
 
 /// The run that a marker tells of, if that is dead.
-async fn dead(connection: &mut MySqlConnection, marker: &str) -> Result<Option<String>> {
+async fn run_of(connection: &mut MySqlConnection, marker: &str) -> Result<Option<String>> {
     let sql = format!("SELECT run FROM {}", quote(marker));
     let Some(run_id) = rows(connection, "a marker", &sql).await?.first().map(|r| r.word(0)) else {
         return Ok(None);
@@ -102,13 +115,14 @@ async fn exists(connection: &mut MySqlConnection, database: &str) -> Result<bool
     Ok(number(connection, "the list of databases", &sql).await? > 0)
 }
 
-async fn clear_databases(connection: &mut MySqlConnection, target: &str) -> Result<Vec<String>> {
+/// Places of dead runs that belong to this target, or hold no table at all.
+pub async fn dead(connection: &mut MySqlConnection, target: &str) -> Result<Vec<Place>> {
     let prefix = format!("{OURS}stage_");
     let list = format!(
         "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE {}",
         beginning(&prefix)
     );
-    let mut removed = Vec::new();
+    let mut places = Vec::new();
     for row in rows(connection, "the list of databases", &list).await? {
         let name = row.word(0);
         let Some(run_id) = name.strip_prefix(&prefix) else { continue };
@@ -121,29 +135,19 @@ async fn clear_databases(connection: &mut MySqlConnection, target: &str) -> Resu
             _ if !exists(connection, &name).await? => false,
             answer => answer?,
         };
-        if ours {
-            place.remove(connection).await?;
-            removed.push(format!("database {name}"));
-        }
+        places.extend(ours.then_some(place));
     }
-    Ok(removed)
-}
-
-async fn clear_prefixes(connection: &mut MySqlConnection, target: &str) -> Result<Vec<String>> {
     let list = format!(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE \
          '{0}________\\_{1}'",
         OURS.replace('_', "\\_"),
         MARKER.replace('_', "\\_")
     );
-    let mut removed = Vec::new();
     for row in rows(connection, "the list of tables", &list).await? {
-        let Some(run_id) = dead(connection, &row.word(0)).await? else { continue };
-        let place = Place::prefix(&run_id, target);
-        place.remove(connection).await?;
-        removed.push(format!("tables {}*", place.naming.prefix));
+        let run_id = run_of(connection, &row.word(0)).await?;
+        places.extend(run_id.map(|run_id| Place::prefix(&run_id, target)));
     }
-    Ok(removed)
+    Ok(places)
 }
 
 async fn is_alive(connection: &mut MySqlConnection, run_id: &str) -> Result<bool> {

@@ -10,6 +10,7 @@ mod ddl;
 mod exchange;
 mod fault;
 mod inspect;
+mod journal;
 mod leftovers;
 mod mapping;
 mod native;

@@ -16,7 +16,7 @@ use super::types::{literal, quote};
 use super::{backup, fault, inspect, profile};
 use crate::engine::backup::NativeOrder;
 use crate::engine::capability::{Facts, Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
-use crate::engine::condition::where_clause;
+use crate::engine::condition::{selection, where_clause};
 use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell};
@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
         if long {
             list.insert(0, "0".into());
         }
-        let condition = request.condition.as_deref().map(where_clause).unwrap_or_default();
+        let condition = selection(request, quote);
         let sql = format!("SELECT {} FROM {}{condition}", list.join(", "), quote(&request.table));
         Ok(Self { request, decoders, skipped: usize::from(long), sql })
     }
@@ -534,6 +534,7 @@ mod tests {
             key: vec![],
             batch_rows: 1,
             batch_bytes: 1,
+            after: None,
             condition: None,
         };
         assert_eq!(Reader::new(&request).unwrap().sql, "SELECT 0, `c`, `c` + 0e0 FROM `t`");

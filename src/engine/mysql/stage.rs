@@ -6,16 +6,19 @@ use std::sync::PoisonError;
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, MySql, MySqlConnection, MySqlPool};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::connection::{Link, Role, number, rows, run, statement};
+use super::journal::Ledger;
 use super::place::{self, Place};
 use super::types::{Rules, quote};
 use super::write::{self, Commit};
-use super::{Database, data, ddl, exchange, fault, leftovers, profile, read, replace};
+use super::{Database, data, ddl, exchange, fault, journal, leftovers, profile, read, replace};
 use crate::engine::capability::{
-    Claim, Fate, Matching, Naming, Occupied, OnStatement, Orphans, ReadRequest, Rules as _, Staging, Target,
+    Claim, Fate, Intent, Journal, Matching, Naming, Occupied, OnStatement, Orphans, ReadRequest, Rules as _,
+    Staging, Target, Unfinished,
 };
+use crate::engine::claim::taken;
 use crate::engine::condition;
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::change::{Change, Kind, Moved};
@@ -43,9 +46,9 @@ impl Target for Database {
         leftovers::claim(&self.link, &self.facts.namespace).await
     }
 
-    async fn clear(&self) -> Result<Vec<String>> {
+    async fn clear(&self, keep: Option<&str>) -> Result<Vec<String>> {
         let mut connection = self.link.connect(Role::Loader).await?;
-        let removed = leftovers::clear(&mut connection, &self.facts.namespace, &self.rules).await;
+        let removed = leftovers::clear(&mut connection, &self.facts.namespace, &self.rules, keep).await;
         let _ = connection.close().await;
         removed
     }
@@ -76,6 +79,23 @@ impl Target for Database {
         Ok(found)
     }
 
+    async fn unfinished(&self) -> Result<Vec<Unfinished>> {
+        let mut connection = self.link.connect(Role::Loader).await?;
+        let found = journal::unfinished(&mut connection, &self.facts.namespace).await;
+        let _ = connection.close().await;
+        found
+    }
+
+    async fn resume(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
+        let mut guard = self.link.connect(Role::Loader).await?;
+        let dead = leftovers::dead(&mut guard, &self.facts.namespace).await?;
+        let place = dead.into_iter().find(|place| place.run == run);
+        let place = place.ok_or_else(|| taken(&format!("database \"{}\"", self.facts.namespace)))?;
+        place::hold_lock(&mut guard, &place).await?;
+        let ledger = Ledger::take_over(&mut guard, &place).await?;
+        Ok(Box::new(self.build_in(place, guard, run, plan, Some(ledger))))
+    }
+
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
         if plan.scope == Scope::DataOnly {
             let connection = self.link.connect(Role::Loader).await?;
@@ -86,22 +106,7 @@ impl Target for Database {
         let place = Place::database(run, target);
         place::hold_lock(&mut guard, &place).await?;
         let place = self.make_place(&mut guard, place, run, plan).await?;
-        let script = self.rules.script(plan, &place.naming);
-        Ok(Box::new(Stage {
-            run: run.to_owned(),
-            target: target.clone(),
-            pool: self.link.in_database(&place.database).pool(Role::Loader),
-            link: self.link.clone(),
-            guard: Mutex::new(guard),
-            max_packet: self.facts.max_value_bytes,
-            mariadb: self.facts.flavour == Flavour::Mariadb,
-            case_sensitive: self.facts.case_sensitive_names,
-            rules: self.rules.clone(),
-            views: std::sync::Mutex::default(),
-            plan: plan.clone(),
-            place,
-            script,
-        }))
+        Ok(Box::new(self.build_in(place, guard, run, plan, None)))
     }
 
     async fn happened(&self, change: &Change) -> Result<bool> {
@@ -129,6 +134,32 @@ impl Target for Database {
 }
 
 impl Database {
+    fn build_in(
+        &self,
+        place: Place,
+        guard: MySqlConnection,
+        run: &str,
+        plan: &Plan,
+        ledger: Option<Ledger>,
+    ) -> Stage {
+        Stage {
+            run: run.to_owned(),
+            target: self.facts.namespace.clone(),
+            pool: self.link.in_database(&place.database).pool(Role::Loader),
+            link: self.link.clone(),
+            guard: Mutex::new(guard),
+            max_packet: self.facts.max_value_bytes,
+            mariadb: self.facts.flavour == Flavour::Mariadb,
+            case_sensitive: self.facts.case_sensitive_names,
+            rules: self.rules.clone(),
+            views: std::sync::Mutex::default(),
+            plan: plan.clone(),
+            script: self.rules.script(plan, &place.naming),
+            place,
+            ledger: ledger.map(OnceCell::from).unwrap_or_default(),
+        }
+    }
+
     /// A database where that may be made, else a prefix where nothing is in the way, else the right to ask for.
     async fn make_place(
         &self,
@@ -210,6 +241,8 @@ struct Stage {
     rules: Rules,
     /// Views that were made, in order.
     views: std::sync::Mutex<Vec<ViewPlan>>,
+    /// The journal, once it has begun.
+    ledger: OnceCell<Ledger>,
 }
 
 impl Stage {
@@ -314,11 +347,48 @@ impl Staging for Stage {
         self.run_all(&self.script.before, &|_| {}).await
     }
 
+    async fn begin_journal(&self, intent: &Intent, source: &str) -> Result<()> {
+        let mut connection = self.connection().await?;
+        let ledger = Ledger::begin(&mut connection, &self.place, intent, source).await?;
+        // Nobody else begins one.
+        let _ = self.ledger.set(ledger);
+        Ok(())
+    }
+
+    async fn journal(&self) -> Result<Journal> {
+        match self.ledger.get() {
+            Some(ledger) => ledger.read(&mut *self.connection().await?).await,
+            None => Ok(Journal::default()),
+        }
+    }
+
+    async fn note_source(&self, source: Option<&str>) -> Result<()> {
+        match self.ledger.get() {
+            Some(ledger) => ledger.note_source(&mut *self.connection().await?, source).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn empty(&self, table: &TablePlan) -> Result<()> {
+        match self.ledger.get() {
+            Some(ledger) => {
+                let place = self.place.staged(&table.name);
+                ledger.empty(&mut *self.connection().await?, &place, &table.name).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn park(self: Box<Self>) {
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(10), self.pool.close()).await;
+        let _ = self.guard.into_inner().close().await;
+    }
+
     async fn write(&self, table: &TablePlan, rows: BatchReceiver) -> Result<u64> {
         let mut connection = self.connection().await?;
         let name = self.place.naming.table(&table.name);
-        let written =
-            write::write(&mut connection, table, &name, self.max_packet, Commit::Writer, rows).await;
+        let commit = self.ledger.get().map_or(Commit::Writer, Commit::Chunk);
+        let written = write::write(&mut connection, table, &name, self.max_packet, commit, rows).await;
         if written.is_ok() {
             // The next table needs other statements.
             connection.clear_cached_statements().await.map_err(|e| fault::writing("the server", &e))?;
@@ -330,8 +400,20 @@ impl Staging for Stage {
     }
 
     async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {
-        for statements in [&self.script.indexes, &self.script.constraints, &self.script.last] {
-            self.run_all(statements, on_statement).await?;
+        let Some(ledger) = self.ledger.get() else {
+            for statements in [&self.script.indexes, &self.script.constraints, &self.script.last] {
+                self.run_all(statements, on_statement).await?;
+            }
+            return Ok(());
+        };
+        let mut connection = self.connection().await?;
+        let done = ledger.done(&mut connection).await?;
+        let script = &self.script;
+        let statements = script.indexes.iter().chain(&script.constraints).chain(&script.last);
+        for (at, statement) in statements.enumerate().skip(done) {
+            ledger.note_begun(&mut connection, at + 1).await?;
+            self.run_all(std::slice::from_ref(statement), on_statement).await?;
+            ledger.note_done(&mut connection, at + 1).await?;
         }
         Ok(())
     }
@@ -344,7 +426,9 @@ impl Staging for Stage {
             )
             .why("that takes a database of its own, which this user may not create"));
         }
-        self.run_all(&[view.statement()], &|_| {}).await?;
+        // The run that this one goes on with may have made it.
+        let again = format!("DROP VIEW IF EXISTS {}", quote(&view.name));
+        self.run_all(&[Statement { sql: again, ..view.statement() }, view.statement()], &|_| {}).await?;
         self.views.lock().unwrap_or_else(PoisonError::into_inner).push(view.clone());
         Ok(())
     }

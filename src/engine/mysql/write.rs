@@ -10,11 +10,14 @@ use sqlx::{Arguments, AssertSqlSafe, MySqlConnection};
 use super::bind::{self, Encoder};
 use super::connection::run;
 use super::fault;
+use super::journal::Ledger;
 use super::native::NativeType;
 use super::types::quote;
+use crate::engine::capability::CHUNK_BYTES;
 use crate::engine::stream::BatchReceiver;
 use crate::model::batch::Batch;
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::mark::Mark;
 use crate::model::plan::{ColumnPlan, TablePlan};
 use crate::model::schema::DataType;
 
@@ -36,10 +39,12 @@ const COMMIT_BYTES: usize = 64 * 1024 * 1024;
 const PACKET_OVERHEAD: usize = 4 * 1024;
 
 /// Who commits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Commit {
+#[derive(Debug, Clone, Copy)]
+pub enum Commit<'a> {
     /// The writer, now and then and at the end.
     Writer,
+    /// The writer, at the end of each chunk, which is noted in this journal.
+    Chunk(&'a Ledger),
     /// Whoever began the transaction.
     Caller,
 }
@@ -51,10 +56,11 @@ pub async fn write(
     table: &TablePlan,
     name: &str,
     max_packet: Option<u64>,
-    commit: Commit,
+    commit: Commit<'_>,
     rows: BatchReceiver,
 ) -> Result<u64> {
-    let mut filler = Filler::new(table, max_packet, rows)?;
+    let chunk = if matches!(commit, Commit::Chunk(_)) { CHUNK_BYTES } else { usize::MAX };
+    let mut filler = Filler::new(table, max_packet, chunk, rows)?;
     // Between two enums of the same labels the empty text that is none of them goes as it is, which a strict server
     // would refuse. Every other value is of the same type here and there.
     let native = |c: &ColumnPlan| matches!(c.carries, DataType::Native { .. });
@@ -73,6 +79,7 @@ pub async fn write(
         filler.recycle(group);
         next = following?;
     }
+    sender.note(filler.mark).await?;
     sender.transaction("COMMIT").await?;
     let written = sender.written;
     if has_enum {
@@ -90,6 +97,8 @@ struct Group {
     bytes: usize,
     /// Where the rows come from, so that one that the server refuses can be named: a batch and its first row here.
     from: Vec<(Arc<Batch>, usize)>,
+    /// A chunk ends with it, and has come this far.
+    ends: Option<Mark>,
 }
 
 impl Group {
@@ -117,10 +126,15 @@ struct Filler<'a> {
     full: usize,
     /// Batch that is being bound, and its next row.
     current: Option<(Arc<Batch>, usize)>,
+    /// Bytes of a chunk, and how many this one has.
+    chunk: usize,
+    bytes: usize,
+    /// How far the table has come since the last chunk.
+    mark: Option<Mark>,
 }
 
 impl<'a> Filler<'a> {
-    fn new(table: &'a TablePlan, max_packet: Option<u64>, rows: BatchReceiver) -> Result<Self> {
+    fn new(table: &'a TablePlan, max_packet: Option<u64>, chunk: usize, rows: BatchReceiver) -> Result<Self> {
         let mut encoders = Vec::new();
         for column in table.copied() {
             encoders.push(Encoder::of(column).ok_or_else(|| {
@@ -128,7 +142,7 @@ impl<'a> Filler<'a> {
             })?);
         }
         let max_packet = max_packet.and_then(|n| usize::try_from(n).ok()).unwrap_or(16 * 1024 * 1024);
-        Ok(Self { table, encoders, max_packet, rows, full: 0, current: None })
+        Ok(Self { table, encoders, max_packet, rows, full: 0, current: None, chunk, bytes: 0, mark: None })
     }
 
     /// The next group; `None` when all rows have been in one.
@@ -146,6 +160,7 @@ impl<'a> Filler<'a> {
                 self.full = full_rows(&batch, self.encoders.len());
             }
             if batch.rows() == first {
+                self.mark = batch.mark();
                 self.give_back(batch);
                 continue;
             }
@@ -160,6 +175,13 @@ impl<'a> Filler<'a> {
                 self.bind(&mut group, &batch, row)?;
                 group.rows += 1;
                 group.bytes += size;
+            }
+            self.mark = batch.mark();
+            self.bytes += batch.byte_size();
+            if self.bytes >= self.chunk {
+                self.bytes = 0;
+                group.ends = self.mark.take();
+                return Ok(Some(group));
             }
         }
     }
@@ -213,13 +235,18 @@ struct Sender<'a> {
     connection: &'a mut MySqlConnection,
     table: &'a str,
     insert: Insert,
-    commit: Commit,
+    commit: Commit<'a>,
     written: u64,
     uncommitted: usize,
 }
 
 impl<'a> Sender<'a> {
-    fn new(connection: &'a mut MySqlConnection, table: &'a TablePlan, name: &str, commit: Commit) -> Self {
+    fn new(
+        connection: &'a mut MySqlConnection,
+        table: &'a TablePlan,
+        name: &str,
+        commit: Commit<'a>,
+    ) -> Self {
         let columns: Vec<String> = table.copied().map(|c| quote(&c.name)).collect();
         let marks: Vec<&str> = table.copied().map(mark).collect();
         let insert = Insert::new(name, &columns, &marks);
@@ -231,7 +258,7 @@ impl<'a> Sender<'a> {
     }
 
     async fn transaction(&mut self, sql: &str) -> Result<()> {
-        if self.commit == Commit::Caller {
+        if matches!(self.commit, Commit::Caller) {
             return Ok(());
         }
         run(self.connection, sql).await.map_err(|e| fault::writing(&self.what(), &e))
@@ -247,12 +274,22 @@ impl<'a> Sender<'a> {
         }
         self.written += u64::try_from(group.rows).unwrap_or(u64::MAX);
         self.uncommitted += group.bytes;
-        if self.uncommitted >= COMMIT_BYTES && self.commit == Commit::Writer {
+        let full = self.uncommitted >= COMMIT_BYTES && matches!(self.commit, Commit::Writer);
+        if full || group.ends.is_some() {
             self.uncommitted = 0;
+            self.note(group.ends).await?;
             self.transaction("COMMIT").await?;
             self.transaction("START TRANSACTION").await?;
         }
         Ok(())
+    }
+
+    /// Notes how far the table has come, where a journal is kept.
+    async fn note(&mut self, mark: Option<Mark>) -> Result<()> {
+        match (self.commit, mark) {
+            (Commit::Chunk(ledger), Some(mark)) => ledger.note(self.connection, self.table, mark).await,
+            _ => Ok(()),
+        }
     }
 
     /// The server's refusal, with the row's key where the server says which row it was.

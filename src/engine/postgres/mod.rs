@@ -33,7 +33,7 @@ use crate::engine::backup::NativeWay;
 use crate::engine::blocking;
 use crate::engine::capability::{
     Claim, Facts, Health, Matching, MissingRight, Naming, Occupied, Rules, Snapshot, Source, Staging,
-    TableSize, Target,
+    TableSize, Target, Unfinished,
 };
 use crate::engine::dump::DumpDialect;
 use crate::engine::stream::BatchReceiver;
@@ -304,8 +304,17 @@ impl Target for Postgres {
         stage::claim(&self.connector, &self.facts.namespace).await
     }
 
-    async fn clear(&self) -> Result<Vec<String>> {
-        stage::clear(&self.connector).await
+    async fn clear(&self, keep: Option<&str>) -> Result<Vec<String>> {
+        stage::clear(&self.connector, keep).await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Unfinished>> {
+        stage::unfinished(&self.connector).await
+    }
+
+    async fn resume(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
+        let script = self.rules.script(plan, &Naming::default());
+        stage::resume(&self.connector, &self.facts.namespace, run, plan, script).await
     }
 
     async fn collisions(&self, plan: &Plan, key: &IndexPlan, rows: BatchReceiver) -> Result<Matching> {

@@ -9,7 +9,7 @@ use super::fault::fault;
 use super::types::{quote, split_type};
 use super::wire::{self, Reason};
 use crate::engine::capability::{ReadColumn, ReadRequest};
-use crate::engine::condition::where_clause;
+use crate::engine::condition::selection;
 use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell};
@@ -107,7 +107,7 @@ pub(super) async fn copy_out(
         return Ok(());
     }
     let (selected, decoders): (Vec<_>, Vec<_>) = request.columns.iter().map(plan).unzip();
-    let condition = request.condition.as_deref().map(where_clause).unwrap_or_default();
+    let condition = selection(request, quote);
     let sql =
         format!("COPY (SELECT {} FROM {from}{condition}) TO STDOUT (FORMAT binary)", selected.join(", "));
     let failed = |cause: &sqlx::Error| {

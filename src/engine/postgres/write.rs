@@ -6,8 +6,10 @@ use sqlx::postgres::PgConnection;
 use super::encode::{Encoder, encoder, fits, put_binary, put_text};
 use super::fault::fault;
 use super::read::value_error;
+use super::stage::Ledger;
 use super::types::quote;
 use super::wire;
+use crate::engine::capability::CHUNK_BYTES;
 use crate::engine::stream::BatchReceiver;
 use crate::model::batch::Batch;
 use crate::model::error::{Error, ErrorKind, Result};
@@ -20,12 +22,14 @@ const BUFFER: usize = 512 * 1024;
 /// nobody should have to wait for the end of a large table to hear of its first row.
 const SEGMENT: usize = 256 * 1024 * 1024;
 
-/// Loads rows into `into` (a quoted name) until the road ends; returns how many. After an error the session is in
+/// Loads rows into `into` (a quoted name) until the road ends; returns how many. With a journal, each COPY is one
+/// transaction with the mark of its last batch. After an error the session is in
 /// the middle of something and has to be given up.
 pub(super) async fn copy_in(
     session: &mut PgConnection,
     into: &str,
     table: &TablePlan,
+    ledger: Option<&Ledger>,
     rows: &mut BatchReceiver,
 ) -> Result<u64> {
     let columns: Vec<&ColumnPlan> = table.copied().collect();
@@ -51,14 +55,21 @@ pub(super) async fn copy_in(
         sqlx::raw_sql("SET lc_monetary TO 'C'").execute(&mut *session).await.map_err(|e| failed(&e))?;
     }
     let mut writer = Writer { table, columns, encoders, binary, buffer: Vec::with_capacity(2 * BUFFER) };
+    let segment = if ledger.is_some() { CHUNK_BYTES } else { SEGMENT };
     let (mut total, mut ended) = (0, false);
     while !ended {
+        if ledger.is_some() {
+            // What a crash of the server takes back it takes back with its mark; the switch waits for the disk.
+            let begin = "BEGIN; SET LOCAL synchronous_commit TO off";
+            sqlx::raw_sql(begin).execute(&mut *session).await.map_err(|e| failed(&e))?;
+        }
+        let mut mark = None;
         let mut copy = session.copy_in_raw(&sql).await.map_err(|e| failed(&e))?;
         if binary {
             writer.buffer.extend_from_slice(wire::HEADER);
         }
         let (mut sent, mut count) = (0, 0);
-        while sent < SEGMENT {
+        while sent < segment {
             let Some(batch) = rows.recv().await else {
                 ended = true;
                 break;
@@ -69,6 +80,7 @@ pub(super) async fn copy_in(
                 return Err(error);
             }
             count += u64::try_from(batch.rows()).unwrap_or(u64::MAX);
+            mark = batch.mark();
             rows.recycle(batch);
             if writer.buffer.len() >= BUFFER {
                 // The driver copies what it is given: in pieces, so that a very long value is not there once more.
@@ -89,6 +101,12 @@ pub(super) async fn copy_in(
             let what = format!("table {} took {stored} of {count} rows", quote(&table.name));
             return Err(Error::new(ErrorKind::Write, what)
                 .next("see whether a trigger or rule of the table drops rows"));
+        }
+        if let Some(ledger) = ledger {
+            if let Some(mark) = mark {
+                ledger.note(session, &table.name, mark).await?;
+            }
+            sqlx::raw_sql("COMMIT").execute(&mut *session).await.map_err(|e| failed(&e))?;
         }
         total += count;
     }

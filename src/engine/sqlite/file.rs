@@ -1,5 +1,6 @@
 //! Database files: finding them, opening them so that a hostile file harms nobody, and SQLite's errors in our words.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,9 @@ const MAX_VALUE_BYTES: u64 = 1_000_000_000;
 /// All that SQLite may hold at once. An expression in a schema can ask for any number of values of that size; the
 /// largest value there can be, read, kept in a batch and written, needs about three times itself.
 const MAX_MEMORY_BYTES: i64 = 4 << 30;
+
+/// How coarse the times of a file may be.
+const CLOCK: Duration = Duration::from_millis(100);
 
 /// What a connection may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +142,29 @@ pub fn facts(connection: &Connection, real: &Path) -> Result<Facts> {
     let metadata = fs::metadata(real).map_err(|e| not_readable(real, &e))?;
     let identity = format!("{}:{}", metadata.dev(), metadata.ino());
     Ok(Facts { encoding, size: u64::try_from(size).ok(), ..blank_facts(identity, latency) })
+}
+
+/// What changes whenever a program changes a database: sizes and times of its file and of its write-ahead log. `None`
+/// where it has changed so lately that the clock of the file system would not tell another change from it. Only looked
+/// at, never opened: closing a file drops the locks that this process has on it.
+pub fn state(real: &Path) -> Option<String> {
+    let mut log = real.as_os_str().to_owned();
+    log.push("-wal");
+    let mut state = String::new();
+    for file in [real, Path::new(&log)] {
+        let Ok(metadata) = fs::metadata(file) else { continue };
+        if metadata.len() == 0 {
+            continue;
+        }
+        if metadata.modified().ok()?.elapsed().ok()? < CLOCK {
+            return None;
+        }
+        let (m, c) = ((metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec()));
+        let id = (metadata.dev(), metadata.ino(), metadata.len());
+        // Writing to a String cannot fail.
+        let _ = write!(state, "{id:?}{m:?}{c:?}");
+    }
+    Some(state)
 }
 
 /// Facts about a file that does not exist yet: the same folder and name are the same file.

@@ -75,25 +75,31 @@ impl Claim for FileClaim {
     async fn release(self: Box<Self>) {}
 }
 
-/// Removes the staging files of dead runs, whoever lives holds a lock on its own, and tables that only say of a switch
-/// that it has happened: the history of this TechCare folder has been asked before.
-pub fn clear(path: &Path) -> Result<Vec<String>> {
+/// Staging files of a database, whoever they belong to, each with the name of its run.
+pub fn staged(path: &Path) -> Result<Vec<(String, PathBuf)>> {
     let (folder, name) = place(path)?;
     let prefix = prefix(&name);
     let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
+    // A journal goes with its file; alone it would look like one that nobody holds.
+    let is_journal = |run: &str| JOURNALS.iter().any(|suffix| run.ends_with(suffix));
+    let run_of = |entry: &fs::DirEntry| {
+        let run = entry.file_name().to_str()?.strip_prefix(&prefix)?.to_owned();
+        (!is_journal(&run) && entry.file_type().is_ok_and(|t| t.is_file())).then_some(run)
+    };
+    Ok(entries.flatten().filter_map(|entry| Some((run_of(&entry)?, entry.path()))).collect())
+}
+
+/// Removes the staging files of dead runs, but for that of the run `keep`: whoever lives holds a lock on its own. And
+/// tables that only say of a switch that it has happened: the history of this TechCare folder has been asked before.
+pub fn clear(path: &Path, keep: Option<&str>) -> Result<Vec<String>> {
     let mut removed = Vec::new();
-    for entry in entries.flatten() {
-        // A journal goes with its file; alone it would look like one that nobody holds.
-        let is_journal = |n: &str| JOURNALS.iter().any(|suffix| n.ends_with(suffix));
-        let is_ours = entry.file_name().to_str().is_some_and(|n| n.starts_with(&prefix) && !is_journal(n));
-        if !is_ours || !entry.file_type().is_ok_and(|t| t.is_file()) {
-            continue;
-        }
-        if let Ok(file) = File::open(entry.path())
-            && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+    for (run, file) in staged(path)? {
+        if keep != Some(run.as_str())
+            && let Ok(open) = File::open(&file)
+            && rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive).is_ok()
         {
-            remove(&entry.path());
-            removed.push(format!("file {}", entry.path().display()));
+            remove(&file);
+            removed.push(format!("file {}", file.display()));
         }
     }
     if let Some(real) = file::find(path)? {

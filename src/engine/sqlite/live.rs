@@ -361,7 +361,8 @@ impl Staging for TransactionStaging {
 
     async fn write(&self, table: &TablePlan, mut rows: BatchReceiver) -> Result<u64> {
         let table = table.clone();
-        let written = self.pool.run(move |connection| write::rows(connection, &table, &mut rows)).await;
+        let written =
+            self.pool.run(move |connection| write::rows(connection, &table, false, &mut rows)).await;
         written.map_err(|e| with_free_space(e, &self.target))
     }
 

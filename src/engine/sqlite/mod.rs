@@ -9,6 +9,7 @@ mod definition;
 mod exchange;
 mod file;
 mod inspect;
+mod journal;
 mod leftovers;
 mod live;
 mod origins;
@@ -39,7 +40,7 @@ use super::backup::NativeWay;
 use super::blocking;
 use super::dump::DumpDialect;
 use crate::engine::capability::{
-    Claim, Facts, Matching, Naming, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target,
+    Claim, Facts, Matching, Naming, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target, Unfinished,
 };
 use crate::engine::condition;
 use crate::engine::stream::BatchReceiver;
@@ -229,9 +230,24 @@ impl Target for Database {
         blocking::run(move || Ok(Box::new(leftovers::FileClaim::take(&path)?) as Box<dyn Claim>)).await
     }
 
-    async fn clear(&self) -> Result<Vec<String>> {
+    async fn clear(&self, keep: Option<&str>) -> Result<Vec<String>> {
+        let (path, keep) = (self.path.clone(), keep.map(str::to_owned));
+        blocking::run(move || leftovers::clear(&path, keep.as_deref())).await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Unfinished>> {
         let path = self.path.clone();
-        blocking::run(move || leftovers::clear(&path)).await
+        blocking::run(move || journal::unfinished(&path)).await
+    }
+
+    async fn resume(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
+        let (path, run, plan) = (self.path.clone(), run.to_owned(), plan.clone());
+        blocking::run(move || {
+            let real = file::find(&path)?;
+            Ok(Box::new(stage::FileStaging::take_over(&path, real.as_deref(), &run, &plan)?)
+                as Box<dyn Staging>)
+        })
+        .await
     }
 
     async fn collisions(&self, plan: &Plan, key: &IndexPlan, mut rows: BatchReceiver) -> Result<Matching> {
@@ -245,7 +261,7 @@ impl Target for Database {
             for statement in SqliteRules.script(&plan, &Naming::default()).before {
                 connection.execute_batch(&statement.sql).map_err(failed)?;
             }
-            write::rows(&connection, table, &mut rows)?;
+            write::rows(&connection, table, false, &mut rows)?;
             let from = format!("main.{}", quote(&table.name));
             collisions(&connection, table, &condition::collisions(table, &from, &key, quote, str::to_owned))
                 .map_err(failed)

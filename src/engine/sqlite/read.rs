@@ -18,7 +18,7 @@ use super::{backup, inspect, orphans, profile};
 use crate::engine::backup::NativeOrder;
 use crate::engine::blocking;
 use crate::engine::capability::{Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
-use crate::engine::condition::where_clause;
+use crate::engine::condition::{selection, where_clause};
 use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{Batch, Cell, RowKey, Shape, ShapeColumn};
@@ -137,7 +137,7 @@ impl<'a> Column<'a> {
 fn select(request: &ReadRequest, rowid: Option<&str>) -> String {
     let mut names: Vec<String> = request.columns.iter().map(|c| format!("t.{}", quote(&c.name))).collect();
     names.extend(rowid.map(|name| format!("t.{name}")));
-    let condition = request.condition.as_deref().map(where_clause).unwrap_or_default();
+    let condition = selection(request, |name| format!("t.{}", quote(name)));
     format!("SELECT {} FROM main.{} AS t{condition}", names.join(", "), quote(&request.table))
 }
 
@@ -310,22 +310,29 @@ impl Pool {
 /// One instant of a file.
 pub struct SqliteSnapshot {
     pool: Pool,
+    state: Option<String>,
 }
 
 impl SqliteSnapshot {
     /// Begins; blocks while another program commits.
     pub fn begin(real: &Path, readers: usize) -> Result<Self> {
         let readers = readers.max(1);
+        let before = file::state(real);
+        let of = |connections| Self {
+            pool: Pool::new(connections),
+            // The same after the view began as before: then it is the state that is seen.
+            state: before.clone().filter(|before| file::state(real).as_ref() == Some(before)),
+        };
         for _ in 0..BEGIN_TRIES {
             match begin_together(real, readers)? {
-                Some(connections) => return Ok(Self { pool: Pool::new(connections) }),
+                Some(connections) => return Ok(of(connections)),
                 None => std::thread::sleep(Duration::from_millis(10)),
             }
         }
         // Somebody commits all the time: one reader is one instant whatever happens.
         let connection = file::open(real, Access::Read)?;
         begin(&connection, real)?;
-        Ok(Self { pool: Pool::new(vec![connection]) })
+        Ok(of(vec![connection]))
     }
 }
 
@@ -436,6 +443,10 @@ impl Snapshot for SqliteSnapshot {
                     .map_err(|e| failure(ErrorKind::Read, "cannot check the foreign keys of the source", &e))
             })
             .await
+    }
+
+    async fn state(&self) -> Option<String> {
+        self.state.clone()
     }
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {

@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -14,9 +15,12 @@ use tokio::task::JoinHandle;
 use super::ddl::{SqliteRules, quote};
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
-use super::{exchange, leftovers, live, orphans, write};
+use super::{exchange, journal, leftovers, live, orphans, write};
 use crate::engine::blocking;
-use crate::engine::capability::{Fate, Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
+use crate::engine::capability::{
+    Fate, Intent, Journal, Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging,
+};
+use crate::engine::claim::taken;
 use crate::engine::condition;
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::change::{Aside, Change, Kind, Moved};
@@ -39,6 +43,8 @@ pub struct FileStaging {
     place: Place,
     /// SQLite's own look at the finished file, on a thread beside whoever reads it back.
     check: Mutex<Option<JoinHandle<Result<()>>>>,
+    /// A journal is kept in the file.
+    journaled: AtomicBool,
 }
 
 /// Where things are.
@@ -53,18 +59,40 @@ struct Place {
     lock: File,
 }
 
+impl Place {
+    fn of(
+        path: &Path,
+        live: Option<&Path>,
+        run: &str,
+        lock: impl FnOnce(&Path) -> Result<File>,
+    ) -> Result<Self> {
+        let (folder, name) = file::place(live.unwrap_or(path))?;
+        let staged = folder.join(format!("{}{run}", leftovers::prefix(&name)));
+        let lock = lock(&staged)?;
+        Ok(Self { staged, target: folder.join(&name), live: live.is_some(), lock })
+    }
+}
+
 impl FileStaging {
     /// Makes the empty file. `live` is the real path of the target if it exists.
     pub fn make(path: &Path, live: Option<&Path>, run: &str, plan: &Plan) -> Result<Self> {
-        let (folder, name) = match live {
-            Some(real) => file::place(real)?,
-            None => file::place(path)?,
-        };
-        let staged = folder.join(format!("{}{run}", leftovers::prefix(&name)));
         let layout = live.map(Layout::of).transpose()?.unwrap_or_default();
-        let lock = create(&staged)?;
-        let place = Place { staged, target: folder.join(&name), live: live.is_some(), lock };
-        match prepare(&place.staged, &layout) {
+        Self::over(Place::of(path, live, run, create)?, run, plan, false, |staged| prepare(staged, &layout))
+    }
+
+    /// Takes over the file of a dead run.
+    pub fn take_over(path: &Path, live: Option<&Path>, run: &str, plan: &Plan) -> Result<Self> {
+        Self::over(Place::of(path, live, run, lock)?, run, plan, true, reopen)
+    }
+
+    fn over(
+        place: Place,
+        run: &str,
+        plan: &Plan,
+        journaled: bool,
+        open: impl FnOnce(&Path) -> Result<Connection>,
+    ) -> Result<Self> {
+        match open(&place.staged) {
             Ok(connection) => Ok(Self {
                 run: run.to_owned(),
                 plan: Arc::new(plan.clone()),
@@ -73,12 +101,19 @@ impl FileStaging {
                 pool: Pool::new(vec![connection]),
                 place,
                 check: Mutex::new(None),
+                journaled: AtomicBool::new(journaled),
             }),
             Err(error) => {
-                remove(&place.staged);
+                if !journaled {
+                    remove(&place.staged);
+                }
                 Err(with_free_space(error, &place.staged))
             }
         }
+    }
+
+    fn is_journaled(&self) -> bool {
+        self.journaled.load(Ordering::Relaxed)
     }
 
     /// Starts the check; it needs no more than the file, which nobody writes to from now on.
@@ -128,16 +163,23 @@ impl Staging for FileStaging {
     }
 
     async fn write(&self, table: &TablePlan, mut rows: BatchReceiver) -> Result<u64> {
-        let table = table.clone();
-        self.run(move |connection| write::rows(connection, &table, &mut rows)).await
+        let (table, journaled) = (table.clone(), self.is_journaled());
+        self.run(move |connection| write::rows(connection, &table, journaled, &mut rows)).await
     }
 
     async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {
         let script = &self.script;
-        for statement in script.indexes.iter().chain(&script.constraints).chain(&script.last) {
+        let journaled = self.is_journaled();
+        let done = if journaled { self.run(|connection| journal::done(connection)).await? } else { 0 };
+        let statements = script.indexes.iter().chain(&script.constraints).chain(&script.last);
+        for (at, statement) in statements.enumerate().skip(done) {
             on_statement(&statement.what);
             let statement = statement.clone();
-            self.run(move |connection| execute(connection, &statement)).await?;
+            if journaled {
+                self.run(move |connection| execute_noted(connection, &statement, at + 1)).await?;
+            } else {
+                self.run(move |connection| execute(connection, &statement)).await?;
+            }
         }
         self.run(|connection| make_a_database(connection)).await?;
         self.begin_check();
@@ -148,13 +190,49 @@ impl Staging for FileStaging {
         // It reads the whole file, and nobody can write meanwhile.
         self.checked().await?;
         let statement = view.statement();
-        self.run(move |connection| execute(connection, &statement)).await
+        // The run that this one goes on with may have made it.
+        let again = format!("DROP VIEW IF EXISTS main.{}", quote(&view.name));
+        let again = Statement { sql: again, ..view.statement() };
+        self.run(move |connection| {
+            execute(connection, &again)?;
+            execute(connection, &statement)
+        })
+        .await
     }
 
     async fn drop_view(&self, view: &ViewPlan) -> Result<()> {
         let sql = format!("DROP VIEW main.{}", quote(&view.name));
         let statement = Statement { sql, ..view.statement() };
         self.run(move |connection| execute(connection, &statement)).await
+    }
+
+    async fn begin_journal(&self, intent: &Intent, source: &str) -> Result<()> {
+        let (intent, source) = (intent.clone(), source.to_owned());
+        self.run(move |connection| journal::begin(connection, &intent, &source)).await?;
+        self.journaled.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn journal(&self) -> Result<Journal> {
+        if !self.is_journaled() {
+            return Ok(Journal::default());
+        }
+        self.run(|connection| journal::read(connection)).await
+    }
+
+    async fn note_source(&self, source: Option<&str>) -> Result<()> {
+        let source = source.map(str::to_owned);
+        self.run(move |connection| journal::note_source(connection, source.as_deref())).await
+    }
+
+    async fn empty(&self, table: &TablePlan) -> Result<()> {
+        let name = table.name.clone();
+        self.run(move |connection| journal::empty(connection, &name)).await
+    }
+
+    async fn park(self: Box<Self>) {
+        let _ = self.checked().await;
+        self.pool.close().await;
     }
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
@@ -233,7 +311,10 @@ impl Staging for FileStaging {
     }
 
     async fn switch(self: Box<Self>, change: &Change) -> Result<()> {
-        let checked = self.checked().await;
+        let mut checked = self.checked().await;
+        if checked.is_ok() && self.is_journaled() {
+            checked = self.run(|connection| journal::remove(connection)).await;
+        }
         self.pool.close().await;
         let Self { place, plan, .. } = *self;
         let change = change.clone();
@@ -301,19 +382,49 @@ fn create(staged: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Opens the new file for the load. Nothing has to survive a crash before the switch, so nothing waits for the
-/// disk; the journal stays in memory, so that a refused statement is taken back and the row at fault can be named.
+/// A file that a dead run left, locked.
+fn lock(staged: &Path) -> Result<File> {
+    let file = OpenOptions::new().read(true).write(true).open(staged);
+    let file = file.map_err(|e| file::not_made(staged, &e))?;
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| taken(&staged.display().to_string()))?;
+    Ok(file)
+}
+
+/// Opens the new file for the load. Nothing has to survive a loss of power before the switch, so nothing waits for the
+/// disk; but a run that is killed can be gone on with, so the journal is a file.
 fn prepare(staged: &Path, layout: &Layout) -> Result<Connection> {
     let connection = file::open(staged, Access::Write)?;
-    let set = || -> rusqlite::Result<()> {
-        connection.pragma_update(None, "page_size", layout.page_size)?;
-        connection.pragma_update(None, "encoding", &layout.encoding)?;
-        connection.pragma_update(None, "synchronous", "OFF")?;
-        connection.pragma_update(None, "cache_size", -16_384)?;
-        connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))
-    };
-    set().map_err(|e| failure(ErrorKind::Write, format!("cannot prepare {}", staged.display()), &e))?;
+    connection
+        .pragma_update(None, "page_size", layout.page_size)
+        .and_then(|()| connection.pragma_update(None, "encoding", &layout.encoding))
+        .and_then(|()| set(&connection))
+        .map_err(|e| failure(ErrorKind::Write, format!("cannot prepare {}", staged.display()), &e))?;
     Ok(connection)
+}
+
+/// Opens the file of a dead run for the same.
+fn reopen(staged: &Path) -> Result<Connection> {
+    let connection = file::open(staged, Access::Write)?;
+    set(&connection)
+        .map_err(|e| failure(ErrorKind::Write, format!("cannot prepare {}", staged.display()), &e))?;
+    Ok(connection)
+}
+
+fn set(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(()))
+}
+
+/// Runs one statement after the load, in one transaction with the note that it is done.
+fn execute_noted(connection: &mut Connection, statement: &Statement, done: usize) -> Result<()> {
+    let failed =
+        |e: rusqlite::Error| failure(ErrorKind::Write, format!("cannot make {}", statement.what), &e);
+    let transaction = connection.transaction().map_err(failed)?;
+    execute(&transaction, statement)?;
+    journal::note_done(&transaction, done)?;
+    transaction.commit().map_err(failed)
 }
 
 /// Runs statements in one transaction.

@@ -8,35 +8,67 @@ use rusqlite::{Connection, Statement, ToSql};
 use super::cell;
 use super::ddl::{column_list, quote};
 use super::file::failure;
+use super::journal;
 use super::types::{self, Affinity};
+use crate::engine::capability::CHUNK_BYTES;
 use crate::engine::stream::BatchReceiver;
 use crate::model::batch::Batch;
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::mark::Mark;
 use crate::model::plan::{ColumnPlan, TablePlan};
 use crate::model::schema::DataType;
 
 /// Rows of one statement; more saves nothing (`design/reference/stack.md`).
 const ROWS: usize = 64;
 
-/// Writes all rows that arrive; in a transaction of its own unless one is open.
-pub fn rows(connection: &Connection, table: &TablePlan, receiver: &mut BatchReceiver) -> Result<u64> {
-    let begin = |sql: &str| {
+/// Writes all rows that arrive; in transactions of its own unless one is open. With a journal each of them is a chunk
+/// with its mark.
+pub fn rows(
+    connection: &Connection,
+    table: &TablePlan,
+    journaled: bool,
+    receiver: &mut BatchReceiver,
+) -> Result<u64> {
+    let run = |sql: &str| {
         let what = || format!("cannot write table {}", quote(&table.name));
         connection.execute_batch(sql).map_err(|e| failure(ErrorKind::Write, what(), &e))
     };
     if !connection.is_autocommit() {
-        return Writer::new(connection, table)?.all(receiver);
+        return Ok(Writer::new(connection, table)?.chunk(receiver, usize::MAX)?.rows);
     }
-    begin("BEGIN IMMEDIATE")?;
-    let done = Writer::new(connection, table).and_then(|mut w| w.all(receiver));
-    match done {
-        Ok(rows) => begin("COMMIT").map(|()| rows),
-        Err(error) => {
-            // The error that matters is the first one.
-            let _ = connection.execute_batch("ROLLBACK");
-            Err(error)
+    let most = if journaled { CHUNK_BYTES } else { usize::MAX };
+    let mut written = 0;
+    loop {
+        run("BEGIN IMMEDIATE")?;
+        let done =
+            Writer::new(connection, table).and_then(|mut w| w.chunk(receiver, most)).and_then(|chunk| {
+                let noted =
+                    chunk.mark.filter(|_| journaled).map(|mark| journal::note(connection, &table.name, mark));
+                noted.transpose().map(|_| chunk)
+            });
+        match done {
+            Ok(chunk) => {
+                run("COMMIT")?;
+                written += chunk.rows;
+                if chunk.ended {
+                    return Ok(written);
+                }
+            }
+            Err(error) => {
+                // The error that matters is the first one.
+                let _ = connection.execute_batch("ROLLBACK");
+                return Err(error);
+            }
         }
     }
+}
+
+/// What one transaction has taken in.
+struct Chunk {
+    rows: u64,
+    mark: Option<Mark>,
+    /// The road has ended with it.
+    ended: bool,
 }
 
 struct Writer<'a> {
@@ -74,23 +106,31 @@ impl<'a> Writer<'a> {
         Ok(Self { table, columns, many, one, rows_of_many, scratch: String::new() })
     }
 
-    fn all(&mut self, receiver: &mut BatchReceiver) -> Result<u64> {
-        let mut written = 0;
-        while let Some(batch) = receiver.blocking_recv() {
+    /// Takes batches until they have come to `most` bytes, or the road ends.
+    fn chunk(&mut self, receiver: &mut BatchReceiver, most: usize) -> Result<Chunk> {
+        let mut chunk = Chunk { rows: 0, mark: None, ended: false };
+        let mut bytes = 0;
+        while bytes < most {
+            let Some(batch) = receiver.blocking_recv() else {
+                chunk.ended = true;
+                break;
+            };
             let rows = batch.rows();
             let mut at = 0;
             while at < rows {
                 let take = if rows - at >= self.rows_of_many { self.rows_of_many } else { 1 };
-                self.chunk(&batch, at, take)?;
+                self.some(&batch, at, take)?;
                 at += take;
             }
-            written += u64::try_from(rows).unwrap_or(0);
+            chunk.rows += u64::try_from(rows).unwrap_or(0);
+            chunk.mark = batch.mark();
+            bytes += batch.byte_size();
             receiver.recycle(batch);
         }
-        Ok(written)
+        Ok(chunk)
     }
 
-    fn chunk(&mut self, batch: &Batch, first: usize, rows: usize) -> Result<()> {
+    fn some(&mut self, batch: &Batch, first: usize, rows: usize) -> Result<()> {
         let statement = if rows == 1 { &mut self.one } else { &mut self.many };
         let mut parameter = 0;
         for row in first..first + rows {
@@ -109,7 +149,7 @@ impl<'a> Writer<'a> {
             // SQLite has taken the whole statement back: row by row it says which one it was.
             Err(e) => {
                 for row in first..first + rows {
-                    self.chunk(batch, row, 1)?;
+                    self.some(batch, row, 1)?;
                 }
                 Err(failure(ErrorKind::Write, format!("cannot write table {}", quote(&self.table.name)), &e))
             }

@@ -81,6 +81,7 @@ fn request(table: &Table, rules: &dyn Rules) -> ReadRequest {
         key: Vec::new(),
         batch_rows: DEFAULT_BATCH_ROWS,
         batch_bytes: DEFAULT_BATCH_BYTES,
+        after: None,
         condition: None,
     }
 }

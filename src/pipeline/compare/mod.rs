@@ -93,6 +93,7 @@ fn request(pair: &TablePair, side: Side) -> ReadRequest {
         table: if side == Side::Here { pair.name.clone() } else { pair.other.clone() },
         key: pair.key.iter().map(|at| columns[*at].name.clone()).collect(),
         columns,
+        after: None,
         condition: None,
         batch_rows: batch.rows,
         batch_bytes: batch.bytes,

@@ -21,6 +21,7 @@ use crate::engine::judge::Judge;
 use crate::engine::stream::BatchReceiver;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
+use crate::model::mark::Mark;
 use crate::model::plan::{Plan, Scope, Statement, TablePlan};
 use crate::model::report::TableReport;
 use crate::model::view::ViewPlan;
@@ -114,7 +115,7 @@ async fn rows(
 ) -> Result<(Pen, Copied)> {
     let (plan, dialect, cancel) = (table.clone(), dialect.clone(), settings.cancel.clone());
     let write = |rows| blocking::run(move || pen.rows(&plan, dialect.as_ref(), rows, &cancel));
-    copy::carry(snapshot, table, settings.batch, judge, &settings.observer, write).await
+    copy::carry(snapshot, table, settings.batch, Mark::default(), judge, &settings.observer, write).await
 }
 
 /// A file that is being written, and what has to be remembered of it.

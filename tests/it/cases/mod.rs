@@ -15,6 +15,7 @@ mod mysql;
 mod mysql_objects;
 mod objects;
 mod refused;
+mod resume;
 mod rollback;
 mod roundtrip;
 mod rows;

@@ -131,14 +131,19 @@ impl Running {
                 .try_fold(0, |from, text| lines[from..].find(text).map(|at| from + at + text.len()))
                 .is_some()
         };
+        self.until_lines(heard)
+    }
+
+    /// Waits until what stderr holds is enough. False where the run ended first.
+    pub fn until_lines(&mut self, enough: impl Fn(&str) -> bool) -> bool {
         loop {
-            if heard(&self.lines.lock().unwrap()) {
+            if enough(&self.lines.lock().unwrap()) {
                 return true;
             }
             if self.child.try_wait().unwrap().is_some() {
                 return false;
             }
-            assert!(self.started.elapsed() < LIMIT, "never said {texts:?}");
+            assert!(self.started.elapsed() < LIMIT, "never said enough");
             std::thread::sleep(Duration::from_millis(1));
         }
     }

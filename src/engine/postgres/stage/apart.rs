@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, pool::PoolConnection};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::exchange::{self, Exchange};
-use super::{COMMENT, check_rights, drop_schema, execute, run, schema_name, session_again};
+use super::{COMMENT, Ledger, check_rights, drop_schema, execute, run, schema_name, session_again};
 use super::{orphans, try_lock};
-use crate::engine::capability::{Fate, OnStatement, Orphans, ReadRequest, Staging};
+use crate::engine::capability::{Fate, Intent, Journal, OnStatement, Orphans, ReadRequest, Staging};
+use crate::engine::claim::taken;
 use crate::engine::condition;
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
@@ -43,6 +44,8 @@ pub(super) struct ApartStaging {
     views: std::sync::Mutex<Vec<ViewPlan>>,
     /// The server refused a statement after the load because of the rows.
     refused: AtomicBool,
+    /// The journal, once it has begun.
+    ledger: OnceCell<Ledger>,
     /// Holds the lock that says that this run lives.
     guard: Mutex<PgConnection>,
 }
@@ -71,13 +74,46 @@ impl ApartStaging {
         let name = quote(&schema);
         let make = format!("CREATE SCHEMA {name}; COMMENT ON SCHEMA {name} IS {}", literal(COMMENT));
         execute(&mut guard, make).await.map_err(|e| failed(&e))?;
+        Self::over(connector, guard, namespace, run_id, plan, script, None).await
+    }
+
+    /// Takes over the schema of a dead run. Sessions of that run that still work in it are ended.
+    pub(super) async fn take_over(
+        connector: &Connector,
+        namespace: &str,
+        run_id: &str,
+        plan: &Plan,
+        script: Script,
+    ) -> Result<Self> {
+        let schema = schema_name(run_id);
+        let mut guard = connector.session().await?;
+        let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot go on with an earlier run", e);
+        if !try_lock(&mut guard, &schema).await.map_err(|e| failed(&e))? {
+            return Err(taken(connector.shown()));
+        }
+        end_sessions(&mut guard, &schema).await;
+        let ledger = Ledger::take_over(&mut guard, &schema).await?;
+        Self::over(connector, guard, namespace, run_id, plan, script, Some(ledger)).await
+    }
+
+    async fn over(
+        connector: &Connector,
+        mut guard: PgConnection,
+        namespace: &str,
+        run_id: &str,
+        plan: &Plan,
+        script: Script,
+        ledger: Option<Ledger>,
+    ) -> Result<Self> {
+        let schema = schema_name(run_id);
+        let failed = |e: &sqlx::Error| fault(ErrorKind::Read, "cannot ask for the target's settings", e);
         // The target's own schema comes second: types and functions of extensions usually live there.
         let path: Option<String> = sqlx::query_scalar("SELECT current_setting('search_path')")
             .fetch_one(&mut guard)
             .await
             .map_err(|e| failed(&e))?;
         let rest = path.filter(|p| !p.trim().is_empty()).map(|p| format!(", {p}")).unwrap_or_default();
-        let staged = connector.with_search_path(format!("{name}, {}{rest}", quote(namespace)));
+        let staged = connector.with_search_path(format!("{}, {}{rest}", quote(&schema), quote(namespace)));
         Ok(Self {
             connector: connector.clone(),
             pool: staged.pool(sessions(connector)),
@@ -89,6 +125,7 @@ impl ApartStaging {
             script,
             views: std::sync::Mutex::default(),
             refused: AtomicBool::new(false),
+            ledger: ledger.map(OnceCell::from).unwrap_or_default(),
             guard: Mutex::new(guard),
         })
     }
@@ -109,16 +146,7 @@ impl ApartStaging {
         // A session that is in the middle of something is not waited for: ending it is what comes next.
         let _ = tokio::time::timeout(Duration::from_secs(2), self.pool.close()).await;
         let mut session = session_again(&self.connector).await?;
-        // Not having the right to end a session means that it is not one of ours; dropping waits for it then.
-        let _ = sqlx::query(
-            "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
-             JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_stat_activity a ON a.pid = l.pid \
-             WHERE n.nspname = $1 AND l.pid <> pg_backend_pid() AND a.usename = current_user \
-               AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        )
-        .bind(&self.schema)
-        .execute(&mut session)
-        .await;
+        end_sessions(&mut session, &self.schema).await;
         drop_schema(&mut session, &self.schema).await.map_err(|e| {
             fault(ErrorKind::Write, format!("cannot remove the staging schema {}", quote(&self.schema)), &e)
                 .next(format!("DROP SCHEMA {} CASCADE; the next run does it too", quote(&self.schema)))
@@ -126,6 +154,35 @@ impl ApartStaging {
         let _ = session.close().await;
         Ok(())
     }
+}
+
+/// Runs a statement after the load; with a journal in one transaction with the note that it is done.
+async fn finish_one(
+    session: &mut PgConnection,
+    statement: &Statement,
+    ledger: Option<&Ledger>,
+    done: usize,
+) -> Result<()> {
+    let Some(ledger) = ledger else { return run(session, statement).await };
+    let failed = |e: &sqlx::Error| fault(ErrorKind::Write, format!("cannot make {}", statement.what), e);
+    execute(session, "BEGIN".into()).await.map_err(|e| failed(&e))?;
+    run(session, statement).await?;
+    ledger.note_done(session, done).await?;
+    execute(session, "COMMIT".into()).await.map_err(|e| failed(&e))
+}
+
+/// Ends other sessions of this user that work in a schema. Not having the right to end one means that it is not one of
+/// ours; whatever comes next waits for it then.
+async fn end_sessions(session: &mut PgConnection, schema: &str) {
+    let _ = sqlx::query(
+        "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+         JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_stat_activity a ON a.pid = l.pid \
+         WHERE n.nspname = $1 AND l.pid <> pg_backend_pid() AND a.usename = current_user \
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
+    .bind(schema)
+    .execute(session)
+    .await;
 }
 
 /// Sessions that staging may need: one for each writer at least, or they would wait for each other's loads.
@@ -145,7 +202,8 @@ impl Staging for ApartStaging {
 
     async fn write(&self, table: &TablePlan, mut rows: BatchReceiver) -> Result<u64> {
         let mut session = self.session().await?;
-        let written = write::copy_in(&mut session, &self.place(&table.name), table, &mut rows).await;
+        let place = self.place(&table.name);
+        let written = write::copy_in(&mut session, &place, table, self.ledger.get(), &mut rows).await;
         if written.is_err() {
             session.close_on_drop();
         }
@@ -155,10 +213,17 @@ impl Staging for ApartStaging {
     async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {
         let mut session = self.session().await?;
         let script = &self.script;
-        for statement in script.indexes.iter().chain(&script.constraints).chain(&script.last) {
+        let ledger = self.ledger.get();
+        let done = match ledger {
+            Some(ledger) => ledger.done(&mut session).await?,
+            None => 0,
+        };
+        let statements = script.indexes.iter().chain(&script.constraints).chain(&script.last);
+        for (at, statement) in statements.enumerate().skip(done) {
             on_statement(&statement.what);
-            if let Err(error) = run(&mut session, statement).await {
+            if let Err(error) = finish_one(&mut session, statement, ledger, at + 1).await {
                 self.refused.store(error.kind() == ErrorKind::Value, Ordering::Relaxed);
+                session.close_on_drop();
                 return Err(error);
             }
         }
@@ -166,7 +231,14 @@ impl Staging for ApartStaging {
     }
 
     async fn make_view(&self, view: &ViewPlan) -> Result<()> {
-        run(&mut *self.session().await?, &view.statement()).await?;
+        let mut session = self.session().await?;
+        if self.ledger.get().is_some() {
+            // The run that this one goes on with may have made it.
+            let kind = exchange::kind_of(view.kind).word().to_uppercase();
+            let again = format!("DROP {kind} IF EXISTS {}", self.place(&view.name));
+            run(&mut session, &Statement { sql: again, ..view.statement() }).await?;
+        }
+        run(&mut session, &view.statement()).await?;
         self.views.lock().unwrap_or_else(PoisonError::into_inner).push(view.clone());
         Ok(())
     }
@@ -177,6 +249,42 @@ impl Staging for ApartStaging {
         run(&mut *self.session().await?, &Statement { sql, ..view.statement() }).await?;
         self.views.lock().unwrap_or_else(PoisonError::into_inner).retain(|made| made.name != view.name);
         Ok(())
+    }
+
+    async fn begin_journal(&self, intent: &Intent, source: &str) -> Result<()> {
+        let mut session = self.session().await?;
+        let ledger = Ledger::begin(&mut session, &self.schema, intent, source).await?;
+        // Nobody else begins one.
+        let _ = self.ledger.set(ledger);
+        Ok(())
+    }
+
+    async fn journal(&self) -> Result<Journal> {
+        match self.ledger.get() {
+            Some(ledger) => ledger.read(&mut *self.session().await?).await,
+            None => Ok(Journal::default()),
+        }
+    }
+
+    async fn note_source(&self, source: Option<&str>) -> Result<()> {
+        match self.ledger.get() {
+            Some(ledger) => ledger.note_source(&mut *self.session().await?, source).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn empty(&self, table: &TablePlan) -> Result<()> {
+        match self.ledger.get() {
+            Some(ledger) => {
+                ledger.empty(&mut *self.session().await?, &self.place(&table.name), &table.name).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn park(self: Box<Self>) {
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.pool.close()).await;
+        let _ = self.guard.into_inner().close().await;
     }
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {

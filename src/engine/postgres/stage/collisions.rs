@@ -32,7 +32,7 @@ pub(in crate::engine::postgres) async fn collisions(
     for statement in &script.before {
         run(&mut session, statement).await?;
     }
-    write::copy_in(&mut session, &quote(&table.name), table, &mut rows).await?;
+    write::copy_in(&mut session, &quote(&table.name), table, None, &mut rows).await?;
     let found = ask(&mut session, table, key).await.map_err(|e| failed(&e))?;
     execute(&mut session, "ROLLBACK".into()).await.map_err(|e| failed(&e))?;
     let _ = session.close().await;

@@ -6,7 +6,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
 use super::replace::{self, Given};
-use super::{check_rights, commit, execute, session_again, transaction};
+use super::{check_rights, commit, execute, journal, session_again, transaction};
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
 use crate::engine::postgres::fault::{code, fault};
@@ -144,6 +144,7 @@ impl Exchange<'_> {
             })?;
         }
         if let Some(staging) = self.staging {
+            execute(session, journal::removal(staging)).await.map_err(|e| failed(&e))?;
             execute(session, format!("DROP SCHEMA {}", quote(staging))).await.map_err(|e| failed(&e))?;
         }
         let id = transaction(session).await.map_err(|e| failed(&e))?;

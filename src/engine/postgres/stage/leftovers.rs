@@ -2,10 +2,10 @@
 //! however a session ends.
 
 use async_trait::async_trait;
+use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, Row as _};
 
-use super::{COMMENT, drop_schema, exchange, lock_key, try_lock};
+use super::{COMMENT, drop_schema, exchange, lock_key, schema_name, try_lock};
 use crate::engine::capability::Claim;
 use crate::engine::claim::taken;
 use crate::engine::postgres::connect::Connector;
@@ -35,39 +35,49 @@ pub(in crate::engine::postgres) async fn claim(
     Err(taken(connector.shown()))
 }
 
-/// Drops the staging schemas of dead runs, those with our name and comment whose lock nobody holds, and schemas that
-/// only say of a switch that it has happened: the history of this TechCare folder has been asked before.
-pub(in crate::engine::postgres) async fn clear(connector: &Connector) -> Result<Vec<String>> {
+/// Drops the staging schemas of dead runs, but for that of the run `keep`, and schemas that only say of a switch that it
+/// has happened: the history of this TechCare folder has been asked before.
+pub(in crate::engine::postgres) async fn clear(
+    connector: &Connector,
+    keep: Option<&str>,
+) -> Result<Vec<String>> {
     let mut session = connector.session().await?;
-    let removed = match clear_stale(&mut session).await {
-        Ok(mut removed) => exchange::clear_marks(&mut session).await.map(|marks| {
-            removed.extend(marks);
-            removed
-        }),
-        Err(e) => Err(e),
+    let keep = keep.map(schema_name);
+    let cleared = async {
+        let mut removed = Vec::new();
+        for schema in dead(&mut session).await? {
+            if keep.as_ref() == Some(&schema) {
+                continue;
+            }
+            drop_schema(&mut session, &schema).await?;
+            removed.push(format!("schema {schema}"));
+        }
+        removed.extend(exchange::clear_marks(&mut session).await?);
+        Ok::<_, sqlx::Error>(removed)
     };
-    let removed = removed.map_err(|e| {
+    let removed = cleared.await.map_err(|e| {
         fault(ErrorKind::Write, "cannot remove what an earlier run has left in the target", &e)
     })?;
     let _ = session.close().await;
     Ok(removed)
 }
 
-async fn clear_stale(session: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
-    const STALE: &str = "
-SELECT n.nspname::text AS name FROM pg_namespace n
+/// Staging schemas of dead runs: those with our name and comment whose lock nobody holds.
+pub(super) async fn dead(session: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    const OURS: &str = "
+SELECT n.nspname::text FROM pg_namespace n
 WHERE n.nspname LIKE 'techcare\\_db\\_stage\\_%' AND obj_description(n.oid, 'pg_namespace') = $1
   AND pg_has_role(n.nspowner, 'USAGE')";
-    let rows = sqlx::query(STALE).bind(COMMENT).fetch_all(&mut *session).await?;
-    let mut removed = Vec::new();
-    for row in rows {
-        let schema: String = row.try_get("name")?;
-        if !try_lock(session, &schema).await? {
-            continue;
+    let schemas: Vec<String> = sqlx::query_scalar(OURS).bind(COMMENT).fetch_all(&mut *session).await?;
+    let mut dead = Vec::new();
+    for schema in schemas {
+        if try_lock(session, &schema).await? {
+            sqlx::query("SELECT pg_advisory_unlock($1)")
+                .bind(lock_key(&schema))
+                .execute(&mut *session)
+                .await?;
+            dead.push(schema);
         }
-        drop_schema(session, &schema).await?;
-        sqlx::query("SELECT pg_advisory_unlock($1)").bind(lock_key(&schema)).execute(&mut *session).await?;
-        removed.push(format!("schema {schema}"));
     }
-    Ok(removed)
+    Ok(dead)
 }

@@ -119,7 +119,7 @@ impl Staging for LiveStaging {
 
     async fn write(&self, table: &TablePlan, mut rows: BatchReceiver) -> Result<u64> {
         let mut state = self.state.lock().await;
-        write::copy_in(&mut state.session, &self.table(&table.name), table, &mut rows).await
+        write::copy_in(&mut state.session, &self.table(&table.name), table, None, &mut rows).await
     }
 
     async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()> {

@@ -5,6 +5,7 @@
 mod apart;
 mod collisions;
 mod exchange;
+mod journal;
 mod leftovers;
 mod live;
 mod occupied;
@@ -19,6 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 pub(super) use collisions::collisions;
 pub(super) use exchange::{back, exchange, happened, settle};
+pub(super) use journal::{Ledger, unfinished};
 pub(super) use leftovers::{claim, clear};
 pub(super) use occupied::occupied;
 
@@ -50,6 +52,17 @@ pub(super) async fn open(
         return Ok(Box::new(live::LiveStaging::open(connector, namespace, plan, script).await?));
     }
     Ok(Box::new(apart::ApartStaging::open(connector, namespace, run, plan, script).await?))
+}
+
+/// Takes over what a dead run has staged.
+pub(super) async fn resume(
+    connector: &Connector,
+    namespace: &str,
+    run: &str,
+    plan: &Plan,
+    script: Script,
+) -> Result<Box<dyn Staging>> {
+    Ok(Box::new(apart::ApartStaging::take_over(connector, namespace, run, plan, script).await?))
 }
 
 /// Name of a run's staging schema.

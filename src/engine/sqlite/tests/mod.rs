@@ -219,6 +219,7 @@ fn request(table: &TablePlan) -> ReadRequest {
         key: table.key.clone(),
         batch_rows: 100,
         batch_bytes: 64 * 1024,
+        after: None,
         condition: None,
     }
 }
@@ -489,7 +490,7 @@ async fn what_is_given_up_leaves_no_trace_and_leftovers_go() {
     std::fs::write(folder.path().join(".to.db.partial-dead"), b"").unwrap();
     let target = target(&to).await;
     let alive = target.stage("alive", &plan).await.unwrap();
-    let cleared = target.clear().await.unwrap();
+    let cleared = target.clear(None).await.unwrap();
     assert!(matches!(&cleared[..], [one] if one.ends_with("/.to.db.partial-dead")), "{cleared:?}");
     let staging = target.stage("second", &plan).await.unwrap();
     assert_eq!(listing(folder.path()), [".to.db.partial-alive", ".to.db.partial-second", "from.db"]);
@@ -589,6 +590,7 @@ async fn values_that_do_not_fit_name_their_row() {
             key: vec!["id".into()],
             batch_rows: 10,
             batch_bytes: 1000,
+            after: None,
             condition: None,
         };
         let columns = request

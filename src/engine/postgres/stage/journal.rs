@@ -1,0 +1,210 @@
+//! The journal in a staging schema. Its row for a chunk is committed by the transaction that brings the chunk.
+
+use std::collections::BTreeMap;
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::execute;
+use crate::engine::capability::{Epoch, Intent, Journal, Unfinished};
+use crate::engine::claim::fenced;
+use crate::engine::postgres::connect::Connector;
+use crate::engine::postgres::fault::fault;
+use crate::engine::postgres::types::quote;
+use crate::model::digest::Digest;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::mark::Mark;
+
+/// Table with the one row of the run.
+const RUN: &str = "techcare_db_run";
+
+/// Table of chunks.
+const CHUNK: &str = "techcare_db_chunk";
+
+/// Where a run's journal is, and with which right it is written.
+#[derive(Debug, Clone)]
+pub(in crate::engine::postgres) struct Ledger {
+    schema: String,
+    epoch: Epoch,
+}
+
+fn failed(cause: &sqlx::Error) -> Error {
+    fault(ErrorKind::Write, "cannot write the journal of the migration", cause)
+}
+
+impl Ledger {
+    fn table(&self, name: &str) -> String {
+        place(&self.schema, name)
+    }
+
+    /// Makes the journal.
+    pub async fn begin(
+        session: &mut PgConnection,
+        schema: &str,
+        intent: &Intent,
+        source: &str,
+    ) -> Result<Self> {
+        let ledger = Self { schema: schema.to_owned(), epoch: Epoch(1) };
+        let (run, chunk) = (ledger.table(RUN), ledger.table(CHUNK));
+        let make = format!(
+            "CREATE TABLE {run} (epoch bigint NOT NULL, hash text NOT NULL, plan text NOT NULL, source text, \
+             done int NOT NULL DEFAULT -1); \
+             CREATE TABLE {chunk} (name text, rows bigint, complete boolean, digest text NOT NULL, \
+             bytes bigint NOT NULL, through bigint, PRIMARY KEY (name, rows, complete))"
+        );
+        execute(session, make).await.map_err(|e| failed(&e))?;
+        let note = format!("INSERT INTO {run} (epoch, hash, plan, source) VALUES ($1, $2, $3, $4)");
+        sqlx::query(AssertSqlSafe(note))
+            .bind(ledger.epoch.0)
+            .bind(&intent.hash)
+            .bind(&intent.plan)
+            .bind(source)
+            .execute(session)
+            .await
+            .map_err(|e| failed(&e))?;
+        Ok(ledger)
+    }
+
+    /// Takes a journal over: whoever had it commits nothing more.
+    pub async fn take_over(session: &mut PgConnection, schema: &str) -> Result<Self> {
+        let take = format!("UPDATE {} SET epoch = epoch + 1 RETURNING epoch", place(schema, RUN));
+        let epoch = sqlx::query_scalar(AssertSqlSafe(take)).fetch_one(session).await;
+        Ok(Self { schema: schema.to_owned(), epoch: Epoch(epoch.map_err(|e| failed(&e))?) })
+    }
+
+    /// Writes a mark, as part of the transaction that is open. The share lock on the run's row makes a run that takes
+    /// over wait for this commit, and this commit fail if it comes after that.
+    pub async fn note(&self, session: &mut PgConnection, table: &str, mark: Mark) -> Result<()> {
+        let sql = format!(
+            "INSERT INTO {} SELECT $1, $2, $3, $4, $5, $6 FROM {} WHERE epoch = $7 FOR SHARE",
+            self.table(CHUNK),
+            self.table(RUN)
+        );
+        let noted = sqlx::query(AssertSqlSafe(sql))
+            .bind(table)
+            .bind(mark.digest.rows.cast_signed())
+            .bind(mark.complete)
+            .bind(mark.digest.to_string())
+            .bind(mark.bytes.cast_signed())
+            .bind(mark.through)
+            .bind(self.epoch.0)
+            .execute(session)
+            .await
+            .map_err(|e| failed(&e))?;
+        if noted.rows_affected() == 1 { Ok(()) } else { Err(fenced()) }
+    }
+
+    /// Reads it.
+    pub async fn read(&self, session: &mut PgConnection) -> Result<Journal> {
+        let unread = |e: &sqlx::Error| fault(ErrorKind::Read, "cannot read the journal of the migration", e);
+        let (source, done): (Option<String>, i32) =
+            sqlx::query_as(AssertSqlSafe(format!("SELECT source, done FROM {}", self.table(RUN))))
+                .fetch_one(&mut *session)
+                .await
+                .map_err(|e| unread(&e))?;
+        let sql = format!(
+            "SELECT DISTINCT ON (name) name, rows, complete, digest, bytes, through FROM {} \
+             ORDER BY name, rows DESC, complete DESC",
+            self.table(CHUNK)
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(session).await.map_err(|e| unread(&e))?;
+        let mut marks = BTreeMap::new();
+        for row in rows {
+            let entry = || -> Result<_, sqlx::Error> {
+                let digest: String = row.try_get(3)?;
+                let mark = Mark {
+                    digest: Digest {
+                        rows: row.try_get::<i64, _>(1)?.cast_unsigned(),
+                        sum: u128::from_str_radix(&digest, 16).map_err(|e| sqlx::Error::Decode(e.into()))?,
+                    },
+                    bytes: row.try_get::<i64, _>(4)?.cast_unsigned(),
+                    through: row.try_get(5)?,
+                    complete: row.try_get(2)?,
+                };
+                Ok((row.try_get(0)?, mark))
+            };
+            let (name, mark): (String, Mark) = entry().map_err(|e| unread(&e))?;
+            marks.insert(name, mark);
+        }
+        Ok(Journal { source, marks, finishing: done >= 0 })
+    }
+
+    /// Statements after the load that are done.
+    pub async fn done(&self, session: &mut PgConnection) -> Result<usize> {
+        let sql = format!("SELECT done FROM {}", self.table(RUN));
+        let done: i32 =
+            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(session).await.map_err(|e| failed(&e))?;
+        Ok(usize::try_from(done).unwrap_or(0))
+    }
+
+    /// Notes that so many of them are done, as part of the transaction that is open.
+    pub async fn note_done(&self, session: &mut PgConnection, done: usize) -> Result<()> {
+        let done = i32::try_from(done).unwrap_or(i32::MAX);
+        self.update(session, "done = $2", |query| query.bind(done)).await
+    }
+
+    /// Notes the state of the source.
+    pub async fn note_source(&self, session: &mut PgConnection, source: Option<&str>) -> Result<()> {
+        self.update(session, "source = $2", |query| query.bind(source)).await
+    }
+
+    async fn update<'q>(
+        &self,
+        session: &mut PgConnection,
+        set: &str,
+        bind: impl FnOnce(PgQuery<'q>) -> PgQuery<'q>,
+    ) -> Result<()> {
+        let sql = format!("UPDATE {} SET {set} WHERE epoch = $1", self.table(RUN));
+        let query = bind(sqlx::query(AssertSqlSafe(sql)).bind(self.epoch.0));
+        let updated = query.execute(session).await.map_err(|e| failed(&e))?;
+        if updated.rows_affected() == 1 { Ok(()) } else { Err(fenced()) }
+    }
+
+    /// Takes all rows of a table (a quoted place) back, and its marks.
+    pub async fn empty(&self, session: &mut PgConnection, place: &str, table: &str) -> Result<()> {
+        let emptied = async {
+            execute(session, format!("BEGIN; TRUNCATE TABLE {place}")).await?;
+            sqlx::query(AssertSqlSafe(format!("DELETE FROM {} WHERE name = $1", self.table(CHUNK))))
+                .bind(table)
+                .execute(&mut *session)
+                .await?;
+            execute(session, "COMMIT".into()).await
+        };
+        emptied.await.map_err(|e| failed(&e))
+    }
+}
+
+/// The statement that removes the journal of a staging schema, if it has one.
+pub(super) fn removal(schema: &str) -> String {
+    format!("DROP TABLE IF EXISTS {}, {}", place(schema, RUN), place(schema, CHUNK))
+}
+
+type PgQuery<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+fn place(schema: &str, table: &str) -> String {
+    format!("{}.{}", quote(schema), quote(table))
+}
+
+/// Dead runs that have a journal.
+pub(in crate::engine::postgres) async fn unfinished(connector: &Connector) -> Result<Vec<Unfinished>> {
+    let mut session = connector.session().await?;
+    let found = async {
+        let mut found = Vec::new();
+        for schema in super::leftovers::dead(&mut session).await? {
+            let there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+                .bind(place(&schema, RUN))
+                .fetch_one(&mut session)
+                .await?;
+            let run = schema.strip_prefix(super::PREFIX).unwrap_or_default().to_owned();
+            if there {
+                let sql = format!("SELECT hash FROM {}", place(&schema, RUN));
+                let hash: Option<String> =
+                    sqlx::query_scalar(AssertSqlSafe(sql)).fetch_optional(&mut session).await?;
+                found.extend(hash.map(|hash| Unfinished { run, hash }));
+            }
+        }
+        found.sort_by(|a, b| b.run.cmp(&a.run));
+        Ok(found)
+    };
+    found.await.map_err(|e: sqlx::Error| fault(ErrorKind::Read, "cannot look for an earlier run", &e))
+}
