@@ -220,18 +220,6 @@ fn odd_names_are_only_names() {
 }
 
 #[test]
-fn a_date_of_no_calendar_is_named_by_its_key_and_nothing_changes() {
-    let (source, target) = (fresh(), fresh());
-    source.execute(
-        "CREATE TABLE visits (id INT PRIMARY KEY, seen DATETIME);
-        SET sql_mode = ''; INSERT INTO visits VALUES (1, '2024-01-01'), (42, '0000-00-00 00:00:00')",
-    );
-    assert_eq!(blockers(&source, &target), ["zero_date visits.seen id=42"]);
-    assert_eq!(names(&target), Vec::<String>::new());
-    assert_eq!(staging_with("visits"), Vec::<String>::new());
-}
-
-#[test]
 fn orphans_stop_the_switch() {
     let (source, target) = (fresh(), fresh());
     source.execute(

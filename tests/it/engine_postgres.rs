@@ -192,25 +192,20 @@ fn tables_come_with_all_that_guards_and_serves_them() {
 
 #[test]
 fn what_no_cell_holds_is_refused_with_its_key() {
-    for (value, reason) in [
-        ("'infinity'::timestamptz", "infinite"),
-        ("'-infinity'::timestamptz", "infinite"),
-        // Microseconds since 1970 end in 294247, PostgreSQL's own in 294276.
-        ("'294276-12-31 00:00:00+00'::timestamptz", "out of range"),
-    ] {
-        let (from, to) = (Db::fresh(Engine::Postgres), Db::fresh(Engine::Postgres));
-        from.execute(&format!(
-            "CREATE TABLE t (at timestamptz, id integer PRIMARY KEY); INSERT INTO t VALUES (now(), 6), ({value}, 7)"
-        ));
-        let error = wait(migrate(&from, &to, Scope::All)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Value);
-        let text = format!("{} {}", error.what(), error.reason().unwrap());
-        for part in ["\"t\"", "\"at\"", "id=7", reason] {
-            assert!(text.contains(part), "{text}");
-        }
-        assert!(staging_schemas(&to).is_empty());
-        assert!(to.query("SELECT 1 FROM pg_class WHERE relname = 't'").is_empty());
+    // Microseconds since 1970 end in 294247, PostgreSQL's own in 294276.
+    let (from, to) = (Db::fresh(Engine::Postgres), Db::fresh(Engine::Postgres));
+    from.execute(
+        "CREATE TABLE t (at timestamptz, id integer PRIMARY KEY);
+         INSERT INTO t VALUES (now(), 6), ('294276-12-31 00:00:00+00', 7)",
+    );
+    let error = wait(migrate(&from, &to, Scope::All)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Value);
+    let text = format!("{} {}", error.what(), error.reason().unwrap());
+    for part in ["\"t\"", "\"at\"", "id=7", "out of range"] {
+        assert!(text.contains(part), "{text}");
     }
+    assert!(staging_schemas(&to).is_empty());
+    assert!(to.query("SELECT 1 FROM pg_class WHERE relname = 't'").is_empty());
 }
 
 /// A plan for one table of an id and one more column.

