@@ -1,6 +1,8 @@
 //! Connections that are lost on the way, and servers that restart: the run goes on by itself, and what arrives is
 //! right. The judge is SQL.
 
+use tempfile::TempDir;
+
 use crate::support::binary::{self, Running};
 use crate::support::database::{Db, Engine};
 use crate::support::private::Private;
@@ -21,15 +23,15 @@ fn source(engine: Engine) -> Db {
     db
 }
 
-/// A run that has read half of the big table.
-fn half_way(source: &str, target: &str) -> Running {
+/// A run that has read half of the big table, in a folder that lives as long.
+fn half_way(source: &str, target: &str) -> (Running, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mut command = binary::command(folder.path());
     command.args(["--progress", "json", "migrate", "--source", source, "--target", target]);
     let mut running = Running::start(command);
     let under_way = running.until_lines(|lines| rows_of(lines) >= ROWS / 2);
     assert!(under_way, "the run ended too early\n{}", running.end());
-    running
+    (running, folder)
 }
 
 /// Rows of the big table that events tell of.
@@ -94,7 +96,7 @@ fn a84_connections_that_the_target_drops_are_made_again() {
     for engine in Engine::servers() {
         let (target, name) = (Db::fresh(engine), format!("tcdb_lost_{}", std::process::id()));
         let url = user(engine, &target, &name);
-        let running = half_way(&source.url, &url);
+        let (running, _folder) = half_way(&source.url, &url);
         dropped(engine, &target, &name);
         arrives(running, &source, &target);
         forget(engine, &target, &name);
@@ -107,7 +109,7 @@ fn a84_connections_that_the_source_drops_are_made_again() {
     let name = format!("tcdb_gone_{}", std::process::id());
     let url = user(Engine::Postgres, &source, &name);
     let target = Db::fresh(Engine::Sqlite);
-    let running = half_way(&url, &target.url);
+    let (running, _folder) = half_way(&url, &target.url);
     dropped(Engine::Postgres, &source, &name);
     arrives(running, &source, &target);
     forget(Engine::Postgres, &source, &name);
@@ -117,7 +119,7 @@ fn a84_connections_that_the_source_drops_are_made_again() {
 fn restarted(engine: Engine) {
     let server = Private::start(engine);
     let (source, target) = (source(Engine::Sqlite), Db::fresh_on(engine, &server.url));
-    let running = half_way(&source.url, &target.url);
+    let (running, _folder) = half_way(&source.url, &target.url);
     server.halt();
     std::thread::sleep(std::time::Duration::from_millis(500));
     server.restart();

@@ -80,12 +80,12 @@ impl Ledger {
     pub async fn note(&self, connection: &mut MySqlConnection, table: &str, mark: Mark) -> Result<()> {
         let through = mark.through.map_or_else(|| "NULL".to_owned(), |key| key.to_string());
         let sql = format!(
-            "INSERT INTO {} SELECT {}, {}, {}, '{}', {}, {through} FROM {} WHERE epoch = {} LOCK IN SHARE MODE",
+            "INSERT INTO {} SELECT {}, {}, {}, {}, {}, {through} FROM {} WHERE epoch = {} LOCK IN SHARE MODE",
             self.chunk,
             literal(table),
             mark.digest.rows,
             u8::from(mark.complete),
-            mark.digest,
+            literal(&mark.digest.to_string()),
             mark.bytes,
             self.run,
             self.epoch.0

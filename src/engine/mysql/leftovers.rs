@@ -88,8 +88,9 @@ async fn finish_switches(
 async fn kept_by(connection: &mut MySqlConnection, run_id: &str, marker: &str) -> Result<Change> {
     let database = kept_database(run_id);
     let list = format!(
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = {} AND table_name <> '{MARKER}'",
-        literal(&database)
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = {} AND table_name <> {}",
+        literal(&database),
+        literal(MARKER)
     );
     let kept = rows(connection, "the list of tables", &list).await?.into_iter().map(|row| Moved {
         kind: Kind::Table,

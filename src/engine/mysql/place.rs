@@ -216,8 +216,9 @@ pub fn make_kept(database: &str, run: &str, target: &str) -> [String; 3] {
 /// How many tables are kept in a database, as a query.
 pub fn count_kept(database: &str) -> String {
     format!(
-        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} AND table_name <> '{MARKER}'",
-        literal(database)
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} AND table_name <> {}",
+        literal(database),
+        literal(MARKER)
     )
 }
 

@@ -97,17 +97,20 @@ fn a_file_that_means_harm_does_none() {
         run(&["check", "--database", url, "--target", &target.url], &[]);
         run(
             &["migrate", "--no-backup", "--source", url, "--target", &target.url, "--exclude", "big,checked"],
-            &["reports"],
+            &["history", "reports"],
         );
     }
-    run(&["migrate", "--no-backup", "--source", url, "--target", "all.db"], &["reports", "all.db"]);
+    run(
+        &["migrate", "--no-backup", "--source", url, "--target", "all.db"],
+        &["history", "reports", "all.db"],
+    );
     run(
         &["migrate", "--no-backup", "--source", url, "--target", "orm.db", "--loader", "seaorm"],
-        &["reports", "orm.db"],
+        &["history", "reports", "orm.db"],
     );
     // Such a file is no target either.
     let plain = crate::bad_input::small();
-    run(&["migrate", "--no-backup", "--source", &plain.url, "--target", url], &["reports"]);
+    run(&["migrate", "--no-backup", "--source", &plain.url, "--target", url], &["history", "reports"]);
     let after = source.query("SELECT name FROM users ORDER BY id");
     assert_eq!(after.len(), 2, "{after:?}");
     assert!(!source.path().with_file_name("loot.db").exists());
@@ -197,7 +200,7 @@ fn damaged_files_end_in_an_answer_or_an_error() {
                     1 => run(&["check", "--database", path], &[]),
                     2 => run(
                         &["migrate", "--no-backup", "--source", path, "--target", "new.db"],
-                        &["reports", "new.db"],
+                        &["history", "reports", "new.db"],
                     ),
                     _ => run(
                         &["migrate", "--source", path, "--target", "mysql", "--dump", "new.sql"],
