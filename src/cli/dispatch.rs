@@ -21,7 +21,8 @@ use super::render::{self, error, exit_code, findings, json, verdict};
 use super::terminal::Terminal;
 use crate::commands::backup::{First, When};
 use crate::commands::consent::Consent;
-use crate::commands::migrate::{Outcome, Password, Planned};
+use crate::commands::dotenv::{self, Password};
+use crate::commands::migrate::{Outcome, Planned};
 use crate::commands::{check, detect, migrate, rollback, schema};
 use crate::model::codes;
 use crate::model::endpoint::Endpoint;
@@ -420,7 +421,7 @@ fn migrate_options(
 }
 
 fn advice(options: &migrate::Options) -> Advice {
-    let lines = migrate::env_lines(&options.target, Password::Masked);
+    let lines = dotenv::lines(&options.target, Password::Masked);
     let shown = |line: &&str| line.starts_with("DB_TYPE=") || line.starts_with("DATABASE_URL=");
     Advice {
         env_lines: lines.lines().filter(shown).map(render::one_line).collect(),

@@ -4,6 +4,7 @@ pub mod backup;
 pub mod check;
 pub mod consent;
 pub mod detect;
+pub mod dotenv;
 pub mod dump;
 pub mod migrate;
 mod prepare;
@@ -12,7 +13,7 @@ pub mod rollback;
 pub mod schema;
 mod warnings;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::engine::capability::Facts;
 use crate::model::endpoint::{Endpoint, Location};
@@ -22,15 +23,16 @@ use crate::model::report::DatabaseReport;
 /// else what the server says.
 pub(crate) fn identity(endpoint: &Endpoint, facts: &Facts) -> String {
     match &endpoint.location {
-        Location::File(path) => {
-            let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-            let folder = std::fs::canonicalize(folder.unwrap_or(Path::new(".")));
-            let real =
-                std::fs::canonicalize(path).ok().or_else(|| Some(folder.ok()?.join(path.file_name()?)));
-            format!("sqlite:{}", real.as_deref().unwrap_or(path).display())
-        }
+        Location::File(path) => format!("sqlite:{}", real_path(path).display()),
         Location::Postgres(_) | Location::Mysql(_) | Location::Archive { .. } => facts.identity.clone(),
     }
+}
+
+/// The real path of a file, which need not exist if its folder does.
+fn real_path(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let new = || Some(std::fs::canonicalize(folder).ok()?.join(path.file_name()?));
+    std::fs::canonicalize(path).ok().or_else(new).unwrap_or_else(|| path.to_owned())
 }
 
 /// An open database as reports name it.

@@ -4,10 +4,9 @@ use serde::Serialize;
 
 use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot, Source};
 use crate::engine::stream;
-use crate::model::batch::{Cell, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
+use crate::model::batch::Cell;
 use crate::model::error::Result;
 use crate::model::schema::{Schema, Table};
-use crate::pipeline::copy;
 use crate::pipeline::history::HISTORIES;
 
 /// What one tool has recorded.
@@ -44,21 +43,9 @@ pub(crate) async fn read(source: &dyn Source, schema: &Schema) -> Result<Vec<Rec
 /// All values of a text column.
 async fn texts(snapshot: &dyn Snapshot, table: &Table, column: &str) -> Result<Vec<String>> {
     let Some(column) = table.column(column) else { return Ok(Vec::new()) };
-    let request = ReadRequest {
-        table: table.name.clone(),
-        columns: vec![ReadColumn {
-            name: column.name.clone(),
-            native_type: column.native_type.clone(),
-            carries: column.data_type.clone(),
-            epoch: None,
-        }],
-        key: Vec::new(),
-        batch_rows: DEFAULT_BATCH_ROWS,
-        batch_bytes: DEFAULT_BATCH_BYTES,
-        after: None,
-        condition: None,
-    };
-    let (sender, receiver) = stream::channel(copy::shape(&request));
+    let columns = vec![ReadColumn::of(column, column.data_type.clone())];
+    let request = ReadRequest::all(&table.name, columns);
+    let (sender, receiver) = stream::channel(request.shape());
     let mut texts = Vec::new();
     let collect = receiver.drain(|batch| {
         for row in batch.iter() {

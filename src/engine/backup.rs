@@ -28,6 +28,22 @@ pub struct NativeWay {
     pub notes: Vec<String>,
 }
 
+impl NativeWay {
+    /// A plain file of what the snapshot reads, while writers go on.
+    pub fn plain(suffix: &'static str, program: impl Into<String>) -> Self {
+        Self {
+            suffix,
+            program: program.into(),
+            packing: Packing::None,
+            packs: false,
+            same_view: true,
+            blocks_writers: false,
+            bytes: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// What a native backup is written with.
 #[derive(Clone)]
 pub struct NativeOrder {

@@ -40,11 +40,19 @@ impl Change {
 
     /// Schemas, databases or files in which something is kept, each once.
     pub fn places(&self) -> Vec<&str> {
-        let mut places: Vec<&str> = self.kept.iter().map(|moved| moved.aside.place.as_str()).collect();
-        places.sort_unstable();
-        places.dedup();
-        places
+        asides(&self.kept)
     }
+
+    /// Schemas, databases or files that something comes from, each once.
+    pub fn origins(&self) -> Vec<&str> {
+        asides(&self.shown)
+    }
+}
+
+/// Where these stand while nobody sees them, each place once.
+fn asides(moved: &[Moved]) -> Vec<&str> {
+    let places: std::collections::BTreeSet<&str> = moved.iter().map(|m| m.aside.place.as_str()).collect();
+    places.into_iter().collect()
 }
 
 /// An object that a switch moves.

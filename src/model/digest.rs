@@ -23,6 +23,11 @@ pub struct Digest {
 }
 
 impl Digest {
+    /// One that was written down: its number of rows, and the digits of its sum.
+    pub fn written(rows: u64, sum: &str) -> std::result::Result<Self, std::num::ParseIntError> {
+        u128::from_str_radix(sum, 16).map(|sum| Self { rows, sum })
+    }
+
     /// Adds the rows of a batch. `scratch` is any buffer; it is reused from call to call.
     pub fn add_batch(&mut self, batch: &Batch, scratch: &mut Vec<u8>) {
         for row in batch.iter() {

@@ -148,6 +148,17 @@ impl Server {
         self.socket.is_some()
             || matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "::1" | "[::1]" | "")
     }
+
+    /// Host without the brackets that a URL puts around an IPv6 address.
+    pub fn address(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// How strict encryption is, where nothing was asked for too.
+    pub fn tls_mode(&self) -> TlsMode {
+        let usual = if self.is_local() { TlsMode::Prefer } else { TlsMode::VerifyFull };
+        self.tls.mode.unwrap_or(usual)
+    }
 }
 
 /// Encryption of a connection to a server.

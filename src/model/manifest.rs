@@ -1,14 +1,13 @@
 //! What is known of a backup: the JSON document beside it. Its last line is a checksum over all bytes before, so that a
 //! manifest vouches for itself before it vouches for a file.
 
-use std::fmt::Write as _;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::digest::Digest;
 use super::endpoint::Dialect;
+use super::value::format_hex;
 
 /// Version of the document. Readers take this one and all before it.
 pub const VERSION: u32 = 1;
@@ -146,14 +145,14 @@ impl Manifest {
     pub fn to_text(&self) -> serde_json::Result<String> {
         let document = serde_json::to_string_pretty(self)?;
         let body = document.strip_suffix("\n}").unwrap_or(&document);
-        Ok(format!("{body}{SEAL}{}{END}", hex(&Sha256::digest(body.as_bytes()))))
+        Ok(format!("{body}{SEAL}{}{END}", format_hex(&Sha256::digest(body.as_bytes()))))
     }
 
     /// Reads a document, or says in one clause what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let sealed = text.strip_suffix(END).and_then(|text| text.rsplit_once(SEAL));
         let (body, checksum) = sealed.ok_or("it does not end with its checksum")?;
-        if hex(&Sha256::digest(body.as_bytes())) != checksum {
+        if format_hex(&Sha256::digest(body.as_bytes())) != checksum {
             return Err("its checksum is another".into());
         }
         let document: serde_json::Value =
@@ -164,15 +163,6 @@ impl Manifest {
         }
         serde_json::from_value(document).map_err(|e| e.to_string())
     }
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

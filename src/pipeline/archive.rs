@@ -8,19 +8,20 @@ use crate::engine::archive::{self, Content, Written};
 use crate::engine::capability::{Snapshot, Source};
 use crate::model::error::Result;
 use crate::model::event::Observer;
+use crate::model::schema::Schema;
 
-/// Writes everything that `snapshot`, a view of `source`, holds into an empty file and brings it to disk. What was
-/// written is proved by [`crate::engine::archive::Archive::verify`].
+/// Writes everything that `snapshot`, a view of `source` with that schema, holds into an empty file and brings it to disk.
+/// What was written is proved by [`crate::engine::archive::Archive::verify`].
 pub async fn write(
     source: &dyn Source,
+    schema: &Schema,
     snapshot: &dyn Snapshot,
     file: File,
     run: &str,
     observer: &Arc<dyn Observer>,
 ) -> Result<Written> {
-    let schema = source.inspect().await?;
-    let own = plan(&PlanInput::of_catalogue(&schema, source.facts().flavour, source.rules()));
+    let own = plan(&PlanInput::of_catalogue(schema, source.facts().flavour, source.rules()));
     let orphans = snapshot.orphans(&own).await?;
-    let content = Content { source, schema: &schema, snapshot, orphans: &orphans, run, observer };
+    let content = Content { source, schema, snapshot, orphans: &orphans, run, observer };
     archive::write(&content, file).await
 }

@@ -39,7 +39,7 @@ async fn look(plan: &Plan, doubt: &Doubt, source: &dyn Snapshot, target: &dyn Ta
         ..plan.clone()
     };
     let request = copy::request(&doubt.table, Side::Source, BatchSize::default());
-    let (sender, receiver) = stream::channel(copy::shape(&request));
+    let (sender, receiver) = stream::channel(request.shape());
     let (read, found) =
         tokio::join!(source.read(&request, sender), target.collisions(&alone, &doubt.key, receiver));
     copy::both(read, found)

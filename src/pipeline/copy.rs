@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot, Staging};
 use crate::engine::judge::Judge;
 use crate::engine::stream::{self, BatchReceiver, BatchSender};
-use crate::model::batch::{Batch, Cell, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeColumn};
+use crate::model::batch::{Batch, Cell, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
 use crate::model::digest::Digest;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::event::{Event, Observer};
@@ -98,20 +98,6 @@ pub fn request(table: &TablePlan, from: Side, size: BatchSize) -> ReadRequest {
     }
 }
 
-/// Shape of the rows of a request.
-pub fn shape(request: &ReadRequest) -> Arc<Shape> {
-    let position = |name: &String| request.columns.iter().position(|c| c.name == *name);
-    Arc::new(Shape {
-        table: request.table.clone(),
-        columns: request
-            .columns
-            .iter()
-            .map(|c| ShapeColumn { name: c.name.clone(), data_type: c.carries.clone() })
-            .collect(),
-        key: request.key.iter().filter_map(position).collect(),
-    })
-}
-
 /// Counts and digests whatever goes through a sender, tells the observer, and says of each batch how far the table has
 /// come with it.
 #[derive(Clone)]
@@ -188,6 +174,22 @@ impl Counter {
     }
 }
 
+/// Count and digest of what a read sends.
+pub async fn digest<F>(request: &ReadRequest, read: impl FnOnce(BatchSender) -> F) -> Result<Digest>
+where
+    F: Future<Output = Result<()>>,
+{
+    let (sender, receiver) = stream::channel(request.shape());
+    let (mut digest, mut scratch) = (Digest::default(), Vec::new());
+    let drained = receiver.drain(|batch| {
+        digest.add_batch(batch, &mut scratch);
+        Ok(())
+    });
+    let (read, drained) = tokio::join!(read(sender), drained);
+    read.and(drained)?;
+    Ok(digest)
+}
+
 /// Moves one table from a snapshot into staging, or what comes after a mark; `judge` decides about values that do not
 /// fit.
 pub async fn copy_table(
@@ -220,7 +222,7 @@ where
     let begun = Instant::now();
     observer.event(&Event::TableStarted { table: table.source.clone(), rows: table.estimated_rows });
     let request = ReadRequest { after: from.through, ..request(table, Side::Source, size) };
-    let (sender, receiver) = stream::channel(shape(&request));
+    let (sender, receiver) = stream::channel(request.shape());
     let (counter, sender) = Counter::after(sender, &table.source, from, observer);
     let sender = match judge {
         Some(judge) => sender.judged(judge),
@@ -256,6 +258,7 @@ pub(super) fn both<T>(read: Result<()>, written: Result<T>) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::batch::{Shape, ShapeColumn};
     use crate::model::error::Error;
 
     fn error(kind: ErrorKind) -> Error {

@@ -108,10 +108,10 @@ async fn in_claim(
         () = settings.cancel.cancelled() => Err(interrupted()),
     };
     match built {
-        Ok(executed) => {
+        Ok((tables, findings)) => {
             settings.observer.event(&Event::Phase { phase: Phase::Switch });
-            let change = switch(staging, target, &executed.tables, settings.recorder.as_ref()).await?;
-            Ok(Executed { change, ..executed })
+            let change = switch(staging, target, &tables, settings.recorder.as_ref()).await?;
+            Ok(Executed { tables, findings, change })
         }
         Err(error) if settings.intent.is_some() && error.kind().is_transient() => {
             staging.park().await;
@@ -203,13 +203,14 @@ async fn give_up(staging: Box<dyn Staging>, mut error: Error) -> Error {
     }
 }
 
+/// Everything up to the switch: what happened to each table, and what was found on the way.
 async fn build(
     plan: &Plan,
     snapshot: &dyn Snapshot,
     staging: &dyn Staging,
     target: &dyn Target,
     settings: &Settings,
-) -> Result<Executed> {
+) -> Result<(Vec<TableReport>, Vec<Finding>)> {
     let observer = &settings.observer;
     let journal = begin(staging, settings).await?;
     let journal = journal.as_ref();
@@ -268,7 +269,7 @@ async fn build(
     let findings = views.make(&copied, observer.as_ref()).await?;
     let tables = plan.tables.iter().zip(copied).zip(verified);
     let tables = tables.map(|((table, copied), verified)| report(table, copied, verified)).collect();
-    Ok(Executed { tables, findings, change: Change::default() })
+    Ok((tables, findings))
 }
 
 /// Positions of the tables, the largest first, so that no stream is left alone with one at the end.

@@ -2,10 +2,9 @@
 //! the application has made the target's tables, the notes there tell of these tables, and the source's do not: they
 //! stay, and whether the two tell of the same state is said.
 
+use super::copy;
 use super::plan::findings::migration_state;
 use crate::engine::capability::{Occupied, ReadColumn, ReadRequest, Snapshot};
-use crate::engine::stream;
-use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
 use crate::model::digest::Digest;
 use crate::model::error::Result;
 use crate::model::plan::{Finding, Plan};
@@ -52,27 +51,8 @@ pub async fn compare(
 async fn state(table: &Table, snapshot: &dyn Snapshot) -> Result<Digest> {
     let telling =
         HISTORIES.iter().find(|(name, _)| *name == table.name).map_or(&[][..], |(_, columns)| columns);
-    let columns = telling.iter().filter_map(|name| table.column(name)).map(|column| ReadColumn {
-        name: column.name.clone(),
-        native_type: column.native_type.clone(),
-        carries: column.data_type.clone(),
-        epoch: None,
-    });
-    let request = ReadRequest {
-        table: table.name.clone(),
-        columns: columns.collect(),
-        key: Vec::new(),
-        batch_rows: DEFAULT_BATCH_ROWS,
-        batch_bytes: DEFAULT_BATCH_BYTES,
-        after: None,
-        condition: None,
-    };
-    let (sender, receiver) = stream::channel(super::copy::shape(&request));
-    let (mut digest, mut scratch) = (Digest::default(), Vec::new());
-    let collect = receiver.drain(|batch| {
-        digest.add_batch(batch, &mut scratch);
-        Ok(())
-    });
-    let (read, collected) = tokio::join!(snapshot.read(&request, sender), collect);
-    read.and(collected).map(|()| digest)
+    let columns = telling.iter().filter_map(|name| table.column(name));
+    let columns = columns.map(|column| ReadColumn::of(column, column.data_type.clone()));
+    let request = ReadRequest::all(&table.name, columns.collect());
+    copy::digest(&request, |to| snapshot.read(&request, to)).await
 }

@@ -84,7 +84,7 @@ async fn take(
 ) -> Result<(Digest, Digest)> {
     let request = copy::request(table, Side::Target, size);
     // Keys are told in the words of the source.
-    let (sender, receiver) = stream::channel(copy::shape(&copy::request(table, Side::Source, size)));
+    let (sender, receiver) = stream::channel(copy::request(table, Side::Source, size).shape());
     let column = column(table, key);
     let cut: Vec<usize> = (request.columns.iter().enumerate())
         .filter_map(|(at, c)| key.columns.contains(&c.name).then_some(at))

@@ -60,7 +60,9 @@ pub async fn find(target: &dyn Target, intent: Option<&Intent>, wanted: &GoOn) -
     if *wanted == GoOn::New {
         return Ok(None);
     }
-    let unfinished = target.unfinished().await?;
+    let mut unfinished = target.unfinished().await?;
+    // Run ids begin with their time: the latest first.
+    unfinished.sort_by(|a, b| b.run.cmp(&a.run));
     let fits = |run: &&Unfinished| {
         intent.is_some_and(|intent| intent.hash == run.hash)
             && !matches!(wanted, GoOn::With(id) if *id != run.run)

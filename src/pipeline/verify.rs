@@ -40,7 +40,7 @@ fn road(
     observer: &Arc<dyn Observer>,
 ) -> (Counter, BatchSender, BatchReceiver) {
     observer.event(&Event::TableStarted { table: table.source.clone(), rows: table.estimated_rows });
-    let (sender, receiver) = stream::channel(copy::shape(request));
+    let (sender, receiver) = stream::channel(request.shape());
     let (counter, sender) = Counter::on(sender, &table.source, observer);
     (counter, sender, receiver)
 }

@@ -4,9 +4,7 @@
 use super::copy::{self, BatchSize, Copied};
 use super::plan::findings::view_left_behind;
 use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot, Staging};
-use crate::engine::stream::{self, BatchSender};
 use crate::model::codes;
-use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer};
 use crate::model::plan::{Finding, Plan, Scope};
@@ -96,20 +94,16 @@ impl Views<'_> {
             Err(error) => return refused(error, "the source cannot run it").map(Some),
         };
         let request = |columns| ReadRequest {
-            table: view.name.clone(),
-            columns,
-            key: Vec::new(),
             batch_rows: self.batch.rows.max(1),
             batch_bytes: self.batch.bytes.max(1),
-            after: None,
-            condition: None,
+            ..ReadRequest::all(&view.name, columns)
         };
         let (here, there) = (request(here), request(there));
-        let here = match digest(&here, |to| self.snapshot.read(&here, to)).await {
+        let here = match copy::digest(&here, |to| self.snapshot.read(&here, to)).await {
             Ok(digest) => digest,
             Err(error) => return refused(error, "the source cannot run it").map(Some),
         };
-        let there = match digest(&there, |to| self.staging.read(&there, to)).await {
+        let there = match copy::digest(&there, |to| self.staging.read(&there, to)).await {
             Ok(digest) => digest,
             Err(error) => return refused(error, "the target cannot run it").map(Some),
         };
@@ -150,22 +144,6 @@ impl Views<'_> {
             (copied.rejected + copied.filtered > 0).then(|| name.clone())
         })
     }
-}
-
-/// Count and digest of what a read sends.
-async fn digest<F>(request: &ReadRequest, read: impl FnOnce(BatchSender) -> F) -> Result<Digest>
-where
-    F: Future<Output = Result<()>>,
-{
-    let (sender, receiver) = stream::channel(copy::shape(request));
-    let (mut digest, mut scratch) = (Digest::default(), Vec::new());
-    let drained = receiver.drain(|batch| {
-        digest.add_batch(batch, &mut scratch);
-        Ok(())
-    });
-    let (read, drained) = tokio::join!(read(sender), drained);
-    read.and(drained)?;
-    Ok(digest)
 }
 
 /// What an engine has against a view, without its own words, which may hold a value. What has nothing to do with the view

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use serde_json::Value;
 use techcare_db::engine::archive::Manifest;
 use techcare_db::engine::connect;
-use techcare_db::model::endpoint::{Endpoint, Location, Server, Tls};
 use techcare_db::model::error::{Error, ErrorKind, Result};
 use techcare_db::model::event::{Observer, Silent};
 use techcare_db::pipeline::archive;
@@ -20,32 +19,12 @@ use crate::engine_postgres::EVERY_TYPE;
 use crate::support::binary::{self, Ran};
 use crate::support::content::Renamed;
 use crate::support::database::{Db, Engine, wait};
+use crate::support::endpoint::endpoint;
 use crate::support::samples;
 use crate::techcare::seeded;
 
 fn observer() -> Arc<dyn Observer> {
     Arc::new(Silent)
-}
-
-fn endpoint(db: &Db) -> Endpoint {
-    let location = match db.engine {
-        Engine::Sqlite => Location::File(db.path().to_owned()),
-        engine => {
-            let url = url::Url::parse(&db.url).unwrap();
-            let server = Server {
-                host: url.host_str().unwrap().into(),
-                port: url.port().unwrap(),
-                socket: None,
-                user: url.username().into(),
-                password: url.password().map(Into::into),
-                database: url.path().trim_start_matches('/').into(),
-                tls: Tls::default(),
-                options: None,
-            };
-            if engine == Engine::Postgres { Location::Postgres(server) } else { Location::Mysql(server) }
-        }
-    };
-    Endpoint::new(location, "from a test")
 }
 
 /// An archive in a folder of its own.
@@ -62,7 +41,9 @@ fn archive(db: &Db) -> Kept {
     let manifest = wait(async {
         let source = connect::source(&endpoint(db)).await?;
         let snapshot = source.snapshot(1).await?;
-        let written = archive::write(source.as_ref(), snapshot.as_ref(), file, "run-1", &observer()).await;
+        let schema = source.inspect().await?;
+        let written =
+            archive::write(source.as_ref(), &schema, snapshot.as_ref(), file, "run-1", &observer()).await;
         snapshot.close().await;
         source.close().await;
         Ok::<_, Error>(written?.manifest)
@@ -336,8 +317,7 @@ fn damage_is_found_wherever_it_is() {
             let snapshot = source.snapshot(1).await.unwrap();
             let _ = snapshot.profile(&source.inspect().await.unwrap().tables[0], from_engine(), None).await;
             let request = request();
-            let (sender, receiver) =
-                techcare_db::engine::stream::channel(techcare_db::pipeline::copy::shape(&request));
+            let (sender, receiver) = techcare_db::engine::stream::channel(request.shape());
             let (read, drained) = tokio::join!(snapshot.read(&request, sender), receiver.drain(|_| Ok(())));
             assert!(read.is_ok() || read.unwrap_err().kind() != ErrorKind::Internal);
             drained.unwrap();

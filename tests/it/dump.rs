@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use crate::bad_input::error_shape;
 use crate::directions::{Report, judge, look};
 use crate::support::binary::{self, Ran, Running};
+use crate::support::client;
 use crate::support::content::{self, Renamed};
 use crate::support::database::{Db, Engine};
 use crate::support::samples;
@@ -30,7 +31,6 @@ fn dump(source: &Db, target: &str, file: &Path, more: &[&str]) -> Ran {
 
 /// Loads a script as its header says; packed ones through the program that unpacks them.
 fn load(target: &Db, script: &Path) -> (bool, String) {
-    let at = url::Url::parse(&target.url).unwrap();
     let mut client = match target.engine {
         Engine::Sqlite => {
             let mut client = Command::new("sqlite3");
@@ -42,18 +42,7 @@ fn load(target: &Db, script: &Path) -> (bool, String) {
             client.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-d", &target.url]);
             client
         }
-        Engine::Mariadb | Engine::Mysql => {
-            let mut client = Command::new("mariadb");
-            client.args([
-                "--no-defaults",
-                "-h",
-                at.host_str().unwrap(),
-                "-P",
-                &at.port().unwrap().to_string(),
-            ]);
-            client.args(["-u", at.username(), target.name()]);
-            client
-        }
+        Engine::Mariadb | Engine::Mysql => client::mariadb(&target.url),
     };
     let unpacker = match script.extension().and_then(|end| end.to_str()) {
         Some("gz") => "gzip",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use techcare_db::commands::backup::{First, When};
 use techcare_db::commands::migrate::{self, Loader, Options, Outcome};
 use techcare_db::engine::connect;
-use techcare_db::model::endpoint::{Endpoint, Location, Server, Tls};
+use techcare_db::model::endpoint::{Endpoint, Location};
 use techcare_db::model::error::{Error, ErrorKind};
 use techcare_db::model::event::Silent;
 use techcare_db::model::plan::Scope;
@@ -17,22 +17,16 @@ use techcare_db::model::schema::{DataType, DefaultValue, Schema};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::database::{self, Db, Engine, query, wait};
+use crate::support::endpoint as named;
 
 /// A test database for one user; for the server's own if there is none.
 fn endpoint(db: &Db, user: Option<(&str, &str)>) -> Endpoint {
-    let url = url::Url::parse(&db.url).unwrap();
-    let (user, password) = user.map_or((url.username(), url.password()), |(u, p)| (u, Some(p)));
-    let server = Server {
-        host: url.host_str().unwrap().into(),
-        port: url.port().unwrap_or(3306),
-        socket: None,
-        user: user.into(),
-        password: password.map(secrecy::SecretString::from),
-        database: db.name().into(),
-        tls: Tls::default(),
-        options: None,
-    };
-    Endpoint::new(Location::Mysql(server), "from the test")
+    let mut server = named::server(Engine::Mariadb, &db.url);
+    if let Some((user, password)) = user {
+        user.clone_into(&mut server.user);
+        server.password = Some(password.into());
+    }
+    named::at(Engine::Mariadb, server)
 }
 
 fn fresh() -> Db {

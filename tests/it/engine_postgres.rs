@@ -7,7 +7,7 @@ use std::sync::Arc;
 use techcare_db::engine::capability::{Source, Target};
 use techcare_db::engine::{connect, stream};
 use techcare_db::model::batch::{Batch, Cell, Shape, ShapeColumn};
-use techcare_db::model::endpoint::{Endpoint, Location, Server, Tls};
+use techcare_db::model::endpoint::{Endpoint, Server};
 use techcare_db::model::error::{Error, ErrorKind};
 use techcare_db::model::event::Silent;
 use techcare_db::model::plan::{ColumnPlan, Fidelity, Plan, Scope, TablePlan};
@@ -19,6 +19,7 @@ use techcare_db::pipeline::execute::{self, Settings};
 use techcare_db::pipeline::plan::{PlanInput, plan};
 
 use crate::support::database::{Db, Engine, wait};
+use crate::support::endpoint as named;
 
 /// Every type that has a neutral form and many that have not, each with the values that break tools.
 pub const EVERY_TYPE: &str = r#"
@@ -57,21 +58,11 @@ INSERT INTO kinds (id, f4, f8, n, y, m) VALUES (3, '-Infinity', 'Infinity', 'NaN
 "#;
 
 fn server(url: &str) -> Server {
-    let url = url::Url::parse(url).unwrap();
-    Server {
-        host: url.host_str().unwrap().into(),
-        port: url.port().unwrap_or(5432),
-        socket: None,
-        user: url.username().into(),
-        password: url.password().map(Into::into),
-        database: url.path().trim_start_matches('/').into(),
-        tls: Tls::default(),
-        options: None,
-    }
+    named::server(Engine::Postgres, url)
 }
 
 fn endpoint(url: &str) -> Endpoint {
-    Endpoint::new(Location::Postgres(server(url)), "from a test")
+    named::at(Engine::Postgres, server(url))
 }
 
 fn settings(run_id: &str) -> Settings {
@@ -419,7 +410,7 @@ fn a_missing_right_comes_with_its_grant() {
     db.execute(&format!("CREATE ROLE {role} LOGIN"));
     let mut server = server(&db.url);
     server.user.clone_from(&role);
-    let poor = Endpoint::new(Location::Postgres(server), "from a test");
+    let poor = named::at(Engine::Postgres, server);
     let error = wait(async {
         let target = connect::target(&poor).await.unwrap();
         target.stage("r", &one_column(DataType::TEXT, "text")).await.err().unwrap()
@@ -444,7 +435,7 @@ fn a_database_that_cannot_be_opened_says_why() {
     for (server, kind) in
         [(missing, ErrorKind::Login), (nobody, ErrorKind::Login), (closed, ErrorKind::Unreachable)]
     {
-        let endpoint = Endpoint::new(Location::Postgres(server), "from a test");
+        let endpoint = named::at(Engine::Postgres, server);
         let error = wait(connect::source(&endpoint)).err().unwrap();
         assert_eq!(error.kind(), kind, "{error:?}");
         assert!(error.reason().is_some() && error.advice().is_some(), "{error:?}");

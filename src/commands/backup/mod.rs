@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::before::{First, When, before};
 pub use self::metrics::write as write_metrics;
-use super::database_report;
+use super::{database_report, real_path};
 use crate::engine::capability::{Facts, Source};
 use crate::engine::connect;
 use crate::model::endpoint::{Endpoint, Location};
@@ -114,11 +114,7 @@ pub async fn make(
 /// inode and the number of a disk changes; a server's by what the server calls itself.
 pub fn identity(endpoint: &Endpoint, facts: &Facts) -> Identity {
     let id = match &endpoint.location {
-        Location::File(path) => std::fs::canonicalize(path)
-            .or_else(|_| std::path::absolute(path))
-            .unwrap_or_else(|_| path.clone())
-            .display()
-            .to_string(),
+        Location::File(path) => real_path(path).display().to_string(),
         Location::Postgres(_) | Location::Mysql(_) | Location::Archive { .. } => facts.identity.clone(),
     };
     Identity { id, location: endpoint.to_string() }

@@ -5,6 +5,7 @@
 mod columns;
 mod container;
 mod format;
+mod parts;
 mod read;
 mod stream;
 mod write;

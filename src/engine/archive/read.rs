@@ -2,18 +2,17 @@
 //! not have the SHA-256 that the manifest says, and nothing outside of the file is touched.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use sha2::{Digest as _, Sha256};
 
 use super::columns::{self, Values};
 use super::container::{self, Damage, Member, Stretch};
 use super::format::{self, Manifest, TableEntry};
+use super::parts::{self, Parts};
 use super::stream::Batches;
 use crate::engine::blocking;
 use crate::engine::capability::{
@@ -30,7 +29,6 @@ use crate::model::event::{Event, Observer};
 use crate::model::plan::{ColumnProfile, Plan, TableProfile};
 use crate::model::policy::Decision;
 use crate::model::schema::{Schema, Table};
-use crate::model::value::format_hex;
 
 /// Most tables that are read at the same time.
 const MOST_READERS: usize = 16;
@@ -57,7 +55,8 @@ pub fn recognise(path: &Path) -> Result<Option<Flavour>> {
     if !container::begins(&file, format::SCHEMA).unwrap_or(false) {
         return Ok(None);
     }
-    let (_, manifest) = manifest(&file).map_err(|e| unreadable(path, &e))?.map_err(|d| damaged(path, &d))?;
+    let (_, manifest) =
+        parts::manifest(&file).map_err(|e| unreadable(path, &e))?.map_err(|d| damaged(path, &d))?;
     Ok(Some(manifest.database.product))
 }
 
@@ -70,7 +69,8 @@ pub async fn open(
 ) -> Result<Archive> {
     let shown = shown.to_owned();
     blocking::run(move || {
-        let parts = parts(&file).map_err(|e| unreadable(&shown, &e))?.map_err(|d| damaged(&shown, &d))?;
+        let parts =
+            parts::read(&file).map_err(|e| unreadable(&shown, &e))?.map_err(|d| damaged(&shown, &d))?;
         let Parts { members, manifest, schema, facts } = parts;
         let rules = rules(facts.flavour, &facts);
         Ok(Archive { inner: Arc::new(Inner { file, shown, members, manifest, schema, facts, rules }) })
@@ -94,118 +94,6 @@ impl Archive {
         })
         .await
     }
-}
-
-/// Everything but the rows.
-struct Parts {
-    members: Vec<Member>,
-    manifest: Manifest,
-    schema: Schema,
-    facts: Facts,
-}
-
-fn parts(file: &File) -> io::Result<Result<Parts, Damage>> {
-    let (members, manifest) = match manifest(file)? {
-        Ok(read) => read,
-        Err(damage) => return Ok(Err(damage)),
-    };
-    let text = match json(file, &members, 0, format::SCHEMA)? {
-        Ok(text) => text,
-        Err(damage) => return Ok(Err(damage)),
-    };
-    if format_hex(&Sha256::digest(&text)) != manifest.schema_sha256 {
-        return Ok(Err("the schema is not the one that was written".into()));
-    }
-    let schema: Schema = match serde_json::from_slice(&text) {
-        Ok(schema) => schema,
-        Err(e) => return Ok(Err(format!("the schema cannot be understood: {e}"))),
-    };
-    if let Err(damage) = agree(&members, &manifest, &schema) {
-        return Ok(Err(damage));
-    }
-    let facts = facts(file, &manifest)?;
-    Ok(Ok(Parts { members, manifest, schema, facts }))
-}
-
-fn manifest(file: &File) -> io::Result<Result<(Vec<Member>, Manifest), Damage>> {
-    let members = match container::members(file)? {
-        Ok(members) => members,
-        Err(damage) => return Ok(Err(damage)),
-    };
-    let text = match json(file, &members, members.len().saturating_sub(1), format::MANIFEST)? {
-        Ok(text) => text,
-        Err(damage) => return Ok(Err(damage)),
-    };
-    Ok(understood(&text).map(|manifest| (members, manifest)))
-}
-
-fn understood(text: &[u8]) -> Result<Manifest, Damage> {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        format: u32,
-        program: String,
-    }
-    let wrong = |e: serde_json::Error| format!("the manifest cannot be understood: {e}");
-    let head: Head = serde_json::from_slice(text).map_err(wrong)?;
-    if head.format > format::VERSION {
-        let shown: String = head.program.chars().filter(|c| !c.is_control()).take(60).collect();
-        return Err(format!("it was written by a newer program ({shown}) in format {}", head.format));
-    }
-    serde_json::from_slice(text).map_err(wrong)
-}
-
-/// The text of the JSON member at that place.
-fn json(file: &File, members: &[Member], at: usize, name: &str) -> io::Result<Result<Vec<u8>, Damage>> {
-    let Some(member) = members.get(at).filter(|m| m.name == name && m.bytes <= format::MOST_JSON) else {
-        return Ok(Err(format!("{name} is missing")));
-    };
-    let mut text = Vec::new();
-    Stretch::of(file, member).read_to_end(&mut text)?;
-    Ok(if member.holds(&text) { Ok(text) } else { Err(format!("{name} is damaged")) })
-}
-
-/// Whether members, manifest and schema speak of the same tables.
-fn agree(members: &[Member], manifest: &Manifest, schema: &Schema) -> Result<(), Damage> {
-    let tables = &manifest.tables;
-    if tables.len() > format::MOST_TABLES || members.len() != tables.len() + 2 {
-        return Err("it has other members than its manifest says".into());
-    }
-    if schema.tables.len() != tables.len() || schema.dialect != manifest.database.product.dialect() {
-        return Err("its schema is not that of its manifest".into());
-    }
-    for (nth, (entry, table)) in tables.iter().zip(&schema.tables).enumerate() {
-        let member = &members[nth + 1];
-        let columns = entry.columns.iter().map(|c| &c.name).eq(table.columns.iter().map(|c| &c.name));
-        if member.name != format::member(nth)
-            || member.name != entry.member
-            || member.bytes != entry.bytes
-            || entry.name != table.name
-            || !columns
-        {
-            return Err(format!("table {:?} is not as its manifest says", table.name));
-        }
-    }
-    Ok(())
-}
-
-/// Facts of the database that it was; where it is now is the file.
-fn facts(file: &File, manifest: &Manifest) -> io::Result<Facts> {
-    let database = manifest.database.clone();
-    Ok(Facts {
-        flavour: database.product,
-        version: database.version,
-        version_number: database.version_number,
-        encoding: database.encoding,
-        collation: database.collation,
-        time_zone: database.time_zone,
-        size: Some(file.metadata()?.len()),
-        identity: format!("archive:{}", manifest.run),
-        latency: Duration::ZERO,
-        collations: database.collations,
-        max_value_bytes: None,
-        case_sensitive_names: database.case_sensitive_names,
-        namespace: database.namespace,
-    })
 }
 
 impl Inner {
@@ -279,7 +167,7 @@ impl Inner {
 
     /// What is wrong, found by reading everything.
     fn check(&self, observer: &dyn Observer) -> Result<Option<Damage>> {
-        let (said, is) = container::digests(&self.file, |_| {}).map_err(|e| unreadable(&self.shown, &e))?;
+        let (said, is) = container::digests(&self.file).map_err(|e| unreadable(&self.shown, &e))?;
         if said != is {
             return Ok(Some("its bytes are not those that were written".into()));
         }

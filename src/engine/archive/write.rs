@@ -15,8 +15,9 @@ use super::container::Writer;
 use super::format::{self, ColumnEntry, Database, Manifest, TableEntry};
 use crate::engine::blocking;
 use crate::engine::capability::{Facts, Orphans, ReadColumn, ReadRequest, Rules, Snapshot, Source};
+use crate::engine::compress::ZSTD_LEVEL;
 use crate::engine::stream::{self, BatchReceiver};
-use crate::model::batch::{Batch, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeColumn};
+use crate::model::batch::Batch;
 use crate::model::digest::Digest;
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
@@ -24,9 +25,6 @@ use crate::model::event::{Event, Observer};
 use crate::model::plan::TableProfile;
 use crate::model::schema::{Schema, Table};
 use crate::model::value::format_hex;
-
-/// zstd's own default.
-const LEVEL: i32 = 3;
 
 /// Bytes that are collected before they are written.
 const BUFFER: usize = 256 * 1024;
@@ -135,7 +133,7 @@ async fn write_table(
     let rows = snapshot.estimate(&table.name).await?;
     observer.event(&Event::TableStarted { table: table.name.clone(), rows });
     let request = request(table, &columns);
-    let (sender, receiver) = stream::channel(shape(&request));
+    let (sender, receiver) = stream::channel(request.shape());
     let watcher = observer.clone();
     let name = table.name.clone();
     let sender = sender.tapped(move |batch: &Batch| {
@@ -178,31 +176,9 @@ fn kept(rules: &dyn Rules, table: &Table, profiles: &BTreeMap<Dialect, TableProf
 
 /// Every column, generated ones included: they become plain ones where the target cannot compute them.
 fn request(table: &Table, columns: &[ColumnEntry]) -> ReadRequest {
-    let column = |(column, entry): (&crate::model::schema::Column, &ColumnEntry)| ReadColumn {
-        name: column.name.clone(),
-        native_type: column.native_type.clone(),
-        carries: entry.kept.clone(),
-        epoch: None,
-    };
-    ReadRequest {
-        table: table.name.clone(),
-        columns: table.columns.iter().zip(columns).map(column).collect(),
-        key: table.key_columns(),
-        batch_rows: DEFAULT_BATCH_ROWS,
-        batch_bytes: DEFAULT_BATCH_BYTES,
-        after: None,
-        condition: None,
-    }
-}
-
-fn shape(request: &ReadRequest) -> Arc<Shape> {
-    let column = |c: &ReadColumn| ShapeColumn { name: c.name.clone(), data_type: c.carries.clone() };
-    let position = |name: &String| request.columns.iter().position(|c| c.name == *name);
-    Arc::new(Shape {
-        table: request.table.clone(),
-        columns: request.columns.iter().map(column).collect(),
-        key: request.key.iter().filter_map(position).collect(),
-    })
+    let columns = table.columns.iter().zip(columns);
+    let columns = columns.map(|(column, entry)| ReadColumn::of(column, entry.kept.clone()));
+    ReadRequest { key: table.key_columns(), ..ReadRequest::all(&table.name, columns.collect()) }
 }
 
 /// Packs the rows of one table as they come.
@@ -218,7 +194,7 @@ fn write_rows(
     writer.begin(&member).map_err(|e| failed(&e))?;
     let mut gatherer = Gatherer::new(&columns);
     let mut encoder = StreamEncoder::try_new(&columns::schema(&columns)).map_err(broken)?;
-    let mut packed = zstd::stream::write::Encoder::new(&mut writer, LEVEL).map_err(|e| failed(&e))?;
+    let mut packed = zstd::stream::write::Encoder::new(&mut writer, ZSTD_LEVEL).map_err(|e| failed(&e))?;
     let (mut content, mut scratch, mut arrow_bytes) = (Digest::default(), Vec::new(), 0);
     let mut put = |buffers: Vec<arrow_buffer::Buffer>| -> Result<()> {
         for buffer in buffers {
@@ -276,11 +252,5 @@ fn unreadable(error: Error, facts: &Facts) -> Error {
 }
 
 fn failed(error: &io::Error) -> Error {
-    let kind = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            ErrorKind::Space
-        }
-        _ => ErrorKind::Write,
-    };
-    Error::new(kind, "cannot write the archive").why(error)
+    Error::new(ErrorKind::of_writing(error), "cannot write the archive").why(error)
 }

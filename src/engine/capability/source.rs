@@ -1,5 +1,6 @@
 //! A database that can be read, and one consistent view of it. Nothing here writes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::Rules;
 use crate::engine::backup::{NativeOrder, NativeWay};
 use crate::engine::stream::BatchSender;
+use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeColumn};
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::epoch::Epoch;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, TableProfile};
-use crate::model::schema::{DataType, Schema, Table};
+use crate::model::schema::{Column, DataType, Schema, Table};
 
 /// Facts about an open database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +73,11 @@ pub struct ReadColumn {
 }
 
 impl ReadColumn {
+    /// A column of a catalogue, read into these cells.
+    pub fn of(column: &Column, carries: DataType) -> Self {
+        Self { name: column.name.clone(), native_type: column.native_type.clone(), carries, epoch: None }
+    }
+
     /// A column of which nothing is known but that its values can be read into these cells.
     pub fn untyped(name: String, carries: DataType) -> Self {
         Self { name, native_type: String::new(), carries, epoch: None }
@@ -94,6 +101,32 @@ pub struct ReadRequest {
     pub after: Option<i64>,
     /// Only rows for which this is true, in SQL of the database that is read; `None` for all.
     pub condition: Option<String>,
+}
+
+impl ReadRequest {
+    /// All rows, in batches of the usual size; nothing names one of them.
+    pub fn all(table: impl Into<String>, columns: Vec<ReadColumn>) -> Self {
+        Self {
+            table: table.into(),
+            columns,
+            key: Vec::new(),
+            batch_rows: DEFAULT_BATCH_ROWS,
+            batch_bytes: DEFAULT_BATCH_BYTES,
+            after: None,
+            condition: None,
+        }
+    }
+
+    /// What its rows look like.
+    pub fn shape(&self) -> Arc<Shape> {
+        let column = |c: &ReadColumn| ShapeColumn { name: c.name.clone(), data_type: c.carries.clone() };
+        let position = |name: &String| self.columns.iter().position(|c| c.name == *name);
+        Arc::new(Shape {
+            table: self.table.clone(),
+            columns: self.columns.iter().map(column).collect(),
+            key: self.key.iter().filter_map(position).collect(),
+        })
+    }
 }
 
 /// Rows of a table for which a condition is true.

@@ -11,8 +11,8 @@ use sqlx::MySqlConnection;
 
 use super::connection::{Link, rows};
 use crate::engine::backup::{NativeOrder, NativeWay};
-use crate::engine::blocking;
 use crate::engine::tool::{self, Secret, Tool};
+use crate::engine::{blocking, compress};
 use crate::model::endpoint::{Flavour, Server, TlsMode};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::manifest::Packing;
@@ -22,9 +22,6 @@ const END: &[u8] = b"-- Dump completed";
 
 /// Bytes at the end of a dump in which its last line stands.
 const TAIL: usize = 256;
-
-/// Level of zstd: above it, time grows faster than files shrink.
-const LEVEL: i32 = 3;
 
 /// Tables that no transaction covers.
 const OUTSIDE: &str = "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE() \
@@ -43,14 +40,11 @@ pub(super) async fn way(connection: &mut MySqlConnection, flavour: Flavour, majo
         )
     });
     Ok(NativeWay {
-        suffix: "sql",
-        program: tool.shown(),
         packing: Packing::Zstd,
         packs: true,
         same_view: false,
-        blocks_writers: false,
-        bytes: None,
         notes: note.into_iter().collect(),
+        ..NativeWay::plain("sql", tool.shown())
     })
 }
 
@@ -83,9 +77,7 @@ pub(super) async fn dump(link: &Link, flavour: Flavour, major: u32, order: &Nati
         ]);
         let told = |bytes| (order.progress)(bytes, 0);
         if order.packing == Packing::Zstd {
-            let mut encoder = zstd::Encoder::new(file, LEVEL).map_err(failed)?;
-            encoder.include_checksum(true).map_err(failed)?;
-            let mut sink = Ending::of(encoder);
+            let mut sink = Ending::of(compress::zstd(file).map_err(failed)?);
             tool::run(command, &mut sink, &told, &order.cancel)?;
             sink.complete()?;
             sink.to.finish().map(drop).map_err(failed)
@@ -185,13 +177,11 @@ fn option_file(server: &Server, mariadb: bool) -> String {
         lines.push(("protocol", "socket".into()));
         lines.push(("socket", socket.display().to_string()));
     } else {
-        let host = server.host.trim_start_matches('[').trim_end_matches(']');
         lines.push(("protocol", "tcp".into()));
-        lines.push(("host", host.to_owned()));
+        lines.push(("host", server.address().to_owned()));
         lines.push(("port", server.port.to_string()));
     }
-    let default = if server.is_local() { TlsMode::Prefer } else { TlsMode::VerifyFull };
-    let mode = server.tls.mode.unwrap_or(default);
+    let mode = server.tls_mode();
     if mariadb {
         match mode {
             TlsMode::Disable => lines.push(("ssl", "0".into())),

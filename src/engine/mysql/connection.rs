@@ -68,7 +68,7 @@ impl Link {
     /// Options from an endpoint.
     pub fn new(server: &Server, endpoint: &Endpoint) -> Self {
         let mut options = MySqlConnectOptions::new()
-            .host(server.host.trim_start_matches('[').trim_end_matches(']'))
+            .host(server.address())
             .port(server.port)
             .username(&server.user)
             .database(&server.database)
@@ -82,8 +82,7 @@ impl Link {
         if let Some(password) = &server.password {
             options = options.password(password.expose_secret());
         }
-        let default = if server.is_local() { TlsMode::Prefer } else { TlsMode::VerifyFull };
-        options = options.ssl_mode(match server.tls.mode.unwrap_or(default) {
+        options = options.ssl_mode(match server.tls_mode() {
             TlsMode::Disable => MySqlSslMode::Disabled,
             TlsMode::Prefer => MySqlSslMode::Preferred,
             TlsMode::Require => MySqlSslMode::Required,

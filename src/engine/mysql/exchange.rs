@@ -8,6 +8,7 @@ use super::connection::{Link, Role, number, run};
 use super::place::{Place, count_kept, is_kept_database, make_kept, qualified};
 use super::types::{Rules, literal, quote};
 use super::{fault, replace};
+use crate::engine::way_back;
 use crate::model::change::{Aside, Change, Kind, Moved};
 use crate::model::error::{Error, ErrorKind, Result};
 
@@ -92,12 +93,9 @@ pub async fn make_places(connection: &mut MySqlConnection, target: &str, change:
 
 /// Removes those of a change's places in which nothing is kept.
 pub async fn remove_empty_places(connection: &mut MySqlConnection, change: &Change) -> Result<()> {
-    let mut places: Vec<&str> =
-        change.kept.iter().chain(&change.shown).map(|moved| moved.aside.place.as_str()).collect();
-    places.retain(|place| is_kept_database(place));
-    places.sort_unstable();
-    places.dedup();
-    for place in places {
+    // What a change keeps is never where it takes from.
+    let places = change.places().into_iter().chain(change.origins());
+    for place in places.filter(|place| is_kept_database(place)) {
         if number(connection, "what is kept", &count_kept(place)).await? == 0 {
             let sql = format!("DROP DATABASE IF EXISTS {}", quote(place));
             run(connection, &sql).await.map_err(|e| fault::writing("removing an empty database", &e))?;
@@ -194,10 +192,10 @@ pub async fn back(
             literal(name)
         );
         if number(connection, "what is to be taken back", &sql).await? == 0 {
-            let what = format!("table \"{}\" is not in database \"{place}\" any more", moved.name);
-            return Err(Error::new(ErrorKind::Refused, what)
-                .why("it was dropped or renamed since")
-                .next("nothing was changed: restore a backup instead"));
+            return Err(way_back::gone(format!(
+                "table \"{}\" is not in database \"{place}\" any more",
+                moved.name
+            )));
         }
     }
     let tables: Vec<String> = change.tables_shown().map(|m| m.name.clone()).collect();
@@ -229,11 +227,7 @@ pub async fn back(
         let place = place.clone().unwrap_or_else(|| view.aside.place.clone());
         Moved { aside: Aside { place, name: view.name.clone() }, ..view.clone() }
     }));
-    if !holders.is_empty() {
-        return Err(Error::new(ErrorKind::Refused, "the tables of the run cannot be taken away")
-            .why(holders.join("; "))
-            .next("nothing was changed: drop these by hand, then run the same command again"));
-    }
+    way_back::refuse_held(&holders)?;
     Ok(Change {
         run: run.to_owned(),
         shown: change.kept.clone(),

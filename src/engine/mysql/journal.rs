@@ -110,10 +110,9 @@ impl Ledger {
         );
         let mut marks = BTreeMap::new();
         for row in rows(connection, what, &sql).await? {
-            let sum = u128::from_str_radix(&row.word(3), 16);
-            let sum = sum.map_err(|e| Error::internal("the journal cannot be read").why(e))?;
+            let digest = Digest::written(row.number(1).unwrap_or(0), &row.word(3));
             let mark = Mark {
-                digest: Digest { rows: row.number(1).unwrap_or(0), sum },
+                digest: digest.map_err(|e| Error::internal("the journal cannot be read").why(e))?,
                 bytes: row.number(4).unwrap_or(0),
                 through: row.number(5),
                 complete: row.number::<u8>(2) == Some(1),
@@ -175,6 +174,5 @@ pub async fn unfinished(connection: &mut MySqlConnection, target: &str) -> Resul
             found.push(Unfinished { run: place.run, hash: row.word(0) });
         }
     }
-    found.sort_by(|a, b| b.run.cmp(&a.run));
     Ok(found)
 }

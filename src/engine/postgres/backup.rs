@@ -13,7 +13,6 @@ use crate::engine::capability::Facts;
 use crate::engine::tool::{self, Secret, Tool};
 use crate::model::endpoint::{Server, TlsMode};
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::manifest::Packing;
 
 /// Where systems keep the authorities that they trust: `pg_dump` knows of none by itself before PostgreSQL 16.
 const AUTHORITIES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
@@ -22,17 +21,8 @@ const AUTHORITIES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/
 pub(super) async fn way(facts: &Facts) -> Result<NativeWay> {
     let major = facts.version_number.0;
     let tool = blocking::run(move || fitting(major)).await?;
-    Ok(NativeWay {
-        suffix: "dump",
-        program: tool.shown(),
-        // The format packs each table by itself.
-        packing: Packing::None,
-        packs: false,
-        same_view: true,
-        blocks_writers: false,
-        bytes: None,
-        notes: Vec::new(),
-    })
+    // The format packs each table by itself.
+    Ok(NativeWay::plain("dump", tool.shown()))
 }
 
 /// Dumps the snapshot of that name.
@@ -133,17 +123,14 @@ fn pass_file(password: &str) -> String {
 
 /// Where the database is, as libpq reads it; the password stands elsewhere.
 fn conninfo(server: &Server, client: u32) -> String {
-    let host = server.socket.as_ref().map_or_else(
-        || server.host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-        |socket| socket.display().to_string(),
-    );
-    let mode = match server.tls.mode {
-        Some(TlsMode::Disable) => "disable",
-        Some(TlsMode::Prefer) => "prefer",
-        Some(TlsMode::Require) => "require",
-        Some(TlsMode::VerifyCa) => "verify-ca",
-        None if server.is_local() => "prefer",
-        Some(TlsMode::VerifyFull) | None => "verify-full",
+    let socket = server.socket.as_ref().map(|socket| socket.display().to_string());
+    let host = socket.unwrap_or_else(|| server.address().to_owned());
+    let mode = match server.tls_mode() {
+        TlsMode::Disable => "disable",
+        TlsMode::Prefer => "prefer",
+        TlsMode::Require => "require",
+        TlsMode::VerifyCa => "verify-ca",
+        TlsMode::VerifyFull => "verify-full",
     };
     let path = |path: &PathBuf| path.display().to_string();
     let root = server.tls.root_cert.as_ref().map(path).or_else(|| {

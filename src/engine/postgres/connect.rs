@@ -216,10 +216,9 @@ impl Connector {
 }
 
 fn options(server: &Server) -> Result<PgConnectOptions> {
-    let host = server.host.trim_start_matches('[').trim_end_matches(']');
     // The command line has looked for passwords already, `.pgpass` included.
     let mut options = PgConnectOptions::new_without_pgpass()
-        .host(host)
+        .host(server.address())
         .port(server.port)
         .username(&server.user)
         .database(&server.database)
@@ -248,13 +247,12 @@ fn options(server: &Server) -> Result<PgConnectOptions> {
 }
 
 fn ssl_mode(server: &Server) -> PgSslMode {
-    match server.tls.mode {
-        Some(TlsMode::Disable) => PgSslMode::Disable,
-        Some(TlsMode::Require) => PgSslMode::Require,
-        Some(TlsMode::VerifyCa) => PgSslMode::VerifyCa,
-        Some(TlsMode::Prefer) => PgSslMode::Prefer,
-        None if server.is_local() => PgSslMode::Prefer,
-        Some(TlsMode::VerifyFull) | None => PgSslMode::VerifyFull,
+    match server.tls_mode() {
+        TlsMode::Disable => PgSslMode::Disable,
+        TlsMode::Prefer => PgSslMode::Prefer,
+        TlsMode::Require => PgSslMode::Require,
+        TlsMode::VerifyCa => PgSslMode::VerifyCa,
+        TlsMode::VerifyFull => PgSslMode::VerifyFull,
     }
 }
 

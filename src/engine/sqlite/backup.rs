@@ -9,7 +9,6 @@ use rusqlite::backup::{Backup, StepResult};
 use super::file::{self, Access, failure, with_free_space};
 use crate::engine::backup::{NativeOrder, NativeWay};
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::manifest::Packing;
 
 /// Pages of a step: 1 MiB of the usual size, so that an interruption is heard soon.
 const PAGES: i32 = 256;
@@ -18,15 +17,10 @@ const PAGES: i32 = 256;
 pub fn way(connection: &Connection, bytes: Option<u64>) -> rusqlite::Result<NativeWay> {
     let journal: String = connection.query_row("PRAGMA journal_mode", [], |r| r.get(0))?;
     Ok(NativeWay {
-        suffix: "db",
-        program: format!("SQLite {} (online backup)", rusqlite::version()),
-        packing: Packing::None,
-        packs: false,
-        same_view: true,
         // With a write-ahead log readers and writers do not meet.
         blocks_writers: journal != "wal",
         bytes,
-        notes: Vec::new(),
+        ..NativeWay::plain("db", format!("SQLite {} (online backup)", rusqlite::version()))
     })
 }
 

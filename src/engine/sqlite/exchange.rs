@@ -3,16 +3,16 @@
 //! name. Either way the present state is kept beside the file.
 
 use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use rusqlite::backup::{Backup, StepResult};
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::CWD;
 
 use super::ddl::quote;
-use super::file::{self, Access, failure, with_free_space};
+use super::file::{self, Access, failure};
 use super::live::{self, Incoming, Swap};
+use crate::engine::{file_name, way_back};
 use crate::model::change::{Aside, Change, Kind, Moved};
 use crate::model::error::{Error, ErrorKind, Result};
 
@@ -43,30 +43,6 @@ pub fn table_mark(run: &str) -> String {
 /// Whether the mark of a file is this one's.
 fn is_marked(path: &Path, mark: &str) -> bool {
     fs::metadata(path).is_ok_and(|about| mark == format!("{FILE}{}:{}", about.dev(), about.ino()))
-}
-
-/// A copy of the whole database as it is now. The caller holds the lock of a writer, so nobody changes it meanwhile.
-pub fn keep_copy(database: &Path, kept: &Path) -> Result<()> {
-    let what = || format!("cannot keep the present state in {}", kept.display());
-    let failed = |e: &std::io::Error| Error::new(ErrorKind::Write, what()).why(e);
-    let made = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(kept);
-    let made = made.map_err(|e| failed(&e))?;
-    let copied = || -> rusqlite::Result<()> {
-        let from = Connection::open_with_flags(database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let mut to = Connection::open_with_flags(kept, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        if Backup::new(&from, &mut to)?.step(-1)? != StepResult::Done {
-            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-            return Err(rusqlite::Error::SqliteFailure(busy, Some("the file is in use".into())));
-        }
-        // A copy of a WAL file is one too, and would get journals of its own.
-        to.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
-    };
-    copied().map_err(|e| with_free_space(failure(ErrorKind::Write, what(), &e), kept))?;
-    made.sync_all().and_then(|()| sync_folder(kept)).map_err(|e| failed(&e))
-}
-
-fn sync_folder(of: &Path) -> std::io::Result<()> {
-    File::open(of.parent().unwrap_or(Path::new("/"))).and_then(|folder| folder.sync_all())
 }
 
 /// Whether the switch of a change has happened.
@@ -194,9 +170,8 @@ fn file_again(run: &str, change: &Change) -> Result<Change> {
 }
 
 fn missing(table: &str, file: &Path) -> Error {
-    Error::new(ErrorKind::Refused, format!("table {} is not in {} any more", quote(table), file.display()))
+    way_back::gone(format!("table {} is not in {} any more", quote(table), file.display()))
         .why("it was dropped or renamed since, or the file was removed")
-        .next("nothing was changed: restore a backup instead")
 }
 
 /// Tables and views of a file that are none of these.
@@ -226,12 +201,7 @@ fn refuse_keys_of_others(connection: &Connection, change: &Change) -> Result<()>
         Ok(keys.into_iter().filter(holds).map(clause).collect())
     };
     let holders = find().map_err(|e| failure(ErrorKind::Read, "cannot look at the foreign keys", &e))?;
-    if holders.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Refused, "the tables of the run cannot be taken away")
-        .why(holders.join("; "))
-        .next("nothing was changed: drop these by hand, then run the same command again"))
+    way_back::refuse_held(&holders)
 }
 
 /// Carries out what [`back`] has made.
@@ -305,16 +275,7 @@ fn put_away(path: &Path, kept: &Path, change: &Change) -> Result<()> {
 
 /// A rename onto a name that nobody has.
 fn rename(from: &Path, to: &Path) -> Result<()> {
-    let failed = |e: &dyn std::fmt::Display| {
+    file_name::take(CWD, from, to).and_then(|()| file::sync_folder(to)).map_err(|e| {
         Error::new(ErrorKind::Write, format!("cannot rename {} to {}", from.display(), to.display())).why(e)
-    };
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => {}
-        // Some file systems cannot rename without replacing; none replaces by a link.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            fs::hard_link(from, to).and_then(|()| fs::remove_file(from)).map_err(|e| failed(&e))?;
-        }
-        Err(e) => return Err(failed(&e)),
-    }
-    sync_folder(to).map_err(|e| failed(&e))
+    })
 }

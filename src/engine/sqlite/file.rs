@@ -211,16 +211,14 @@ pub fn place(path: &Path) -> Result<(PathBuf, String)> {
     Ok((real, name.to_owned()))
 }
 
+/// Makes the name of a file durable.
+pub fn sync_folder(of: &Path) -> std::io::Result<()> {
+    fs::File::open(of.parent().unwrap_or(Path::new("/"))).and_then(|folder| folder.sync_all())
+}
+
 /// A file beside a database that cannot be made.
 pub fn not_made(file: &Path, why: &std::io::Error) -> Error {
-    let kind = match why.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            ErrorKind::Permission
-        }
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Space,
-        _ => ErrorKind::Write,
-    };
-    let error = Error::new(kind, format!("cannot make the file {}", file.display()))
+    let error = Error::new(ErrorKind::of_writing(why), format!("cannot make the file {}", file.display()))
         .why(why)
         .next("the folder of the target has to be writable: the new database is built beside it");
     with_free_space(error, file)

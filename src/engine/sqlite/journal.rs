@@ -63,12 +63,11 @@ pub fn read(connection: &Connection) -> Result<Journal> {
         let mut rows = statement.query([])?;
         let mut marks = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            let digest: String = row.get(3)?;
-            let sum = u128::from_str_radix(&digest, 16).map_err(|e| {
-                rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, e.into())
-            })?;
+            let digest = Digest::written(row.get::<_, i64>(1)?.cast_unsigned(), &row.get::<_, String>(3)?);
             let mark = Mark {
-                digest: Digest { rows: row.get::<_, i64>(1)?.cast_unsigned(), sum },
+                digest: digest.map_err(|e| {
+                    rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, e.into())
+                })?,
                 bytes: row.get::<_, i64>(4)?.cast_unsigned(),
                 through: row.get(5)?,
                 complete: row.get(2)?,
@@ -138,6 +137,5 @@ pub fn unfinished(path: &Path) -> Result<Vec<Unfinished>> {
             found.push(Unfinished { run, hash });
         }
     }
-    found.sort_by(|a, b| b.run.cmp(&a.run));
     Ok(found)
 }

@@ -5,14 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, InterruptHandle};
 
 use super::ddl::{SqliteRules, column_list, quote};
-use super::exchange::keep_copy;
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
-use super::{stage, write};
+use super::{pages, stage, write};
 use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::change::{Change, Kind};
@@ -111,7 +109,7 @@ fn swap_tables(connection: &mut Connection, target: &Path, swap: &Swap<'_>) -> R
     let kept = places.first().map(Path::new);
     let swapped = || -> Result<()> {
         if let Some(kept) = kept {
-            keep_copy(target, kept)?;
+            pages::keep_copy(target, kept)?;
         }
         let triggers = drop_kept(&transaction, swap.change).map_err(failed)?;
         match &swap.incoming {
@@ -227,14 +225,7 @@ fn copy_pages(connection: &mut Connection, staged: &Path) -> rusqlite::Result<bo
         return Ok(false);
     }
     let source = Connection::open_with_flags(staged, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let step = Backup::new(&source, connection)?.step(-1)?;
-    match step {
-        StepResult::Done => Ok(true),
-        _ => Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
-            Some("the file is in use".into()),
-        )),
-    }
+    pages::copy(&source, connection).map(|()| true)
 }
 
 /// Copies table by table from the attached file: these, or all with the views.

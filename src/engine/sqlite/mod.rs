@@ -14,6 +14,7 @@ mod leftovers;
 mod live;
 mod origins;
 mod orphans;
+mod pages;
 mod profile;
 mod read;
 mod script;

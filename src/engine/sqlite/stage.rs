@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, InterruptHandle};
-use rustix::fs::{CWD, FlockOperation, RenameFlags};
+use rustix::fs::{CWD, FlockOperation};
 use tokio::task::JoinHandle;
 
 use super::ddl::{SqliteRules, quote};
@@ -21,8 +21,8 @@ use crate::engine::capability::{
     Fate, Intent, Journal, Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging,
 };
 use crate::engine::claim::taken;
-use crate::engine::condition;
 use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::engine::{condition, file_name};
 use crate::model::change::{Aside, Change, Kind, Moved};
 use crate::model::endpoint::PoolSettings;
 use crate::model::error::{Error, ErrorKind, Result};
@@ -478,22 +478,14 @@ fn publish(place: &Place) -> Result<()> {
         Error::new(ErrorKind::Write, format!("cannot put {} in place", place.target.display())).why(e)
     };
     place.lock.sync_all().map_err(|e| failed(&e))?;
-    let renamed = rustix::fs::renameat_with(CWD, &place.staged, CWD, &place.target, RenameFlags::NOREPLACE);
-    match renamed {
-        Ok(()) => {}
-        // Some file systems cannot rename without replacing; none replaces by a link.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            fs::hard_link(&place.staged, &place.target).map_err(|e| failed(&e))?;
-        }
-        Err(rustix::io::Errno::EXIST) => {
-            return Err(Error::new(ErrorKind::Refused, format!("{} exists by now", place.target.display()))
+    match file_name::take(CWD, &place.staged, &place.target) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Error::new(ErrorKind::Refused, format!("{} exists by now", place.target.display()))
                 .why("another program made it while the rows were being copied")
-                .next("stop the application, look at that file, and run again"));
+                .next("stop the application, look at that file, and run again"))
         }
-        Err(e) => return Err(failed(&e)),
+        named => named.and_then(|()| file::sync_folder(&place.target)).map_err(|e| failed(&e)),
     }
-    let folder = place.target.parent().unwrap_or(Path::new("/"));
-    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| failed(&e))
 }
 
 /// Brings the staged tables into the live file in one transaction of SQLite. The staged file gets the mark first, for

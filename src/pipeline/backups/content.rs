@@ -7,12 +7,11 @@ use futures::stream::{self as streams, StreamExt as _, TryStreamExt as _};
 
 use crate::engine::capability::{ColumnInput, ReadColumn, ReadRequest, Rules, Snapshot};
 use crate::engine::stream;
-use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS};
 use crate::model::error::{ErrorKind, Result};
 use crate::model::event::{Event, Observer};
 use crate::model::manifest::TableContent;
 use crate::model::schema::{Schema, Table};
-use crate::pipeline::copy::{self, Counter};
+use crate::pipeline::copy::Counter;
 
 /// Reads every table, as many at a time as the snapshot has readers.
 pub async fn of(
@@ -40,7 +39,7 @@ async fn of_table(
     let rows = snapshot.estimate(&name).await?;
     observer.event(&Event::TableStarted { table: name.clone(), rows });
     let request = request(table, rules);
-    let (sender, receiver) = stream::channel(copy::shape(&request));
+    let (sender, receiver) = stream::channel(request.shape());
     let (counter, sender) = Counter::on(sender, &name, observer);
     let (read, drained) = tokio::join!(snapshot.read(&request, sender), receiver.drain(|_| Ok(())));
     let content = match read.and(drained) {
@@ -68,22 +67,9 @@ fn request(table: &Table, rules: &dyn Rules) -> ReadRequest {
             profile: None,
             indexed: false,
         };
-        ReadColumn {
-            name: column.name.clone(),
-            native_type: column.native_type.clone(),
-            carries: rules.map_column(&input).carries,
-            epoch: None,
-        }
+        ReadColumn::of(column, rules.map_column(&input).carries)
     });
-    ReadRequest {
-        table: table.name.clone(),
-        columns: columns.collect(),
-        key: Vec::new(),
-        batch_rows: DEFAULT_BATCH_ROWS,
-        batch_bytes: DEFAULT_BATCH_BYTES,
-        after: None,
-        condition: None,
-    }
+    ReadRequest::all(&table.name, columns.collect())
 }
 
 /// The first difference between what should be there and what is, in one clause.

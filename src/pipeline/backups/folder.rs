@@ -6,9 +6,10 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::engine::file_name;
 use crate::model::error::{Error, ErrorKind, Result};
 
 /// The file whose lock says that somebody is at work in the folder. The kernel frees it when its holder ends, however.
@@ -129,25 +130,13 @@ impl Folder {
 
     /// Gives a file another name that nobody has; false if somebody has it.
     pub fn rename(&self, from: &str, to: &str) -> Result<bool> {
-        let failed = |e: Errno| {
-            Error::new(
-                ErrorKind::of_writing(&e.into()),
-                format!("cannot give {} its name", self.file(to).display()),
-            )
-            .why(io::Error::from(e))
-        };
-        match rustix::fs::renameat_with(&self.dir, from, &self.dir, to, RenameFlags::NOREPLACE) {
+        match file_name::take(&self.dir, from, to) {
             Ok(()) => Ok(true),
-            Err(Errno::EXIST) => Ok(false),
-            // Some file systems cannot rename without replacing; none replaces by a link.
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                match rustix::fs::linkat(&self.dir, from, &self.dir, to, AtFlags::empty()) {
-                    Ok(()) => self.remove(from).map(|()| true),
-                    Err(Errno::EXIST) => Ok(false),
-                    Err(e) => Err(failed(e)),
-                }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(e) => {
+                let what = format!("cannot give {} its name", self.file(to).display());
+                Err(Error::new(ErrorKind::of_writing(&e), what).why(e))
             }
-            Err(e) => Err(failed(e)),
         }
     }
 

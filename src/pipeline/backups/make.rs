@@ -87,16 +87,7 @@ pub async fn make(order: &Order, source: &dyn Source) -> Result<Made> {
 
 /// How the portable archive is made, whatever the engine.
 fn portable() -> NativeWay {
-    NativeWay {
-        suffix: "tcdb",
-        program: concat!("techcare-db ", env!("CARGO_PKG_VERSION"), " (portable archive)").into(),
-        packing: Packing::None,
-        packs: false,
-        same_view: true,
-        blocks_writers: false,
-        bytes: None,
-        notes: Vec::new(),
-    }
+    NativeWay::plain("tcdb", concat!("techcare-db ", env!("CARGO_PKG_VERSION"), " (portable archive)"))
 }
 
 /// One run.
@@ -242,14 +233,14 @@ impl Work<'_> {
             }
         };
         let write = async {
-            if self.order.method == Method::Native {
+            let (Some(schema), Method::Portable) = (&schema, self.order.method) else {
                 return snapshot.native_backup(&order).await;
-            }
+            };
             let file = plain.try_clone().map_err(|e| trouble(&order.file, &e))?;
             // The rows are told by whoever counts them.
             let silent: Arc<dyn Observer> = Arc::new(Silent);
             tokio::select! {
-                written = archive::write(source, snapshot.as_ref(), file, &self.run, &silent) => written.map(drop),
+                written = archive::write(source, schema, snapshot.as_ref(), file, &self.run, &silent) => written.map(drop),
                 () = self.order.cancel.cancelled() => Err(interrupted()),
             }
         };

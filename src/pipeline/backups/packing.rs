@@ -6,13 +6,11 @@ use std::io::{self, BufReader, Read, Write};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::manifest::hex;
+use crate::engine::compress;
+use crate::model::value::format_hex;
 
 /// Bytes that are worked on at a time.
 const BLOCK: usize = 1 << 20;
-
-/// Level of zstd: above it, time grows faster than files shrink.
-const LEVEL: i32 = 3;
 
 /// Largest window that is unpacked, as a power of two: 128 MiB, zstd's own bound without `--long`.
 const WINDOW: u32 = 27;
@@ -40,8 +38,7 @@ pub fn unpacked_sum(packed: &File, most: u64, cancel: &CancellationToken) -> io:
 
 /// Packs.
 pub fn pack(plain: &File, packed: &File, cancel: &CancellationToken) -> io::Result<Sum> {
-    let mut encoder = zstd::Encoder::new(packed, LEVEL)?;
-    encoder.include_checksum(true)?;
+    let mut encoder = compress::zstd(packed)?;
     let sum = pour(plain, &mut encoder, u64::MAX, cancel)?;
     encoder.finish()?;
     Ok(sum)
@@ -61,7 +58,7 @@ fn pour(mut from: impl Read, to: &mut impl Write, most: u64, cancel: &Cancellati
             return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
         }
         let read = match from.read(&mut block) {
-            Ok(0) => return Ok(Sum { bytes, sha256: hex(&hash.finalize()) }),
+            Ok(0) => return Ok(Sum { bytes, sha256: format_hex(&hash.finalize()) }),
             Ok(read) => read,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => return Err(e),

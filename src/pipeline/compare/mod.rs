@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self::buckets::{Differing, Sums, place, ranges};
 use self::differences::{Differences, Entry, NAMED};
 use self::pair::{ColumnPair, TablePair};
-use super::copy::{self, BatchSize};
 use crate::engine::capability::{ReadColumn, ReadRequest, Rules, Snapshot};
 use crate::engine::stream;
 use crate::model::batch::Batch;
@@ -88,15 +87,10 @@ fn request(pair: &TablePair, side: Side) -> ReadRequest {
         if side == Side::Here { pair.here.clone() } else { pair.there.clone() }
     };
     let columns: Vec<ReadColumn> = pair.columns.iter().map(column).collect();
-    let batch = BatchSize::default();
+    let table = if side == Side::Here { &pair.name } else { &pair.other };
     ReadRequest {
-        table: if side == Side::Here { pair.name.clone() } else { pair.other.clone() },
         key: pair.key.iter().map(|at| columns[*at].name.clone()).collect(),
-        columns,
-        after: None,
-        condition: None,
-        batch_rows: batch.rows,
-        batch_bytes: batch.bytes,
+        ..ReadRequest::all(table, columns)
     }
 }
 
@@ -106,7 +100,7 @@ async fn read(
     request: &ReadRequest,
     tap: impl Fn(&Batch) + Send + Sync + 'static,
 ) -> Result<()> {
-    let (sender, receiver) = stream::channel(copy::shape(request));
+    let (sender, receiver) = stream::channel(request.shape());
     let read = view.read(request, sender.tapped(tap));
     let (read, drained) = tokio::join!(read, receiver.drain(|_| Ok(())));
     read.and(drained)
@@ -117,7 +111,7 @@ async fn sums(
     request: ReadRequest,
     heard: Option<(&Arc<dyn Observer>, &String)>,
 ) -> Result<Sums> {
-    let key = copy::shape(&request).key.clone();
+    let key = request.shape().key.clone();
     let heard = heard.map(|(observer, table)| (observer.clone(), table.clone()));
     let sums = Arc::new(Mutex::new((Sums::default(), Vec::new())));
     let shared = sums.clone();
@@ -166,7 +160,7 @@ async fn entries(
 ) -> Result<Vec<Entry>> {
     let of = |buckets: &[Differing]| buckets.iter().map(|d| d.bucket).collect::<HashSet<usize>>();
     let (wanted, named) = (Arc::new(of(group)), Arc::new(of(named)));
-    let shape = copy::shape(&request);
+    let shape = request.shape();
     let column = match shape.key.as_slice() {
         [at] => request.columns.get(*at).map(|c| c.name.clone()),
         _ => None,

@@ -6,15 +6,13 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags};
+use rustix::fs::{CWD, FlockOperation, OFlags};
 
+use crate::engine::{compress, file_name};
 use crate::model::error::{Error, ErrorKind, Result};
 
 /// Bytes that are collected before they are written or packed.
 const BUFFER: usize = 256 * 1024;
-
-/// zstd's own default, and what `zstd FILE` does.
-const ZSTD_LEVEL: i32 = 3;
 
 /// How a file is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +94,7 @@ impl ScriptFile {
             Packing::Gzip => {
                 Out::Gzip(flate2::write::GzEncoder::new(buffered, flate2::Compression::default()))
             }
-            Packing::Zstd => Out::Zstd(zstd_encoder(buffered).map_err(|e| failed(&partial, &e))?),
+            Packing::Zstd => Out::Zstd(compress::zstd(buffered).map_err(|e| failed(&partial, &e))?),
         };
         Ok(Self { path: path.to_owned(), partial, out: Some(out), published: false })
     }
@@ -133,14 +131,7 @@ impl ScriptFile {
         let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
         let size = file.metadata()?.len();
-        match rustix::fs::renameat_with(CWD, &self.partial, CWD, &self.path, RenameFlags::NOREPLACE) {
-            // Some file systems cannot rename without replacing; none replaces by a link.
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-                fs::hard_link(&self.partial, &self.path)?;
-                fs::remove_file(&self.partial)?;
-            }
-            renamed => renamed?,
-        }
+        file_name::take(CWD, &self.partial, &self.path)?;
         // It has its name; that the name survives a power cut is worth trying.
         let _ = File::open(folder(&self.path)).and_then(|f| f.sync_all());
         Ok(size)
@@ -153,13 +144,6 @@ impl Drop for ScriptFile {
             let _ = fs::remove_file(&self.partial);
         }
     }
-}
-
-fn zstd_encoder(out: BufWriter<File>) -> io::Result<zstd::stream::write::Encoder<'static, BufWriter<File>>> {
-    let mut encoder = zstd::stream::write::Encoder::new(out, ZSTD_LEVEL)?;
-    // A damaged file is then found when it is unpacked, as with gzip.
-    encoder.include_checksum(true)?;
-    Ok(encoder)
 }
 
 /// A new file that this process holds the lock of; `None` if another one does.
@@ -203,13 +187,7 @@ fn left_behind(partial: &Path) -> io::Result<File> {
 }
 
 fn failed(partial: &Path, error: &io::Error) -> Error {
-    let kind = match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Permission,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            ErrorKind::Space
-        }
-        _ => ErrorKind::Write,
-    };
+    let kind = ErrorKind::of_writing(error);
     let next = match kind {
         ErrorKind::Permission => "choose a folder that you may write to",
         ErrorKind::Space => {

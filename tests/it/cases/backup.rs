@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use sqlx::Connection as _;
 
 use crate::support::binary::{self, Running};
+use crate::support::client;
 use crate::support::database::{Db, Engine, wait};
 
 const ACCOUNTS: i64 = 100;
@@ -135,19 +136,11 @@ fn restored(engine: Engine, backup: &Path) -> Db {
             client.args(["--exit-on-error", "--no-owner", "--dbname", &db.url]).arg(backup);
         }
         Engine::Mariadb | Engine::Mysql => {
-            let at = url::Url::parse(&db.url).unwrap();
             let script = tempfile::NamedTempFile::new().unwrap();
             let packed = std::fs::File::open(backup).unwrap();
             zstd::stream::copy_decode(packed, script.reopen().unwrap()).unwrap();
-            client = Command::new("mariadb");
-            client.args([
-                "--no-defaults",
-                "-h",
-                at.host_str().unwrap(),
-                "-P",
-                &at.port().unwrap().to_string(),
-            ]);
-            client.args(["-u", at.username(), db.name()]).stdin(Stdio::from(script.reopen().unwrap()));
+            client = client::mariadb(&db.url);
+            client.stdin(Stdio::from(script.reopen().unwrap()));
         }
     }
     let done = client.output().unwrap();

@@ -1,35 +1,11 @@
 //! `schema status|up|down|init` as the command runs it, through the engines' own connections and catalogues.
 
-use std::path::PathBuf;
-
 use techcare_db::commands::schema::{Action, Options, SchemaReport, run};
-use techcare_db::model::endpoint::{Endpoint, Location, Server, Tls};
 use techcare_db::model::error::{Error, ErrorKind, Result};
 
 use super::{application_ddl, seed};
 use crate::support::database::{Db, Engine, wait};
-
-fn endpoint(db: &Db) -> Endpoint {
-    let location = match db.engine {
-        Engine::Sqlite => Location::File(db.path().to_owned()),
-        engine => {
-            let url = url::Url::parse(&db.url).unwrap();
-            let socket = url.query_pairs().find(|(key, _)| key == "host" || key == "socket");
-            let server = Server {
-                host: url.host_str().unwrap_or("localhost").to_owned(),
-                port: url.port().unwrap_or(if engine == Engine::Postgres { 5432 } else { 3306 }),
-                socket: socket.map(|(_, path)| PathBuf::from(path.into_owned())),
-                user: url.username().to_owned(),
-                password: url.password().map(Into::into),
-                database: db.name().to_owned(),
-                tls: Tls::default(),
-                options: None,
-            };
-            if engine == Engine::Postgres { Location::Postgres(server) } else { Location::Mysql(server) }
-        }
-    };
-    Endpoint::new(location, "from a test")
-}
+use crate::support::endpoint::endpoint;
 
 fn schema(db: &Db, action: Action, yes: bool) -> Result<SchemaReport> {
     wait(run(&Options { endpoint: endpoint(db), action, yes }))

@@ -4,8 +4,10 @@
 pub mod binary;
 pub mod canon;
 pub mod chance;
+pub mod client;
 pub mod content;
 pub mod database;
+pub mod endpoint;
 pub mod json_schema;
 pub mod objects;
 pub mod private;

@@ -93,17 +93,13 @@ fn unpacked(file: &Path) -> Vec<u8> {
 
 /// Feeds a script to the engine's own client, as `psql -f` and `mysql <` do.
 fn feed(engine: Engine, url: &str, file: &Path) {
-    let at = url::Url::parse(url).unwrap();
-    let host = at.host_str().unwrap_or("127.0.0.1");
-    let port = at.port().map(|port| port.to_string()).unwrap_or_default();
     let mut client;
     if engine == Engine::Postgres {
         client = Command::new("psql");
         client.args(["-X", "-q", "-o", "/dev/null", "-d", url]);
     } else {
-        client = Command::new("mariadb");
-        client.args(["--no-defaults", "--default-character-set=utf8mb4", "-h", host, "-P", &port]);
-        client.args(["-u", at.username(), at.path().trim_start_matches('/')]);
+        client = super::client::mariadb(url);
+        client.arg("--default-character-set=utf8mb4");
     }
     let script = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(script.path(), unpacked(file)).unwrap();

@@ -6,13 +6,14 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
 use super::replace::{self, Given};
-use super::{check_rights, commit, execute, journal, session_again, transaction};
+use super::{check_rights, commit, execute, journal, schema_of, session_again, transaction};
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
 use crate::engine::postgres::fault::{code, fault};
 use crate::engine::postgres::types::quote;
+use crate::engine::way_back;
 use crate::model::change::{Aside, Change, Kind, Moved};
-use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::error::{ErrorKind, Result};
 use crate::model::plan::Plan;
 use crate::model::schema::ObjectKind;
 use crate::model::view::ViewPlan;
@@ -35,8 +36,7 @@ SELECT CASE $3 WHEN 'type' THEN EXISTS (SELECT FROM pg_type t JOIN pg_namespace 
 
 /// Name of the schema in which a run keeps what gave way.
 fn kept_schema(run: &str) -> String {
-    let id = run.chars().filter(char::is_ascii_alphanumeric).take(40).collect::<String>();
-    format!("{KEPT}{}", id.to_ascii_lowercase())
+    schema_of(KEPT, run)
 }
 
 fn names<'a>(moved: impl Iterator<Item = &'a Moved>) -> Vec<String> {
@@ -173,10 +173,8 @@ pub(in crate::engine::postgres) async fn happened(connector: &Connector, change:
 /// Drops the schemas in which nothing is kept: that of a change that keeps nothing, which was made to say that the
 /// switch has happened, and those that the change has emptied.
 pub(in crate::engine::postgres) async fn settle(connector: &Connector, change: &Change) -> Result<()> {
-    let mut places: Vec<&str> = change.shown.iter().map(|moved| moved.aside.place.as_str()).collect();
+    let mut places = change.origins();
     places.retain(|place| place.starts_with(KEPT));
-    places.sort_unstable();
-    places.dedup();
     if change.kept.is_empty() {
         places.push(&change.mark);
     }
@@ -239,7 +237,10 @@ pub(in crate::engine::postgres) async fn back(
             .map_err(|e| failed(&e))?;
         if !there {
             let kind = moved.kind.word();
-            return Err(missing(kind, &moved.name, &format!("schema {place:?}")));
+            return Err(way_back::gone(format!(
+                "{kind} {:?} is not in schema {place:?} any more",
+                moved.name
+            )));
         }
     }
     let tables = names(change.tables_shown());
@@ -254,11 +255,7 @@ pub(in crate::engine::postgres) async fn back(
         let found = replace::holders(&mut session, namespace, table, &views).await.map_err(|e| failed(&e))?;
         holders.extend(found.into_iter().map(|holder| format!("{holder} depends on table {table:?}")));
     }
-    if !holders.is_empty() {
-        return Err(Error::new(ErrorKind::Refused, "the tables of the run cannot be taken away")
-            .why(holders.join("; "))
-            .next("nothing was changed: drop these by hand, then run the same command again"));
-    }
+    way_back::refuse_held(&holders)?;
     let again = replace::keys_onto_others(&mut session, namespace, &tables).await.map_err(|e| failed(&e))?;
     let _ = session.close().await;
     Ok(Change {
@@ -270,12 +267,6 @@ pub(in crate::engine::postgres) async fn back(
         restores: change.again.clone(),
         mark: kept,
     })
-}
-
-fn missing(kind: &str, name: &str, place: &str) -> Error {
-    Error::new(ErrorKind::Refused, format!("{kind} {name:?} is not in {place} any more"))
-        .why("it was dropped or renamed since")
-        .next("nothing was changed: restore a backup instead")
 }
 
 /// Carries out what [`back`] has made.

@@ -111,12 +111,10 @@ impl Ledger {
         let mut marks = BTreeMap::new();
         for row in rows {
             let entry = || -> Result<_, sqlx::Error> {
-                let digest: String = row.try_get(3)?;
+                let (rows, sum): (i64, String) = (row.try_get(1)?, row.try_get(3)?);
+                let digest = Digest::written(rows.cast_unsigned(), &sum);
                 let mark = Mark {
-                    digest: Digest {
-                        rows: row.try_get::<i64, _>(1)?.cast_unsigned(),
-                        sum: u128::from_str_radix(&digest, 16).map_err(|e| sqlx::Error::Decode(e.into()))?,
-                    },
+                    digest: digest.map_err(|e| sqlx::Error::Decode(e.into()))?,
                     bytes: row.try_get::<i64, _>(4)?.cast_unsigned(),
                     through: row.try_get(5)?,
                     complete: row.try_get(2)?,
@@ -203,7 +201,6 @@ pub(in crate::engine::postgres) async fn unfinished(connector: &Connector) -> Re
                 found.extend(hash.map(|hash| Unfinished { run, hash }));
             }
         }
-        found.sort_by(|a, b| b.run.cmp(&a.run));
         Ok(found)
     };
     found.await.map_err(|e: sqlx::Error| fault(ErrorKind::Read, "cannot look for an earlier run", &e))

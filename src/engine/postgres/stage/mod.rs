@@ -67,8 +67,13 @@ pub(super) async fn resume(
 
 /// Name of a run's staging schema.
 fn schema_name(run: &str) -> String {
+    schema_of(PREFIX, run)
+}
+
+/// Name of a schema of a run.
+fn schema_of(prefix: &str, run: &str) -> String {
     let id = run.chars().filter(char::is_ascii_alphanumeric).take(40).collect::<String>();
-    format!("{PREFIX}{}", id.to_ascii_lowercase())
+    format!("{prefix}{}", id.to_ascii_lowercase())
 }
 
 /// Key of the advisory lock that a living run holds on its staging schema.
