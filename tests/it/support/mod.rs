@@ -11,4 +11,5 @@ pub mod endpoint;
 pub mod json_schema;
 pub mod objects;
 pub mod private;
+pub mod proxy;
 pub mod samples;
