@@ -12,6 +12,7 @@ use rustix::fs::CWD;
 use super::ddl::quote;
 use super::file::{self, Access, failure};
 use super::live::{self, Incoming, Swap};
+use super::stage;
 use crate::engine::{file_name, way_back};
 use crate::model::change::{Aside, Change, Kind, Moved};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -82,13 +83,13 @@ pub fn settle(path: &Path, change: &Change) -> Result<()> {
         change.kept.first()
     };
     if let Some(moved) = unused.filter(|moved| moved.aside.place.contains(".kept-")) {
-        match fs::remove_file(&moved.aside.place) {
+        let kept = Path::new(&moved.aside.place);
+        match fs::remove_file(kept) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(
-                    Error::new(ErrorKind::Write, format!("cannot remove {}", moved.aside.place)).why(e)
-                );
+                return Err(Error::new(ErrorKind::Write, format!("cannot remove {}", kept.display())).why(e));
             }
-            _ => {}
+            // Whoever was killed while it made the copy has left a journal of it.
+            _ => stage::remove_journals(kept),
         }
     }
     Ok(())

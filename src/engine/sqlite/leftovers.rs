@@ -75,18 +75,35 @@ impl Claim for FileClaim {
     async fn release(self: Box<Self>) {}
 }
 
-/// Staging files of a database, whoever they belong to, each with the name of its run.
-pub fn staged(path: &Path) -> Result<Vec<(String, PathBuf)>> {
+/// A file beside a database that belongs to a run.
+struct Entry {
+    /// The run, with what SQLite adds to the name of a journal.
+    run: String,
+    path: PathBuf,
+}
+
+/// Files whose names are those of staging files of a database and of their journals.
+fn entries(path: &Path) -> Result<Vec<Entry>> {
     let (folder, name) = place(path)?;
     let prefix = prefix(&name);
     let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
-    // A journal goes with its file; alone it would look like one that nobody holds.
-    let is_journal = |run: &str| JOURNALS.iter().any(|suffix| run.ends_with(suffix));
-    let run_of = |entry: &fs::DirEntry| {
+    let entry_of = |entry: &fs::DirEntry| {
         let run = entry.file_name().to_str()?.strip_prefix(&prefix)?.to_owned();
-        (!is_journal(&run) && entry.file_type().is_ok_and(|t| t.is_file())).then_some(run)
+        entry.file_type().is_ok_and(|t| t.is_file()).then(|| Entry { run, path: entry.path() })
     };
-    Ok(entries.flatten().filter_map(|entry| Some((run_of(&entry)?, entry.path()))).collect())
+    Ok(entries.flatten().filter_map(|entry| entry_of(&entry)).collect())
+}
+
+/// The staging file that a journal belongs to; `None` for what is no journal.
+fn main_of(file: &Path) -> Option<PathBuf> {
+    let name = file.to_str()?;
+    JOURNALS.iter().find_map(|suffix| name.strip_suffix(suffix)).map(PathBuf::from)
+}
+
+/// Staging files of a database, whoever they belong to, each with the name of its run.
+pub fn staged(path: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let files = entries(path)?.into_iter().filter(|entry| main_of(&entry.path).is_none());
+    Ok(files.map(|entry| (entry.run, entry.path)).collect())
 }
 
 /// Removes the staging files of dead runs, but for that of the run `keep`: whoever lives holds a lock on its own. And
@@ -100,6 +117,13 @@ pub fn clear(path: &Path, keep: Option<&str>) -> Result<Vec<String>> {
         {
             remove(&file);
             removed.push(format!("file {}", file.display()));
+        }
+    }
+    // A file goes before its journals, since without them it could be no database any more. Whoever died in between
+    // has left journals of no file, which nobody opens again: a run that goes on needs its file.
+    for Entry { path: journal, .. } in entries(path)? {
+        if main_of(&journal).is_some_and(|main| !main.exists()) && fs::remove_file(&journal).is_ok() {
+            removed.push(format!("file {}", journal.display()));
         }
     }
     if let Some(real) = file::find(path)? {
@@ -127,5 +151,36 @@ mod tests {
         std::os::unix::fs::symlink(&path, &other).unwrap();
         let _first = FileClaim::take(&other).unwrap();
         assert!(FileClaim::take(&path).is_err());
+    }
+
+    #[test]
+    fn journals_are_found_without_their_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in [
+            ".a.db.partial-1",
+            ".a.db.partial-1-journal",
+            ".a.db.partial-2-journal",
+            ".a.db.partial-3-wal",
+            ".a.db.partial-3-shm",
+            ".b.db.partial-4-journal",
+            "a.db-journal",
+        ] {
+            fs::write(at(name), b"").unwrap();
+        }
+        let mut removed = clear(&at("a.db"), Some("1")).unwrap();
+        removed.sort();
+        let named =
+            |name: &str| format!("file {}", at(name).canonicalize().unwrap_or_else(|_| at(name)).display());
+        assert_eq!(
+            removed,
+            [named(".a.db.partial-2-journal"), named(".a.db.partial-3-shm"), named(".a.db.partial-3-wal")]
+        );
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(
+            left,
+            [".a.db.partial-1", ".a.db.partial-1-journal", ".b.db.partial-4-journal", "a.db-journal"]
+        );
     }
 }

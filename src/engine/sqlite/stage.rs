@@ -478,6 +478,8 @@ fn publish(place: &Place) -> Result<()> {
         Error::new(ErrorKind::Write, format!("cannot put {} in place", place.target.display())).why(e)
     };
     place.lock.sync_all().map_err(|e| failed(&e))?;
+    // All connections are closed, so the journal is an empty one, whose file would lose its name to the rename.
+    remove_journals(&place.staged);
     match file_name::take(CWD, &place.staged, &place.target) {
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
             Err(Error::new(ErrorKind::Refused, format!("{} exists by now", place.target.display()))
@@ -498,10 +500,16 @@ fn into_live(place: &Place, plan: &Plan, change: &Change) -> Result<()> {
     live::take_in(&mut connection, &place.target, &place.staged, plan, change)
 }
 
-/// Removes a staging file and its journals; what is not there is no matter.
+/// Removes a staging file, then its journals; what is not there is no matter.
 pub(super) fn remove(staged: &Path) {
-    for suffix in std::iter::once("").chain(JOURNALS) {
-        let mut name = staged.as_os_str().to_owned();
+    let _ = fs::remove_file(staged);
+    remove_journals(staged);
+}
+
+/// Removes what SQLite has put beside a file that is closed.
+pub(super) fn remove_journals(file: &Path) {
+    for suffix in JOURNALS {
+        let mut name = file.as_os_str().to_owned();
         name.push(suffix);
         let _ = fs::remove_file(name);
     }
