@@ -33,7 +33,7 @@ fn a36_dates_of_no_calendar_arrive_in_mysql() {
                INSERT INTO visit VALUES (1, '0000-00-00', '2024-02-31 01:02:03.004', '2024-01-02 03:04:05', 'good'),
                                         (2, '2024-00-10', '0000-00-00 00:00:00', NULL, 'elsewhere'),
                                         (3, '9999-12-31', '1000-01-01 00:00:00.001', NULL, 'bad')";
-    let mysqls: Vec<Engine> = Engine::all().into_iter().filter(|e| e.is_mysql()).collect();
+    let mysqls: Vec<Engine> = Engine::mysqls().collect();
     for from in &mysqls {
         for to in &mysqls {
             let arrived = migrate(*from, sql, *to).whole();
@@ -90,7 +90,7 @@ fn a47_a_primary_key_keeps_its_own_collation_and_order() {
         }
     }
     let sql = "CREATE TABLE word (a INT, b INT, PRIMARY KEY (a, b DESC)); INSERT INTO word VALUES (1, 2)";
-    for engine in Engine::all().into_iter().filter(|e| e.is_mysql()) {
+    for engine in Engine::mysqls() {
         let arrived = migrate(engine, sql, engine).whole();
         let order = "SELECT collation FROM information_schema.statistics WHERE table_schema = DATABASE() ORDER BY seq_in_index";
         assert_eq!(arrived.target.query(order), arrived.source.query(order), "{engine:?}");

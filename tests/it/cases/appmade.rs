@@ -295,7 +295,7 @@ fn views_triggers_and_rights_outlive_the_replacement() {
 #[test]
 fn a_trigger_on_mysql_holds_its_table() {
     let source = seeded(20);
-    for engine in Engine::all().into_iter().filter(|engine| engine.is_mysql()) {
+    for engine in Engine::mysqls() {
         let target = made_by_the_application(engine);
         target.execute("CREATE TRIGGER users_log AFTER INSERT ON users FOR EACH ROW SET @seen = 1");
         let ran = binary::migrate(&source.url, &target.url, &[]);
@@ -308,7 +308,7 @@ fn a_trigger_on_mysql_holds_its_table() {
 #[test]
 fn an_account_of_one_database_replaces_too() {
     let source = seeded(20);
-    for engine in Engine::all().into_iter().filter(|engine| engine.is_mysql()) {
+    for engine in Engine::mysqls() {
         let target = made_by_the_application(engine);
         let name = target.name();
         target.execute(&format!(

@@ -252,6 +252,13 @@ fn a88_one_changed_byte_in_mariadb_is_found_and_its_row_named() {
 }
 
 #[test]
+fn a88_one_changed_byte_in_mysql_is_found_and_its_row_named() {
+    if Engine::Mysql.at_hand() {
+        one_byte(Engine::Mysql);
+    }
+}
+
+#[test]
 fn a88_one_changed_byte_in_sqlite_is_found_and_its_row_named() {
     one_byte(Engine::Sqlite);
 }

@@ -193,7 +193,7 @@ fn a92_rails_and_alembic_notes_stay() {
 /// Nextcloud from MySQL to PostgreSQL, as `occ db:convert-type` does it: the new schema is there and empty.
 #[test]
 fn a92_a_nextcloud_schema_on_the_target() {
-    for from in Engine::all().into_iter().filter(|engine| engine.is_mysql()) {
+    for from in Engine::mysqls() {
         let source = Db::fresh(from);
         source.execute(
             "CREATE TABLE oc_filecache (fileid bigint NOT NULL AUTO_INCREMENT PRIMARY KEY, storage bigint NOT NULL DEFAULT 0,

@@ -14,18 +14,31 @@ fn a53_more_columns_or_indexes_than_the_target_takes_are_refused_in_the_plan() {
         let columns: Vec<String> = (0..n).map(|c| format!("c{c} INTEGER")).collect();
         format!("CREATE TABLE wide ({})", columns.join(", "))
     };
-    migrate(Sqlite, &columns(1_100), Mariadb).refused(&["wide", "1100 columns"]);
+    for to in Engine::mysqls() {
+        migrate(Sqlite, &columns(1_100), to).refused(&["wide", "1100 columns"]);
+        migrate(Postgres, &columns(1_100), to).refused(&["wide", "1100 columns"]);
+        for elsewhere in [Postgres, Sqlite] {
+            migrate(to, &columns(1_010), elsewhere).whole();
+        }
+    }
     migrate(Sqlite, &columns(1_700), Postgres).refused(&["wide", "1700 columns"]);
     migrate(Sqlite, &columns(1_100), Postgres).whole();
-    migrate(Postgres, &columns(1_100), Mariadb).refused(&["wide", "1100 columns"]);
     migrate(Postgres, &columns(1_100), Sqlite).whole();
 
     let indexes: Vec<String> = (0..64).map(|c| format!("CREATE INDEX i{c} ON wide (c{c}, c0)")).collect();
     let sql = format!("{}; CREATE UNIQUE INDEX u ON wide (c0); {}", columns(64), indexes.join("; "));
-    migrate(Sqlite, &sql, Mariadb).refused(&["wide", "65 indexes"]);
-    migrate(Postgres, &sql, Mariadb).refused(&["wide", "65 indexes"]);
-    let target = migrate(Sqlite, &sql, Postgres).whole().target;
-    assert_eq!(target.value("SELECT count(*) FROM pg_indexes WHERE schemaname = 'public'").unwrap(), "65");
+    for from in [Sqlite, Postgres] {
+        for to in Engine::mysqls() {
+            migrate(from, &sql, to).refused(&["wide", "65 indexes"]);
+        }
+        for (to, count) in [
+            (Postgres, "SELECT count(*) FROM pg_indexes WHERE schemaname = 'public'"),
+            (Sqlite, "SELECT count(*) FROM sqlite_schema WHERE type = 'index'"),
+        ] {
+            let target = migrate(from, &sql, to).whole().target;
+            assert_eq!(target.value(count).as_deref(), Some("65"), "{from:?} → {to:?}");
+        }
+    }
 }
 
 const NAMES: [&str; 7] = ["Order Item", "select", "camelCase", "a\"b", "back`tick", "Ä ß 日本", "a.b"];
@@ -77,14 +90,14 @@ fn a74_names_that_differ_in_case_are_kept_apart_or_refused() {
     migrate(Postgres, &tables("\"A\"", "a"), Sqlite).refused(&["case_twins", "\"a\""]);
     migrate(Mariadb, &tables("A", "a"), Sqlite).refused(&["case_twins"]);
     for (from, sql) in [(Postgres, tables("\"A\"", "a")), (Mariadb, tables("A", "a"))] {
-        for to in [Postgres, Mariadb] {
+        for to in Engine::servers() {
             let target = migrate(from, &sql, to).whole().target;
             let big = target.value(&format!("SELECT count(*) FROM {}", to.quote("A"))).unwrap();
             let small = target.value(&format!("SELECT count(*) FROM {}", to.quote("a"))).unwrap();
             assert_eq!((big.as_str(), small.as_str()), ("0", "1"), "{from:?} → {to:?}");
         }
     }
-    for to in [Sqlite, Mariadb] {
+    for to in [Sqlite].into_iter().chain(Engine::mysqls()) {
         migrate(Postgres, columns, to).refused(&["case_twins", "Id"]);
     }
 }

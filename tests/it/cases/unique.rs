@@ -73,7 +73,7 @@ fn a47_nocase_goes_on_refusing() {
     let arrived = migrate(Sqlite, &sql, Postgres).whole();
     assert!(arrived.target.refuses("INSERT INTO member VALUES (9, 'x', 'É@X')"));
     assert_eq!(arrived.target.value("SELECT count(*) FROM member").unwrap(), "2");
-    for to in Engine::all().into_iter().filter(|engine| engine.is_mysql()) {
+    for to in Engine::mysqls() {
         let refused = migrate(Sqlite, &sql, to).refused(&["member", "id=1", "id=2"]);
         let found = refused.findings("duplicates");
         assert_eq!(found.len(), 1, "{}", refused.ran);
@@ -200,7 +200,7 @@ fn a49_an_index_over_an_expression_is_carried() {
 
 #[test]
 fn a48_a49_what_mysql_says_in_its_keys_guards_elsewhere_too() {
-    for from in Engine::all().into_iter().filter(|engine| engine.is_mysql()) {
+    for from in Engine::mysqls() {
         let loose = if from == Mariadb { "utf8mb4_unicode_ci" } else { "utf8mb4_0900_ai_ci" };
         let exact = from.exact_collation();
         // MariaDB has no indexes over expressions: a column that is computed stands for one.

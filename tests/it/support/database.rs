@@ -33,6 +33,11 @@ impl Engine {
         Self::all().into_iter().filter(|engine| *engine != Self::Sqlite)
     }
 
+    /// MariaDB and MySQL, as far as they are at hand.
+    pub fn mysqls() -> impl Iterator<Item = Self> {
+        Self::servers().filter(|engine| engine.is_mysql())
+    }
+
     /// Whether there is a server of it. That of MySQL may be missing, and then its tests are left out, with this
     /// reason printed.
     pub fn at_hand(self) -> bool {
