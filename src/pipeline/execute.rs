@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
+use super::computed::Computed;
 use super::copy::{self, BatchSize, Copied};
 use super::rejects::{Rejects, TableJudge};
 use super::runs::{Recorder, TableRecord};
@@ -262,11 +263,18 @@ async fn build(
             for at in proven {
                 verified[at] = Some(true);
             }
+            let (batch, rejects) = (settings.batch, settings.rejects.as_ref());
+            let computed = &Computed { plan, snapshot, staging, batch, rejects };
+            stream::iter(&plan.tables)
+                .map(|table| computed.prove(table))
+                .buffer_unordered(streams.min(snapshot.readers()).max(1))
+                .try_collect::<()>()
+                .await?;
         }
     }
-    let (size, verify) = (settings.batch, settings.verify);
-    let views = Views { plan, snapshot, staging, batch: size, verify };
-    let findings = views.make(&copied, observer.as_ref()).await?;
+    let (batch, verify, rejects) = (settings.batch, settings.verify, settings.rejects.as_ref());
+    let views = Views { plan, snapshot, staging, batch, verify, rejects };
+    let findings = views.make(observer.as_ref()).await?;
     let tables = plan.tables.iter().zip(copied).zip(verified);
     let tables = tables.map(|((table, copied), verified)| report(table, copied, verified)).collect();
     Ok((tables, findings))

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod backups;
 pub mod collisions;
 pub mod compare;
+pub mod computed;
 pub mod copy;
 pub mod dump;
 pub mod execute;

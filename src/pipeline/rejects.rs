@@ -61,6 +61,11 @@ impl Rejects {
         self.state().rejected.get(table).copied().unwrap_or(0)
     }
 
+    /// Whether rows of a table (of the source) were put aside or had a value converted.
+    pub fn changed(&self, table: &str) -> bool {
+        self.state().seen.keys().any(|(of, ..)| of == table)
+    }
+
     /// Removes the file after a run that changed nothing.
     pub fn discard(&self) {
         if self.state().file.take().is_some() {

@@ -1,8 +1,9 @@
 //! Views, once the tables are proven: each is made in staging and run on both sides, and stays only if it gives the same
 //! rows. A view guards no data, so one that does not is left behind and named, and the migration goes on.
 
-use super::copy::{self, BatchSize, Copied};
+use super::copy::{self, BatchSize};
 use super::plan::findings::view_left_behind;
+use super::rejects::Rejects;
 use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot, Staging};
 use crate::model::codes;
 use crate::model::error::{Error, ErrorKind, Result};
@@ -24,19 +25,20 @@ pub struct Views<'a> {
     pub batch: BatchSize,
     /// Whether rows are compared at all.
     pub verify: bool,
+    /// What was put aside and converted on the way.
+    pub rejects: &'a Rejects,
 }
 
 impl Views<'_> {
-    /// Makes the views of the plan over the tables that came to `copied`; answers a finding for each that was left
-    /// behind.
-    pub async fn make(&self, copied: &[Option<Copied>], observer: &dyn Observer) -> Result<Vec<Finding>> {
+    /// Makes the views of the plan; answers a finding for each that was left behind.
+    pub async fn make(&self, observer: &dyn Observer) -> Result<Vec<Finding>> {
         let mut left: Vec<(&ViewPlan, Finding)> = Vec::new();
         for view in &self.plan.views {
             observer.event(&Event::Step { what: view.statement().what });
             let missing = left.iter().find(|(other, _)| view.reads.contains(&other.name));
             let why = match missing {
                 Some((other, _)) => Some(format!("it reads \"{}\", which is not carried", other.name)),
-                None => self.obstacle(view, copied).await?,
+                None => self.obstacle(view).await?,
             };
             if let Some(why) = why {
                 self.refuse_if_asked(view, &why)?;
@@ -62,11 +64,11 @@ impl Views<'_> {
     }
 
     /// Makes a view; takes it back and says why if it proves wrong.
-    async fn obstacle(&self, view: &ViewPlan, copied: &[Option<Copied>]) -> Result<Option<String>> {
+    async fn obstacle(&self, view: &ViewPlan) -> Result<Option<String>> {
         if let Err(error) = self.staging.make_view(view).await {
             return refused(error, "the target does not take it").map(Some);
         }
-        let why = self.difference(view, copied).await?;
+        let why = self.difference(view).await?;
         if why.is_some() {
             self.staging.drop_view(view).await?;
         }
@@ -74,14 +76,14 @@ impl Views<'_> {
     }
 
     /// What is different about the rows of a view in the target.
-    async fn difference(&self, view: &ViewPlan, copied: &[Option<Copied>]) -> Result<Option<String>> {
+    async fn difference(&self, view: &ViewPlan) -> Result<Option<String>> {
         if !self.verify || self.plan.scope == Scope::SchemaOnly {
             return Ok(None);
         }
-        if let Some(table) = self.incomplete(view, copied) {
-            // Its own text says the same of fewer rows; of other words only equal rows do.
+        if let Some(table) = self.changed(view) {
+            // Its own text says the same of fewer or other rows; of other words only equal rows do.
             return Ok((view.wording == Wording::Translated).then(|| {
-                format!("rows of \"{table}\" stay behind, so that nothing shows whether it is right")
+                format!("rows of \"{table}\" stay behind or were converted, so that nothing shows whether it is right")
             }));
         }
         if !self.snapshot.evaluates() {
@@ -133,15 +135,15 @@ impl Views<'_> {
         Ok((here, there))
     }
 
-    /// A table that the view reads, through other views too, and of which rows stayed behind.
-    fn incomplete(&self, view: &ViewPlan, copied: &[Option<Copied>]) -> Option<String> {
+    /// A table that the view reads, through other views too, and of which rows stayed behind or came as others.
+    fn changed(&self, view: &ViewPlan) -> Option<String> {
         view.reads.iter().find_map(|name| {
             if let Some(other) = self.plan.views.iter().find(|v| v.name == *name && v.name != view.name) {
-                return self.incomplete(other, copied);
+                return self.changed(other);
             }
-            let at = self.plan.tables.iter().position(|t| t.source == *name)?;
-            let copied = copied.get(at).copied().flatten()?;
-            (copied.rejected + copied.filtered > 0).then(|| name.clone())
+            let table = self.plan.tables.iter().find(|t| t.source == *name)?;
+            let filtered = table.filter.as_ref().is_some_and(|f| f.left != Some(0));
+            (filtered || self.rejects.changed(name)).then(|| name.clone())
         })
     }
 }

@@ -1,7 +1,8 @@
 //! What guards or computes data: checks, defaults, generated columns, triggers.
 
 use super::arrival::migrate;
-use crate::support::database::Engine;
+use crate::support::binary;
+use crate::support::database::{Db, Engine};
 
 use Engine::{Mariadb, Mysql, Postgres, Sqlite};
 
@@ -59,6 +60,37 @@ fn a67_generated_columns_are_computed_by_the_target() {
             arrived.target.execute("UPDATE item SET price = 7, name = 'y' WHERE id = 1");
             let row: Vec<_> = arrived.target.query(read)[0].iter().map(|v| v.clone().unwrap()).collect();
             assert_eq!(row, ["1", "21", "1", "y"], "{from:?} → {to:?}");
+        }
+    }
+}
+
+#[test]
+fn a67_what_the_target_computes_has_to_be_what_the_source_has() {
+    let sql = |factor: i64| {
+        format!(
+            "CREATE TABLE item (id INTEGER NOT NULL PRIMARY KEY, price INTEGER,
+                 total INTEGER GENERATED ALWAYS AS (CASE WHEN price > 100 THEN price * {factor} ELSE price END) STORED)"
+        )
+    };
+    for from in Engine::all() {
+        let source = Db::fresh(from);
+        source.execute(&sql(2));
+        source.execute("INSERT INTO item (id, price) VALUES (1, 5), (7, 500), (8, NULL)");
+        for to in Engine::all() {
+            let target = Db::fresh(to);
+            target.execute(&sql(3));
+            let ran = binary::migrate(&source.url, &target.url, &["--data-only"]);
+            assert_eq!(ran.code, 5, "{from:?} → {to:?}: {ran}");
+            let said = ran.stderr.as_str();
+            assert!(said.contains("\"total\"") && said.contains("id=7"), "{from:?} → {to:?}: {ran}");
+            assert!(!said.contains("id=1") && !said.contains("500"), "{from:?} → {to:?}: {ran}");
+            assert_eq!(target.value("SELECT count(*) FROM item").unwrap(), "0", "{from:?} → {to:?}");
+
+            let target = Db::fresh(to);
+            target.execute(&sql(2));
+            let ran = binary::migrate(&source.url, &target.url, &["--data-only"]);
+            assert!(ran.code <= 1, "{from:?} → {to:?}: {ran}");
+            assert_eq!(target.value("SELECT total FROM item WHERE id = 7").unwrap(), "1000");
         }
     }
 }
