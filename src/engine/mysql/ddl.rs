@@ -31,9 +31,8 @@ const SMALL: u64 = 20_000;
 pub fn script(rules: &Rules, plan: &Plan, naming: &Naming) -> Script {
     let mut script = Script::default();
     for table in &plan.tables {
-        let large = plan.scope == Scope::All
-            && table.estimated_rows.is_none_or(|rows| rows > SMALL)
-            && !is_referenced_by_another_key(plan, table);
+        let many = table.estimated_rows.is_none_or(|rows| rows > SMALL);
+        let large = plan.scope == Scope::All && many && !is_referenced_by_another_key(plan, table);
         if plan.scope == Scope::DataOnly {
             script.last.extend(set_auto_increment(table, naming));
         } else {
@@ -42,7 +41,10 @@ pub fn script(rules: &Rules, plan: &Plan, naming: &Naming) -> Script {
             script.indexes.extend(made.add_indexes());
             script.constraints.extend(made.add_foreign_keys());
         }
-        if large || plan.scope == Scope::DataOnly {
+        // Without statistics a join of tables that have just been filled can take minutes where it takes a second, and
+        // the proof of a view runs it.
+        let joined = plan.views.iter().any(|view| view.reads.contains(&table.source));
+        if plan.scope == Scope::DataOnly || plan.scope == Scope::All && (many || joined) {
             script.last.push(Statement {
                 table: Some(table.source.clone()),
                 what: format!("statistics of table \"{}\"", table.name),
@@ -381,7 +383,8 @@ mod tests {
     use crate::model::endpoint::Dialect;
     use crate::model::plan::{CheckPlan, GeneratedPlan, IdentityPlan};
     use crate::model::sample::{self, index};
-    use crate::model::schema::{DataType, IdentityGeneration};
+    use crate::model::schema::{DataType, IdentityGeneration, ObjectKind};
+    use crate::model::view::{ViewPlan, Wording};
 
     fn column(name: &str, native_type: &str) -> ColumnPlan {
         sample::column(name, native_type, DataType::TEXT)
@@ -450,6 +453,25 @@ mod tests {
         assert!(sql[0].contains(
             "UNIQUE KEY `u` (`a`),\n  CONSTRAINT `fk` FOREIGN KEY (`a`) REFERENCES `p` (`id`) ON DELETE CASCADE\n)"
         ));
+    }
+
+    #[test]
+    fn a_table_that_a_view_reads_gets_statistics_however_small_it_is() {
+        let mut t = table(vec![column("a", "int")]);
+        t.estimated_rows = Some(7);
+        let mut plan = sample::plan(Dialect::Sqlite, Flavour::Mariadb, vec![t]);
+        let last = |plan: &Plan| script(&Rules::new(Flavour::Mariadb, None), plan, &Naming::default()).last;
+        assert!(last(&plan).is_empty());
+        plan.views = vec![ViewPlan {
+            name: "v".into(),
+            kind: ObjectKind::View,
+            definition: "CREATE VIEW `v` AS SELECT `a` FROM `t`".into(),
+            original: "SELECT a FROM t".into(),
+            wording: Wording::Translated,
+            columns: vec![],
+            reads: vec!["t".into()],
+        }];
+        assert_eq!(last(&plan)[0].sql, "ANALYZE TABLE `t`");
     }
 
     #[test]
