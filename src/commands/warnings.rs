@@ -2,12 +2,8 @@
 //! say the same of it.
 
 use crate::engine::capability::Facts;
+use crate::model::codes::observed::{ENCODING, TIME_ZONE};
 use crate::model::endpoint::Dialect;
-
-/// Sessions that ask for no time zone get another than UTC.
-pub(crate) const TIME_ZONE: &str = "time_zone";
-/// The database's character set does not hold every character.
-pub(crate) const ENCODING: &str = "encoding";
 
 /// Codes and sentences.
 pub(crate) fn of(facts: &Facts) -> Vec<(&'static str, String)> {

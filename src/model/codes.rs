@@ -1,6 +1,9 @@
 //! The codes of findings: the one table that says of each how grave it is, what it is about, and which decisions
-//! a policy may take on it. Codes are a contract (reports, `--accept`, `--rule` and scripts name them), so they are
-//! never renamed. Each has a page in `docs/findings/`; a test compares the two.
+//! a policy may take on it, and what `check` observes besides ([`observed`]). Codes are a contract (reports, `--accept`,
+//! `--rule` and scripts name them), so they are never renamed. Each has a page in `docs/findings/`; a test compares the
+//! two.
+
+pub mod observed;
 
 use super::plan::Severity;
 use super::policy::Decision;
@@ -228,10 +231,24 @@ codes! {
 mod tests {
     use super::*;
 
+    fn observed_names() -> impl Iterator<Item = &'static str> {
+        observed::ALL.iter().map(|code| code.name)
+    }
+
+    #[test]
+    fn what_is_observed_has_codes_of_its_own() {
+        let mut names: Vec<&str> = observed_names().collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), observed::ALL.len());
+        assert_eq!(observed::severity_of(ORPHANS), Severity::Warning);
+    }
+
     #[test]
     fn codes_are_distinct_and_can_be_left_as_they_are() {
         for (at, code) in ALL.iter().enumerate() {
-            assert!(ALL[at + 1..].iter().all(|other| other.name != code.name), "{}", code.name);
+            let later = ALL[at + 1..].iter().map(|other| other.name);
+            assert!(later.chain(observed_names()).all(|other| other != code.name), "{}", code.name);
             assert!(code.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
             assert!(code.allows(Decision::Stop), "{}", code.name);
             let loses_nothing = code.severity < Severity::Blocker;

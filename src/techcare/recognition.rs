@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::registry::known_schema;
+use crate::model::codes::observed as codes;
 use crate::model::endpoint::Dialect;
 use crate::model::schema::{Column, DataType, IndexKey, Schema, Table};
 
@@ -44,8 +45,7 @@ pub struct KnownTable {
 /// In what a table falls short of the models.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shortcoming {
-    /// Stable code: `wrong_type`, `loose_comparison`, `not_null`, `lets_null_in`, `other_primary_key`, `not_unique`,
-    /// `no_foreign_key`.
+    /// One of the codes of `check` ([`codes`]).
     pub code: &'static str,
     /// Column, or columns separated by commas.
     pub column: Option<String>,
@@ -87,12 +87,9 @@ impl Recognition {
 
 /// Shortcomings that keep a table from holding what TechCare stores, or from guarding it as the models do.
 fn hard(table: &KnownTable) -> impl Iterator<Item = String> {
-    let counted = table.shortcomings.iter().filter(|s| s.code != LETS_NULL_IN);
+    let counted = table.shortcomings.iter().filter(|s| s.code != codes::LETS_NULL_IN);
     counted.map(|s| s.sentence(&table.name))
 }
-
-/// A column takes NULL where the models have none: TechCare itself writes none.
-pub const LETS_NULL_IN: &str = "lets_null_in";
 
 /// Looks for TechCare in a catalogue. A table counts as TechCare's if it has more than half of the columns that the
 /// models give it (other applications have a `users` too); a database counts if that holds for `users` and for one
@@ -145,12 +142,12 @@ fn compare(known: &Table, found: &Table, dialect: Dialect) -> KnownTable {
     }
     let is_key = |t: &Table| t.primary_key.as_ref().map(|key| key.columns.clone());
     if is_key(known) != is_key(found) {
-        shortcomings.push(Shortcoming::new("other_primary_key", None, "has another primary key"));
+        shortcomings.push(Shortcoming::new(codes::OTHER_PRIMARY_KEY, None, "has another primary key"));
     }
     for index in &known.indexes {
         let wanted = plain_columns(index);
         if !found.indexes.iter().any(|i| i.unique && i.predicate.is_none() && plain_columns(i) == wanted) {
-            shortcomings.push(Shortcoming::new("not_unique", Some(&wanted.join(", ")), "is not unique"));
+            shortcomings.push(Shortcoming::new(codes::NOT_UNIQUE, Some(&wanted.join(", ")), "is not unique"));
         }
     }
     for key in &known.foreign_keys {
@@ -162,7 +159,7 @@ fn compare(known: &Table, found: &Table, dialect: Dialect) -> KnownTable {
         let absent = key.columns.iter().all(|c| found.column(c).is_none());
         if !absent && found.foreign_keys.iter().find(same).is_none() {
             let text = format!("does not reference {}", key.references);
-            shortcomings.push(Shortcoming::new("no_foreign_key", Some(&key.columns.join(", ")), text));
+            shortcomings.push(Shortcoming::new(codes::NO_FOREIGN_KEY, Some(&key.columns.join(", ")), text));
         }
     }
     let extra = found.columns.iter().filter(|c| known.column(&c.name).is_none());
@@ -190,10 +187,10 @@ fn shortcoming(known: &Column, found: &Column, dialect: Dialect) -> Option<Short
     let name = Some(known.name.as_str());
     if !holds(&known.data_type, found, dialect) {
         let text = format!("is {}, which cannot hold all that TechCare stores there", found.native_type);
-        return Some(Shortcoming::new("wrong_type", name, text));
+        return Some(Shortcoming::new(codes::WRONG_TYPE, name, text));
     }
     if found.collation.as_ref().is_some_and(|c| !c.is_exact()) && known.data_type.is_text() {
-        return Some(Shortcoming::new("loose_comparison", name, "takes different texts for equal"));
+        return Some(Shortcoming::new(codes::LOOSE_COMPARISON, name, "takes different texts for equal"));
     }
     None
 }
@@ -202,10 +199,10 @@ fn nullability(known: &Column, found: &Column) -> Option<Shortcoming> {
     let name = Some(known.name.as_str());
     match (known.nullable, found.nullable) {
         (true, false) if found.default.is_none() => {
-            Some(Shortcoming::new("not_null", name, "takes no NULL, which TechCare stores there"))
+            Some(Shortcoming::new(codes::NOT_NULL, name, "takes no NULL, which TechCare stores there"))
         }
         (false, true) => {
-            Some(Shortcoming::new(LETS_NULL_IN, name, "takes NULL, which the models do not have"))
+            Some(Shortcoming::new(codes::LETS_NULL_IN, name, "takes NULL, which the models do not have"))
         }
         _ => None,
     }

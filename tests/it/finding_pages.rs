@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use techcare_db::model::codes::observed::{self, Question};
 use techcare_db::model::codes::{self, Code, Level};
 use techcare_db::model::plan::Severity;
 
@@ -40,6 +41,30 @@ fn each_page_says_what_the_program_does() {
 }
 
 #[test]
+fn each_page_of_an_observation_says_who_observes_it() {
+    let (index, guide) = (page("README.md"), page("../check.md"));
+    for code in observed::ALL {
+        let severity = if code.severity == Severity::Info { "note" } else { "warning" };
+        let by = match code.question {
+            Question::Alone => "`check`",
+            Question::Against => "`check --against`",
+        };
+        let head = format!(
+            "# {}\n\n{severity} · observed by {by} · nothing to decide\n\n{}\n\n",
+            code.name, code.text
+        );
+        let text = page(&format!("{}.md", code.name));
+        assert!(text.starts_with(&head), "docs/findings/{}.md has to begin with:\n{head}", code.name);
+        for part in ["**Why.**", "**What to do.**"] {
+            assert!(text.contains(part), "docs/findings/{}.md lacks {part}", code.name);
+        }
+        let line = format!("| [`{0}`]({0}.md) | {1} | {severity} |\n", code.name, code.text);
+        assert!(index.contains(&line), "docs/findings/README.md lacks:\n{line}");
+        assert!(guide.contains(&format!("(findings/{}.md)", code.name)), "docs/check.md lacks {}", code.name);
+    }
+}
+
+#[test]
 fn the_index_has_a_line_for_each_code_and_no_page_is_left_over() {
     let index = page("README.md");
     for code in codes::ALL {
@@ -48,7 +73,9 @@ fn the_index_has_a_line_for_each_code_and_no_page_is_left_over() {
     }
     let pages =
         std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
-    let known: BTreeSet<String> = codes::ALL.iter().map(|code| format!("{}.md", code.name)).collect();
+    let observed = observed::ALL.iter().map(|code| code.name);
+    let names = codes::ALL.iter().map(|code| code.name).chain(observed);
+    let known: BTreeSet<String> = names.map(|name| format!("{name}.md")).collect();
     let left: Vec<String> = pages.filter(|page| page != "README.md" && !known.contains(page)).collect();
     assert!(left.is_empty(), "pages of no code: {left:?}");
 }

@@ -8,11 +8,12 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
-use super::observation::{Observation, codes};
+use super::observation::Observation;
 use crate::commands::database_report;
 use crate::commands::prepare::{default_jobs, interrupted};
 use crate::engine::capability::{Snapshot, Source};
 use crate::engine::connect;
+use crate::model::codes::observed as codes;
 use crate::model::digest::Digest;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{ErrorKind, Result};

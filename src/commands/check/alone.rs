@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Options;
-use super::observation::{Observation, codes};
+use super::observation::Observation;
 use crate::commands::recorded::{self, Recorded};
 use crate::engine::capability::{Facts, Health, Orphans, Source};
+use crate::model::codes::{ORPHANS, observed as codes};
 use crate::model::endpoint::Dialect;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
@@ -271,7 +272,7 @@ async fn orphans(options: &Options, source: &dyn Source, schema: &Schema) -> Res
 
 fn orphan(orphans: &Orphans) -> Observation {
     let text = format!("rows refer to rows of {} that are not there", orphans.references);
-    Observation::new(codes::ORPHANS, "foreign key", text)
+    Observation::new(ORPHANS, "foreign key", text)
         .table(&orphans.table)
         .column(&orphans.columns.join(", "))
         .rows(orphans.rows)
