@@ -252,6 +252,9 @@ pub struct CheckArgs {
     #[doc = "What it should be equal to."]
     #[arg(long, value_name = "DB", help = format!("Does this database hold the same? {NAMING}"))]
     pub against: Option<SecretString>,
+    /// What the migration is to do with a target that has such tables
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT", requires = "target")]
+    pub if_exists: IfExists,
     /// Skip what reads whole tables
     #[arg(long)]
     pub quick: bool,

@@ -175,6 +175,7 @@ impl Context<'_> {
             against: resolved.against,
             policies: args.policies.over(config.policies()),
             rules: config.rules().to_vec(),
+            replace: args.if_exists == IfExists::Replace,
             quick: args.quick,
             tables: named(&args.tables),
             exclude: named(&args.exclude),

@@ -1,11 +1,11 @@
-//! Facts that must hold before anything is read or made: two different databases, and a target that has no row where
-//! the plan wants to put a table.
+//! Facts that must hold before anything is read or made: two different databases, a target that has no row where
+//! the plan wants to put a table, and the rights to build in it.
 
 use std::fmt::Write as _;
 
 use super::history;
 use super::plan::{PlanInput, findings, plan};
-use crate::engine::capability::{Facts, Rules, Snapshot, Target};
+use crate::engine::capability::{Facts, MissingRight, Rules, Snapshot, Target};
 use crate::model::codes::{TARGET_MISMATCH, TARGET_NOT_EMPTY};
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
@@ -97,6 +97,23 @@ pub async fn name_long_rows(
         }
     }
     Ok(())
+}
+
+/// What a migration would lack to build in `target`; `None` if it lacks nothing. It is found out by making the empty place
+/// and removing it again, because what a server or a file system allows is known for certain only then. A place that
+/// stays because this process is killed in between is one of a dead run, which the next migration removes.
+pub async fn buildable(plan: &Plan, target: &dyn Target) -> Result<Option<MissingRight>> {
+    let run = uuid::Uuid::now_v7().simple().to_string();
+    match target.stage(&run, plan).await {
+        Ok(place) => place.discard().await.map(|()| None),
+        Err(error) if matches!(error.kind(), ErrorKind::Permission | ErrorKind::Refused) => {
+            Ok(Some(MissingRight {
+                what: error.to_string(),
+                fix: error.advice().unwrap_or_default().to_owned(),
+            }))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Refuses a target that has rows, or an object that is no table, where the plan wants to put a table. Nobody can

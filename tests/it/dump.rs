@@ -14,7 +14,7 @@ use crate::support::database::{Db, Engine};
 use crate::support::samples;
 
 /// The target as it is named: nobody listens on that port.
-fn unreachable(engine: Engine) -> &'static str {
+pub fn unreachable(engine: Engine) -> &'static str {
     match engine {
         Engine::Sqlite => "sqlite",
         Engine::Postgres => "postgresql://nobody:secret@127.0.0.1:1/nothing",
@@ -30,7 +30,7 @@ fn dump(source: &Db, target: &str, file: &Path, more: &[&str]) -> Ran {
 }
 
 /// Loads a script as its header says; packed ones through the program that unpacks them.
-fn load(target: &Db, script: &Path) -> (bool, String) {
+pub fn load(target: &Db, script: &Path) -> (bool, String) {
     let mut client = match target.engine {
         Engine::Sqlite => {
             let mut client = Command::new("sqlite3");

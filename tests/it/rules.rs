@@ -2,6 +2,7 @@
 //! the report. The judge is the target itself.
 
 use crate::bad_input::untouched;
+use crate::dump;
 use crate::support::binary::{self, Ran};
 use crate::support::database::{Db, Engine};
 
@@ -266,26 +267,60 @@ fn a_condition_is_one_expression_that_the_source_takes() {
 }
 
 #[test]
-fn a_script_holds_to_the_rules_too() {
-    let source = source(Engine::Sqlite);
-    let folder = tempfile::tempdir().unwrap();
-    let rule = "[[rules]]\ntable = 'diagnostics'\nrename = 'recent'\nexclude = ['notes']\nwhere = \"day >= '2024-01-01'\"\n";
-    std::fs::write(folder.path().join("techcare-db.toml"), rule).unwrap();
-    let script = folder.path().join("out.sql");
-    let mut command = binary::command(folder.path());
-    command
-        .args(["--format", "json", "migrate", "--source", &source.url, "--target", "sqlite", "--dump"])
-        .arg(&script);
-    let ran = binary::Running::start(command).end();
-    assert_eq!(ran.code, 0, "{ran}");
-    let json = ran.json();
-    let table =
-        json["tables"].as_array().unwrap().iter().find(|t| t["name"] == "diagnostics").unwrap().clone();
-    assert_eq!((&table["rows_written"], &table["rows_filtered"]), (&2.into(), &1.into()), "{ran}");
-    let target = Db::fresh(Engine::Sqlite);
-    // Lines with a dot in front are for the shell.
-    let text = std::fs::read_to_string(&script).unwrap();
-    target.execute(&text.lines().filter(|line| !line.starts_with('.')).collect::<Vec<_>>().join("\n"));
-    assert_eq!(target.value("SELECT COUNT(*) FROM recent").as_deref(), Some("2"));
-    assert!(target.refuses("SELECT notes FROM recent"));
+fn every_way_to_ask_holds_to_the_same_rules() {
+    let findings = |ran: &Ran| {
+        let mut findings = ran.json()["findings"].as_array().cloned().unwrap_or_default();
+        for finding in &mut findings {
+            finding.as_object_mut().unwrap().remove("question");
+        }
+        findings
+    };
+    // How many rows there may be is the server's guess at that moment.
+    let plan_of = |ran: &Ran| {
+        let mut plan = ran.json()["plan"].clone();
+        for table in plan["tables"].as_array_mut().unwrap() {
+            table.as_object_mut().unwrap().remove("estimated_rows");
+        }
+        plan
+    };
+    in_every_direction(|label, source, target| {
+        if source.engine == Engine::Mysql {
+            // As a source it is read in MariaDB's words.
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let number = if target.engine.is_mysql() { "DECIMAL(10,2)" } else { "NUMERIC(10,2)" };
+        let rules = rules(number).replacen('\n', "\nwhere = \"day >= '2024-01-01'\"\n", 1);
+        std::fs::write(folder.path().join("techcare-db.toml"), rules).unwrap();
+        let ask = |args: &[&str]| {
+            let mut command = binary::command(folder.path());
+            command.args(["--format", "json"]).args(args);
+            binary::Running::start(command).end()
+        };
+        let script = folder.path().join("script.sql");
+        let of = ["migrate", "--source", &source.url, "--target"];
+        let ahead = ask(&["check", "--database", &source.url, "--target", &target.url]);
+        let plan = ask(&[&of[..], &[&target.url, "--dry-run"]].concat());
+        untouched(target);
+        let dumped =
+            ask(&[&of[..], &[dump::unreachable(target.engine), "--dump", script.to_str().unwrap()]].concat());
+        let done = ask(&[&of[..], &[&target.url]].concat());
+        assert_eq!(done.code, 0, "{label}: {done}");
+        let json = ahead.json();
+        assert_eq!((ahead.code, &json["migration"]["would"]), (0, &"carry_everything".into()), "{label}");
+        assert_eq!(plan_of(&ahead), plan_of(&plan), "{label}");
+        for other in [&plan, &done, &dumped] {
+            assert_eq!(findings(&ahead), findings(other), "{label}: {other}");
+        }
+        let loaded = Db::fresh(target.engine);
+        let (well, said) = dump::load(&loaded, &script);
+        assert!(well, "{label}: {said}");
+        for sql in [
+            "SELECT id, clinica, nota, codigo, day FROM diagnosticos ORDER BY id",
+            "SELECT numero, name FROM clinics ORDER BY numero",
+        ] {
+            let rows = target.query(sql);
+            assert_eq!((rows.len(), &rows), (2, &loaded.query(sql)), "{label}: {sql}");
+        }
+    });
 }

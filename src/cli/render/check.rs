@@ -146,6 +146,18 @@ fn ahead(ahead: &Ahead, quick: bool, style: Style) -> String {
     if let Some(why) = &ahead.occupied {
         let _ = writeln!(out, "{}", style.paint(Ink::Bad, &one_line(why)));
     }
+    if let Some(missing) = &ahead.missing_right {
+        let line = format!("{}: {}", one_line(&missing.what), one_line(&missing.fix));
+        let _ = writeln!(out, "{}", style.paint(Ink::Bad, &line));
+    }
+    for table in &ahead.gives_way {
+        let rows = match table.rows {
+            Some(0) => " without rows".to_owned(),
+            Some(rows) => format!(", with {}, and is kept aside", units::plural(rows, "row")),
+            None => String::new(),
+        };
+        let _ = writeln!(out, "The target's own table {} gives way{rows}", one_line(&table.table));
+    }
     if quick {
         out.push_str("Only the catalogue was looked at (--quick): what the rows hold may add findings\n");
     }

@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::*;
 use crate::cli::terminal::Style;
 use crate::commands::check::{
-    Ahead, Alone, CheckReport, ComparedTable, Comparison, Fit, Observation, Recorded, Wellbeing,
+    Ahead, Alone, CheckReport, ComparedTable, Comparison, Fit, GivesWay, Observation, Recorded, Wellbeing,
 };
 use crate::commands::detect::{
     DetectReport, DetectedBackup, DetectedTable, DetectedTechCare, RecordedMigration,
 };
 use crate::commands::migrate::Planned;
 use crate::commands::schema::{Action as SchemaAction, SchemaReport};
+use crate::engine::capability::MissingRight;
 use crate::model::digest::Digest;
 use crate::model::endpoint::{Dialect, Endpoint, Flavour, Location};
 use crate::model::error::{Error, ErrorKind};
@@ -295,9 +296,31 @@ fn ahead() -> CheckReport {
     let assumed = Some("cannot reach postgresql://techcare:***@db:5432/techcare".to_owned());
     CheckReport {
         alone: None,
-        target: Some(Ahead { planned: planned(), assumed, occupied: None }),
+        target: Some(Ahead {
+            planned: planned(),
+            assumed,
+            occupied: None,
+            missing_right: None,
+            gives_way: Vec::new(),
+        }),
         ..alone()
     }
+}
+
+fn ahead_without_rights() -> CheckReport {
+    let missing = MissingRight {
+        what: "user \"ana\" may not create a schema in database \"techcare\"".into(),
+        fix: "GRANT CREATE ON DATABASE \"techcare\" TO \"ana\"".into(),
+    };
+    let gives_way = |table: &str, rows| GivesWay { table: table.into(), rows };
+    let mut report = ahead();
+    if let Some(ahead) = &mut report.target {
+        ahead.assumed = None;
+        ahead.missing_right = Some(missing);
+        ahead.gives_way =
+            vec![gives_way("roles", Some(0)), gives_way("users", Some(1234)), gives_way("notes", None)];
+    }
+    report
 }
 
 #[test]
@@ -308,6 +331,7 @@ fn a_check() {
     insta::assert_snapshot!("check_against", check::render(&against(), WIDE));
     insta::assert_snapshot!("check_against_json", format!("{:#}", json::check(&against())));
     insta::assert_snapshot!("check_target", check::render(&ahead(), WIDE));
+    insta::assert_snapshot!("check_target_refused", check::render(&ahead_without_rights(), WIDE));
 }
 
 #[test]

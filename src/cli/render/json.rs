@@ -127,6 +127,8 @@ fn put_ahead(document: &mut Document, ahead: &Ahead) {
             "would": check::outcome(ahead),
             "target_unreachable": ahead.assumed,
             "target_occupied": ahead.occupied,
+            "missing_right": ahead.missing_right.as_ref().map(|m| json!({ "what": m.what, "fix": m.fix })),
+            "gives_way": ahead.gives_way,
         }),
     );
 }

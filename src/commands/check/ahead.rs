@@ -1,20 +1,22 @@
 //! `check --target`: the plan and the findings of a migration before it is run, made by what `migrate` itself plans
-//! with. An engine of which no database is at hand stands for itself, with its defaults.
+//! with. An engine of which no database is at hand stands for itself, with its defaults. A database that is at hand is
+//! also asked whether a migration may build there, by doing so.
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
 use crate::commands::database_report;
 use crate::commands::migrate::Planned;
 use crate::commands::prepare::{Prepared, Towards, Wanted, default_jobs, prepare};
-use crate::engine::capability::{Source, Target};
+use crate::engine::capability::{MissingRight, Snapshot, Source, Target};
 use crate::engine::connect;
 use crate::model::endpoint::{Endpoint, Flavour};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::Observer;
-use crate::model::plan::{Scope, Severity};
+use crate::model::plan::{Plan, Scope, Severity, TablePlan};
 use crate::model::report::DatabaseReport;
 use crate::pipeline::preflight;
 
@@ -36,17 +38,32 @@ pub struct Ahead {
     pub assumed: Option<String>,
     /// Why `migrate` would not begin although the plan may be carried out: the target is not empty.
     pub occupied: Option<String>,
+    /// What `migrate` would lack to build in the target.
+    pub missing_right: Option<MissingRight>,
+    /// Tables of the target that would give way.
+    pub gives_way: Vec<GivesWay>,
+}
+
+/// A table of the target that the plan's takes the place of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GivesWay {
+    /// Its name.
+    pub table: String,
+    /// Rows in it; `None` where they were not counted.
+    pub rows: Option<u64>,
 }
 
 impl Ahead {
     /// Whether `migrate` would do anything but succeed with exit code 0.
     pub fn has_findings(&self) -> bool {
-        self.occupied.is_some() || self.planned.plan.findings.iter().any(|f| f.severity >= Severity::Warning)
+        self.is_refused() || self.planned.plan.findings.iter().any(|f| f.severity >= Severity::Warning)
     }
 
     /// Whether `migrate` would refuse.
     pub fn is_refused(&self) -> bool {
-        self.occupied.is_some() || self.planned.plan.blockers().next().is_some()
+        self.occupied.is_some()
+            || self.missing_right.is_some()
+            || self.planned.plan.blockers().next().is_some()
     }
 }
 
@@ -74,7 +91,13 @@ pub(super) async fn look(
                 origin: aim.endpoint.origin.clone(),
             };
             let planned = plan(options, source, towards, target, observer, cancel).await?;
-            Ok(Ahead { planned, assumed: Some(error.to_string()), occupied: None })
+            Ok(Ahead {
+                planned,
+                assumed: Some(error.to_string()),
+                occupied: None,
+                missing_right: None,
+                gives_way: Vec::new(),
+            })
         }
         (Err(error), _) => Err(error),
     }
@@ -101,7 +124,29 @@ async fn towards_open(
         Err(error) if error.kind() == ErrorKind::Refused => Some(error.to_string()),
         Err(error) => return Err(error),
     };
-    Ok(Ahead { planned, assumed: None, occupied })
+    let missing_right = preflight::buildable(&planned.plan, target).await?;
+    let gives_way = gives_way(&planned.plan, target, !options.quick).await?;
+    Ok(Ahead { planned, assumed: None, occupied, missing_right, gives_way })
+}
+
+async fn gives_way(plan: &Plan, target: &dyn Target, counted: bool) -> Result<Vec<GivesWay>> {
+    let tables: Vec<&TablePlan> = plan.tables.iter().filter(|table| table.replaces).collect();
+    if tables.is_empty() || !counted {
+        return Ok(tables.iter().map(|table| GivesWay { table: table.name.clone(), rows: None }).collect());
+    }
+    let snapshot = target.snapshot(1).await?;
+    let rows = count(&tables, snapshot.as_ref()).await;
+    snapshot.close().await;
+    rows
+}
+
+async fn count(tables: &[&TablePlan], snapshot: &dyn Snapshot) -> Result<Vec<GivesWay>> {
+    let mut counted = Vec::with_capacity(tables.len());
+    for table in tables {
+        let rows = Some(snapshot.count(&table.name).await?);
+        counted.push(GivesWay { table: table.name.clone(), rows });
+    }
+    Ok(counted)
 }
 
 async fn plan(
@@ -121,7 +166,7 @@ async fn plan(
         look_at_rows: !options.quick,
         proves: true,
         readers: default_jobs(),
-        with_rows: false,
+        with_rows: options.replace,
     };
     let Prepared { plan, snapshot } = prepare(wanted, source, towards, observer, cancel).await?;
     snapshot.close().await;

@@ -1,6 +1,7 @@
 //! `check`: is it safe? How a database is (`alone`), what a migration of it would do (`ahead`), and whether another
-//! one holds the same (`against`). Databases are only read. What is found is for the report;
-//! errors are for what keeps a question from being answered.
+//! one holds the same (`against`). Rows and tables are only read; whether a migration may build in its target is found
+//! out by making an empty place and removing it. What is found is for the report; errors are for what keeps a question
+//! from being answered.
 
 pub mod against;
 pub mod ahead;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use self::against::{ComparedTable, Comparison};
-pub use self::ahead::{Ahead, Aim};
+pub use self::ahead::{Ahead, Aim, GivesWay};
 pub use self::alone::{Alone, Fit, Wellbeing};
 pub use self::observation::Observation;
 pub use super::recorded::Recorded;
@@ -37,6 +38,8 @@ pub struct Options {
     pub policies: Policies,
     /// What was decided about names, types and columns of a migration.
     pub rules: Vec<TableRule>,
+    /// Whether a migration may replace tables of its target that hold rows.
+    pub replace: bool,
     /// Skip whatever reads whole tables.
     pub quick: bool,
     /// Globs of tables to look at; empty means all.

@@ -152,7 +152,7 @@ pub struct Health {
 pub struct MissingRight {
     /// Who may not do what.
     pub what: String,
-    /// The statement that gives it.
+    /// The statement that gives it, or what else mends it.
     pub fix: String,
 }
 

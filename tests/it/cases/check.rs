@@ -7,7 +7,8 @@ use crate::support::database::{Db, Engine};
 use crate::support::json_schema;
 use crate::support::samples;
 
-fn check(database: &str, more: &[&str]) -> Ran {
+/// `check --format json`, its document held against the published schema.
+pub fn check(database: &str, more: &[&str]) -> Ran {
     let mut args = vec!["--format", "json", "check", "--database", database];
     args.extend_from_slice(more);
     let ran = binary::run(&args);

@@ -3,7 +3,7 @@
 use super::arrival::{migrate, onward};
 use crate::support::database::{Db, Engine};
 
-use Engine::{Mariadb, Postgres, Sqlite};
+use Engine::{Mariadb, Mysql, Postgres, Sqlite};
 
 /// The value that the engine hands out next.
 fn next_id(db: &Db, table: &str) -> String {
@@ -85,9 +85,11 @@ fn a56_an_empty_table_keeps_its_identity_and_its_start() {
             "CREATE TABLE item (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(9)) AUTO_INCREMENT=500",
         ),
     ];
+    let started = started.into_iter().chain([(Mysql, started[1].1)]).filter(|(from, _)| from.at_hand());
+    let started: Vec<_> = started.collect();
     for to in Engine::all() {
         assert_eq!(next_id(&migrate(Sqlite, plain, to).whole().target, "item"), "1", "{to:?}");
-        for (from, sql) in started {
+        for &(from, sql) in &started {
             assert_eq!(next_id(&migrate(from, sql, to).done().target, "item"), "500", "{from:?} → {to:?}");
         }
     }
@@ -161,7 +163,8 @@ fn a63_cycles_and_children_that_sort_first_load_and_hold() {
         ),
         (Mariadb, format!("SET foreign_key_checks = 0; {} {circle} {rows} {close}", tables("INTEGER"))),
     ];
-    for (from, sql) in &sources {
+    let mysql = (Mysql, sources[2].1.clone());
+    for (from, sql) in sources.iter().chain([&mysql]).filter(|(from, _)| from.at_hand()) {
         for to in Engine::all() {
             let target = migrate(*from, sql, to).done().target;
             let count = |table: &str| target.value(&format!("SELECT count(*) FROM {table}")).unwrap();

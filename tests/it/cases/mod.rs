@@ -1,6 +1,7 @@
 //! Hard cases: small databases on which the tools that people use today lose or alter something with exit code 0.
 //! A test's name begins with the number of its case. The judge is the server itself, asked in SQL.
 
+mod ahead;
 mod alike;
 mod appmade;
 mod arrival;
@@ -13,6 +14,7 @@ mod layout;
 mod login;
 mod mysql;
 mod mysql_objects;
+mod named;
 mod objects;
 mod refused;
 mod resume;

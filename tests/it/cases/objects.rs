@@ -159,7 +159,8 @@ fn a71_triggers_are_listed_and_never_fire() {
             ),
         ),
     ];
-    for (from, sql) in &sources {
+    let mysql = (Mysql, sources[2].1.clone());
+    for (from, sql) in sources.iter().chain([&mysql]).filter(|(from, _)| from.at_hand()) {
         for to in Engine::all() {
             let arrived = migrate(*from, sql, to).done();
             let audit = arrived.target.query("SELECT id, what FROM audit");

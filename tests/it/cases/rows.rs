@@ -63,9 +63,7 @@ impl Run {
 }
 
 fn sqlite(sql: &str) -> Db {
-    let source = Db::fresh(Sqlite);
-    source.execute(sql);
-    source
+    made(Sqlite, sql)
 }
 
 fn made(from: Engine, sql: &str) -> Db {

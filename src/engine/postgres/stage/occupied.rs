@@ -31,6 +31,12 @@ WHERE t.typnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)
   AND (t.typname = ANY($4) OR t.typname = ANY($2) AND t.typtype IN ('e', 'd', 'r', 'b') AND t.typelem = 0)
 ORDER BY 2, 1";
 
+/// Owner of a table, where this user may not act for him.
+const ANOTHERS: &str = "
+SELECT pg_get_userbyid(c.relowner)::text FROM pg_class c
+WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.relname = $2
+  AND c.relkind IN ('r', 'p') AND NOT pg_has_role(c.relowner, 'USAGE')";
+
 /// Everything in the way of a plan.
 pub(in crate::engine::postgres) async fn occupied(
     session: &mut PgConnection,
@@ -63,11 +69,18 @@ pub(in crate::engine::postgres) async fn occupied(
                 .await
                 .map_err(|e| failed(&e))?;
             if makes {
+                let owner: Option<String> = sqlx::query_scalar(ANOTHERS)
+                    .bind(namespace)
+                    .bind(&name)
+                    .fetch_optional(&mut *session)
+                    .await
+                    .map_err(|e| failed(&e))?;
                 let holders = super::replace::holders(session, namespace, &name, &[]).await;
                 held_by = holders
                     .map_err(|e| failed(&e))?
                     .into_iter()
                     .map(|holder| format!("{holder} depends on it and would be lost"))
+                    .chain(owner.map(|owner| format!("only its owner may move it, which is role {owner:?}")))
                     .collect();
             }
         }
