@@ -293,6 +293,32 @@ fn values_of_a_server_into_itself() {
     }
 }
 
+/// What only a server that was lenient once holds: the label that is none, and days that are no days.
+#[test]
+fn labels_and_dates_of_a_lenient_server_into_itself() {
+    for engine in [Engine::Mariadb, Engine::Mysql].into_iter().filter(|e| e.at_hand()) {
+        let source = Db::fresh(engine);
+        source.execute(
+            "SET sql_mode = ''; CREATE TABLE v (id int PRIMARY KEY, e enum('a','b'), d date, t datetime(3), n int);
+             INSERT INTO v VALUES (1, 'none', '0000-00-00', '0000-00-00 00:00:00', 1), (2, 'a', '2024-00-00', '2024-02-31 01:02:03.004', 2),
+                                  (3, NULL, NULL, NULL, NULL), (4, 'b', '2024-02-29', '2024-01-00 00:00:00.5', 4);
+             CREATE TABLE after_it (id int PRIMARY KEY, n tinyint); INSERT INTO after_it VALUES (1, 127)",
+        );
+        let sql = "SELECT id, e + 0, e, CAST(d AS CHAR), CAST(t AS CHAR), n FROM v ORDER BY id";
+        assert_eq!(source.query(sql)[0][1].as_deref(), Some("0"), "{engine:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("v.sql");
+        let ran = dump(&source, unreachable(engine), &script, &[]);
+        assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+        let target = Db::fresh(engine);
+        assert_eq!(load(&target, &script), (true, String::new()), "{engine:?}");
+        assert_eq!(source.query(sql), target.query(sql), "{engine:?}");
+        let text = std::fs::read_to_string(&script).unwrap();
+        let lenient = text.matches("REPLACE(@@SESSION.sql_mode").count();
+        assert_eq!(lenient, 1, "{engine:?}: only where it has to be");
+    }
+}
+
 fn three_rows() -> Db {
     let source = Db::fresh(Engine::Sqlite);
     source.execute(

@@ -117,8 +117,18 @@ struct Rows<'a> {
     uncommitted: usize,
 }
 
+impl Rows<'_> {
+    fn mode(&self, change: &str, out: &mut Vec<u8>) {
+        if write::has_own_enum(self.table) {
+            out.extend_from_slice(change.as_bytes());
+            out.extend_from_slice(b";\n");
+        }
+    }
+}
+
 impl RowText for Rows<'_> {
     fn begin(&mut self, out: &mut Vec<u8>) {
+        self.mode(write::LENIENT, out);
         out.extend_from_slice(b"START TRANSACTION;\n");
     }
 
@@ -149,5 +159,6 @@ impl RowText for Rows<'_> {
     fn end(&mut self, out: &mut Vec<u8>) {
         self.inserts.end(out);
         out.extend_from_slice(b"COMMIT;\n");
+        self.mode(write::STRICT, out);
     }
 }

@@ -49,6 +49,20 @@ pub enum Commit<'a> {
     Caller,
 }
 
+/// Lets the session write what [`has_own_enum`] is about, and no longer.
+pub const LENIENT: &str = "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'STRICT_ALL_TABLES', '')";
+
+/// Takes [`LENIENT`] back.
+pub const STRICT: &str = "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')";
+
+/// Whether the rows hold an enum of a table of MySQL or MariaDB. Between two enums of the same labels the empty text
+/// that is none of them goes as it is, which a strict server would refuse. Every other value is of the same type here
+/// and there.
+pub fn has_own_enum(table: &TablePlan) -> bool {
+    let native = |c: &ColumnPlan| matches!(c.carries, DataType::Native { .. });
+    table.copied().any(|c| native(c) && NativeType::parse(&c.native_type).base == "enum")
+}
+
 /// Writes all rows into a table of the session's database; returns how many. `name` is what the table is called
 /// there while it is staged. While the server works on one statement, the next is being filled.
 pub async fn write(
@@ -61,13 +75,9 @@ pub async fn write(
 ) -> Result<u64> {
     let chunk = if matches!(commit, Commit::Chunk(_)) { CHUNK_BYTES } else { usize::MAX };
     let mut filler = Filler::new(table, max_packet, chunk, rows)?;
-    // Between two enums of the same labels the empty text that is none of them goes as it is, which a strict server
-    // would refuse. Every other value is of the same type here and there.
-    let native = |c: &ColumnPlan| matches!(c.carries, DataType::Native { .. });
-    let has_enum = table.copied().any(|c| native(c) && NativeType::parse(&c.native_type).base == "enum");
+    let has_enum = has_own_enum(table);
     if has_enum {
-        let sql = "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'STRICT_ALL_TABLES', '')";
-        run(connection, sql).await.map_err(|e| fault::writing("the server", &e))?;
+        run(connection, LENIENT).await.map_err(|e| fault::writing("the server", &e))?;
     }
     let mut sender = Sender::new(connection, table, name, commit);
     sender.transaction("START TRANSACTION").await?;
@@ -83,8 +93,7 @@ pub async fn write(
     sender.transaction("COMMIT").await?;
     let written = sender.written;
     if has_enum {
-        let sql = "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')";
-        run(connection, sql).await.map_err(|e| fault::writing("the server", &e))?;
+        run(connection, STRICT).await.map_err(|e| fault::writing("the server", &e))?;
     }
     Ok(written)
 }
