@@ -197,3 +197,46 @@ fn both_loaders_bring_the_same() {
         );
     }
 }
+
+/// What a policy or a rule decides about rows, it decides whichever loader was asked for.
+#[test]
+fn both_loaders_do_as_policies_and_rules_say() {
+    let first = seeded(60);
+    first.execute(
+        "UPDATE diagnostics SET name = name || char(0) WHERE id IN (SELECT id FROM diagnostics ORDER BY id LIMIT 2)",
+    );
+    let rules = "[[rules]]\ntable = 'diagnostics'\nwhere = 'id % 2 = 0'\n\n[[rules]]\ntable = 'users'\nrename = 'people'\n";
+    for (policy, rules, written) in
+        [("nul_in_text=reject", "", 58), ("nul_in_text=convert", "", 60), ("nul_in_text=convert", rules, 30)]
+    {
+        let mut ends = Vec::new();
+        for loader in ["bulk", "seaorm"] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("techcare-db.toml"), rules).unwrap();
+            let target = Db::fresh(Engine::Postgres);
+            let mut command = binary::command(folder.path());
+            command.args(["--format", "json", "migrate", "--no-backup", "--source", &first.url]);
+            command.args(["--target", &target.url, "--rule", policy, "--loader", loader]);
+            let ran = binary::Running::start(command).end();
+            assert!(ran.code <= 1, "{loader} {policy}: {ran}");
+            let json = ran.json();
+            let tables = json["tables"].as_array().unwrap().iter();
+            let counts: Vec<String> = tables
+                .map(|table| {
+                    let of = |field: &str| table[field].to_string();
+                    let names = format!("{} {}", of("name"), of("target_name"));
+                    format!("{names} {} {} {}", of("rows_written"), of("rows_rejected"), of("rows_filtered"))
+                })
+                .collect();
+            assert_eq!(
+                target.value("SELECT count(*) FROM diagnostics"),
+                Some(written.to_string()),
+                "{loader} {policy}: {ran}"
+            );
+            ends.push((ran.code, counts, content::read(&target)));
+        }
+        let differences = content::differences(&ends[0].2, &ends[1].2, &Renamed::new());
+        assert_eq!(differences, Vec::<String>::new(), "{policy}");
+        assert_eq!((ends[0].0, &ends[0].1), (ends[1].0, &ends[1].1), "{policy}");
+    }
+}

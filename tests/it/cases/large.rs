@@ -48,10 +48,12 @@ fn a34_a_very_long_value_arrives_or_is_refused_with_the_numbers() {
     root.execute("SET GLOBAL max_allowed_packet = 1073741824");
     let postgres = Db::fresh(Engine::Postgres);
     let mariadb = Db::fresh_on(Engine::Mariadb, &server.url);
-    let back = Db::fresh(Engine::Sqlite);
+    let (back, straight) = (Db::fresh(Engine::Sqlite), Db::fresh(Engine::Sqlite));
     // The reader, the batch, the writer and both drivers hold the value, and a buffer that grew may be twice as long.
     let ceiling = u64::try_from(size() / 1024).unwrap() * 6 + 64 * 1024;
-    for (source, target) in [(&file, &postgres), (&postgres, &mariadb), (&mariadb, &back)] {
+    for (source, target) in
+        [(&file, &postgres), (&postgres, &mariadb), (&mariadb, &back), (&postgres, &straight)]
+    {
         let ran = binary::migrate(&source.url, &target.url, &[]);
         assert_eq!(ran.code, 0, "{ran}");
         assert!(is_whole(target), "{:?} → {:?}", source.engine, target.engine);
