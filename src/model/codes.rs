@@ -65,6 +65,7 @@ pub fn conversion(name: &str) -> Option<Conversion> {
         INVALID_UTF8 => Conversion::Value("get U+FFFD for each byte sequence that is no UTF-8"),
         NUL_IN_TEXT => Conversion::Value("lose their NULs"),
         NOT_A_BOOLEAN => Conversion::Value("become true"),
+        SCALE => Conversion::Value("are rounded to the declared digits, a half to the even one"),
         NUMBER_IN_TEXT => Conversion::Value("become their decimal digits"),
         TEXT_IN_BLOB => Conversion::Value("become their UTF-8 bytes"),
         _ => return None,
@@ -158,7 +159,7 @@ codes! {
     /// NaN or an infinity, which the target cannot hold.
     NOT_FINITE = "not_finite", Blocker, Row, [Stop, Reject, Convert];
     /// A number or a time with more fractional digits than its column declares.
-    SCALE = "scale", Blocker, Row, [Stop, Reject];
+    SCALE = "scale", Blocker, Row, [Stop, Reject, Convert];
 
     /// A default that the target cannot say.
     DEFAULT_NOT_CARRIED = "default_not_carried", Warning, Object, [Stop, Accept];

@@ -83,11 +83,34 @@ pub fn format_datetime(micros: i64, digits: u8) -> String {
     format!("{} {}", format_date(days), format_time(rest, digits))
 }
 
-/// Days since 1970-01-01 and the microseconds into that day.
+/// How many microseconds an engine may count beyond the greatest number of microseconds since 1970: PostgreSQL, which
+/// counts from 2000, goes on to the year 294276.
+const BEYOND: i64 = 946_684_800_000_000;
+
+/// The cell of a time, of which `micros` are the microseconds since 1970-01-01; `None` beyond what a cell holds. The
+/// greatest and the least number are the infinities, and no engine has times near the least one (the year −290308):
+/// there the times from 294247-01-10 04:00:54.775807 on have their place.
+pub fn pack_micros(micros: i128) -> Option<i64> {
+    let greatest = i128::from(i64::MAX);
+    if micros < greatest {
+        return i64::try_from(micros).ok().filter(|m| *m > i64::MIN + 1 + BEYOND);
+    }
+    let beyond = i64::try_from(micros - greatest).ok().filter(|b| *b <= BEYOND)?;
+    Some(i64::MIN + 1 + beyond)
+}
+
+/// Microseconds since 1970-01-01 of the cell of a time that is not infinite: the reverse of [`pack_micros`].
+pub fn unpack_micros(cell: i64) -> i128 {
+    let beyond = i128::from(cell) - i128::from(i64::MIN + 1);
+    if (0..=i128::from(BEYOND)).contains(&beyond) { i128::from(i64::MAX) + beyond } else { i128::from(cell) }
+}
+
+/// Days since 1970-01-01 of the cell of a time, and the microseconds into that day.
 pub fn split_days(micros: i64) -> (i32, i64) {
-    let days = micros.div_euclid(MICROS_PER_DAY);
-    // i64 microseconds span ±292,000 years, which is ±107 million days.
-    (i32::try_from(days).unwrap_or(i32::MAX), micros.rem_euclid(MICROS_PER_DAY))
+    let (micros, day) = (unpack_micros(micros), i128::from(MICROS_PER_DAY));
+    // The microseconds of a cell span ±295,000 years, which is ±108 million days.
+    let days = i32::try_from(micros.div_euclid(day)).unwrap_or(i32::MAX);
+    (days, i64::try_from(micros.rem_euclid(day)).unwrap_or(0))
 }
 
 fn push_fraction(out: &mut String, fraction: u64, digits: u8) {
@@ -252,6 +275,35 @@ pub fn rescale_decimal(text: &str, scale: usize) -> Option<String> {
     Some(format!("{whole}.{fraction:0<scale$}"))
 }
 
+/// A decimal rounded to `scale` fractional digits: to the nearer one, and where two are as near to the one that ends in
+/// an even digit. `None` for NaN and the infinities.
+pub fn round_decimal(text: &str, scale: usize) -> Option<String> {
+    let canonical = canonical_decimal(text);
+    let (sign, digits) = canonical.strip_prefix('-').map_or(("", canonical.as_str()), |d| ("-", d));
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let Some((kept, cut)) = fraction.split_at_checked(scale) else { return rescale_decimal(text, scale) };
+    let mut rounded = format!("{whole}{kept}").into_bytes();
+    let odd = rounded.last().is_some_and(|digit| digit % 2 == 1);
+    let half = cut.strip_prefix('5').map(|rest| rest.bytes().any(|b| b != b'0'));
+    let up = half.map_or(cut.as_bytes().first().is_some_and(|d| *d > b'5'), |beyond| beyond || odd);
+    if up {
+        let nines = rounded.iter().rev().take_while(|digit| **digit == b'9').count();
+        let from = rounded.len() - nines;
+        rounded[from..].fill(b'0');
+        match from.checked_sub(1) {
+            Some(at) => rounded[at] += 1,
+            None => rounded.insert(0, b'1'),
+        }
+    }
+    // Digits, so ASCII.
+    let rounded = String::from_utf8_lossy(&rounded).into_owned();
+    let (whole, fraction) = rounded.split_at(rounded.len() - scale);
+    rescale_decimal(&format!("{sign}{whole}.{fraction}"), scale)
+}
+
 /// Lower-case text with hyphens of a UUID.
 pub fn format_uuid(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(36);
@@ -315,6 +367,42 @@ mod tests {
             format_datetime(parse_datetime("1900-01-01 23:59:59.999999").unwrap(), 6),
             "1900-01-01 23:59:59.999999"
         );
+    }
+
+    #[test]
+    fn times_beyond_the_greatest_number_have_cells_of_their_own() {
+        let greatest = i128::from(i64::MAX);
+        for micros in [0, -1, greatest - 1, greatest, greatest + 1, greatest + i128::from(BEYOND)] {
+            let cell = pack_micros(micros).unwrap();
+            assert!(!matches!(cell, i64::MAX | i64::MIN), "{micros} is finite");
+            assert_eq!(unpack_micros(cell), micros);
+        }
+        let cell = pack_micros(greatest + 1).unwrap();
+        assert_eq!(format_datetime(cell, 6), "294247-01-10 04:00:54.775808");
+        assert_eq!(pack_micros(greatest + i128::from(BEYOND) + 1), None);
+        assert_eq!(pack_micros(i128::from(i64::MIN) + 2), None, "the place of another time");
+    }
+
+    #[test]
+    fn halves_are_rounded_to_the_even_digit() {
+        for (text, scale, rounded) in [
+            ("0.30000000000000004", 2, "0.30"),
+            ("0.125", 2, "0.12"),
+            ("0.135", 2, "0.14"),
+            ("0.1250000001", 2, "0.13"),
+            ("-0.126", 2, "-0.13"),
+            ("-0.004", 2, "0.00"),
+            ("9.995", 2, "10.00"),
+            ("99.5", 0, "100"),
+            ("0.5", 0, "0"),
+            ("1.5", 0, "2"),
+            ("12.3", 2, "12.30"),
+            ("12", 1, "12.0"),
+        ] {
+            assert_eq!(round_decimal(text, scale).as_deref(), Some(rounded), "{text}");
+        }
+        assert_eq!(round_decimal("NaN", 2), None);
+        assert_eq!(round_decimal("-Infinity", 2), None);
     }
 
     #[test]

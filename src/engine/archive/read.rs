@@ -247,7 +247,7 @@ impl Filler<'_> {
             let value = self.inner.value(self.entry, values, row)?;
             let Err(unfit) = rules.reread(value, column, &mut self.batch) else { continue };
             let made = match self.misfits.ask(at, unfit.code) {
-                Decision::Convert => rules.reread_by_rule(value, unfit, &mut self.batch),
+                Decision::Convert => rules.reread_by_rule(value, column, unfit, &mut self.batch),
                 Decision::Reject => {
                     self.batch.push(Cell::Null);
                     true

@@ -280,7 +280,7 @@ pub trait Rules: Send + Sync {
 
     /// Appends what the stated rule of a code makes of a value that [`Rules::reread`] refuses; answers whether there
     /// is such a rule.
-    fn reread_by_rule(&self, value: Kept<'_>, unfit: Unfit, batch: &mut Batch) -> bool {
+    fn reread_by_rule(&self, value: Kept<'_>, _: &ReadColumn, unfit: Unfit, batch: &mut Batch) -> bool {
         kept::convert(value, unfit, batch)
     }
 

@@ -112,8 +112,14 @@ pub(super) fn fits(encoder: Encoder, cell: Cell, batch: &Batch) -> Result<(), Re
         (Encoder::Time { digits }, Cell::Time(v))
         | (Encoder::DateTime { digits }, Cell::DateTime(v))
         | (Encoder::Timestamp { digits }, Cell::Timestamp(v)) => {
-            let step = 10_i64.pow(u32::from(6 - digits));
-            if v % step == 0 { Ok(()) } else { Err("has more fractional digits than the column keeps") }
+            let step = 10_i128.pow(u32::from(6 - digits));
+            let infinite = value::infinite(v == i64::MAX, v == i64::MIN).is_some();
+            let v = if matches!(cell, Cell::Time(_)) { i128::from(v) } else { value::unpack_micros(v) };
+            if infinite || v % step == 0 {
+                Ok(())
+            } else {
+                Err("has more fractional digits than the column keeps")
+            }
         }
         (Encoder::Numeric { scale: Some(scale) }, Cell::Decimal(span)) => {
             let fraction = batch.text(span).split_once('.').map_or("", |(_, f)| f).trim_end_matches('0');

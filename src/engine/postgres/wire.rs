@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::model::value;
+
 /// First bytes of a binary COPY: signature, flags, length of the header's extension.
 pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
@@ -153,13 +155,13 @@ pub(super) fn date(bytes: &[u8]) -> Result<i32, Reason> {
     days.checked_add(EPOCH_DAYS).ok_or("is a date out of range")
 }
 
-/// A timestamp as microseconds since 1970-01-01; as with dates, infinities stay what they are.
+/// A timestamp as the cell of its microseconds since 1970-01-01; as with dates, infinities stay what they are.
 pub(super) fn timestamp(bytes: &[u8]) -> Result<i64, Reason> {
     let micros = bytes.try_into().map(i64::from_be_bytes).map_err(|_| "is no timestamp")?;
     if matches!(micros, i64::MAX | i64::MIN) {
         return Ok(micros);
     }
-    micros.checked_add(EPOCH_MICROS).ok_or("is a timestamp out of range")
+    value::pack_micros(i128::from(micros) + i128::from(EPOCH_MICROS)).ok_or("is a timestamp out of range")
 }
 
 /// Days as PostgreSQL counts them.
@@ -170,12 +172,13 @@ pub(super) fn from_days(days: i32) -> Option<[u8; 4]> {
     days.checked_sub(EPOCH_DAYS).filter(|d| !matches!(*d, i32::MAX | i32::MIN)).map(i32::to_be_bytes)
 }
 
-/// Microseconds as PostgreSQL counts them.
+/// A cell's microseconds as PostgreSQL counts them.
 pub(super) fn from_micros(micros: i64) -> Option<[u8; 8]> {
     if matches!(micros, i64::MAX | i64::MIN) {
         return Some(micros.to_be_bytes());
     }
-    micros.checked_sub(EPOCH_MICROS).filter(|m| !matches!(*m, i64::MAX | i64::MIN)).map(i64::to_be_bytes)
+    let micros = i64::try_from(value::unpack_micros(micros) - i128::from(EPOCH_MICROS)).ok()?;
+    Some(micros).filter(|m| !matches!(*m, i64::MAX | i64::MIN)).map(i64::to_be_bytes)
 }
 
 /// An interval that is a time span only, in microseconds.
@@ -428,8 +431,13 @@ mod tests {
         assert_eq!(date(&0_i32.to_be_bytes()), Ok(10_957));
         assert_eq!(from_days(10_957), Some([0; 4]));
         assert_eq!(timestamp(&0_i64.to_be_bytes()), Ok(946_684_800_000_000));
-        assert!(from_micros(i64::MIN + 1).is_none());
-        assert!(timestamp(&(i64::MAX - 1).to_be_bytes()).is_err());
+        // 294276-12-31 23:59:59.999999, the last that PostgreSQL takes, and the first that are no microseconds since 1970.
+        for micros in
+            [9_224_318_015_999_999_999_i128 - 946_684_800_000_000, i128::from(i64::MAX) - 946_684_800_000_000]
+        {
+            let sent = i64::try_from(micros).unwrap().to_be_bytes();
+            assert_eq!(timestamp(&sent).ok().and_then(from_micros), Some(sent));
+        }
     }
 
     #[test]

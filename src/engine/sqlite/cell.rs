@@ -141,29 +141,29 @@ pub fn interpret<'a>(
         }
         (DataType::Time { .. }, stored) => {
             let time = text_of(stored, BAD_TIME)?;
-            parse_time(time).map_or(Err(BAD_TIME), |v| plain(Cell::Time(v)))
+            fine(parse_time(time).ok_or(BAD_TIME)?, carries).map(|v| Value::Plain(Cell::Time(v)))
         }
         (DataType::TimeSpan { .. }, stored) => {
             let span = value::parse_time_span(text_of(stored, BAD_SPAN)?);
-            span.map_or(Err(BAD_SPAN), |v| plain(Cell::Time(v)))
+            fine(span.ok_or(BAD_SPAN)?, carries).map(|v| Value::Plain(Cell::Time(v)))
         }
         (DataType::DateTime { .. }, Integer(v)) => {
             let micros = reading.epoch.and_then(|epoch| epoch.micros(v));
-            micros.map_or(Err(BAD_DATETIME), |v| plain(Cell::DateTime(v)))
+            fine(micros.ok_or(BAD_DATETIME)?, carries).map(|v| Value::Plain(Cell::DateTime(v)))
         }
         (DataType::DateTime { .. }, stored) => {
             let text = text_of(stored, BAD_DATETIME)?;
             // The clock of a column without a zone is that of UTC where a value says which it is.
             let micros = value::parse_datetime(text).or_else(|| value::parse_timestamp(text));
-            micros.map_or(Err(BAD_DATETIME), |v| plain(Cell::DateTime(v)))
+            fine(micros.ok_or(BAD_DATETIME)?, carries).map(|v| Value::Plain(Cell::DateTime(v)))
         }
         (DataType::Timestamp { .. }, Integer(v)) => {
             let micros = reading.epoch.and_then(|epoch| epoch.micros(v));
-            micros.map_or(Err(BAD_TIMESTAMP), |v| plain(Cell::Timestamp(v)))
+            fine(micros.ok_or(BAD_TIMESTAMP)?, carries).map(|v| Value::Plain(Cell::Timestamp(v)))
         }
         (DataType::Timestamp { .. }, stored) => {
             let micros = value::parse_timestamp(text_of(stored, BAD_TIMESTAMP)?);
-            micros.map_or(Err(BAD_TIMESTAMP), |v| plain(Cell::Timestamp(v)))
+            fine(micros.ok_or(BAD_TIMESTAMP)?, carries).map(|v| Value::Plain(Cell::Timestamp(v)))
         }
         (_, Text(bytes)) => Ok(Value::Text(utf8(bytes)?)),
         // A column declared JSON has numeric affinity: SQLite made a number of a document that is one.
@@ -201,8 +201,15 @@ pub fn keeps(seen: &[&ColumnProfile]) -> DataType {
 
 /// What the stated rule of a misfit makes of a value that does not fit; `None` where it makes nothing of it. The rules
 /// stand in the pages of the codes.
-pub fn convert<'a>(stored: ValueRef<'a>, misfit: Misfit, scratch: &'a mut String) -> Option<Value<'a>> {
+pub fn convert<'a>(
+    stored: ValueRef<'a>,
+    carries: &DataType,
+    reading: Reading,
+    misfit: Misfit,
+    scratch: &'a mut String,
+) -> Option<Value<'a>> {
     match (misfit.code, stored) {
+        ("scale", stored) => rounded(stored, carries, reading, scratch),
         ("bad_datetime", _) => Some(Value::Null),
         ("not_a_boolean", ValueRef::Integer(_) | ValueRef::Real(_)) => Some(Value::Plain(Cell::Bool(true))),
         ("number_in_text", stored) => number_text(stored, scratch).map(Value::Text),
@@ -213,6 +220,67 @@ pub fn convert<'a>(stored: ValueRef<'a>, misfit: Misfit, scratch: &'a mut String
             Some(Value::Text(scratch))
         }
         _ => None,
+    }
+}
+
+/// A number or a time with as many fractional digits as are declared, a half rounded to the even one.
+fn rounded<'a>(
+    stored: ValueRef<'a>,
+    carries: &DataType,
+    reading: Reading,
+    scratch: &'a mut String,
+) -> Option<Value<'a>> {
+    if let DataType::Decimal { scale, .. } = carries {
+        let scale = usize::try_from((*scale)?).ok()?;
+        let digits = match stored {
+            ValueRef::Text(text) => value::round_decimal(std::str::from_utf8(text).ok()?, scale)?,
+            stored => value::round_decimal(number_text(stored, scratch)?, scale)?,
+        };
+        *scratch = digits;
+        return Some(Value::Decimal(scratch));
+    }
+    let (whole, step) = (finest(carries)?, step(carries)?);
+    let round = |micros: i64| {
+        let (below, rest) = (micros.div_euclid(step), micros.rem_euclid(step));
+        let up = rest * 2 > step || rest * 2 == step && below % 2 != 0;
+        (below + i64::from(up)).checked_mul(step)
+    };
+    let cell = match interpret(stored, &whole, reading, scratch).ok()? {
+        Value::Plain(Cell::Time(v)) => Cell::Time(round(v)?),
+        Value::Plain(Cell::DateTime(v)) => Cell::DateTime(round(v)?),
+        Value::Plain(Cell::Timestamp(v)) => Cell::Timestamp(round(v)?),
+        _ => return None,
+    };
+    Some(Value::Plain(cell))
+}
+
+/// The same kind of time with all digits.
+fn finest(carries: &DataType) -> Option<DataType> {
+    Some(match carries {
+        DataType::Time { .. } => DataType::Time { precision: 6 },
+        DataType::TimeSpan { .. } => DataType::TimeSpan { precision: 6 },
+        DataType::DateTime { .. } => DataType::DateTime { precision: 6 },
+        DataType::Timestamp { .. } => DataType::Timestamp { precision: 6 },
+        _ => return None,
+    })
+}
+
+/// Microseconds of the last fractional digit of a type of times.
+fn step(carries: &DataType) -> Option<i64> {
+    match carries {
+        DataType::Time { precision }
+        | DataType::TimeSpan { precision }
+        | DataType::DateTime { precision }
+        | DataType::Timestamp { precision } => Some(10_i64.pow(6 - u32::from((*precision).min(6)))),
+        _ => None,
+    }
+}
+
+/// A time, if its column declares all of its digits.
+fn fine(micros: i64, carries: &DataType) -> Result<i64, Misfit> {
+    match step(carries) {
+        Some(step) if micros.rem_euclid(step) != 0 => Err(TOO_MANY_DIGITS),
+        _ => Ok(micros),
     }
 }
 

@@ -158,10 +158,12 @@ impl Rules for SqliteRules {
         Ok(())
     }
 
-    fn reread_by_rule(&self, kept: Kept<'_>, unfit: Unfit, batch: &mut Batch) -> bool {
+    fn reread_by_rule(&self, kept: Kept<'_>, column: &ReadColumn, unfit: Unfit, batch: &mut Batch) -> bool {
         let misfit = Misfit { code: unfit.code, text: unfit.text };
+        let reading = Reading { untyped: column.native_type.is_empty(), epoch: column.epoch };
         let mut scratch = String::new();
-        let made = cell::stored(kept).and_then(|stored| cell::convert(stored, misfit, &mut scratch));
+        let made = cell::stored(kept)
+            .and_then(|stored| cell::convert(stored, &column.carries, reading, misfit, &mut scratch));
         made.map(|value| value.push(batch)).is_some()
     }
 

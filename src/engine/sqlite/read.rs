@@ -97,7 +97,9 @@ pub fn rows(connection: &Connection, request: &ReadRequest, filter: &str, to: &B
             };
             let instead = match misfits.ask(at, misfit.code) {
                 Decision::Reject => Some(Value::Null),
-                Decision::Convert => cell::convert(stored, misfit, &mut scratch),
+                Decision::Convert => {
+                    cell::convert(stored, column.carries, column.reading, misfit, &mut scratch)
+                }
                 Decision::Stop | Decision::Accept => None,
             };
             match instead {

@@ -97,6 +97,30 @@ fn a13_digits_beyond_the_declared_scale_are_told() {
         let ran = binary::migrate(&refused.source.url, &target.url, &["--rule", "scale@t.d=reject"]);
         assert_eq!((ran.code, &ran.json()["tables"][0]["rows_rejected"]), (1, &1.into()), "{ran}");
         assert_eq!(target.query("SELECT id, d FROM t"), [texts(&["2", "12.30"])]);
+        let target = Db::fresh(to);
+        let ran = binary::migrate(&refused.source.url, &target.url, &["--rule", "scale=convert"]);
+        let json = ran.json();
+        let told = json["findings"].as_array().unwrap().iter().find(|f| f["code"] == "scale").unwrap();
+        assert_eq!(
+            (&told["rows"], &told["keys"]),
+            (&1.into(), &serde_json::json!(["id=1"])),
+            "{to:?}: {ran}"
+        );
+        assert_eq!(target.query("SELECT d FROM t ORDER BY id").concat(), texts(&["0.30", "12.30"]), "{to:?}");
+    }
+    // A half goes to the even digit, whether it is a number or text.
+    let halves = Db::fresh(Sqlite);
+    halves.execute(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, d DECIMAL(10,2));
+         INSERT INTO t VALUES (1, 0.125), (2, 0.375), (3, -2.675), (4, 1.995), (5, -0.001), (6, 99.999)",
+    );
+    for to in [Postgres, Mariadb] {
+        let target = Db::fresh(to);
+        let ran = binary::migrate(&halves.url, &target.url, &["--rule", "scale@t.d=convert"]);
+        assert!(ran.code <= 1, "{to:?}: {ran}");
+        // -2.675 and 1.995 are read as those digits, though their doubles lie a little beside them.
+        let expected = ["0.12", "0.38", "-2.68", "2.00", "0.00", "100.00"];
+        assert_eq!(target.query("SELECT d FROM t ORDER BY id").concat(), texts(&expected), "{to:?}");
     }
     // SQLite keeps the double and the text that it has.
     let same = migrate(Sqlite, sql, Sqlite).whole();
