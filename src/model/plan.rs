@@ -112,7 +112,7 @@ pub struct TypePlan {
     pub labels: Vec<String>,
 }
 
-/// Something beside the tables: a sequence or collation, which is made before them.
+/// Something beside the tables: a sequence, collation or type, which is made before them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectPlan {
     /// What it is.
@@ -232,6 +232,10 @@ pub struct ColumnPlan {
     /// What is kept with the column so that the way back ends where it began.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub origin: Option<Origin>,
+    /// PostgreSQL: name of the domain that the column is declared with, in place of `native_type`, which is the type
+    /// below it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub domain: Option<String>,
 }
 
 /// How faithful a type of the target is to the one of the source.

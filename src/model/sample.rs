@@ -27,6 +27,7 @@ pub fn column(name: &str, native_type: &str, carries: DataType) -> ColumnPlan {
         invisible: false,
         comment: None,
         origin: None,
+        domain: None,
     }
 }
 

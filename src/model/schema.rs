@@ -120,6 +120,23 @@ pub struct Column {
     /// What it was in the database that this program brought it from.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub origin: Option<Origin>,
+    /// The domain that it is declared with. `data_type` and `native_type` are those of the type below it, `nullable`
+    /// and `default` what both say together.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub domain: Option<Domain>,
+}
+
+/// A column's declaration with a domain (PostgreSQL): where the domain goes along, the column says only this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domain {
+    /// Name of the domain, which is an [`Object`] of the schema.
+    pub name: String,
+    /// Whether the column itself allows NULL.
+    pub nullable: bool,
+    /// DEFAULT of the column itself.
+    pub default: Option<DefaultValue>,
+    /// What the domain's checks say of the column, those of the domains below it included.
+    pub checks: Vec<String>,
 }
 
 /// What a column holds. Closed on purpose: an engine maps every type of its own to one of these, and
@@ -497,7 +514,8 @@ pub struct Object {
     /// The whole definition in the source's own words.
     pub definition: String,
     /// For a view: what it uses beside this schema's tables and views and the engine's own functions, each in words for
-    /// a message. Such a view is neither run nor carried.
+    /// a message; for a type: what it is made of beside this schema's types and the engine's own. Such a view is neither
+    /// run nor carried, such a type is not carried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reaches: Vec<String>,
 }

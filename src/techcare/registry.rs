@@ -76,6 +76,7 @@ fn column<E: EntityTrait>(column: E::Column, key: &[String]) -> Column {
         collation: None,
         comment: None,
         origin: None,
+        domain: None,
         name,
     }
 }

@@ -97,6 +97,7 @@ fn cell(rules: &dyn Rules, source: Flavour, data_type: &DataType) -> String {
         collation: None,
         comment: None,
         origin: None,
+        domain: None,
     };
     let mapping = rules.map_column(&ColumnInput {
         source: source.dialect(),

@@ -336,6 +336,7 @@ mod tests {
             collation,
             comment: None,
             origin: None,
+            domain: None,
         }
     }
 

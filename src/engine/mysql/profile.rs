@@ -247,6 +247,7 @@ mod tests {
             collation: None,
             comment: None,
             origin: None,
+            domain: None,
         };
         doubts(&column, keyed, target).iter().map(|d| d.code).collect()
     }

@@ -61,6 +61,12 @@ pub(super) fn script(plan: &Plan, naming: &Naming) -> Script {
     script
 }
 
+/// Whether a column gets its values from a sequence that its table makes. SERIAL is no type but a word for integers: such
+/// a column becomes one of its domain afterwards.
+fn is_serial(column: &ColumnPlan) -> bool {
+    column.identity.as_ref().is_some_and(|i| i.generation == IdentityGeneration::Serial)
+}
+
 /// Whether an object guards rows, so that it is made when they are there.
 fn is_guard(object: &ObjectPlan) -> bool {
     object.kind == ObjectKind::Constraint
@@ -107,6 +113,11 @@ impl Writer<'_> {
         }];
         for column in &self.table.columns {
             let Some(identity) = &column.identity else { continue };
+            if let Some(domain) = column.domain.as_ref().filter(|_| is_serial(column)) {
+                let (table, name) = (self.quoted(), quote(&column.name));
+                let sql = format!("ALTER TABLE {table} ALTER COLUMN {name} TYPE {}", quote(domain));
+                statements.push(self.say("domain of column", &name, sql));
+            }
             if identity.generation == IdentityGeneration::Serial && identity.increment != 1 {
                 let sql = self.on_sequence(column, &format!("INCREMENT BY {}", identity.increment));
                 statements.push(self.say("sequence of column", &quote(&column.name), sql));
@@ -117,12 +128,13 @@ impl Writer<'_> {
 
     fn column(column: &ColumnPlan) -> String {
         let mut out = quote(&column.name);
-        let serial = column.identity.as_ref().is_some_and(|i| i.generation == IdentityGeneration::Serial);
-        let native = match column.native_type.as_str() {
-            "smallint" if serial => "smallserial",
-            "integer" if serial => "serial",
-            "bigint" if serial => "bigserial",
-            other => other,
+        let serial = is_serial(column);
+        let native = match (column.native_type.as_str(), &column.domain) {
+            ("smallint", _) if serial => "smallserial".into(),
+            ("integer", _) if serial => "serial".into(),
+            ("bigint", _) if serial => "bigserial".into(),
+            (_, Some(domain)) => quote(domain),
+            (other, None) => other.to_owned(),
         };
         let _ = write!(out, " {native}");
         if let Some(collation) = &column.collation {

@@ -260,6 +260,7 @@ mod tests {
             collation: None,
             comment: None,
             origin: None,
+            domain: None,
         }
     }
 

@@ -271,6 +271,7 @@ fn column(connection: &Connection, entry: &Entry, info: &Info, text: &TableText)
         collation: collation.as_deref().and_then(collation_named),
         comment: None,
         origin: None,
+        domain: None,
     })
 }
 

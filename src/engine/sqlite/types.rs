@@ -294,6 +294,7 @@ mod tests {
             collation: None,
             comment: None,
             origin: None,
+            domain: None,
         }
     }
 

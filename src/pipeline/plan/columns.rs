@@ -46,7 +46,9 @@ impl Planner<'_> {
         }
         // Expressions may name any column of the table, so they come after all types are known.
         for (position, (declared, mapping)) in table.columns.iter().zip(&mappings).enumerate() {
-            planned[position].default = self.default(table, declared, mapping);
+            let domain = self.carried_domain(table, declared);
+            let value = domain.map_or(&declared.default, |domain| &domain.default);
+            planned[position].default = self.default(table, declared, value.as_ref(), mapping);
             planned[position].generated = self.generated(table, declared, &planned);
         }
         planned
@@ -56,6 +58,19 @@ impl Planner<'_> {
     fn mapping(&self, at: usize, position: usize, effective: &Column) -> (Mapping, Option<Origin>) {
         let input = self.input;
         let table = &input.source.tables[at];
+        if let DataType::Native { name, .. } = &effective.data_type
+            && let Some(native_type) = self.own_type(name)
+        {
+            let mapping = Mapping {
+                native_type,
+                carries: effective.data_type.clone(),
+                fidelity: Fidelity::Exact,
+                note: None,
+                collation: None,
+                needs: None,
+            };
+            return (mapping, None);
+        }
         let ask = |source, source_flavour, column: &Column| {
             input.rules.map_column(&ColumnInput {
                 source,
@@ -99,6 +114,14 @@ impl Planner<'_> {
             mapping.carries = origin.holds.clone();
         }
         (mapping, Some(origin.clone()))
+    }
+
+    /// A type without a neutral form that the plan makes, or an array of one. The target need not have it.
+    fn own_type(&self, native: &str) -> Option<String> {
+        let element = native.trim_end_matches("[]");
+        let bare = element.strip_prefix('"').and_then(|e| e.strip_suffix('"'));
+        let name = bare.map_or_else(|| element.to_owned(), |quoted| quoted.replace("\"\"", "\""));
+        self.makes_type(&name).map(|_| native.to_owned())
     }
 
     /// What has to be kept with a column so that its way back ends where it began: nothing where the type alone leads
@@ -187,6 +210,7 @@ impl Planner<'_> {
             invisible: false,
             comment: self.column_comment(table, column).or(comment),
             origin: None,
+            domain: self.carried_domain(table, column).map(|domain| domain.name.clone()),
         }
     }
 
@@ -271,11 +295,18 @@ impl Planner<'_> {
     fn nullable(&self, table: &Table, position: usize) -> bool {
         let column = &table.columns[position];
         let in_key = table.primary_key.as_ref().is_some_and(|k| k.columns.contains(&column.name));
-        column.nullable && (!in_key || self.input.verbatim())
+        let nullable = self.carried_domain(table, column).map_or(column.nullable, |domain| domain.nullable);
+        nullable && (!in_key || self.input.verbatim())
     }
 
-    fn default(&mut self, table: &Table, column: &Column, mapping: &Mapping) -> Option<String> {
-        let value = column.default.as_ref()?;
+    fn default(
+        &mut self,
+        table: &Table,
+        column: &Column,
+        value: Option<&DefaultValue>,
+        mapping: &Mapping,
+    ) -> Option<String> {
+        let value = value?;
         let (source, target) = (self.input.source.dialect, self.input.rules.dialect());
         let said = match value {
             DefaultValue::Expression(text) if !self.input.verbatim() => {

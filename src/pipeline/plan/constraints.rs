@@ -15,7 +15,16 @@ use crate::model::schema::{Action, Check, DataType, Deferrable, ForeignKey, Tabl
 impl Planner<'_> {
     /// Plans the checks of a table.
     pub(super) fn checks(&mut self, table: &Table, columns: &[ColumnPlan]) -> Vec<CheckPlan> {
-        table.checks.iter().filter_map(|check| self.check(table, check, columns)).collect()
+        let of_domains = self.checks_of_domains(table);
+        let checks = table.checks.iter().chain(&of_domains);
+        checks.filter_map(|check| self.check(table, check, columns)).collect()
+    }
+
+    /// A domain that does not go along leaves its checks to the columns that have it.
+    fn checks_of_domains(&self, table: &Table) -> Vec<Check> {
+        let left = table.columns.iter().filter(|c| self.carried_domain(table, c).is_none());
+        let checks = left.filter_map(|c| c.domain.as_ref()).flat_map(|d| &d.checks);
+        checks.map(|expression| Check { name: None, expression: expression.clone() }).collect()
     }
 
     fn check(&mut self, table: &Table, check: &Check, columns: &[ColumnPlan]) -> Option<CheckPlan> {

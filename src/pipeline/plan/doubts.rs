@@ -166,6 +166,7 @@ fn narrowed(table: &TablePlan, key: &IndexPlan, target: Dialect) -> TablePlan {
         invisible: false,
         comment: None,
         origin: None,
+        domain: None,
         ..c.clone()
     });
     TablePlan {

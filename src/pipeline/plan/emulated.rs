@@ -162,6 +162,7 @@ impl Planner<'_> {
             invisible: true,
             comment: None,
             origin: None,
+            domain: None,
             ..like.clone()
         });
         Ok(IndexPartPlan::plain(Some(name), None))

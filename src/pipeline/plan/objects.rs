@@ -6,13 +6,26 @@ use super::findings::Note;
 use crate::model::codes;
 use crate::model::plan::{FindingAction, ObjectPlan};
 use crate::model::rule;
-use crate::model::schema::{DataType, Object, ObjectKind, Table};
+use crate::model::schema::{Column, DataType, Domain, Object, ObjectKind, Table};
 
 impl Planner<'_> {
     /// Lists every object of the source that the plan does not carry, views apart.
     pub(super) fn objects(&mut self) {
         let source = self.input.source;
         for object in &source.objects {
+            if self.makes_type(&object.name).is_some_and(|made| std::ptr::eq(made, object)) {
+                // One that stands there already, made by the application, is the same.
+                let there = self.input.existing.is_some_and(|s| s.objects.contains(object));
+                self.types.retain(|t| t.name != object.name);
+                if !there {
+                    self.objects.push(ObjectPlan {
+                        kind: object.kind,
+                        name: object.name.clone(),
+                        definition: object.definition.clone(),
+                    });
+                }
+                continue;
+            }
             if self.carries_type(object)
                 || matches!(object.kind, ObjectKind::View | ObjectKind::MaterializedView)
             {
@@ -74,6 +87,19 @@ impl Planner<'_> {
                 Note::new(codes::NOT_SELECTED, "table", FindingAction::NotCarried, "was left out as asked");
             self.findings.push(note.table(table));
         }
+    }
+
+    /// The type of that name if the plan makes it in the source's own words, which only the same dialect understands.
+    pub(super) fn makes_type(&self, name: &str) -> Option<&Object> {
+        let source = self.input.source;
+        let wanted = |o: &&Object| o.kind == ObjectKind::Type && o.name == name && o.reaches.is_empty();
+        source.objects.iter().find(wanted).filter(|_| self.input.verbatim())
+    }
+
+    /// The domain that a column has in the target too.
+    pub(super) fn carried_domain<'a>(&self, table: &Table, column: &'a Column) -> Option<&'a Domain> {
+        let forced = rule::forced_type(self.input.by_hand, &table.name, &column.name).is_some();
+        column.domain.as_ref().filter(|domain| !forced && self.makes_type(&domain.name).is_some())
     }
 
     /// A type of the source that a carried column uses: its columns hold the values, so nothing is left behind.

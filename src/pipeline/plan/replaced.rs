@@ -93,6 +93,7 @@ impl Planner<'_> {
             }
             if as_utc || self.keeps_type(column, own) {
                 column.native_type.clone_from(&own.native_type);
+                column.domain.clone_from(&own.domain);
             } else if !column.native_type.eq_ignore_ascii_case(&own.native_type) {
                 changes.push(format!("{} {} → {}", column.name, own.native_type, column.native_type));
             }

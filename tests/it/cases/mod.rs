@@ -16,6 +16,7 @@ mod mysql;
 mod mysql_objects;
 mod named;
 mod objects;
+mod own_types;
 mod refused;
 mod resume;
 mod rollback;

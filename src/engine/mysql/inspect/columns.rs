@@ -66,6 +66,7 @@ pub fn column(raw: &RawColumn, telling: Telling, next: Option<i128>, json: bool)
         collation: raw.collation.as_deref().filter(|_| !json && !bytes).map(charset::describe),
         comment,
         origin,
+        domain: None,
         data_type,
         native_type,
     }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::expression::{domain_check, parse_default, without_parentheses};
 use super::parts::{check, collation, foreign_key, identity, index, object};
-use super::query::{Catalogue, ColumnRow, ConstraintRow, IndexRow, Relation, SequenceRow};
+use super::query::{Catalogue, ColumnRow, ConstraintRow, DomainCheck, IndexRow, Relation, SequenceRow};
+use super::types;
 use crate::engine::postgres::types::{parse_type, quote};
 use crate::model::endpoint::Dialect;
 use crate::model::origin::{self, Origin};
 use crate::model::schema::{
-    Check, Column, DataType, Generated, Identity, Index, Object, ObjectKind, PrimaryKey, Schema, Table,
+    Column, DataType, Domain, Generated, Identity, Index, Object, ObjectKind, PrimaryKey, Schema, Table,
     TableOptions,
 };
 
@@ -22,6 +23,7 @@ pub(super) fn schema(catalogue: &Catalogue) -> Schema {
     let mut objects = catalogue.views.clone();
     objects.extend(catalogue.objects.iter().filter_map(object));
     objects.extend(reader.free_sequences());
+    objects.extend(types::objects(&catalogue.types));
     objects.extend(reader.guards());
     Schema { dialect: Dialect::Postgres, tables, objects }
 }
@@ -90,7 +92,6 @@ impl<'a> Reader<'a> {
             .filter(|c| c.kind == "c")
             .filter_map(|c| check(c, Some(c.name.clone())))
             .chain(everywhere.iter().filter(|c| c.kind == "c").filter_map(|c| check(c, None)))
-            .chain(columns.iter().flat_map(|c| self.domain_checks(c)))
             .collect();
         Table {
             name: relation.name.clone(),
@@ -150,6 +151,7 @@ impl<'a> Reader<'a> {
             collation: collation(row),
             comment,
             origin,
+            domain: self.domain(row, &data_type),
             data_type,
         }
     }
@@ -176,16 +178,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A domain's checks guard the columns that have it; the domain itself is listed, its columns have its base type.
-    fn domain_checks(&self, row: &ColumnRow) -> Vec<Check> {
-        let of_column = |domain| self.catalogue.domain_checks.iter().filter(move |d| d.domain == domain);
+    /// The domain of a column, and what the column says beside it.
+    fn domain(&self, row: &ColumnRow, data_type: &DataType) -> Option<Domain> {
+        let of_column = |d: &&DomainCheck| Some(d.domain) == row.domain;
         let quoted = quote(&row.name);
-        row.domain
-            .into_iter()
-            .flat_map(of_column)
-            .filter_map(|d| domain_check(&d.definition, &quoted))
-            .map(|expression| Check { name: None, expression })
-            .collect()
+        let checks = self.catalogue.domain_checks.iter().filter(of_column);
+        Some(Domain {
+            name: row.domain_name.clone()?,
+            nullable: !row.own_not_null,
+            default: row
+                .own_default
+                .as_deref()
+                .filter(|_| row.generated.is_empty())
+                .map(|text| parse_default(text, data_type)),
+            checks: checks.filter_map(|d| domain_check(&d.definition, &quoted)).collect(),
+        })
     }
 
     fn table_indexes(&self, table: i64) -> Vec<Index> {
@@ -359,7 +366,13 @@ mod tests {
             default: Some("'ok'::mood".into()),
             ..column("m", "mood")
         };
-        let year = ColumnRow { domain: Some(7), ..column("y", "integer") };
+        let year = ColumnRow {
+            domain: Some(7),
+            domain_name: Some("year".into()),
+            not_null: true,
+            default: Some("1999".into()),
+            ..column("y", "integer")
+        };
         let catalogue = Catalogue {
             relations: vec![relation(1, "t", None)],
             columns: vec![mood, year],
@@ -375,7 +388,10 @@ mod tests {
         assert_eq!(table.columns[0].data_type, DataType::Enum { name: Some("mood".into()), labels });
         assert_eq!(table.columns[0].native_type, "\"mood\"");
         assert_eq!(table.columns[0].default, Some(crate::model::schema::DefaultValue::Text("ok".into())));
-        assert_eq!(table.checks[0].expression, "\"y\" > 1900");
+        assert!(!table.columns[1].nullable && table.columns[1].default.is_some());
+        let checks = vec!["\"y\" > 1900".to_owned()];
+        let own = Domain { name: "year".into(), nullable: true, default: None, checks };
+        assert_eq!(table.columns[1].domain, Some(own));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod assemble;
 mod expression;
 mod parts;
 mod query;
+mod types;
 mod views;
 
 use sqlx::postgres::PgConnection;

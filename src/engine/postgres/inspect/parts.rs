@@ -151,7 +151,6 @@ pub(super) fn object(row: &ObjectRow) -> Option<Object> {
         "large_object" => ObjectKind::LargeObject,
         "trigger" => ObjectKind::Trigger,
         "routine" => ObjectKind::Routine,
-        "type" => ObjectKind::Type,
         "policy" => ObjectKind::Policy,
         "extension" => ObjectKind::Extension,
         _ => return None,

@@ -4,6 +4,7 @@
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 
+use super::types::{self as made, TypeRow};
 use super::views;
 use crate::engine::postgres::types::quote;
 use crate::model::schema::Object;
@@ -20,6 +21,7 @@ pub(super) struct Catalogue {
     pub(super) indexes: Vec<IndexRow>,
     pub(super) objects: Vec<ObjectRow>,
     pub(super) views: Vec<Object>,
+    pub(super) types: Vec<TypeRow>,
 }
 
 /// A table, partition or partitioned table.
@@ -47,8 +49,14 @@ pub(super) struct ColumnRow {
     pub(super) type_kind: String,
     pub(super) type_is_built_in: bool,
     pub(super) domain: Option<i64>,
+    /// Its name, qualified where it stands in another schema.
+    pub(super) domain_name: Option<String>,
+    /// What the column says, or a domain.
     pub(super) not_null: bool,
+    pub(super) own_not_null: bool,
+    /// What the column says, else a domain.
     pub(super) default: Option<String>,
+    pub(super) own_default: Option<String>,
     pub(super) default_sequence: Option<i64>,
     pub(super) identity: String,
     pub(super) identity_sequence: Option<i64>,
@@ -168,6 +176,10 @@ SELECT a.attrelid::int8 AS table_oid, a.attname::text AS name,
        b.oid::int8 AS type_oid, b.typname::text AS type_name, b.typtype::text AS type_kind,
        b.typnamespace = 'pg_catalog'::regnamespace AS type_is_built_in,
        d.domain::oid::int8 AS domain, a.attnotnull OR coalesce(d.not_null, false) AS not_null,
+       a.attnotnull AS own_not_null, pg_get_expr(f.adbin, f.adrelid) AS own_default,
+       (SELECT CASE WHEN t.typnamespace = c.relnamespace THEN t.typname::text
+                    ELSE format('%I.%I', t.typnamespace::regnamespace, t.typname) END
+        FROM pg_type t WHERE t.oid = d.domain) AS domain_name,
        coalesce(pg_get_expr(f.adbin, f.adrelid), d.default_text) AS default_text,
        (SELECT p.refobjid::int8 FROM pg_depend p JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
         WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = f.oid AND p.refclassid = 'pg_class'::regclass LIMIT 1)
@@ -293,28 +305,6 @@ SELECT 'routine', p.proname || '(' || pg_get_function_identity_arguments(p.oid) 
 FROM pg_proc p WHERE p.pronamespace = (SELECT oid FROM ours)
   AND ('pg_proc'::regclass, p.oid) NOT IN (SELECT classid, objid FROM extension)
 UNION ALL
-SELECT 'type', t.typname, NULL,
-       CASE t.typtype
-       WHEN 'e' THEN format('CREATE TYPE %I AS ENUM (%s)', t.typname,
-                            (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
-                             FROM pg_enum e WHERE e.enumtypid = t.oid))
-       WHEN 'd' THEN format('CREATE DOMAIN %I AS %s%s%s', t.typname, format_type(t.typbasetype, t.typtypmod),
-                            CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END
-                            || coalesce(' DEFAULT ' || t.typdefault, ''),
-                            coalesce((SELECT string_agg(format(' CONSTRAINT %I %s', k.conname,
-                                                               pg_get_constraintdef(k.oid)), '' ORDER BY k.conname)
-                                      FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'), ''))
-       WHEN 'c' THEN format('CREATE TYPE %I AS (%s)', t.typname,
-                            (SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', '
-                                               ORDER BY a.attnum)
-                             FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped))
-       ELSE (SELECT format('CREATE TYPE %I AS RANGE (SUBTYPE = %s)', t.typname, format_type(r.rngsubtype, NULL))
-             FROM pg_range r WHERE r.rngtypid = t.oid) END
-FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
-WHERE t.typnamespace = (SELECT oid FROM ours)
-  AND (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'c' AND c.relkind = 'c')
-  AND ('pg_type'::regclass, t.oid) NOT IN (SELECT classid, objid FROM extension)
-UNION ALL
 SELECT 'policy', p.polname, c.relname,
        format('CREATE POLICY %I ON %I AS %s FOR %s%s%s', p.polname, c.relname,
               CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
@@ -368,6 +358,7 @@ pub(super) async fn catalogue(session: &mut PgConnection, schema: &str) -> Resul
         })
         .await?,
         views: views::all(session, schema).await?,
+        types: made::all(session, schema).await?,
     })
 }
 
@@ -447,8 +438,11 @@ fn column(r: &PgRow) -> Result<ColumnRow, sqlx::Error> {
         type_kind: r.try_get("type_kind")?,
         type_is_built_in: r.try_get("type_is_built_in")?,
         domain: r.try_get("domain")?,
+        domain_name: r.try_get("domain_name")?,
         not_null: r.try_get("not_null")?,
+        own_not_null: r.try_get("own_not_null")?,
         default: r.try_get("default_text")?,
+        own_default: r.try_get("own_default")?,
         default_sequence: r.try_get("default_sequence")?,
         identity: r.try_get("identity")?,
         identity_sequence: r.try_get("identity_sequence")?,

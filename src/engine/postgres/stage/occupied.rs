@@ -8,7 +8,7 @@ use crate::engine::postgres::fault::fault;
 use crate::engine::postgres::types::quote;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::plan::{Plan, Scope};
-use crate::model::schema::IdentityGeneration;
+use crate::model::schema::{IdentityGeneration, ObjectKind};
 
 /// Relations and types of these names. An index that belongs to a table of the plan is not in the way by itself:
 /// its table is.
@@ -47,7 +47,9 @@ pub(in crate::engine::postgres) async fn occupied(
     let tables: Vec<String> = plan.tables.iter().map(|t| t.name.clone()).collect();
     // Rows alone need nothing but their tables.
     let makes = plan.scope != Scope::DataOnly;
-    let types: Vec<String> = plan.types.iter().filter(|_| makes).map(|t| t.name.clone()).collect();
+    let beside_tables = plan.objects.iter().filter(|o| o.kind == ObjectKind::Type).map(|o| &o.name);
+    let types = plan.types.iter().map(|t| &t.name).chain(beside_tables);
+    let types: Vec<String> = types.filter(|_| makes).cloned().collect();
     let beside = if makes { made_by_the_way(plan) } else { Vec::new() };
     let rows = sqlx::query(OCCUPIED)
         .bind(namespace)
@@ -91,7 +93,8 @@ pub(in crate::engine::postgres) async fn occupied(
 
 /// Names of indexes, sequences and views that come with the tables.
 fn made_by_the_way(plan: &Plan) -> Vec<String> {
-    let mut names: Vec<String> = plan.objects.iter().map(|o| o.name.clone()).collect();
+    let relations = plan.objects.iter().filter(|o| o.kind != ObjectKind::Type);
+    let mut names: Vec<String> = relations.map(|o| o.name.clone()).collect();
     names.extend(plan.views.iter().map(|v| v.name.clone()));
     for table in &plan.tables {
         names.extend(table.indexes.iter().filter_map(|i| i.name.clone()));

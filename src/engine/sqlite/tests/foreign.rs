@@ -144,6 +144,7 @@ fn column(name: &str, data_type: &DataType, identity: bool) -> ColumnPlan {
         collation: None,
         comment: None,
         origin: None,
+        domain: None,
     };
     let rules = rules();
     let mapping = rules.map_column(&ColumnInput {

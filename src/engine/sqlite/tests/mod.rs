@@ -142,6 +142,7 @@ fn table_plan(table: &Table) -> TablePlan {
             comment: None,
             epoch: None,
             origin: None,
+            domain: None,
             fidelity: mapping.fidelity,
             native_type: mapping.native_type,
             carries: mapping.carries,

@@ -38,6 +38,7 @@ pub(super) fn column(name: &str, native: &str, data_type: DataType) -> Column {
         collation: None,
         comment: None,
         origin: None,
+        domain: None,
     }
 }
 
