@@ -3,6 +3,7 @@
 
 use rusqlite::types::ValueRef;
 
+use super::round::{fine, rounded};
 use super::types::Affinity;
 use crate::engine::kept::Kept;
 use crate::model::batch::{Batch, Cell};
@@ -48,7 +49,8 @@ const BAD_DATETIME: Misfit =
     misfit("bad_datetime", "is no date and time in the form YYYY-MM-DD HH:MM:SS.ffffff");
 const BAD_TIMESTAMP: Misfit =
     misfit("bad_datetime", "is no date and time with an offset in the form YYYY-MM-DD HH:MM:SS.ffffff+00:00");
-const TOO_MANY_DIGITS: Misfit = misfit("scale", "has more digits after the point than the column declares");
+pub(super) const TOO_MANY_DIGITS: Misfit =
+    misfit("scale", "has more digits after the point than the column declares");
 
 /// What a stored value is, in terms of the column's type.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -223,67 +225,6 @@ pub fn convert<'a>(
     }
 }
 
-/// A number or a time with as many fractional digits as are declared, a half rounded to the even one.
-fn rounded<'a>(
-    stored: ValueRef<'a>,
-    carries: &DataType,
-    reading: Reading,
-    scratch: &'a mut String,
-) -> Option<Value<'a>> {
-    if let DataType::Decimal { scale, .. } = carries {
-        let scale = usize::try_from((*scale)?).ok()?;
-        let digits = match stored {
-            ValueRef::Text(text) => value::round_decimal(std::str::from_utf8(text).ok()?, scale)?,
-            stored => value::round_decimal(number_text(stored, scratch)?, scale)?,
-        };
-        *scratch = digits;
-        return Some(Value::Decimal(scratch));
-    }
-    let (whole, step) = (finest(carries)?, step(carries)?);
-    let round = |micros: i64| {
-        let (below, rest) = (micros.div_euclid(step), micros.rem_euclid(step));
-        let up = rest * 2 > step || rest * 2 == step && below % 2 != 0;
-        (below + i64::from(up)).checked_mul(step)
-    };
-    let cell = match interpret(stored, &whole, reading, scratch).ok()? {
-        Value::Plain(Cell::Time(v)) => Cell::Time(round(v)?),
-        Value::Plain(Cell::DateTime(v)) => Cell::DateTime(round(v)?),
-        Value::Plain(Cell::Timestamp(v)) => Cell::Timestamp(round(v)?),
-        _ => return None,
-    };
-    Some(Value::Plain(cell))
-}
-
-/// The same kind of time with all digits.
-fn finest(carries: &DataType) -> Option<DataType> {
-    Some(match carries {
-        DataType::Time { .. } => DataType::Time { precision: 6 },
-        DataType::TimeSpan { .. } => DataType::TimeSpan { precision: 6 },
-        DataType::DateTime { .. } => DataType::DateTime { precision: 6 },
-        DataType::Timestamp { .. } => DataType::Timestamp { precision: 6 },
-        _ => return None,
-    })
-}
-
-/// Microseconds of the last fractional digit of a type of times.
-fn step(carries: &DataType) -> Option<i64> {
-    match carries {
-        DataType::Time { precision }
-        | DataType::TimeSpan { precision }
-        | DataType::DateTime { precision }
-        | DataType::Timestamp { precision } => Some(10_i64.pow(6 - u32::from((*precision).min(6)))),
-        _ => None,
-    }
-}
-
-/// A time, if its column declares all of its digits.
-fn fine(micros: i64, carries: &DataType) -> Result<i64, Misfit> {
-    match step(carries) {
-        Some(step) if micros.rem_euclid(step) != 0 => Err(TOO_MANY_DIGITS),
-        _ => Ok(micros),
-    }
-}
-
 /// The words that other programs write for truth values, in any case.
 pub fn truth(text: &[u8]) -> Option<bool> {
     let is = |word: &str| text.eq_ignore_ascii_case(word.as_bytes());
@@ -320,7 +261,7 @@ fn parse_time(text: &str) -> Option<i64> {
         .or_else(|| (text.trim_end_matches(['0', '.']) == "24:00:").then_some(MICROS_PER_DAY))
 }
 
-fn number_text<'a>(stored: ValueRef<'_>, scratch: &'a mut String) -> Option<&'a str> {
+pub(super) fn number_text<'a>(stored: ValueRef<'_>, scratch: &'a mut String) -> Option<&'a str> {
     use std::fmt::Write as _;
     scratch.clear();
     match stored {

@@ -17,6 +17,7 @@ mod orphans;
 mod pages;
 mod profile;
 mod read;
+mod round;
 mod script;
 mod stage;
 mod tokens;

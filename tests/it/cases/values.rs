@@ -108,7 +108,7 @@ fn a13_digits_beyond_the_declared_scale_are_told() {
         );
         assert_eq!(target.query("SELECT d FROM t ORDER BY id").concat(), texts(&["0.30", "12.30"]), "{to:?}");
     }
-    // A half goes to the even digit, whether it is a number or text.
+    // A half goes to the even digit.
     let halves = Db::fresh(Sqlite);
     halves.execute(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, d DECIMAL(10,2));
