@@ -39,6 +39,7 @@ pub(super) struct Relation {
 }
 
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "the catalogue's own columns")]
 pub(super) struct ColumnRow {
     pub(super) table: i64,
     pub(super) name: String,
