@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::pipeline::rejects::create_private;
+use crate::pipeline::private_file;
 
 /// Folder of reports in the TechCare folder.
 pub const REPORTS: &str = "reports";
@@ -21,7 +21,7 @@ pub fn path(folder: &Path, run_id: &str) -> PathBuf {
 
 /// Writes a report that only its owner can read: it names tables, columns and keys.
 pub fn write(file: &Path, document: &str) -> io::Result<()> {
-    let mut open = create_private(file)?;
+    let mut open = private_file::create(file)?;
     open.write_all(document.as_bytes())?;
     open.sync_all()
 }

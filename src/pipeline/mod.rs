@@ -15,6 +15,7 @@ pub mod order;
 pub mod orphans;
 pub mod plan;
 pub mod preflight;
+pub mod private_file;
 pub mod rejects;
 pub mod resume;
 pub mod runs;

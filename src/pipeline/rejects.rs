@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +17,7 @@ use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Finding, FindingAction, Plan, Severity, TablePlan};
 use crate::model::policy::{Decision, Policies};
+use crate::pipeline::private_file;
 
 /// Keys that a finding names.
 const KEYS: usize = 5;
@@ -116,7 +116,7 @@ impl Rejects {
                 .why(e)
         };
         if state.file.is_none() {
-            state.file = Some(create_private(&self.path).map_err(failed)?);
+            state.file = Some(private_file::create(&self.path).map_err(failed)?);
         }
         let mut line = String::new();
         // Writing to a String cannot fail.
@@ -152,14 +152,6 @@ impl State {
             seen.keys.extend(key.text.clone());
         }
     }
-}
-
-/// A new file that only its owner can read, in a folder that is made where it is missing.
-pub fn create_private(path: &Path) -> std::io::Result<File> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Decides about the rows of one table as the policies of its plan say.

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::rejects::create_private;
+use super::private_file;
 use crate::engine::capability::Target;
 use crate::model::change::Change;
 use crate::model::digest::Digest;
@@ -134,7 +134,7 @@ impl Runs {
         std::os::unix::fs::DirBuilderExt::mode(make.recursive(true), 0o700);
         let tried = make.create(&self.folder).and_then(|()| {
             let probe = self.folder.join(format!(".partial-{}", std::process::id()));
-            create_private(&probe)?;
+            private_file::create(&probe)?;
             fs::remove_file(probe)
         });
         tried.map_err(|e| {
@@ -199,7 +199,7 @@ impl Runs {
         let partial = self.folder.join(format!(".partial-{}", record.run));
         // What an interrupted run left under this name is its own.
         let _ = fs::remove_file(&partial);
-        create_private(&partial)
+        private_file::create(&partial)
             .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&partial, &path))
             .and_then(|()| File::open(&self.folder)?.sync_all())
