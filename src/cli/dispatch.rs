@@ -334,7 +334,7 @@ impl Context<'_> {
             },
             consent: self.consent(),
         };
-        match rollback::run(&options).await {
+        match rollback::run(&options, &self.cancel).await {
             Ok(report) => Answer::done(
                 format,
                 || render::rollback::render(&report, self.terminal.stdout),

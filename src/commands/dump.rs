@@ -11,6 +11,7 @@ use super::migrate::{Dump, Options, Outcome, Planned};
 use super::prepare::{Prepared, Towards, interrupted, prepare};
 use crate::engine::capability::{Facts, Rules, Snapshot, Source};
 use crate::engine::connect;
+use crate::engine::watch::briefly;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::error::Result;
 use crate::model::event::Observer;
@@ -45,7 +46,7 @@ pub(super) async fn run(
     }
     let source = connect::source(&options.source).await?;
     let outcome = with_source(options, dump, source.as_ref(), (observer, cancel), begun).await;
-    source.close().await;
+    briefly(source.close()).await;
     outcome
 }
 
@@ -81,7 +82,7 @@ async fn with_source(
             .map(Outcome::Dumped)
     };
     let outcome = outcome.await;
-    snapshot.close().await;
+    briefly(snapshot.close()).await;
     outcome
 }
 

@@ -16,6 +16,7 @@ use super::prepare::{Prepared, Towards, Wanted, default_jobs, prepare};
 use super::{database_report, dotenv, identity};
 use crate::engine::capability::{Snapshot, Source, Staging, Target};
 use crate::engine::connect;
+use crate::engine::watch::{Watch, briefly};
 use crate::model::endpoint::{Endpoint, Flavour};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
@@ -203,7 +204,8 @@ pub async fn run(
         dotenv::refuse_link(file)?;
     }
     if let Some(dump) = &options.dump {
-        return dump::run(options, dump, &observer, &cancel, begun).await;
+        let watch = Watch::over(&[&options.source], &cancel);
+        return watch.attend(dump::run(options, dump, &observer, watch.cancel(), begun)).await;
     }
     let outcome =
         persist(Work { options, observer: &observer, cancel: &cancel, begun, backup: OnceCell::new() })
@@ -263,19 +265,30 @@ async fn persist(work: Work<'_>) -> Result<Outcome> {
 }
 
 async fn attempt(work: &Work<'_>, go_on: &GoOn) -> Result<Outcome> {
-    let source = connect::source(&work.options.source).await?;
-    let target = connect::target(&work.options.target).await?;
-    let outcome = migrate(work, go_on, source.as_ref(), target.as_ref()).await;
-    source.close().await;
-    target.close().await;
-    outcome
+    let watch = Arc::new(Watch::over(&[&work.options.source, &work.options.target], work.cancel));
+    watch
+        .attend(async {
+            let source = connect::source(&work.options.source).await?;
+            let target = connect::target(&work.options.target).await?;
+            let outcome = migrate(work, &watch, go_on, source.as_ref(), target.as_ref()).await;
+            briefly(source.close()).await;
+            briefly(target.close()).await;
+            outcome
+        })
+        .await
 }
 
-async fn migrate(work: &Work<'_>, go_on: &GoOn, source: &dyn Source, target: &dyn Target) -> Result<Outcome> {
+async fn migrate(
+    work: &Work<'_>,
+    watch: &Arc<Watch>,
+    go_on: &GoOn,
+    source: &dyn Source,
+    target: &dyn Target,
+) -> Result<Outcome> {
     let options = work.options;
     preflight::different((&options.source, source.facts()), (&options.target, target.facts()))?;
     let Prepared { plan, snapshot } =
-        prepare(options.wanted(), source, Towards::Open(target), work.observer, work.cancel).await?;
+        prepare(options.wanted(), source, Towards::Open(target), work.observer, watch.cancel()).await?;
     let planned = Planned {
         plan,
         source: database_report(&options.source, source.facts()),
@@ -291,10 +304,10 @@ async fn migrate(work: &Work<'_>, go_on: &GoOn, source: &dyn Source, target: &dy
     } else if let Err(error) = agreed(options, &planned) {
         Err(error)
     } else {
-        let (observer, cancel) = (work.observer, work.cancel);
+        let (observer, cancel) = (work.observer, watch.cancel());
         let before = || backup::before(&options.first, &options.source, source, observer, cancel);
         match work.backup.get_or_try_init(before).await {
-            Ok(file) => carry_out(work, go_on, planned, source, snapshot.as_ref(), target)
+            Ok(file) => carry_out(work, watch, go_on, planned, source, snapshot.as_ref(), target)
                 .await
                 .map(|report| MigrationReport {
                     backup: file.as_ref().map(|f| f.display().to_string()),
@@ -304,7 +317,7 @@ async fn migrate(work: &Work<'_>, go_on: &GoOn, source: &dyn Source, target: &dy
             Err(error) => Err(error),
         }
     };
-    snapshot.close().await;
+    briefly(snapshot.close()).await;
     outcome
 }
 
@@ -325,13 +338,14 @@ fn agreed(options: &Options, planned: &Planned) -> Result<()> {
 
 async fn carry_out(
     work: &Work<'_>,
+    watch: &Arc<Watch>,
     go_on: &GoOn,
     mut planned: Planned,
     source: &dyn Source,
     snapshot: &dyn Snapshot,
     target: &dyn Target,
 ) -> Result<MigrationReport> {
-    let Work { options, observer, cancel, begun, .. } = *work;
+    let Work { options, observer, begun, .. } = *work;
     let intent = resume::intent(&planned.plan, source.facts())?;
     planned.announce(observer);
     let unfinished = resume::find(target, intent.as_ref(), go_on).await?;
@@ -359,7 +373,7 @@ async fn carry_out(
         jobs: options.jobs(),
         verify: options.verify,
         observer: observer.clone(),
-        cancel: cancel.clone(),
+        watch: watch.clone(),
         loader: match options.loader {
             Loader::Bulk => None,
             Loader::SeaOrm => Some(Arc::new(EntityLoader {

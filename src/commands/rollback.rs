@@ -4,11 +4,13 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::consent::Consent;
 use super::{database_report, identity};
 use crate::engine::capability::Target;
 use crate::engine::connect;
+use crate::engine::watch::{Watch, briefly};
 use crate::model::change::Change;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
@@ -104,14 +106,19 @@ pub struct RunLine {
 }
 
 /// Runs the command.
-pub async fn run(options: &Options) -> Result<RollbackReport> {
+pub async fn run(options: &Options, cancel: &CancellationToken) -> Result<RollbackReport> {
+    let watch = Watch::over(&[&options.endpoint], cancel);
+    watch.attend(look_or_act(options)).await
+}
+
+async fn look_or_act(options: &Options) -> Result<RollbackReport> {
     let target = connect::target(&options.endpoint).await?;
     let report = if matches!(options.step, Step::List | Step::DryRun) {
         look(options, target.as_ref()).await
     } else {
         claimed(options, target.as_ref()).await
     };
-    target.close().await;
+    briefly(target.close()).await;
     report
 }
 
@@ -146,7 +153,7 @@ async fn look(options: &Options, target: &dyn Target) -> Result<RollbackReport> 
 async fn claimed(options: &Options, target: &dyn Target) -> Result<RollbackReport> {
     let claim = target.claim().await?;
     let report = take_back(options, target).await;
-    claim.release().await;
+    briefly(claim.release()).await;
     report
 }
 

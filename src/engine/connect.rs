@@ -7,6 +7,7 @@ use std::path::Path;
 use super::archive::{self, Archive};
 use super::capability::{Facts, Rules, Source, Target};
 use super::dump::DumpDialect;
+use super::watch::Pulse;
 use super::{mysql, postgres, sqlite};
 use crate::model::endpoint::{Dialect, Endpoint, Flavour, Location};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -73,6 +74,17 @@ pub async fn check_backup(engine: Dialect, file: &Path) -> Result<()> {
         Dialect::Sqlite => sqlite::check_backup(file).await,
         Dialect::Postgres => postgres::check_backup(file).await,
         Dialect::Mysql => mysql::check_backup(file).await,
+    }
+}
+
+/// Opens a session that only asks whether the server is there.
+pub async fn pulse(endpoint: &Endpoint) -> Result<Box<dyn Pulse>> {
+    match &endpoint.location {
+        Location::Postgres(server) => postgres::pulse(server, endpoint).await,
+        Location::Mysql(server) => mysql::pulse(server, endpoint).await,
+        Location::File(path) | Location::Archive { path, .. } => {
+            Err(Error::internal(format!("{} is no server", path.display())))
+        }
     }
 }
 

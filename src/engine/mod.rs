@@ -18,6 +18,7 @@ pub mod kept;
 pub mod limits;
 pub mod stream;
 pub mod tool;
+pub mod watch;
 mod way_back;
 
 pub mod mysql;

@@ -35,6 +35,9 @@ pub struct Manifest {
     pub product: String,
     /// In what form it is.
     pub method: Method,
+    /// Why it is in that form, where nobody asked for one. Absent from manifests of before there was a choice.
+    #[serde(default)]
+    pub method_why: Option<String>,
     /// What wrote it: `SQLite 3.51.3 (online backup)`, `pg_dump 15.18`.
     pub program: String,
     /// Which database this is a backup of.
@@ -179,6 +182,7 @@ pub(crate) mod tests {
             engine: Dialect::Sqlite,
             product: "SQLite 3.51.3".into(),
             method: Method::Native,
+            method_why: None,
             program: "SQLite 3.51.3 (online backup)".into(),
             database: Identity { id: "/srv/t.db".into(), location: "sqlite:////srv/t.db".into() },
             started,

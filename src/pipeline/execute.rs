@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use tokio_util::sync::CancellationToken;
 
 use super::computed::Computed;
 use super::copy::{self, BatchSize, Copied};
@@ -14,6 +13,7 @@ use super::runs::{Recorder, TableRecord};
 use super::views::Views;
 use super::{orphans, resume, verify};
 use crate::engine::capability::{Intent, Journal, Snapshot, Staging, Target};
+use crate::engine::watch::{Watch, briefly};
 use crate::model::change::Change;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
@@ -37,8 +37,8 @@ pub struct Settings {
     pub verify: bool,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
-    /// Interruption.
-    pub cancel: CancellationToken,
+    /// Interruption, and servers that are silent.
+    pub watch: Arc<Watch>,
     /// Another way to fill tables, tried first.
     pub loader: Option<Arc<dyn TableLoader>>,
     /// Where rows go that the plan's policies put aside.
@@ -89,7 +89,7 @@ pub async fn execute(
         claim => claim?,
     };
     let done = in_claim(plan, snapshot, target, settings).await;
-    claim.release().await;
+    briefly(claim.release()).await;
     done
 }
 
@@ -102,11 +102,11 @@ async fn in_claim(
 ) -> Result<Executed> {
     let staging = tokio::select! {
         staging = stage(plan, target, settings) => staging?,
-        () = settings.cancel.cancelled() => return Err(interrupted()),
+        () = settings.watch.cancel().cancelled() => return Err(ended(settings)),
     };
     let built = tokio::select! {
         built = build(plan, snapshot, staging.as_ref(), target, settings) => built,
-        () = settings.cancel.cancelled() => Err(interrupted()),
+        () = settings.watch.cancel().cancelled() => Err(ended(settings)),
     };
     match built {
         Ok((tables, findings)) => {
@@ -115,7 +115,10 @@ async fn in_claim(
             Ok(Executed { tables, findings, change })
         }
         Err(error) if settings.intent.is_some() && error.kind().is_transient() => {
-            staging.park().await;
+            match settings.watch.silence() {
+                Some(_) => briefly(staging.park()).await,
+                None => staging.park().await,
+            }
             Err(resume::kept(error, &settings.run_id))
         }
         Err(error) => Err(give_up(staging, error).await),
@@ -364,6 +367,11 @@ pub(super) fn report(table: &TablePlan, copied: Option<Copied>, verified: Option
     }
 }
 
+/// Why the work was told to end.
+fn ended(settings: &Settings) -> Error {
+    settings.watch.silence().unwrap_or_else(interrupted)
+}
+
 fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted, "interrupted before anything was switched on")
         .next("the target is as it was; run the same command again when you are ready")
@@ -372,6 +380,8 @@ fn interrupted() -> Error {
 #[cfg(test)]
 mod tests {
     use super::super::fake::{Fake, Fault, plan};
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
     use crate::engine::capability::Source;
     use crate::model::event::Silent;
@@ -385,7 +395,7 @@ mod tests {
             jobs: 2,
             verify: true,
             observer: Arc::new(Silent),
-            cancel: CancellationToken::new(),
+            watch: Arc::new(Watch::none(&CancellationToken::new())),
             loader: None,
             rejects: Arc::new(Rejects::new("unused")),
             recorder: None,
@@ -440,8 +450,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_interruption_is_cleaned_up() {
-        let settings = settings();
-        let cancel = settings.cancel.clone();
+        let cancel = CancellationToken::new();
+        let settings = Settings { watch: Arc::new(Watch::none(&cancel)), ..settings() };
         let stop = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
             cancel.cancel();

@@ -199,6 +199,67 @@ fn servers_are_backed_up_by_their_own_programs() {
     }
 }
 
+/// Documents of `backup` against their published schema.
+fn fits_the_schema(ran: &Ran) -> serde_json::Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/backup-1.json");
+    let schema = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let document = ran.json();
+    let deviations = super::support::json_schema::deviations(&schema, &document);
+    assert!(deviations.is_empty(), "{deviations:#?}\n{ran}");
+    document
+}
+
+#[test]
+fn the_form_is_what_there_is_a_program_for() {
+    for engine in Engine::all() {
+        let db = Db::fresh(engine);
+        db.execute("CREATE TABLE users (id INTEGER PRIMARY KEY); INSERT INTO users VALUES (1)");
+        let home = tempfile::tempdir().unwrap();
+        let run = |path: Option<&str>, more: &[&str]| {
+            let mut command = command(home.path());
+            command.args(["--format", "json", "backup", "--database", &db.url]).args(more);
+            if let Some(path) = path {
+                command.env("PATH", path);
+            }
+            Running::start(command).end()
+        };
+        let ran = run(None, &[]);
+        let document = fits_the_schema(&ran);
+        if engine == Engine::Mysql {
+            // There may be a program of MySQL here, or only that of MariaDB, which does not do.
+            assert!(document["method_why"].is_string(), "{ran}");
+        } else {
+            assert_eq!(document["method"], "native", "{ran}");
+            assert!(document["method_why"].as_str().unwrap().ends_with(" is here"), "{ran}");
+            assert_eq!(ran.stderr, "");
+        }
+        let asked = run(None, &["--method", "portable"]);
+        let document = fits_the_schema(&asked);
+        assert_eq!((document["method"].as_str(), asked.stderr.as_str()), (Some("portable"), ""), "{asked}");
+        assert!(document["method_why"].is_null(), "{asked}");
+        if engine.is_mysql() {
+            let ran = run(Some("/nowhere"), &[]);
+            let document = fits_the_schema(&ran);
+            assert_eq!((ran.code, document["method"].as_str()), (0, Some("portable")), "{ran}");
+            let why = document["method_why"].as_str().unwrap();
+            assert!(why.starts_with("there is no ") && why.ends_with("none is installed"), "{ran}");
+            assert!(ran.stderr.contains("a portable archive is made: there is no "), "{ran}");
+            let manifest = format!("{}.json", document["backup"].as_str().unwrap());
+            let manifest = fs::read_to_string(home.path().join(manifest)).unwrap();
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&manifest).unwrap()["method_why"], why);
+            let ran = run(Some("/nowhere"), &["--method", "native"]);
+            assert_eq!(
+                (ran.code, fits_the_schema(&ran)["error"]["kind"].as_str()),
+                (4, Some("refused")),
+                "{ran}"
+            );
+        }
+        fits_the_schema(&backup(home.path(), &["--format", "json", "--list"]));
+        let file = document["backup"].as_str().unwrap();
+        fits_the_schema(&backup(home.path(), &["--format", "json", "--verify", file]));
+    }
+}
+
 #[test]
 fn a_password_with_every_sign_reaches_mariadb_and_nobody_else() {
     let db = Db::fresh(Engine::Mariadb);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use techcare_db::engine::capability::{Source, Target};
+use techcare_db::engine::watch::Watch;
 use techcare_db::engine::{connect, stream};
 use techcare_db::model::batch::{Batch, Cell, Shape, ShapeColumn};
 use techcare_db::model::endpoint::{Endpoint, Server};
@@ -72,7 +73,7 @@ fn settings(run_id: &str) -> Settings {
         jobs: 3,
         verify: true,
         observer: Arc::new(Silent),
-        cancel: tokio_util::sync::CancellationToken::new(),
+        watch: Arc::new(Watch::none(&tokio_util::sync::CancellationToken::new())),
         loader: None,
         rejects: Arc::new(techcare_db::pipeline::rejects::Rejects::new("unused")),
         recorder: None,

@@ -22,6 +22,7 @@ mod property;
 mod rules;
 mod schema;
 mod security;
+mod silent;
 mod support;
 mod techcare;
 mod type_mapping;

@@ -29,9 +29,9 @@ pub struct BackupArgs {
     /// Folder of backups [default: backups in the TechCare folder]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub output_dir: Option<PathBuf>,
-    /// In what form [default: native]
-    #[arg(long, value_enum, value_name = "FORM")]
-    pub method: Option<Form>,
+    /// In what form
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Auto)]
+    pub method: Form,
     /// Pack the file [default: zstd for MySQL and MariaDB; PostgreSQL's dump packs itself; SQLite's file is not packed]
     #[arg(long, value_enum, value_name = "HOW")]
     pub compress: Option<Compress>,
@@ -76,17 +76,21 @@ impl BackupArgs {
 /// Form of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Form {
+    /// The engine's own where its program is here, else portable
+    Auto,
     /// The engine's own
     Native,
     /// An archive that every engine can be restored from, made without a client program
     Portable,
 }
 
-impl From<Form> for Method {
-    fn from(form: Form) -> Self {
-        match form {
-            Form::Native => Self::Native,
-            Form::Portable => Self::Portable,
+impl Form {
+    /// The form that was asked for; `None` leaves it to what there is.
+    pub const fn asked(self) -> Option<Method> {
+        match self {
+            Self::Auto => None,
+            Self::Native => Some(Method::Native),
+            Self::Portable => Some(Method::Portable),
         }
     }
 }

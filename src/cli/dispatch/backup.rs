@@ -10,7 +10,6 @@ use crate::cli::render::{self, json};
 use crate::commands::backup::{self, BackupReport};
 use crate::model::endpoint::Endpoint;
 use crate::model::error::Error;
-use crate::model::manifest::Method;
 
 const NAME: Option<&str> = Some("backup");
 
@@ -39,7 +38,7 @@ impl Context<'_> {
         let options = backup::Options {
             database: resolved.endpoint,
             folder,
-            method: args.method.map_or(Method::Native, Into::into),
+            method: args.method.asked(),
             packing: args.compress.map(Into::into),
             keep: args.retention(),
         };

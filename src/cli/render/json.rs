@@ -209,7 +209,8 @@ pub fn backed_up(report: &BackupReport) -> Value {
     document.put("run_id", json!(manifest.run_id)).put("source", json!(report.database));
     document.put("tables", json!(manifest.tables)).put("findings", json!([]));
     document.put("backup", json!(report.backup.path.display().to_string()));
-    document.put("method", json!(manifest.method)).put("program", json!(manifest.program));
+    document.put("method", json!(manifest.method)).put("method_why", json!(manifest.method_why));
+    document.put("program", json!(manifest.program));
     document.put("bytes", json!(manifest.bytes)).put("sha256", json!(manifest.sha256));
     document.put("writers_waited", json!(manifest.writers_waited));
     document.put("seconds", json!(report.took.as_secs_f64()));

@@ -15,6 +15,7 @@ pub use self::metrics::write as write_metrics;
 use super::{database_report, real_path};
 use crate::engine::capability::{Facts, Source};
 use crate::engine::connect;
+use crate::engine::watch::{Watch, briefly};
 use crate::model::endpoint::{Endpoint, Location};
 use crate::model::error::Result;
 use crate::model::event::{Event, Observer, Phase};
@@ -32,8 +33,8 @@ pub struct Options {
     pub database: Endpoint,
     /// Folder of backups.
     pub folder: PathBuf,
-    /// In what form.
-    pub method: Method,
+    /// In what form; `None` leaves that to what there is.
+    pub method: Option<Method>,
     /// How the file is packed; `None` takes what suits its form.
     pub packing: Option<Packing>,
     /// Which backups of this database stay afterwards.
@@ -59,6 +60,15 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<BackupReport> {
+    let watch = Watch::over(&[&options.database], &cancel);
+    watch.attend(open_and_make(options, observer, watch.cancel().clone())).await
+}
+
+async fn open_and_make(
+    options: &Options,
+    observer: Arc<dyn Observer>,
+    cancel: CancellationToken,
+) -> Result<BackupReport> {
     let begun = Instant::now();
     observer.event(&Event::Phase { phase: Phase::Preflight });
     let source = connect::source(&options.database).await?;
@@ -74,7 +84,7 @@ pub async fn run(
     };
     let made = backups::make(&order, source.as_ref()).await;
     let database = database_report(&options.database, source.facts());
-    source.close().await;
+    briefly(source.close()).await;
     let Made { backup, deleted } = made?;
     if let Some(waited) = backup.manifest.writers_waited.filter(|waited| *waited >= NOTABLE) {
         observer.event(&Event::Warning {
@@ -101,7 +111,7 @@ pub async fn make(
         folder: folder.to_owned(),
         database: identity(endpoint, source.facts()),
         purpose,
-        method: Method::Native,
+        method: None,
         packing: None,
         keep: Keep::default(),
         observer: observer.clone(),

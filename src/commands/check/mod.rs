@@ -18,6 +18,7 @@ pub use self::alone::{Alone, Fit, Wellbeing};
 pub use self::observation::Observation;
 pub use super::recorded::Recorded;
 use crate::engine::connect;
+use crate::engine::watch::{Watch, briefly};
 use crate::model::endpoint::Endpoint;
 use crate::model::error::Result;
 use crate::model::event::{Event, Observer, Phase};
@@ -78,6 +79,18 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<CheckReport> {
+    let target = options.target.as_ref().map(|aim| &aim.endpoint);
+    let databases: Vec<&Endpoint> =
+        [Some(&options.database), target, options.against.as_ref()].into_iter().flatten().collect();
+    let watch = Watch::over(&databases, &cancel);
+    watch.attend(ask(options, observer, watch.cancel().clone())).await
+}
+
+async fn ask(
+    options: &Options,
+    observer: Arc<dyn Observer>,
+    cancel: CancellationToken,
+) -> Result<CheckReport> {
     observer.event(&Event::Phase { phase: Phase::Preflight });
     let source = connect::source(&options.database).await?;
     let source = source.as_ref();
@@ -104,6 +117,6 @@ pub async fn run(
         })
     };
     let report = work.await;
-    source.close().await;
+    briefly(source.close()).await;
     report
 }

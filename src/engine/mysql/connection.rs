@@ -22,6 +22,12 @@ const SESSION: &str = "SET SESSION sql_mode='STRICT_ALL_TABLES,ERROR_FOR_DIVISIO
      /*M!100101 , max_statement_time=0 */ \
      /*!80000 , information_schema_stats_expiry=0, max_execution_time=0 */";
 
+/// How long, in seconds, a session of ours may rest before the server ends it; [`SESSION`] sets it.
+pub const WAIT_TIMEOUT: u32 = 86400;
+
+/// How long, in seconds, a session of ours waits for a lock on a table; [`SESSION`] sets it.
+pub const LOCK_WAIT_TIMEOUT: u32 = 60;
+
 /// What a session may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

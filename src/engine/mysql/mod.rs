@@ -10,6 +10,7 @@ mod ddl;
 mod exchange;
 mod fault;
 mod inspect;
+mod instant;
 mod journal;
 mod leftovers;
 mod mapping;
@@ -38,6 +39,7 @@ use crate::engine::backup::NativeWay;
 use crate::engine::blocking;
 use crate::engine::capability::{Facts, Health, Snapshot, Source, TableSize, Target};
 use crate::engine::dump::DumpDialect;
+use crate::engine::watch::Pulse;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
 use crate::model::error::Result;
 use crate::model::schema::Schema;
@@ -75,6 +77,20 @@ pub async fn orm(server: &Server, endpoint: &Endpoint) -> Result<sea_orm::Databa
     let connection = link.connect(Role::Writer).await?;
     let _ = sqlx::Connection::close(connection).await;
     Ok(sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(link.pool(Role::Writer)))
+}
+
+/// A session that only asks whether the server is there.
+pub async fn pulse(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn Pulse>> {
+    Ok(Box::new(Beat(Link::new(server, endpoint).connect(Role::Reader).await?)))
+}
+
+struct Beat(MySqlConnection);
+
+#[async_trait]
+impl Pulse for Beat {
+    async fn beat(&mut self) -> Result<()> {
+        connection::latency(&mut self.0).await.map(drop)
+    }
 }
 
 /// An open database.

@@ -10,10 +10,10 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{Decode, MySql, MySqlConnection, Row, ValueRef};
 use tokio::sync::{Mutex, Semaphore};
 
-use super::connection::{Link, Role, number, rows, run, statement};
+use super::connection::{Link, number, rows, statement};
 use super::native::NativeType;
 use super::types::{literal, quote};
-use super::{backup, fault, inspect, profile};
+use super::{backup, fault, inspect, instant, profile};
 use crate::engine::backup::NativeOrder;
 use crate::engine::capability::{Facts, Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
 use crate::engine::condition::{selection, where_clause};
@@ -322,21 +322,8 @@ impl View {
     /// Opens the view. Several connections see the same instant only if all writing rests while they begin, which
     /// takes the right to say so; without it, or when that takes longer than two seconds, there is one.
     pub async fn open(link: &Link, facts: &Facts, readers: usize) -> Result<Self> {
-        let mut first = link.connect(Role::Reader).await?;
-        let mut connections = Vec::new();
-        if readers > 1 && pause_writers(&mut first).await? {
-            let others = begin_others(link, readers - 1).await;
-            let begun = begin(&mut first).await;
-            let resumed =
-                run(&mut first, "UNLOCK TABLES").await.map_err(|e| fault::reading("the source", &e));
-            begun?;
-            resumed?;
-            connections = others?;
-        } else {
-            begin(&mut first).await?;
-        }
-        hold_definitions(&mut first).await?;
-        connections.push(first);
+        let mut connections = instant::of(link, readers).await?;
+        hold_definitions(&mut connections[0]).await?;
         let readers = connections.len();
         Ok(Self {
             link: link.clone(),
@@ -346,39 +333,6 @@ impl View {
             free: Arc::new(Semaphore::new(readers)),
             readers,
         })
-    }
-}
-
-async fn begin(connection: &mut MySqlConnection) -> Result<()> {
-    for sql in [
-        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-        "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
-    ] {
-        run(connection, sql).await.map_err(|e| fault::reading("the source", &e))?;
-    }
-    Ok(())
-}
-
-async fn begin_others(link: &Link, count: usize) -> Result<Vec<MySqlConnection>> {
-    let mut out = Vec::with_capacity(count);
-    for _ in 0..count {
-        let mut connection = link.connect(Role::Reader).await?;
-        begin(&mut connection).await?;
-        out.push(connection);
-    }
-    Ok(out)
-}
-
-/// Asks that nobody writes for a moment; `false` if that may not be had.
-async fn pause_writers(connection: &mut MySqlConnection) -> Result<bool> {
-    let paused = async {
-        run(connection, "SET SESSION lock_wait_timeout=2").await?;
-        run(connection, "FLUSH TABLES WITH READ LOCK").await
-    };
-    match paused.await {
-        Ok(()) => Ok(true),
-        Err(error) if fault::number(&error).is_some() => Ok(false),
-        Err(error) => Err(fault::reading("the source", &error)),
     }
 }
 

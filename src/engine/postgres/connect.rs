@@ -31,6 +31,11 @@ const SETTINGS: &[(&str, &str)] = &[
     ("idle_session_timeout", "0"),
     ("transaction_timeout", "0"),
     ("synchronize_seqscans", "off"),
+    // A server that has lost this program notices within a minute or so, and gives back the locks of its session.
+    ("tcp_keepalives_idle", "30"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "60000"),
 ];
 
 /// What a session is for.

@@ -37,6 +37,7 @@ use crate::engine::capability::{
 };
 use crate::engine::dump::DumpDialect;
 use crate::engine::stream::BatchReceiver;
+use crate::engine::watch::Pulse;
 use crate::model::change::Change;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -79,6 +80,22 @@ pub async fn orm(server: &Server, endpoint: &Endpoint) -> Result<sea_orm::Databa
     let probe = connector.session().await?;
     let _ = probe.close().await;
     Ok(sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(connector.plain_pool()))
+}
+
+/// A session that only asks whether the server is there.
+pub async fn pulse(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn Pulse>> {
+    let connector = Connector::new(server, endpoint, Purpose::Reading)?;
+    Ok(Box::new(Beat(connector.session().await?)))
+}
+
+struct Beat(PgConnection);
+
+#[async_trait]
+impl Pulse for Beat {
+    async fn beat(&mut self) -> Result<()> {
+        let lost = |e| fault(ErrorKind::Lost, "the server's answer cannot be read", &e);
+        sqlx::raw_sql("SELECT 1").execute(&mut self.0).await.map(drop).map_err(lost)
+    }
 }
 
 /// An open database.

@@ -16,6 +16,7 @@ use super::{content, names};
 use crate::engine::backup::{NativeOrder, NativeWay};
 use crate::engine::blocking;
 use crate::engine::capability::{Snapshot, Source};
+use crate::engine::watch::briefly;
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase, Silent};
@@ -40,8 +41,8 @@ pub struct Order {
     pub database: Identity,
     /// Why.
     pub purpose: Purpose,
-    /// In what form.
-    pub method: Method,
+    /// In what form; `None` for the engine's own where that can be made here, else the portable archive.
+    pub method: Option<Method>,
     /// How the file is packed; `None` takes what suits its form.
     pub packing: Option<Packing>,
     /// Which backups of this database stay afterwards.
@@ -85,6 +86,35 @@ pub async fn make(order: &Order, source: &dyn Source) -> Result<Made> {
     Ok(Made { backup, deleted })
 }
 
+/// In what form the backup is made, how, and why so.
+struct Chosen {
+    method: Method,
+    way: NativeWay,
+    why: Option<String>,
+}
+
+impl Chosen {
+    /// What was asked for; else the engine's own form, which has everything that the engine has, where its program is here.
+    async fn of(asked: Option<Method>, source: &dyn Source) -> Result<Self> {
+        match asked {
+            Some(Method::Native) => {
+                Ok(Self { method: Method::Native, way: source.native_backup().await?, why: None })
+            }
+            Some(Method::Portable) => Ok(Self { method: Method::Portable, way: portable(), why: None }),
+            None => match source.native_backup().await {
+                Ok(way) => {
+                    let why = format!("{} is here", way.program);
+                    Ok(Self { method: Method::Native, way, why: Some(why) })
+                }
+                Err(error) if error.kind() == ErrorKind::Refused => {
+                    Ok(Self { method: Method::Portable, way: portable(), why: Some(error.to_string()) })
+                }
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
+
 /// How the portable archive is made, whatever the engine.
 fn portable() -> NativeWay {
     NativeWay::plain("tcdb", concat!("techcare-db ", env!("CARGO_PKG_VERSION"), " (portable archive)"))
@@ -100,7 +130,7 @@ struct Work<'a> {
 /// A finished file that has no name yet.
 struct Finished {
     started: DateTime<Utc>,
-    way: NativeWay,
+    chosen: Chosen,
     packing: Packing,
     file: Sum,
     plain: Sum,
@@ -136,20 +166,21 @@ impl Work<'_> {
     async fn run(&self, source: &dyn Source) -> Result<Backup> {
         let observer = &self.order.observer;
         observer.event(&Event::Phase { phase: Phase::Backup });
-        let way = match self.order.method {
-            Method::Native => source.native_backup().await?,
-            Method::Portable => portable(),
-        };
-        for text in &way.notes {
+        let chosen = Chosen::of(self.order.method, source).await?;
+        let (method, way) = (chosen.method, &chosen.way);
+        let fallback = chosen.why.as_ref().filter(|_| method == Method::Portable);
+        let fallback = fallback.map(|why| format!("a portable archive is made: {why}"));
+        for text in way.notes.iter().chain(&fallback) {
             observer.event(&Event::Warning { text: text.clone() });
         }
         let packing = self.order.packing.unwrap_or(way.packing);
         // Packed by us from a plain file, or not at all by us.
         let packed_here = packing != Packing::None && !way.packs;
-        self.room(&way, packed_here)?;
+        self.room(way, packed_here)?;
         let name = if packed_here { self.plain() } else { self.partial() };
         let plain = self.folder.create(&name)?;
-        let (started, tables, writers_waited) = self.copy(source, &way, packing, (&name, &plain)).await?;
+        let (started, tables, writers_waited) =
+            self.copy(source, (method, way), packing, (&name, &plain)).await?;
         plain.sync_all().map_err(|e| trouble(&self.folder.file(&name), &e))?;
 
         observer.event(&Event::Phase { phase: Phase::Verify });
@@ -157,11 +188,11 @@ impl Work<'_> {
             // Whoever wrote it saw it end; that it comes out again is read from the disk.
             (self.sum(&name).await?, self.unpacked_sum(&name).await?)
         } else {
-            self.prove((self.order.method, source.rules().dialect()), &name, tables.as_deref()).await?;
+            self.prove((method, source.rules().dialect()), &name, tables.as_deref()).await?;
             let plain = self.sum(&name).await?;
             (if packed_here { self.pack(&plain).await? } else { plain.clone() }, plain)
         };
-        let finished = Finished { started, way, packing, file, plain, tables, writers_waited };
+        let finished = Finished { started, chosen, packing, file, plain, tables, writers_waited };
         self.publish(source, finished)
     }
 
@@ -205,7 +236,7 @@ impl Work<'_> {
     async fn copy(
         &self,
         source: &dyn Source,
-        way: &NativeWay,
+        (method, way): (Method, &NativeWay),
         packing: Packing,
         (name, plain): (&str, &std::fs::File),
     ) -> Result<(DateTime<Utc>, Option<Vec<TableContent>>, Option<f64>)> {
@@ -233,7 +264,7 @@ impl Work<'_> {
             }
         };
         let write = async {
-            let (Some(schema), Method::Portable) = (&schema, self.order.method) else {
+            let (Some(schema), Method::Portable) = (&schema, method) else {
                 return snapshot.native_backup(&order).await;
             };
             let file = plain.try_clone().map_err(|e| trouble(&order.file, &e))?;
@@ -245,7 +276,7 @@ impl Work<'_> {
             }
         };
         let (copied, rows) = tokio::join!(write, rows);
-        snapshot.close().await;
+        briefly(snapshot.close()).await;
         let waited = way.blocks_writers.then(|| began.elapsed().as_secs_f64());
         if self.order.cancel.is_cancelled() {
             return Err(interrupted());
@@ -298,9 +329,10 @@ impl Work<'_> {
     /// two is ended by the next one; nobody ever sees a backup without its manifest.
     fn publish(&self, source: &dyn Source, finished: Finished) -> Result<Backup> {
         let facts = source.facts();
+        let Chosen { method, way, why } = finished.chosen;
         let suffix = match finished.packing {
-            Packing::None => finished.way.suffix.to_owned(),
-            Packing::Zstd => format!("{}.zst", finished.way.suffix),
+            Packing::None => way.suffix.to_owned(),
+            Packing::Zstd => format!("{}.zst", way.suffix),
         };
         let proven = finished.tables.is_some();
         let manifest = Manifest {
@@ -310,8 +342,9 @@ impl Work<'_> {
             purpose: self.order.purpose,
             engine: source.rules().dialect(),
             product: format!("{} {}", facts.flavour.title(), facts.version),
-            method: self.order.method,
-            program: finished.way.program,
+            method,
+            method_why: why,
+            program: way.program,
             database: self.order.database.clone(),
             started: finished.started,
             finished: Utc::now(),

@@ -42,7 +42,7 @@ impl Place {
             folder: home.path().join("backups"),
             database: Identity { id: "t".into(), location: "sqlite:///t.db".into() },
             purpose: Purpose::Asked,
-            method: Method::Native,
+            method: Some(Method::Native),
             packing: None,
             keep: Keep::default(),
             observer: Arc::new(Silent),

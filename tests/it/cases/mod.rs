@@ -25,3 +25,4 @@ mod rows;
 mod unique;
 mod values;
 mod views;
+mod writers;

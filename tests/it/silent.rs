@@ -1,0 +1,180 @@
+//! Servers that fall silent while a command works with them: connections stay open and nothing comes any more. No command
+//! waits for ever, what can be gone on with is gone on with, and a statement that only takes its time is left in peace.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::support::binary::{self, Ran, Running};
+use super::support::database::{Db, Engine};
+use super::support::proxy::{Fault, Proxy, Way};
+
+/// What a server may be silent for with `connect_timeout=1`, and what it takes to end afterwards.
+const SOON: Duration = Duration::from_secs(30);
+
+/// Rows of some megabytes in all.
+const ROWS: i64 = 4000;
+
+fn filled(engine: Engine) -> Db {
+    let db = Db::fresh(engine);
+    let text = if engine.is_mysql() { "VARCHAR(4000)" } else { "TEXT" };
+    db.execute(&format!("CREATE TABLE users (id INTEGER PRIMARY KEY, body {text})"));
+    let insert = match engine {
+        Engine::Sqlite => format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})
+             INSERT INTO users SELECT i, hex(randomblob(1000)) FROM n"
+        ),
+        Engine::Postgres => {
+            format!("INSERT INTO users SELECT i, i || repeat('x', 1900) FROM generate_series(1, {ROWS}) AS n (i)")
+        }
+        Engine::Mariadb | Engine::Mysql => format!(
+            "SET SESSION cte_max_recursion_depth = 10000;
+             INSERT INTO users WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})
+             SELECT i, concat(i, repeat('x', 1900)) FROM n"
+        ),
+    };
+    let insert = if engine == Engine::Mariadb {
+        insert.replace("cte_max_recursion_depth", "max_recursive_iterations")
+    } else {
+        insert
+    };
+    db.execute(&insert);
+    db
+}
+
+/// Does the same with every server, side by side: most of it is waiting.
+fn with_each_server(work: impl Fn(Engine) + Sync) {
+    std::thread::scope(|scope| {
+        for engine in Engine::servers() {
+            let work = &work;
+            scope.spawn(move || work(engine));
+        }
+    });
+}
+
+/// The database behind the proxy, asked with little patience.
+fn through(proxy: &Proxy, db: &Db) -> String {
+    format!("{}?connect_timeout=1", proxy.url(&db.url))
+}
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = binary::command(folder);
+    command.args(args);
+    command
+}
+
+/// Runs to the end, which has to come soon.
+fn soon(folder: &Path, args: &[&str]) -> Ran {
+    let begun = Instant::now();
+    let ran = Running::start(command(folder, args)).end();
+    assert!(begun.elapsed() < SOON, "{args:?} took {:?}", begun.elapsed());
+    ran
+}
+
+/// The error of a run that met silence.
+fn is_silence(ran: &Ran) {
+    assert_eq!(ran.code, 5, "{ran}");
+    let error = &ran.json()["error"];
+    assert_eq!(error["kind"], "lost", "{ran}");
+    assert!(error["what"].as_str().unwrap().ends_with("does not answer any more"), "{ran}");
+    assert!(error["why"].as_str().unwrap().contains("no answer to a second connection within 3 s"), "{ran}");
+}
+
+#[test]
+fn a_target_that_answers_again_is_gone_on_with() {
+    with_each_server(|engine| {
+        let (source, target) = (filled(Engine::Sqlite), Db::fresh(engine));
+        let proxy = Proxy::before(&target.url);
+        proxy.fail_after(Way::ToServer, 3 << 20, Fault::Stall, true);
+        let folder = tempfile::tempdir().unwrap();
+        let to = through(&proxy, &target);
+        let args = ["--format", "json", "migrate", "--source", &source.url, "--target", &to];
+        let mut running = Running::start(command(folder.path(), &args));
+        assert!(running.until(&["does not answer any more", "going on in"]), "{engine:?}");
+        assert!(proxy.has_failed());
+        proxy.heal();
+        let ran = running.end();
+        assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+        assert_eq!(target.value("SELECT count(*) FROM users"), Some(ROWS.to_string()));
+    });
+}
+
+#[test]
+fn a_target_that_stays_silent_ends_the_run_which_can_be_resumed() {
+    with_each_server(|engine| {
+        let (source, target) = (filled(Engine::Sqlite), Db::fresh(engine));
+        let proxy = Proxy::before(&target.url);
+        proxy.fail_after(Way::ToServer, 3 << 20, Fault::Stall, true);
+        let folder = tempfile::tempdir().unwrap();
+        let to = through(&proxy, &target);
+        let migrate = ["--format", "json", "migrate", "--source", &source.url, "--target", &to];
+        let ran = soon(folder.path(), &[&migrate[..], &["--retry-for", "0"]].concat());
+        is_silence(&ran);
+        assert!(ran.json()["error"]["next"].as_str().unwrap().contains("--resume"), "{ran}");
+        proxy.heal();
+        let ran = soon(folder.path(), &[&migrate[..], &["--resume"]].concat());
+        assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+        assert_eq!(target.value("SELECT count(*) FROM users"), Some(ROWS.to_string()));
+    });
+}
+
+#[test]
+fn a_source_that_falls_silent_ends_every_command_that_reads_it() {
+    with_each_server(|engine| {
+        let source = filled(engine);
+        let silent = |args: &[&str]| {
+            let proxy = Proxy::before(&source.url);
+            proxy.fail_after(Way::ToClient, 1 << 20, Fault::Stall, true);
+            let folder = tempfile::tempdir().unwrap();
+            let from = through(&proxy, &source);
+            let args: Vec<&str> =
+                args.iter().map(|arg| if *arg == "PROXY" { from.as_str() } else { arg }).collect();
+            let ran = soon(folder.path(), &[&["--format", "json"], &args[..]].concat());
+            assert!(proxy.has_failed(), "{ran}");
+            is_silence(&ran);
+            // What a migration can go on with stays beside the target; a backup or a script leaves nothing.
+            assert!(!folder.path().join("new.db").exists() && !folder.path().join("new.sql").exists());
+            let backups = std::fs::read_dir(folder.path().join("backups")).into_iter().flatten();
+            let left: Vec<_> = backups.map(|entry| entry.unwrap().file_name()).collect();
+            assert!(left.iter().all(|name| name == ".techcare-db.lock"), "{args:?} left {left:?}");
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                silent(&["migrate", "--source", "PROXY", "--target", "new.db", "--retry-for", "0"]);
+            });
+            scope.spawn(|| {
+                silent(&["migrate", "--source", "PROXY", "--target", "sqlite", "--dump", "new.sql"]);
+            });
+            scope.spawn(|| silent(&["check", "--database", "PROXY", "--against", &source.url]));
+            scope.spawn(|| silent(&["backup", "--database", "PROXY", "--method", "portable"]));
+            // MySQL's own program is not everywhere.
+            if engine != Engine::Mysql {
+                scope.spawn(|| silent(&["backup", "--database", "PROXY", "--method", "native"]));
+            }
+        });
+    });
+}
+
+#[test]
+fn a_statement_that_takes_long_is_left_in_peace() {
+    with_each_server(|engine| {
+        let source = filled(engine);
+        let from = format!("{}?connect_timeout=1", source.url);
+        let folder = tempfile::tempdir().unwrap();
+        // Longer than a server may be silent for, and shorter than locks are waited for.
+        let hold = match engine {
+            Engine::Postgres => {
+                "BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(6); COMMIT"
+            }
+            _ => "LOCK TABLES users WRITE; DO SLEEP(6); UNLOCK TABLES",
+        };
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            scope.spawn(|| source.execute(hold));
+            std::thread::sleep(Duration::from_millis(500));
+            let ran = soon(folder.path(), &["migrate", "--source", &from, "--target", "new.db"]);
+            assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+        });
+        assert!(begun.elapsed() > Duration::from_secs(6), "{engine:?}: nothing was waited for");
+    });
+}
