@@ -268,7 +268,7 @@ fn choose<'a>(records: &'a [Record], wanted: Option<&str>) -> Result<&'a Record>
 
 /// Whether what a run did is still there.
 fn stands(record: &Record) -> bool {
-    record.state == State::Done && record.undone_by.is_none()
+    record.state != State::Switching && record.undone_by.is_none()
 }
 
 /// A later run that stands on what an earlier one did. The way back of one that is later still is none.

@@ -183,8 +183,15 @@ async fn switch(
     }
     // Without a record that it is done, the mark of the switch has to stay: the next run looks for it.
     match recorder.map_or(Ok(()), Recorder::switched) {
-        Ok(()) if !change.is_empty() => target.settle(&change).await?,
-        Ok(()) => {}
+        Ok(()) => {
+            if !change.is_empty() {
+                target.settle(&change, true).await?;
+            }
+            // Otherwise the next run does it again, which does no harm.
+            if let Some(Err(error)) = recorder.map(Recorder::settled) {
+                tracing::warn!(%error, "the migration is done, but not written down as tidied up after");
+            }
+        }
         Err(error) => tracing::warn!(%error, "the migration is done, but not written down as done"),
     }
     Ok(change)

@@ -145,7 +145,7 @@ impl Target for Fake {
         Ok(self.calls().contains(&"switch"))
     }
 
-    async fn settle(&self, _change: &Change) -> Result<()> {
+    async fn settle(&self, _change: &Change, _happened: bool) -> Result<()> {
         self.calls.lock().unwrap().push("settle");
         Ok(())
     }

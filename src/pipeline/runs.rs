@@ -35,7 +35,9 @@ pub enum Command {
 pub enum State {
     /// Everything is built; the switch is next, or was interrupted.
     Switching,
-    /// The switch has happened.
+    /// The switch has happened; what follows it was interrupted.
+    Switched,
+    /// All is done.
     Done,
 }
 
@@ -252,6 +254,11 @@ impl Recorder {
 
     /// The switch has happened.
     pub fn switched(&self) -> Result<()> {
+        self.update(|record| record.state = State::Switched)
+    }
+
+    /// What follows the switch is done.
+    pub fn settled(&self) -> Result<()> {
         self.update(|record| record.state = State::Done)
     }
 
@@ -279,14 +286,15 @@ pub async fn settle(runs: &Runs, target: &dyn Target, identity: &str) -> Result<
         if record.state == State::Done {
             continue;
         }
-        let happened = !record.change.is_empty() && target.happened(&record.change).await?;
+        // What follows a switch may have taken its mark away already.
+        let happened = record.state == State::Switched
+            || (!record.change.is_empty() && target.happened(&record.change).await?);
         if happened {
-            complete(runs, &mut record)?;
-        }
-        if !record.change.is_empty() {
-            target.settle(&record.change).await?;
-        }
-        if !happened {
+            complete(runs, target, &mut record).await?;
+        } else {
+            if !record.change.is_empty() {
+                target.settle(&record.change, false).await?;
+            }
             runs.forget(&record.run)?;
         }
         settled.push(Settled { record, happened });
@@ -294,13 +302,19 @@ pub async fn settle(runs: &Runs, target: &dyn Target, identity: &str) -> Result<
     Ok(settled)
 }
 
-/// Writes down that a run is done, and of the one that it took back, that it is no more.
-fn complete(runs: &Runs, record: &mut Record) -> Result<()> {
+/// Writes down that the switch of a run has happened, and of the run that it took back, that it is no more; does what
+/// follows the switch; writes down that all is done.
+async fn complete(runs: &Runs, target: &dyn Target, record: &mut Record) -> Result<()> {
     if let Some(undone) = &record.undoes {
         let all = runs.of(&record.identity)?;
         if let Some(undone) = all.into_iter().find(|other| other.run == *undone) {
             runs.write(&Record { undone_by: Some(record.run.clone()), ..undone })?;
         }
+    }
+    record.state = State::Switched;
+    runs.write(record)?;
+    if !record.change.is_empty() {
+        target.settle(&record.change, true).await?;
     }
     record.state = State::Done;
     runs.write(record)
@@ -316,8 +330,7 @@ pub async fn take_back(runs: &Runs, target: &dyn Target, mut record: Record) -> 
         }
         return Err(error);
     }
-    complete(runs, &mut record)?;
-    target.settle(&record.change).await
+    complete(runs, target, &mut record).await
 }
 
 #[cfg(test)]

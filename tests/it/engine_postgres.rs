@@ -396,7 +396,7 @@ fn a_dead_run_is_cleared_and_a_living_one_left_alone() {
         let change = alive.change().await.unwrap();
         alive.switch(&change).await.unwrap();
         assert!(target.happened(&change).await.unwrap());
-        target.settle(&change).await.unwrap();
+        target.settle(&change, true).await.unwrap();
     });
     // A schema of that name that is not ours is nobody's to drop.
     assert_eq!(staging_schemas(&db), [[Some("techcare_db_stage_mine".to_owned())]]);

@@ -3,6 +3,8 @@
 //!
 //! The moments are drawn from a seed that a failure prints; `TECHCARE_DB_TEST_SEED` draws them again.
 
+pub mod backup;
+
 use std::time::{Duration, Instant};
 
 use crate::bad_input::error_shape;
@@ -16,7 +18,7 @@ use crate::support::database::{Db, Engine};
 const KILLS: (u64, u64) = (20, 1_000);
 
 /// Three tables with keys, an index and references, whose names begin with `prefix`.
-fn source(prefix: &str) -> Db {
+pub fn source(prefix: &str) -> Db {
     let db = Db::fresh(Engine::Sqlite);
     db.execute(&format!(
         "CREATE TABLE {prefix}_person (id INTEGER PRIMARY KEY, name VARCHAR(40) NOT NULL UNIQUE);
@@ -33,7 +35,7 @@ fn source(prefix: &str) -> Db {
 }
 
 /// What of these tables is anywhere but in the target's own place.
-fn leftovers(target: &Db, prefix: &str) -> Vec<String> {
+pub fn leftovers(target: &Db, prefix: &str) -> Vec<String> {
     let sql = match target.engine {
         Engine::Sqlite => {
             let entries = std::fs::read_dir(target.path().parent().unwrap()).unwrap();
@@ -81,6 +83,7 @@ fn killed(engine: Engine) {
         std::thread::sleep(Duration::from_micros(chance.below(span)));
         running.signal("KILL");
         let ran = running.end();
+        target.left_alone();
         let place = format!("TECHCARE_DB_TEST_SEED={seed}, {engine:?}, kill {kill}\n{ran}");
         if content::tables(&target).is_empty() {
             old += 1;

@@ -51,8 +51,8 @@ pub trait Target: Source {
 
     /// After a switch: does what cannot be part of its atomic step, and removes the mark that it happened and places
     /// in which nothing is kept. Called when the change is on record; calling it again does no harm. For a change that
-    /// has not happened it removes what had been prepared.
-    async fn settle(&self, change: &Change) -> Result<()>;
+    /// has not `happened` it removes what had been prepared. Whether it has is the record's to say: the mark may be gone.
+    async fn settle(&self, change: &Change, happened: bool) -> Result<()>;
 
     /// The change of run `run` that takes another one back. `Refused` with the names where something is missing or
     /// something else stands on what would go.

@@ -131,9 +131,10 @@ pub async fn settle(
     rules: &Rules,
     target: &str,
     change: &Change,
+    happened: bool,
 ) -> Result<()> {
     let failed = |e: &sqlx::Error| fault::writing("cleaning up after the switch", e);
-    if happened(connection, change).await? {
+    if happened {
         replace::mend_keys(connection, rules, target, change).await?;
         for view in change.kept.iter().filter(|moved| moved.kind == Kind::View) {
             let sql = format!("DROP VIEW IF EXISTS {}", qualified(target, &view.name));

@@ -145,6 +145,12 @@ impl Ledger {
         self.update(connection, &format!("source = {source}")).await
     }
 
+    /// Whether no other run has taken it over. What cannot be asked is left to the next run.
+    pub async fn is_ours(&self, connection: &mut MySqlConnection) -> bool {
+        let sql = format!("SELECT epoch FROM {} WHERE epoch = {}", self.run, self.epoch.0);
+        rows(connection, "the journal", &sql).await.is_ok_and(|found| !found.is_empty())
+    }
+
     async fn update(&self, connection: &mut MySqlConnection, set: &str) -> Result<()> {
         self.one(connection, &format!("UPDATE {} SET {set} WHERE epoch = {}", self.run, self.epoch.0)).await
     }

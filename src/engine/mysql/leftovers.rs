@@ -78,7 +78,7 @@ async fn finish_switches(
         let marker = row.word(0);
         let Some(run_id) = run_of(connection, &marker).await? else { continue };
         let change = kept_by(connection, &run_id, &marker).await?;
-        exchange::settle(connection, rules, target, &change).await?;
+        exchange::settle(connection, rules, target, &change, true).await?;
         removed.push(format!("table {marker}"));
     }
     Ok(removed)

@@ -113,9 +113,9 @@ impl Target for Database {
         exchange::happened(&mut self.link.connect(Role::Loader).await?, change).await
     }
 
-    async fn settle(&self, change: &Change) -> Result<()> {
+    async fn settle(&self, change: &Change, happened: bool) -> Result<()> {
         let mut connection = self.link.connect(Role::Loader).await?;
-        exchange::settle(&mut connection, &self.rules, &self.facts.namespace, change).await
+        exchange::settle(&mut connection, &self.rules, &self.facts.namespace, change, happened).await
     }
 
     async fn back(&self, run: &str, change: &Change) -> Result<Change> {
@@ -260,6 +260,16 @@ impl Stage {
                 .map_err(|e| fault::writing(&format!("making {}", statement.what), &e))?;
         }
         Ok(())
+    }
+
+    /// Removes what is staged, unless another run has taken it over while this one was silent.
+    async fn remove(&self, connection: &mut MySqlConnection) -> Result<()> {
+        if let Some(ledger) = self.ledger.get()
+            && !ledger.is_ours(connection).await
+        {
+            return Ok(());
+        }
+        self.place.remove(connection).await
     }
 
     async fn switch_over(&self, guard: &mut MySqlConnection, change: &Change) -> Result<()> {
@@ -530,7 +540,7 @@ impl Staging for Stage {
             // whether this place is still needed: the next run does.
             if error.kind() != ErrorKind::Lost {
                 let unused = exchange::remove_empty_places(&mut guard, change).await;
-                if let Err(also) = unused.and(self.place.remove(&mut guard).await) {
+                if let Err(also) = unused.and(self.remove(&mut guard).await) {
                     error.push(also);
                 }
             }
@@ -547,7 +557,7 @@ impl Staging for Stage {
         // Connections that are still at work keep their tables locked.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(10), self.pool.close()).await;
         let mut connection = self.link.connect(Role::Loader).await?;
-        self.place.remove(&mut connection).await
+        self.remove(&mut connection).await
     }
 }
 

@@ -348,7 +348,7 @@ impl Target for Postgres {
         stage::happened(&self.connector, change).await
     }
 
-    async fn settle(&self, change: &Change) -> Result<()> {
+    async fn settle(&self, change: &Change, _happened: bool) -> Result<()> {
         stage::settle(&self.connector, change).await
     }
 

@@ -12,7 +12,7 @@ use rustix::fs::CWD;
 use super::ddl::quote;
 use super::file::{self, Access, failure};
 use super::live::{self, Incoming, Swap};
-use super::stage;
+use super::{leftovers, stage};
 use crate::engine::{file_name, way_back};
 use crate::model::change::{Aside, Change, Kind, Moved};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -68,16 +68,17 @@ fn has_table(connection: &Connection, name: &str) -> Result<bool> {
 
 /// Removes the mark, and the file whose tables came back from it; or the copy that was kept for a change that did not
 /// happen.
-pub fn settle(path: &Path, change: &Change) -> Result<()> {
+pub fn settle(path: &Path, change: &Change, happened: bool) -> Result<()> {
     if change.mark.starts_with(FILE) {
         return Ok(());
     }
-    let unused = if happened(path, change)? {
-        let real = file::existing(path)?;
-        let connection = file::open(&real, Access::Write)?;
-        connection
-            .execute_batch(&format!("DROP TABLE IF EXISTS main.{}", quote(&change.mark)))
-            .map_err(|e| failure(ErrorKind::Write, "cannot remove the mark of the switch", &e))?;
+    let unused = if happened {
+        // Where the file is gone since, so is its mark.
+        if let Some(real) = file::find(path)? {
+            file::open(&real, Access::Write)?
+                .execute_batch(&format!("DROP TABLE IF EXISTS main.{}", quote(&change.mark)))
+                .map_err(|e| failure(ErrorKind::Write, "cannot remove the mark of the switch", &e))?;
+        }
         change.shown.first()
     } else {
         change.kept.first()
@@ -91,6 +92,9 @@ pub fn settle(path: &Path, change: &Change) -> Result<()> {
             // Whoever was killed while it made the copy has left a journal of it.
             _ => stage::remove_journals(kept),
         }
+    }
+    if let Some(real) = file::find(path)? {
+        leftovers::clear_super_journals(&real);
     }
     Ok(())
 }

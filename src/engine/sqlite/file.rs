@@ -92,6 +92,18 @@ pub fn open(real: &Path, access: Access) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Lets SQLite roll back a transaction that was cut short, whose journal lies beside the file: nobody can read it before
+/// that, and whoever may only read cannot do it. A journal that somebody is at work with is left alone by SQLite, and a
+/// file that may not be written to stays as it is, for its readers to be told.
+pub fn recover(real: &Path) -> Result<()> {
+    let mut journal = real.as_os_str().to_owned();
+    journal.push("-journal");
+    if fs::metadata(journal).is_ok_and(|file| file.len() > 0) && writable(real).is_ok() {
+        open(real, Access::Write)?;
+    }
+    Ok(())
+}
+
 /// Nothing that stands in the file can make this connection run or change anything that was not asked for.
 /// Foreign keys are off as SQLite has them by default (this build has them on): what is checked, and when, is
 /// decided by the callers. Triggers never fire: the rows that they would make come from the source.

@@ -1,7 +1,9 @@
 //! One run a target, and what dead ones have left beside it. A lock file beside the database belongs to whoever holds a
 //! lock on it, which the kernel gives back however a process ends; so does each staging file.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,7 @@ use async_trait::async_trait;
 use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 
+use super::file::Access;
 use super::stage::{JOURNALS, remove};
 use super::{exchange, file};
 use crate::engine::capability::Claim;
@@ -128,8 +131,36 @@ pub fn clear(path: &Path, keep: Option<&str>) -> Result<Vec<String>> {
     }
     if let Some(real) = file::find(path)? {
         removed.extend(exchange::clear_marks(&real)?);
+        removed.extend(clear_super_journals(&real));
     }
     Ok(removed)
+}
+
+/// Removes SQLite's super-journals of transactions in several files that were cut short before a journal named them:
+/// SQLite itself leaves those. Whoever commits such a transaction holds a lock on the database, which is taken here;
+/// one whose journals are there is still needed to roll them back together.
+pub fn clear_super_journals(real: &Path) -> Vec<String> {
+    let Ok((folder, name)) = file::place(real) else { return Vec::new() };
+    let prefix = format!("{name}-mj");
+    let is_one = |path: &PathBuf| {
+        let digits = path.file_name().and_then(|n| n.to_str()?.strip_prefix(&prefix));
+        digits.is_some_and(|d| d.len() == 9 && d.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_one).collect();
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let Ok(connection) = file::open(real, Access::Write) else { return Vec::new() };
+    if connection.execute_batch("BEGIN IMMEDIATE").is_err() {
+        return Vec::new();
+    }
+    let is_unused = |file: &Path| {
+        let exists = |journal: &[u8]| !journal.is_empty() && Path::new(OsStr::from_bytes(journal)).exists();
+        fs::read(file).is_ok_and(|journals| !journals.split(|byte| *byte == 0).any(exists))
+    };
+    let gone = found.into_iter().filter(|file| is_unused(file) && fs::remove_file(file).is_ok());
+    gone.map(|file| format!("file {}", file.display())).collect()
 }
 
 #[cfg(test)]
@@ -151,6 +182,29 @@ mod tests {
         std::os::unix::fs::symlink(&path, &other).unwrap();
         let _first = FileClaim::take(&other).unwrap();
         assert!(FileClaim::take(&path).is_err());
+    }
+
+    #[test]
+    fn a_super_journal_goes_when_no_journal_needs_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().canonicalize().unwrap().join(name);
+        let real = at("a.db");
+        rusqlite::Connection::open(&real).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+        let journal = at("b.db-journal");
+        let names = format!("{}\0{}\0", at("a.db-journal").display(), journal.display());
+        fs::write(at("a.db-mj0A1B2C9FF"), "").unwrap();
+        fs::write(at("a.db-mj0A1B2C9FE"), &names).unwrap();
+        fs::write(at("a.db-mjother"), "").unwrap();
+        fs::write(&journal, "").unwrap();
+        assert_eq!(clear_super_journals(&real), [format!("file {}", at("a.db-mj0A1B2C9FF").display())]);
+        fs::remove_file(&journal).unwrap();
+        // Somebody is at work.
+        let busy = rusqlite::Connection::open(&real).unwrap();
+        busy.execute_batch("BEGIN IMMEDIATE").unwrap();
+        assert_eq!(clear_super_journals(&real), Vec::<String>::new());
+        drop(busy);
+        assert_eq!(clear_super_journals(&real), [format!("file {}", at("a.db-mj0A1B2C9FE").display())]);
+        assert!(at("a.db-mjother").exists());
     }
 
     #[test]

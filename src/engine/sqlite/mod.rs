@@ -64,11 +64,15 @@ pub async fn open_source(path: &Path, _endpoint: &Endpoint) -> Result<Box<dyn So
     .await
 }
 
-/// Opens for writing. A file that does not exist is not made, only its folder looked at.
+/// Opens for writing. A file that does not exist is not made, only its folder looked at; a transaction that was cut short
+/// in one is rolled back first.
 pub async fn open_target(path: &Path, _endpoint: &Endpoint) -> Result<Box<dyn Target>> {
     let path = path.to_owned();
     blocking::run(move || {
         let real = file::find(&path)?;
+        if let Some(real) = &real {
+            file::recover(real)?;
+        }
         let traces = real.as_deref().map(Traces::of);
         let facts = match &real {
             Some(real) => file::facts(&file::open(real, Access::Read)?, real)?,
@@ -291,9 +295,9 @@ impl Target for Database {
         blocking::run(move || exchange::happened(&path, &change)).await
     }
 
-    async fn settle(&self, change: &Change) -> Result<()> {
+    async fn settle(&self, change: &Change, happened: bool) -> Result<()> {
         let (path, change) = (self.path.clone(), change.clone());
-        blocking::run(move || exchange::settle(&path, &change)).await
+        blocking::run(move || exchange::settle(&path, &change, happened)).await
     }
 
     async fn back(&self, run: &str, change: &Change) -> Result<Change> {

@@ -409,9 +409,12 @@ impl Work<'_> {
             if stays || backup.name == new.name {
                 continue;
             }
-            // First what it is called: a manifest without a file is no backup, a file without one is nobody's.
-            self.folder.remove(&backup.name)?;
+            // First it gets the name of an unfinished one: whoever dies after that leaves a backup that the next run
+            // finishes and deletes anew, or a file that it deletes, and never a manifest alone.
+            let unfinished = shelf::partial(&backup.manifest.run_id);
+            self.folder.rename(&backup.name, &unfinished)?;
             self.folder.remove(&names::manifest(&backup.name))?;
+            self.folder.remove(&unfinished)?;
             deleted.push(self.order.folder.join(&backup.name));
         }
         self.folder.sync()?;

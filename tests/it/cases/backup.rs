@@ -123,7 +123,7 @@ fn backed_up(db: &Db, folder: &Path) -> (PathBuf, Written, serde_json::Value) {
 }
 
 /// Restores a backup with the engine's own program.
-fn restored(engine: Engine, backup: &Path) -> Db {
+pub fn restored(engine: Engine, backup: &Path) -> Db {
     let db = Db::fresh(engine);
     let mut client;
     match engine {

@@ -12,31 +12,31 @@ use crate::support::database::{Db, Engine};
 use crate::techcare::seeded;
 
 /// An application folder, in which the history is.
-struct Home(TempDir);
+pub struct Home(pub TempDir);
 
 impl Home {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub fn run(&self, args: &[&str]) -> Ran {
         let mut command = binary::command(self.0.path());
         command.args(["--format", "json"]).args(args);
         Running::start(command).end()
     }
 
-    fn migrate(&self, source: &Db, target: &Db, more: &[&str]) -> Ran {
+    pub fn migrate(&self, source: &Db, target: &Db, more: &[&str]) -> Ran {
         let args = ["migrate", "--source", &source.url, "--target", &target.url];
         self.run(&[&args[..], more].concat())
     }
 
-    fn rollback(&self, target: &Db, more: &[&str]) -> Ran {
+    pub fn rollback(&self, target: &Db, more: &[&str]) -> Ran {
         self.run(&[&["rollback", "--database", &target.url][..], more].concat())
     }
 }
 
 /// Everything that a database holds; that there is no file is a state, too.
-fn state(db: &Db) -> String {
+pub fn state(db: &Db) -> String {
     if db.engine == Engine::Sqlite && !db.path().exists() {
         return "no file".into();
     }
@@ -49,7 +49,7 @@ fn same_content(source: &Db, target: &Db) {
 }
 
 /// Files beside a SQLite database, or schemas and databases of the product on a server.
-fn ours(db: &Db) -> Vec<String> {
+pub fn ours(db: &Db) -> Vec<String> {
     let list = match db.engine {
         Engine::Sqlite => {
             let files = std::fs::read_dir(db.path().parent().unwrap()).unwrap();

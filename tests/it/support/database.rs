@@ -5,6 +5,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Row};
 use tempfile::TempDir;
@@ -196,6 +197,26 @@ impl Db {
 }
 
 impl Db {
+    /// Waits until nobody else has a session in this database: what a process that was killed had asked for is done
+    /// then, or taken back.
+    pub fn left_alone(&self) {
+        let others = match self.engine {
+            Engine::Sqlite => return,
+            Engine::Postgres => {
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+                 AND backend_type = 'client backend'"
+            }
+            Engine::Mariadb | Engine::Mysql => {
+                "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
+            }
+        };
+        let begun = Instant::now();
+        while self.value(others).as_deref() != Some("0") {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{}: sessions that do not end", self.url);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Drops the databases in which runs of the product keep what gave way in this one.
     fn drop_kept(&self, server: &str, name: &str) {
         let list = "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'techcare\\_db\\_kept\\_%'";

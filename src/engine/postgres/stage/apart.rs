@@ -146,6 +146,12 @@ impl ApartStaging {
         // A session that is in the middle of something is not waited for: ending it is what comes next.
         let _ = tokio::time::timeout(Duration::from_secs(2), self.pool.close()).await;
         let mut session = session_again(&self.connector).await?;
+        if let Some(ledger) = self.ledger.get()
+            && !ledger.is_ours(&mut session).await
+        {
+            // Another run has taken the schema over while this one was silent.
+            return Ok(());
+        }
         end_sessions(&mut session, &self.schema).await;
         drop_schema(&mut session, &self.schema).await.map_err(|e| {
             fault(ErrorKind::Write, format!("cannot remove the staging schema {}", quote(&self.schema)), &e)

@@ -146,6 +146,13 @@ impl Ledger {
         self.update(session, "source = $2", |query| query.bind(source)).await
     }
 
+    /// Whether no other run has taken it over. What cannot be asked is left to the next run.
+    pub async fn is_ours(&self, session: &mut PgConnection) -> bool {
+        let sql = format!("SELECT EXISTS (SELECT FROM {} WHERE epoch = $1)", self.table(RUN));
+        let found = sqlx::query_scalar(AssertSqlSafe(sql)).bind(self.epoch.0).fetch_one(session).await;
+        found.unwrap_or(false)
+    }
+
     async fn update<'q>(
         &self,
         session: &mut PgConnection,
