@@ -13,3 +13,4 @@ pub mod objects;
 pub mod private;
 pub mod proxy;
 pub mod samples;
+pub mod strace;

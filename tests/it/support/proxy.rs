@@ -55,7 +55,19 @@ struct Trigger {
     lasting: bool,
 }
 
+/// A fault that waits for texts which pass to the server.
+#[derive(Debug)]
+struct Watch {
+    /// One after the other; the first of them is the next.
+    texts: Vec<Vec<u8>>,
+    /// Bytes between the beginning of the last text and the fault; `None` waits for the server's answer.
+    offset: Option<i64>,
+    fault: Fault,
+    lasting: bool,
+}
+
 struct Shared {
+    watch: Mutex<Option<Watch>>,
     state: watch::Sender<State>,
     trigger: Mutex<Option<Trigger>>,
     passed: [AtomicU64; 2],
@@ -73,6 +85,7 @@ impl Proxy {
         let at = listener.local_addr().unwrap();
         let state = State { fault: None, lasting: false, since: 0 };
         let shared = Arc::new(Shared {
+            watch: Mutex::new(None),
             state: watch::Sender::new(state),
             trigger: Mutex::new(None),
             passed: [AtomicU64::new(0), AtomicU64::new(0)],
@@ -112,8 +125,26 @@ impl Proxy {
         *self.shared.trigger.lock().unwrap() = Some(Trigger { way, byte, fault, lasting });
     }
 
+    /// Lets connections suffer a fault `offset` bytes after (or before) the last of these texts begins, which pass to the
+    /// server one after the other.
+    pub fn fail_near(&self, texts: &[&str], offset: i64, fault: Fault) {
+        self.watch(texts, Some(offset), fault, false);
+    }
+
+    /// Lets connections suffer a fault when the server has answered to the last of these texts, which pass to it one
+    /// after the other: no byte of the answer passes.
+    pub fn fail_at_answer(&self, texts: &[&str], fault: Fault, lasting: bool) {
+        self.watch(texts, None, fault, lasting);
+    }
+
+    fn watch(&self, texts: &[&str], offset: Option<i64>, fault: Fault, lasting: bool) {
+        let texts = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+        *self.shared.watch.lock().unwrap() = Some(Watch { texts, offset, fault, lasting });
+    }
+
     /// Lets everything through again: connections that only stalled go on.
     pub fn heal(&self) {
+        *self.shared.watch.lock().unwrap() = None;
         *self.shared.trigger.lock().unwrap() = None;
         self.shared.state.send_modify(|state| state.fault = None);
     }
@@ -150,11 +181,36 @@ impl Shared {
         state.fault.filter(|_| state.lasting || number < state.since)
     }
 
+    /// Looks for the texts that a fault waits for in what is going to pass to the server.
+    fn look(&self, block: &[u8]) {
+        let mut watch = self.watch.lock().unwrap();
+        let Some(waiting) = watch.as_mut() else { return };
+        let mut from = 0;
+        while let Some(text) = waiting.texts.first() {
+            let found = block[from..].windows(text.len()).position(|window| window == text);
+            let Some(at) = found.map(|at| from + at) else { return };
+            from = at + text.len();
+            waiting.texts.remove(0);
+            if waiting.texts.is_empty() {
+                let (way, ahead) = match waiting.offset {
+                    Some(offset) => (Way::ToServer, (i64::try_from(at).unwrap() + offset).max(0)),
+                    None => (Way::ToClient, 0),
+                };
+                let byte = self.passed[way as usize].load(Ordering::SeqCst) + u64::try_from(ahead).unwrap();
+                let trigger = Trigger { way, byte, fault: waiting.fault, lasting: waiting.lasting };
+                *self.trigger.lock().unwrap() = Some(trigger);
+            }
+        }
+        *watch = None;
+    }
+
     /// How many of `read` bytes may pass; the byte that a fault waits for passes, and the fault comes about.
     fn pass(&self, way: Way, read: usize) -> usize {
         let mut trigger = self.trigger.lock().unwrap();
         let passed = &self.passed[way as usize];
-        let room = trigger.as_ref().filter(|t| t.way == way).map(|t| t.byte - passed.load(Ordering::SeqCst));
+        // Bytes of other connections may have passed since the fault was ordered.
+        let left = |t: &Trigger| t.byte.saturating_sub(passed.load(Ordering::SeqCst));
+        let room = trigger.as_ref().filter(|t| t.way == way).map(left);
         let passing = room.map_or(read, |room| read.min(usize::try_from(room).unwrap()));
         passed.fetch_add(passing as u64, Ordering::SeqCst);
         if room.is_some_and(|room| room <= passing as u64)
@@ -227,6 +283,9 @@ async fn pump(
             while shared.suffers(number) == Some(Fault::Stall) && state.changed().await.is_ok() {}
             return;
         };
+        if way == Way::ToServer {
+            shared.look(&block[..read]);
+        }
         let mut done = 0;
         while done < read {
             while shared.suffers(number).is_some() {

@@ -1,0 +1,195 @@
+//! A network that fails between the program and a server: connections that are cut or reset anywhere, also around the
+//! switch; the reply to the switch that gets lost; a run that slept while another one took over. The judges are SQL
+//! and the servers' own lists: the target is old or new, never mixed, and the same command again arrives.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::bad_input::error_shape;
+use crate::killed::{self, leftovers};
+use crate::support::binary::{self, Running};
+use crate::support::chance::{Chance, is_nightly, seed};
+use crate::support::content::{self, Renamed};
+use crate::support::database::{Db, Engine};
+use crate::support::proxy::{Fault, Proxy, Way};
+
+/// Faults of one engine by day and by night: by day some fifty over all.
+const FAULTS: (u64, u64) = (17, 700);
+
+/// What passes to the server at the switch, one after the other. MySQL is sent a RENAME TABLE before the load too, which
+/// only tries the rights out.
+fn switch(engine: Engine) -> &'static [&'static str] {
+    if engine == Engine::Postgres { &["txid_current", "COMMIT"] } else { &["COMMIT", "RENAME TABLE"] }
+}
+
+/// The target's URL by way of the proxy, in plain text, so that the proxy can read along.
+fn by_way_of(proxy: &Proxy, target: &Db) -> String {
+    format!("{}?sslmode=disable", proxy.url(&target.url))
+}
+
+fn cut(engine: Engine) {
+    if !engine.at_hand() {
+        return;
+    }
+    let seed = seed();
+    let mut chance = Chance(seed);
+    let prefix = format!("c{}", std::process::id());
+    let source = killed::source(&prefix);
+    let expected = content::read(&source);
+    let arrived = |target: &Db| content::differences(&expected, &content::read(target), &Renamed::new());
+    let target = Db::fresh(engine);
+    let proxy = Proxy::before(&target.url);
+    let ran = binary::migrate(&source.url, &by_way_of(&proxy, &target), &[]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let all = [Way::ToServer, Way::ToClient].map(|way| proxy.passed(way));
+    drop((proxy, target));
+    let (mut unaided, mut old, mut new) = (0, 0, 0);
+    for number in 0..if is_nightly() { FAULTS.1 } else { FAULTS.0 } {
+        let target = Db::fresh(engine);
+        let proxy = Proxy::before(&target.url);
+        let fault = if chance.below(2) == 0 { Fault::Cut } else { Fault::Reset };
+        let where_ = if number % 3 == 0 {
+            let offset = i64::try_from(chance.below(129)).unwrap() - 64;
+            proxy.fail_near(switch(engine), offset, fault);
+            format!("{offset} bytes from the switch")
+        } else {
+            let way = if chance.below(2) == 0 { Way::ToServer } else { Way::ToClient };
+            let byte = chance.below(all[way as usize]);
+            proxy.fail_after(way, byte, fault, false);
+            format!("byte {byte} {way:?}")
+        };
+        let ran = binary::migrate(&source.url, &by_way_of(&proxy, &target), &["--retry-for", "10"]);
+        let place =
+            format!("TECHCARE_DB_TEST_SEED={seed}, {engine:?}, fault {number}: {fault:?} at {where_}\n{ran}");
+        assert!(proxy.has_failed(), "{place}");
+        target.left_alone();
+        if ran.code == 0 {
+            unaided += 1;
+        } else {
+            assert!((3..=5).contains(&ran.code), "{place}");
+            error_shape(&ran, ran.code);
+        }
+        if content::tables(&target).is_empty() {
+            assert_ne!(ran.code, 0, "{place}");
+            old += 1;
+            let again = binary::migrate(&source.url, &target.url, &[]);
+            assert_eq!(again.code, 0, "{place}\n{again}");
+        } else {
+            new += 1;
+        }
+        assert_eq!(arrived(&target), Vec::<String>::new(), "{place}");
+        if ran.code != 0 {
+            let other = Db::fresh(Engine::Sqlite);
+            other.execute("CREATE TABLE other (id INTEGER PRIMARY KEY)");
+            let tidy = binary::migrate(&other.url, &target.url, &[]);
+            assert_eq!(tidy.code, 0, "{place}\n{tidy}");
+        }
+        assert_eq!(leftovers(&target, &prefix), Vec::<String>::new(), "{place}");
+    }
+    eprintln!("{engine:?}: {unaided} arrived unaided; {old} old, {new} new when the run had ended");
+}
+
+#[test]
+fn connections_to_postgres_are_cut_anywhere() {
+    cut(Engine::Postgres);
+}
+
+#[test]
+fn connections_to_mariadb_are_cut_anywhere() {
+    cut(Engine::Mariadb);
+}
+
+#[test]
+fn connections_to_mysql_are_cut_anywhere() {
+    cut(Engine::Mysql);
+}
+
+/// The server has switched, and its answer never arrives: the run finds out by asking.
+#[test]
+fn a_lost_reply_to_the_switch_is_settled() {
+    for engine in Engine::servers() {
+        let prefix = format!("l{}", std::process::id());
+        let source = killed::source(&prefix);
+        for fault in [Fault::Cut, Fault::Reset] {
+            let target = Db::fresh(engine);
+            let proxy = Proxy::before(&target.url);
+            proxy.fail_at_answer(switch(engine), fault, false);
+            let ran = binary::migrate(&source.url, &by_way_of(&proxy, &target), &[]);
+            assert!(proxy.has_failed(), "{engine:?}\n{ran}");
+            assert_eq!(ran.code, 0, "{engine:?} {fault:?}\n{ran}");
+            let differences =
+                content::differences(&content::read(&source), &content::read(&target), &Renamed::new());
+            assert_eq!(differences, Vec::<String>::new(), "{engine:?}");
+            assert_eq!(leftovers(&target, &prefix), Vec::<String>::new(), "{engine:?}\n{ran}");
+        }
+    }
+}
+
+/// Ends the sessions that say that a run lives, and none that writes.
+fn unlock(engine: Engine, target: &Db) {
+    if engine == Engine::Postgres {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = \
+                   (SELECT oid FROM pg_database WHERE datname = current_database())";
+        assert!(!target.query(end).is_empty());
+        return;
+    }
+    let claim = format!("techcare_db_target_{:016x}", xxh3_64(target.name().as_bytes()));
+    let of_target = "SELECT table_schema FROM information_schema.tables WHERE table_schema LIKE 'techcare\\_db\\_stage\\_%' \
+         AND table_name = 'techcare_db_marker'";
+    let staged = target.query(of_target).into_iter().flatten().flatten();
+    let is_its = |stage: &String| {
+        let of = target.value(&format!("SELECT target FROM {stage}.techcare_db_marker"));
+        of.as_deref() == Some(target.name())
+    };
+    for lock in staged.filter(is_its).chain([claim]) {
+        if let Some(session) = target.value(&format!("SELECT IS_USED_LOCK('{lock}')")) {
+            target.execute(&format!("KILL {session}"));
+        }
+    }
+}
+
+/// A run sleeps in the middle of its work, its locks are lost, another one takes over what is there. When the first
+/// wakes up it writes nothing any more.
+fn taken_over(engine: Engine) {
+    if !engine.at_hand() {
+        return;
+    }
+    let (source, target) = (crate::faults::large(Engine::Sqlite, None), Db::fresh(engine));
+    let asleep = crate::faults::loading(&source, &target);
+    asleep.signal("STOP");
+    unlock(engine, &target);
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = binary::command(folder.path());
+    command.args(["--progress", "json", "migrate", "--source", &source.url, "--target", &target.url]);
+    command.arg("--resume");
+    let mut second = Running::start(command);
+    // It has read all rows once, or waits for a lock of what the first has not committed.
+    let begun = std::time::Instant::now();
+    let _ = second.until_lines(|lines| {
+        lines.contains("\"phase\":\"verify\"") || begun.elapsed() > std::time::Duration::from_secs(3)
+    });
+    asleep.signal("CONT");
+    let first = asleep.end();
+    let second = second.end();
+    assert_ne!(first.code, 0, "{engine:?}\n{first}\n{second}");
+    assert_eq!(second.code, 0, "{engine:?}\n{first}\n{second}");
+    assert!(!second.stderr.contains("there is no run to go on with"), "{second}");
+    let sums = "SELECT (SELECT count(*) FROM log), (SELECT count(DISTINCT id) FROM log), (SELECT count(*) FROM log_entry), \
+                (SELECT sum(length(body)) FROM log_entry)";
+    assert_eq!(target.query(sums), source.query(sums), "{engine:?}");
+    assert_eq!(leftovers(&target, "no_such_table"), Vec::<String>::new(), "{engine:?}");
+}
+
+#[test]
+fn a_run_that_was_overtaken_writes_nothing_to_postgres() {
+    taken_over(Engine::Postgres);
+}
+
+#[test]
+fn a_run_that_was_overtaken_writes_nothing_to_mariadb() {
+    taken_over(Engine::Mariadb);
+}
+
+#[test]
+fn a_run_that_was_overtaken_writes_nothing_to_mysql() {
+    taken_over(Engine::Mysql);
+}
