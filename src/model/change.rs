@@ -95,6 +95,8 @@ pub enum Kind {
     Type,
     /// Collation.
     Collation,
+    /// Function of a trigger.
+    Function,
 }
 
 impl Kind {
@@ -107,6 +109,7 @@ impl Kind {
             Self::Sequence => "sequence",
             Self::Type => "type",
             Self::Collation => "collation",
+            Self::Function => "function",
         }
     }
 }

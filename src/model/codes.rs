@@ -163,7 +163,7 @@ codes! {
 
     /// A default that the target cannot say.
     DEFAULT_NOT_CARRIED = "default_not_carried", Warning, Object, [Stop, Accept];
-    /// ON UPDATE CURRENT_TIMESTAMP, which only MySQL has.
+    /// ON UPDATE CURRENT_TIMESTAMP of a column that has no date and time in the target.
     ON_UPDATE_NOT_CARRIED = "on_update_not_carried", Warning, Object, [Stop, Accept];
     /// An index that serves speed only and has no counterpart.
     INDEX_NOT_CARRIED = "index_not_carried", Warning, Object, [Stop, Accept];

@@ -216,7 +216,7 @@ pub struct ColumnPlan {
     pub nullable: bool,
     /// DEFAULT in the target's words.
     pub default: Option<String>,
-    /// MySQL: ON UPDATE CURRENT_TIMESTAMP.
+    /// ON UPDATE CURRENT_TIMESTAMP; what has no such thing (PostgreSQL, SQLite) gets a trigger.
     pub on_update_now: bool,
     /// Generated column in the target's words; its values are not copied.
     pub generated: Option<GeneratedPlan>,

@@ -111,7 +111,7 @@ pub struct Column {
     pub generated: Option<Generated>,
     /// Identity, SERIAL, `AUTO_INCREMENT`, or SQLite's rowid alias.
     pub identity: Option<Identity>,
-    /// MySQL `ON UPDATE CURRENT_TIMESTAMP`.
+    /// MySQL `ON UPDATE CURRENT_TIMESTAMP`, or the trigger that this program makes of it elsewhere.
     pub on_update_now: bool,
     /// How text compares; `None` for the engine's default and for types that are not text.
     pub collation: Option<Collation>,

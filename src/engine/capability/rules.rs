@@ -65,7 +65,7 @@ pub struct Capabilities {
     pub default_expressions: bool,
     /// Comments on tables and columns.
     pub comments: bool,
-    /// ON UPDATE CURRENT_TIMESTAMP.
+    /// ON UPDATE CURRENT_TIMESTAMP on a column; who does not have it makes a trigger.
     pub on_update_now: bool,
     /// Streams that usefully write at the same time; 1 means that a second would only wait.
     pub writers: usize,

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::on_update;
 use super::types::{quote, split_type};
 use crate::engine::capability::Naming;
 use crate::model::origin;
@@ -46,6 +47,7 @@ pub(super) fn script(plan: &Plan, naming: &Naming) -> Script {
             script.indexes.extend(writer.keys());
             script.constraints.extend(writer.checks());
             script.last.extend(writer.comments());
+            script.last.extend(writer.on_update());
         }
         script.last.extend(writer.identities(plan.scope));
         script.last.push(writer.say("statistics of", "", format!("ANALYZE {}", writer.quoted())));
@@ -266,6 +268,11 @@ impl Writer<'_> {
             Some(self.say("comment on column", &quote(&column.name), sql))
         });
         of_table.chain(of_columns).collect()
+    }
+
+    fn on_update(&self) -> impl Iterator<Item = Statement> {
+        let statements = on_update::statements(self.table, &self.name).into_iter();
+        statements.map(|(kind, sql)| self.say(kind, "", sql))
     }
 
     fn identities(&self, scope: Scope) -> Vec<Statement> {

@@ -9,6 +9,7 @@ mod fault;
 mod inspect;
 mod mapping;
 mod misfits;
+mod on_update;
 mod read;
 mod rules;
 mod script;

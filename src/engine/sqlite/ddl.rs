@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::cell::{self, Misfit, Reading};
+use super::on_update;
 use super::types::{self, Affinity};
 use crate::engine::capability::{
     Capabilities, ColumnInput, LooseKey, Mapping, NameLimit, Naming, ReadColumn, Rules,
@@ -24,8 +25,10 @@ use crate::model::value;
 
 /// Date and time with the six digits that SQLAlchemy writes; CURRENT_TIMESTAMP has none, and text that differs in
 /// spelling compares as different.
-const NOW: &str = "strftime('%Y-%m-%d %H:%M:%f000','now')";
-const NOW_UTC: &str = "strftime('%Y-%m-%d %H:%M:%f000+00:00','now')";
+/// The present in the spelling of a DATETIME.
+pub(super) const NOW: &str = "strftime('%Y-%m-%d %H:%M:%f000','now')";
+/// The same with the offset of an instant.
+pub(super) const NOW_UTC: &str = "strftime('%Y-%m-%d %H:%M:%f000+00:00','now')";
 const TIME_NOW: &str = "strftime('%H:%M:%f000','now')";
 
 /// Name of the CHECK that holds the labels of an enum; what follows is the name of the enum, if it had one.
@@ -182,6 +185,9 @@ impl Rules for SqliteRules {
                     format!("index {}", quote(&index_name)),
                     create_index(&name, &index_name, index),
                 ));
+            }
+            if let Some((trigger, sql)) = on_update::trigger(table, &name) {
+                script.last.push(statement(format!("trigger {}", quote(&trigger)), sql));
             }
             if let Some(mark) = high_water_mark(table) {
                 let name = literal(&name);

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::ddl::{ENUM_CHECK, column_list, quote};
 use super::definition::{self, IndexText, KeyText, TableText};
-use super::{default, origins, tokens, types};
+use super::{default, on_update, origins, tokens, types};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::{
     Action, Check, Collation, Column, DataType, Deferrable, ForeignKey, Generated, Identity,
@@ -112,10 +112,19 @@ impl Texts {
         place.and_then(|at| self.rows[*at].3.as_deref()).unwrap_or_default()
     }
 
+    /// Columns of a table that a trigger of ours sets.
+    fn set_on_update(&self, table: &str) -> Vec<String> {
+        let triggers = self.rows.iter().filter(|(kind, _, of, _)| kind == "trigger" && of == table);
+        triggers.filter_map(|(_, name, _, sql)| on_update::columns(name, sql.as_deref()?)).flatten().collect()
+    }
+
     fn objects(&self) -> Vec<Object> {
         let object = |(kind, name, table, sql): &(String, String, String, Option<String>)| {
             let kind = match kind.as_str() {
                 "view" => ObjectKind::View,
+                "trigger" if on_update::columns(name, sql.as_deref().unwrap_or_default()).is_some() => {
+                    return None;
+                }
                 "trigger" => ObjectKind::Trigger,
                 _ => return None,
             };
@@ -183,6 +192,9 @@ fn table(connection: &Connection, texts: &Texts, entry: Entry, text: &TableText)
         columns.push(column(connection, &entry, info, text)?);
     }
     origins::attach(&mut columns, texts.sql("table", &entry.name));
+    for column in &mut columns {
+        column.on_update_now = texts.set_on_update(&entry.name).contains(&column.name);
+    }
     for line in index_lines(connection, &entry.name)? {
         if line.origin == "pk" {
             has_key_index = true;

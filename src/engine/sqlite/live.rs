@@ -10,7 +10,7 @@ use rusqlite::{Connection, InterruptHandle};
 use super::ddl::{SqliteRules, column_list, quote};
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
-use super::{pages, stage, write};
+use super::{on_update, pages, stage, write};
 use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::change::{Change, Kind};
@@ -167,10 +167,17 @@ fn drop_kept(connection: &Connection, change: &Change) -> rusqlite::Result<Vec<S
             continue;
         }
         let mut statement = connection.prepare(
-            "SELECT sql FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY rowid",
+            "SELECT name, sql FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE \
+             ORDER BY rowid",
         )?;
-        let texts = statement.query_map([&moved.name], |r| r.get(0))?;
-        triggers.extend(texts.collect::<rusqlite::Result<Vec<String>>>()?);
+        let texts = statement.query_map([&moved.name], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        for text in texts {
+            let (name, sql): (String, String) = text?;
+            // What comes has its own.
+            if on_update::columns(&name, &sql).is_none() {
+                triggers.push(sql);
+            }
+        }
         connection.execute_batch(&format!("DROP TABLE main.{}", quote(&moved.name)))?;
     }
     Ok(triggers)
@@ -228,7 +235,7 @@ fn copy_pages(connection: &mut Connection, staged: &Path) -> rusqlite::Result<bo
     pages::copy(&source, connection).map(|()| true)
 }
 
-/// Copies table by table from the attached file: these, or all with the views.
+/// Copies table by table from the attached file: these, or all with the views and triggers.
 fn copy_tables(transaction: &Connection, only: Option<&[String]>) -> rusqlite::Result<()> {
     let wanted = |table: &str| only.is_none_or(|names| names.iter().any(|n| n.eq_ignore_ascii_case(table)));
     let texts = |kind: &str| -> rusqlite::Result<Vec<(String, String)>> {
@@ -266,7 +273,9 @@ fn copy_tables(transaction: &Connection, only: Option<&[String]>) -> rusqlite::R
             )?;
         }
     }
-    for (_, sql) in texts("index")?.into_iter().chain(texts("view")?) {
+    // The triggers of tables that were here before are made by whoever brings them back.
+    let own_triggers = if only.is_none() { texts("trigger")? } else { Vec::new() };
+    for (_, sql) in texts("index")?.into_iter().chain(texts("view")?).chain(own_triggers) {
         transaction.execute_batch(&sql)?;
     }
     Ok(())

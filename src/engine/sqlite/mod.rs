@@ -12,6 +12,7 @@ mod inspect;
 mod journal;
 mod leftovers;
 mod live;
+mod on_update;
 mod origins;
 mod orphans;
 mod pages;

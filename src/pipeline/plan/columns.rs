@@ -203,7 +203,7 @@ impl Planner<'_> {
             fidelity: mapping.fidelity,
             nullable: self.nullable(table, position),
             default: None,
-            on_update_now: self.on_update_now(table, column),
+            on_update_now: self.on_update_now(table, column, &mapping.native_type),
             generated: None,
             identity,
             collation: mapping.collation.clone(),
@@ -355,15 +355,29 @@ impl Planner<'_> {
         Some(GeneratedPlan { expression, stored })
     }
 
-    fn on_update_now(&mut self, table: &Table, column: &Column) -> bool {
-        let carried = column.on_update_now && self.input.rules.capabilities().on_update_now;
-        if column.on_update_now && !carried {
-            let note = Note::new(
+    /// Whether a column is set when its row is changed: by itself, or by a trigger that the dialect renders.
+    fn on_update_now(&mut self, table: &Table, column: &Column, native_type: &str) -> bool {
+        if !column.on_update_now || self.input.rules.capabilities().on_update_now {
+            return column.on_update_now;
+        }
+        let holds = self.input.rules.type_of(native_type);
+        let carried = matches!(holds, DataType::DateTime { .. } | DataType::Timestamp { .. });
+        let (code, action, text) = if carried {
+            (
+                codes::EMULATED,
+                FindingAction::Emulated,
+                "ON UPDATE CURRENT_TIMESTAMP is kept by a trigger, which takes a column for not set if its value stays",
+            )
+        } else {
+            (
                 codes::ON_UPDATE_NOT_CARRIED,
-                "default",
                 FindingAction::NotCarried,
-                "ON UPDATE CURRENT_TIMESTAMP has no counterpart in the target",
-            );
+                "ON UPDATE CURRENT_TIMESTAMP has no counterpart for the column's type in the target",
+            )
+        };
+        // Where such a trigger was before, nothing changes.
+        if !(carried && self.input.verbatim()) {
+            let note = Note::new(code, "default", action, text);
             self.findings.push(note.table(&table.name).column(&column.name));
         }
         carried

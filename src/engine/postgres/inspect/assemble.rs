@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
             default,
             generated,
             identity,
-            on_update_now: false,
+            on_update_now: row.on_update_now,
             collation: collation(row),
             comment,
             origin,

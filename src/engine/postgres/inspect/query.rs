@@ -62,6 +62,8 @@ pub(super) struct ColumnRow {
     pub(super) identity: String,
     pub(super) identity_sequence: Option<i64>,
     pub(super) generated: String,
+    /// A trigger of ours sets it on UPDATE.
+    pub(super) on_update_now: bool,
     pub(super) collation: Option<String>,
     pub(super) collation_locale: Option<String>,
     pub(super) collation_is_deterministic: bool,
@@ -191,6 +193,11 @@ SELECT a.attrelid::int8 AS table_oid, a.attname::text AS name,
               AND p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum LIMIT 1)
        END AS identity_sequence,
        a.attgenerated::text AS generated,
+       EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+               WHERE t.tgrelid = a.attrelid AND t.tgname = 'techcare_db_now' AND t.tgenabled <> 'D'
+                 AND p.proname LIKE 'techcare\\_db\\_now\\_%'
+                 AND encode(convert_to(a.attname::text, getdatabaseencoding()), 'escape')
+                     = ANY(string_to_array(encode(t.tgargs, 'escape'), '\\000'))) AS on_update_now,
        CASE WHEN a.attcollation <> b.typcollation THEN o.collname::text END AS collation,
        coalesce(to_jsonb(o) ->> 'colllocale', to_jsonb(o) ->> 'colliculocale', o.collcollate::text) AS collation_locale,
        coalesce(o.collisdeterministic, true) AS collation_is_deterministic,
@@ -284,7 +291,9 @@ ORDER BY i.indrelid, x.relname";
 
 const OBJECTS: &str = "
 WITH ours AS (SELECT oid FROM pg_namespace WHERE nspname = $1),
-extension AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
+extension AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
+on_update AS (SELECT t.oid, t.tgfoid FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+              WHERE t.tgname = 'techcare_db_now' AND t.tgenabled <> 'D' AND p.proname LIKE 'techcare\\_db\\_now\\_%')
 SELECT 'virtual_table' AS kind, c.relname::text AS name, NULL::text AS table_name,
        format('CREATE FOREIGN TABLE %I SERVER %I OPTIONS (%s)', c.relname, s.srvname,
               array_to_string(f.ftoptions, ', ')) AS definition
@@ -294,6 +303,7 @@ UNION ALL
 SELECT 'trigger', t.tgname, c.relname, pg_get_triggerdef(t.oid)
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE c.relnamespace = (SELECT oid FROM ours) AND NOT t.tgisinternal AND NOT c.relispartition
+  AND t.oid NOT IN (SELECT oid FROM on_update)
 UNION ALL
 SELECT 'routine', p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', NULL,
        CASE WHEN p.prokind = 'a' THEN
@@ -305,6 +315,7 @@ SELECT 'routine', p.proname || '(' || pg_get_function_identity_arguments(p.oid) 
        ELSE pg_get_functiondef(p.oid) END
 FROM pg_proc p WHERE p.pronamespace = (SELECT oid FROM ours)
   AND ('pg_proc'::regclass, p.oid) NOT IN (SELECT classid, objid FROM extension)
+  AND p.oid NOT IN (SELECT tgfoid FROM on_update)
 UNION ALL
 SELECT 'policy', p.polname, c.relname,
        format('CREATE POLICY %I ON %I AS %s FOR %s%s%s', p.polname, c.relname,
@@ -433,6 +444,7 @@ fn column(r: &PgRow) -> Result<ColumnRow, sqlx::Error> {
     Ok(ColumnRow {
         table: r.try_get("table_oid")?,
         name: r.try_get("name")?,
+        on_update_now: r.try_get("on_update_now")?,
         native: r.try_get("native")?,
         type_oid: r.try_get("type_oid")?,
         type_name: r.try_get("type_name")?,

@@ -10,6 +10,7 @@ use super::{check_rights, commit, execute, journal, schema_of, session_again, tr
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
 use crate::engine::postgres::fault::{code, fault};
+use crate::engine::postgres::on_update;
 use crate::engine::postgres::types::quote;
 use crate::engine::way_back;
 use crate::model::change::{Aside, Change, Kind, Moved};
@@ -30,6 +31,8 @@ SELECT CASE $3 WHEN 'type' THEN EXISTS (SELECT FROM pg_type t JOIN pg_namespace 
                                         WHERE n.nspname = $1 AND t.typname = $2)
                WHEN 'collation' THEN EXISTS (SELECT FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
                                              WHERE n.nspname = $1 AND c.collname = $2)
+               WHEN 'function' THEN EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                                            WHERE n.nspname = $1 AND p.proname = $2)
                ELSE EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                             WHERE n.nspname = $1 AND c.relname = $2
                               AND c.relkind = CASE $3 WHEN 'view' THEN 'v' WHEN 'materialized view' THEN 'm' WHEN 'sequence' THEN 'S' ELSE 'r' END) END";
@@ -64,6 +67,12 @@ pub(super) async fn of_plan(
     };
     let types = plan.types.iter().map(|t| (Kind::Type, &t.name));
     let tables = plan.tables.iter().map(|t| (Kind::Table, &t.name));
+    let functions: Vec<String> = plan
+        .tables
+        .iter()
+        .filter(|t| on_update::has_trigger(t))
+        .map(|t| on_update::function(&t.name))
+        .collect();
     // What guards a table goes with it.
     let apart = |kind| !matches!(kind, ObjectKind::Setting | ObjectKind::Constraint);
     let objects = plan.objects.iter().filter(|o| apart(o.kind));
@@ -73,18 +82,23 @@ pub(super) async fn of_plan(
         run: run.to_owned(),
         shown: types
             .chain(tables)
+            .chain(functions.iter().map(|name| (Kind::Function, name)))
             .chain(objects)
             .chain(views)
             .map(|(kind, name)| moved(kind, name, staged))
             .collect(),
         kept: plan.tables.iter().filter(|t| t.replaces).map(|t| moved(Kind::Table, &t.name, &kept)).collect(),
-        mark: kept,
+        mark: kept.clone(),
         ..Change::default()
     };
-    change.again =
-        replace::keys_onto_others(session, namespace, &names(change.tables_kept())).await.map_err(|e| {
-            fault(ErrorKind::Read, "cannot look at the foreign keys of the target's own tables", &e)
-        })?;
+    let old = names(change.tables_kept());
+    change.again = replace::keys_onto_others(session, namespace, &old).await.map_err(|e| {
+        fault(ErrorKind::Read, "cannot look at the foreign keys of the target's own tables", &e)
+    })?;
+    let functions = replace::functions(session, namespace, &old)
+        .await
+        .map_err(|e| fault(ErrorKind::Read, "cannot look at the triggers of the target's own tables", &e))?;
+    change.kept.extend(functions.iter().map(|name| moved(Kind::Function, name, &kept)));
     Ok(change)
 }
 
@@ -131,6 +145,12 @@ impl Exchange<'_> {
         execute(session, make).await.map_err(|e| failed(&e))?;
         for moved in kept {
             execute(session, to_schema(moved, self.namespace, mark)).await.map_err(|e| failed(&e))?;
+        }
+        // A table that somebody dropped has left its function behind; one that is in use is not dropped.
+        let left = shown.iter().filter(|moved| moved.kind == Kind::Function && self.staging.is_some());
+        for moved in left {
+            let name = format!("{}.{}", quote(self.namespace), quote(&moved.name));
+            execute(session, format!("DROP FUNCTION IF EXISTS {name}()")).await.map_err(|e| failed(&e))?;
         }
         for moved in shown {
             let sql = to_schema(moved, &moved.aside.place, self.namespace);

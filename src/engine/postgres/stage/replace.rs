@@ -49,7 +49,8 @@ SELECT 'inheritance from ' || inhparent::regclass::text FROM pg_inherits WHERE i
 ORDER BY 1";
 
 /// Statements that put back what stood on the tables, made while it is still there; without `$3` only the foreign keys
-/// of other tables. Names are qualified, so that they mean the new tables once these are in place.
+/// of other tables. Names are qualified, so that they mean the new tables once these are in place. The triggers that this
+/// program makes itself are parts of the new tables already.
 const RESTORE: &str = "
 WITH old AS (SELECT c.oid, c.relname, c.relowner, c.relacl, n.nspname FROM pg_class c
              JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = ANY($2)),
@@ -73,16 +74,25 @@ SELECT 2, format('GRANT %s (%I) ON %I.%I TO %s%s', a.privilege_type, t.attname, 
 FROM old o JOIN pg_attribute t ON t.attrelid = o.oid, aclexplode(t.attacl) a WHERE $3 AND a.grantee <> o.relowner
 UNION ALL
 SELECT 3, pg_get_triggerdef(t.oid) FROM old o JOIN pg_trigger t ON t.tgrelid = o.oid WHERE $3 AND NOT t.tgisinternal
+  AND t.tgname <> 'techcare_db_now'
 UNION ALL
 SELECT 4, format('ALTER TABLE %I.%I %s TRIGGER %I', o.nspname, o.relname,
                  CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, t.tgname)
 FROM old o JOIN pg_trigger t ON t.tgrelid = o.oid WHERE $3 AND NOT t.tgisinternal AND t.tgenabled <> 'O'
+  AND t.tgname <> 'techcare_db_now'
 UNION ALL
 SELECT 5, format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', n.nspname, c.relname, k.conname, pg_get_constraintdef(k.oid))
 FROM old o JOIN pg_constraint k ON k.confrelid = o.oid AND k.contype = 'f' AND k.conparentid = 0
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT EXISTS (SELECT FROM old WHERE old.oid = k.conrelid)
 ORDER BY 1";
+
+/// Functions of our own triggers on the tables, which go where these go.
+const FUNCTIONS: &str = "
+SELECT DISTINCT p.proname::text FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace AND n.oid = p.pronamespace
+WHERE n.nspname = $1 AND c.relname = ANY($2) AND t.tgname = 'techcare_db_now'
+  AND p.proname LIKE 'techcare\\_db\\_now\\_%' ORDER BY 1";
 
 /// Statements that take the foreign keys of other tables off the old ones.
 const RELEASE: &str = "
@@ -178,6 +188,15 @@ pub(super) async fn keys_onto_others(
         Ok(Again { table: row.try_get("table")?, name: row.try_get("name")?, sql: row.try_get("sql")? })
     };
     rows.iter().map(key).collect()
+}
+
+/// Functions that go with these tables.
+pub(super) async fn functions(
+    session: &mut PgConnection,
+    namespace: &str,
+    tables: &[String],
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(FUNCTIONS).bind(namespace).bind(tables).fetch_all(session).await
 }
 
 /// Tables with a foreign key onto one of these, as clauses that name both.
