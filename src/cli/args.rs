@@ -2,6 +2,7 @@
 //! options of a command.
 
 mod backup;
+mod rollback;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap_complete::Shell;
 use secrecy::SecretString;
 
 pub use self::backup::{BackupArgs, Compress, Form};
+pub use self::rollback::RollbackArgs;
 use crate::commands::migrate::Loader;
 use crate::model::plan::Scope;
 use crate::model::policy::{Decision, Policies, Policy};
@@ -64,15 +66,6 @@ Examples:
 Without --target and --against: does it fit TechCare's models, is it whole, is it healthy?
 A bare engine as --target need not be reachable: the plan is then for that engine's defaults.
 Exit codes: 0 nothing to do, 1 findings or differences";
-
-const ROLLBACK_EXAMPLES: &str = "\
-Examples:
-  techcare-db rollback --database postgresql --list
-  techcare-db rollback --database postgresql --dry-run
-  techcare-db rollback --database postgresql
-
-What the migration made is kept aside, in the same step that puts back what it replaced.
-Nothing is dropped; the answer says where it is and how to drop it.";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
@@ -184,8 +177,8 @@ pub enum Command {
     /// Move a whole database, or part of it, and prove by content that it arrived
     #[command(after_help = MIGRATE_EXAMPLES)]
     Migrate(Box<MigrateArgs>),
-    /// Put it back: take the newest migration into a database back
-    #[command(after_help = ROLLBACK_EXAMPLES)]
+    /// Put it back: take the newest migration into a database back, or restore a backup
+    #[command(after_help = rollback::EXAMPLES)]
     Rollback(RollbackArgs),
     /// TechCare's own tables through its migrations
     #[command(after_help = SCHEMA_EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
@@ -413,23 +406,6 @@ impl From<LoaderArg> for Loader {
     }
 }
 
-/// `rollback`.
-#[derive(Debug, Args)]
-pub struct RollbackArgs {
-    /// The database that it is about.
-    #[command(flatten)]
-    pub database: DatabaseArg,
-    /// Take this run back instead of the newest migration
-    #[arg(long, value_name = "ID")]
-    pub run: Option<String>,
-    /// Say what can be taken back, and touch nothing
-    #[arg(long, conflicts_with_all = ["run", "dry_run"])]
-    pub list: bool,
-    /// Say what would be done, and touch nothing
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
 /// `schema`.
 #[derive(Debug, Subcommand)]
 pub enum SchemaCommand {
@@ -582,6 +558,10 @@ mod tests {
             "techcare-db backup --list --verify f",
             "techcare-db backup --verify f --keep 2",
             "techcare-db rollback --list --dry-run",
+            "techcare-db rollback --backup latest --run 1",
+            "techcare-db rollback --backup latest --list",
+            "techcare-db rollback --no-backup",
+            "techcare-db rollback --from-other-database",
             // Not there yet.
             "techcare-db tune",
         ] {

@@ -1,6 +1,7 @@
 //! From what was typed to a command's options, and from its report to what is shown and the exit code.
 
 mod backup;
+mod rollback;
 
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
@@ -10,9 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{
-    CheckArgs, Command, DetectArgs, Format, Global, IfExists, MigrateArgs, RollbackArgs, SchemaCommand,
-};
+use super::args::{CheckArgs, Command, DetectArgs, Format, Global, IfExists, MigrateArgs, SchemaCommand};
 use super::config::{self, Config, Environment};
 use super::keep;
 use super::progress::Progress;
@@ -23,13 +22,14 @@ use crate::commands::backup::{First, When};
 use crate::commands::consent::Consent;
 use crate::commands::dotenv::{self, Password};
 use crate::commands::migrate::{Outcome, Planned};
-use crate::commands::{check, detect, migrate, rollback, schema};
+use crate::commands::{check, detect, migrate, schema};
 use crate::model::codes;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Finding, Scope};
 use crate::model::policy::Decision;
 use crate::model::report::Status;
+use crate::pipeline::runs;
 
 /// Folder of backups in the TechCare folder.
 const BACKUPS: &str = "backups";
@@ -316,35 +316,6 @@ impl Context<'_> {
         }
     }
 
-    async fn rollback(&self, config: &Config, args: &RollbackArgs) -> Answer {
-        let (format, name) = (self.global.format, Some("rollback"));
-        let resolved = match config.database(args.database.database.as_ref()) {
-            Ok(resolved) => resolved,
-            Err(failure) => return Answer::failed(format, name, failure, None, None),
-        };
-        self.warn(&resolved.warnings);
-        let options = rollback::Options {
-            endpoint: resolved.endpoint,
-            history: config.in_app_dir(keep::HISTORY),
-            run: args.run.clone(),
-            step: match (args.list, args.dry_run) {
-                (true, _) => rollback::Step::List,
-                (false, true) => rollback::Step::DryRun,
-                (false, false) => rollback::Step::TakeBack,
-            },
-            consent: self.consent(),
-        };
-        match rollback::run(&options, &self.cancel).await {
-            Ok(report) => Answer::done(
-                format,
-                || render::rollback::render(&report, self.terminal.stdout),
-                || json::rollback(&report),
-                0,
-            ),
-            Err(failure) => Answer::failed(format, name, failure, None, Some(&options.endpoint)),
-        }
-    }
-
     /// How the user's word is asked for.
     fn consent(&self) -> Consent {
         match (self.global.yes, self.terminal.can_ask) {
@@ -418,6 +389,7 @@ fn migrate_options(
         replace: args.if_exists == IfExists::Replace,
         consent: Consent::Missing,
         history: config.in_app_dir(keep::HISTORY),
+        recorded_as: runs::Command::Migrate,
     }
 }
 

@@ -27,7 +27,7 @@ use crate::model::rule::{self, TableRule};
 use crate::pipeline::copy::BatchSize;
 use crate::pipeline::execute::{self, Settings, TableLoader};
 use crate::pipeline::plan::views;
-use crate::pipeline::preflight;
+use crate::pipeline::preflight::{self, GivesWay};
 use crate::pipeline::rejects::Rejects;
 use crate::pipeline::resume::{self, GoOn};
 use crate::pipeline::runs::{Command, Record, Recorder, Runs};
@@ -82,6 +82,8 @@ pub struct Options {
     pub consent: Consent,
     /// Folder of the history of runs.
     pub history: PathBuf,
+    /// What the run is called there.
+    pub recorded_as: Command,
 }
 
 /// A script in place of a target.
@@ -116,7 +118,11 @@ impl Options {
             look_at_rows: true,
             proves: self.dump.is_none(),
             readers: self.jobs(),
-            with_rows: self.replace,
+            gives_way: match (self.recorded_as, self.replace) {
+                (Command::Restore, _) => GivesWay::Restored,
+                (_, true) => GivesWay::Rows,
+                (_, false) => GivesWay::Empty,
+            },
         }
     }
 
@@ -346,7 +352,11 @@ async fn carry_out(
     target: &dyn Target,
 ) -> Result<MigrationReport> {
     let Work { options, observer, begun, .. } = *work;
-    let intent = resume::intent(&planned.plan, source.facts())?;
+    // What is being restored is not gone on with: whoever restores again may mean another backup.
+    let intent = match options.recorded_as {
+        Command::Restore => None,
+        _ => resume::intent(&planned.plan, source.facts())?,
+    };
     planned.announce(observer);
     let unfinished = resume::find(target, intent.as_ref(), go_on).await?;
     if *go_on == GoOn::Latest && unfinished.is_none() {
@@ -359,7 +369,7 @@ async fn carry_out(
     let identity = identity(&options.target, target.facts());
     let runs = Runs::new(&options.history);
     runs.prepare()?;
-    let record = Record::new(&run_id, Command::Migrate, &identity, planned.target.clone());
+    let record = Record::new(&run_id, options.recorded_as, &identity, planned.target.clone());
     let record = Record { source: Some(planned.source.clone()), ..record };
     let settings = Settings {
         rejects: rejects.clone(),

@@ -9,6 +9,7 @@ pub mod dump;
 pub mod migrate;
 mod prepare;
 mod recorded;
+pub mod restore;
 pub mod rollback;
 pub mod schema;
 mod warnings;

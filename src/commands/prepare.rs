@@ -16,6 +16,7 @@ use crate::model::policy::Policies;
 use crate::model::rule::TableRule;
 use crate::model::schema::{Schema, Table};
 use crate::pipeline::plan::{PlanInput, by_hand, decide, findings, plan, views};
+use crate::pipeline::preflight::GivesWay;
 use crate::pipeline::{collisions, preflight, selection};
 use crate::techcare;
 
@@ -39,8 +40,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) proves: bool,
     /// Tables to be read at the same time.
     pub(crate) readers: usize,
-    /// Whether tables of the target that hold rows may be replaced.
-    pub(crate) with_rows: bool,
+    /// What of the target may give way.
+    pub(crate) gives_way: GivesWay,
 }
 
 /// Where the plan leads.
@@ -110,7 +111,7 @@ pub(crate) async fn prepare(
         };
         let mut plan = match towards {
             Towards::Open(target) => {
-                preflight::plan_into(target, &input, snapshot.as_ref(), wanted.with_rows).await?
+                preflight::plan_into(target, &input, snapshot.as_ref(), wanted.gives_way).await?
             }
             Towards::Assumed(_) => plan(&input),
         };

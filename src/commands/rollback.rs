@@ -7,14 +7,16 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::consent::Consent;
-use super::{database_report, identity};
+use super::{backup, database_report, identity};
 use crate::engine::capability::Target;
 use crate::engine::connect;
 use crate::engine::watch::{Watch, briefly};
 use crate::model::change::Change;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::Finding;
 use crate::model::report::DatabaseReport;
+use crate::pipeline::backups::Backup;
 use crate::pipeline::runs::{self, Command, Record, Runs, State, TableRecord};
 
 /// What was asked for.
@@ -24,6 +26,8 @@ pub struct Options {
     pub endpoint: Endpoint,
     /// Folder of the history of runs.
     pub history: PathBuf,
+    /// Folder of backups.
+    pub backups: PathBuf,
     /// The run; the newest migration that stands if there is none.
     pub run: Option<String>,
     /// How far to go.
@@ -44,10 +48,12 @@ pub enum Step {
     TakeBack,
     /// Complete one that was interrupted.
     Complete,
+    /// Put a backup back.
+    Restore,
 }
 
 /// What was found or done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RollbackReport {
     /// Where.
     pub database: DatabaseReport,
@@ -57,10 +63,18 @@ pub struct RollbackReport {
     pub run: Option<String>,
     /// The run that was taken back.
     pub undoes: Option<String>,
+    /// The backup that was put back.
+    pub restores: Option<PathBuf>,
+    /// The backup of the state before, where one was made.
+    pub saved: Option<PathBuf>,
     /// Tables that it is about.
     pub tables: Vec<TableLine>,
     /// The history, the newest run first.
     pub runs: Vec<RunLine>,
+    /// Backups of this database that can be put back, the newest first.
+    pub backups: Vec<Backup>,
+    /// What was not put back as it was.
+    pub findings: Vec<Finding>,
     /// How to get rid of what is kept aside, a command each.
     pub kept: Vec<String>,
     /// What is worth knowing, a sentence each.
@@ -122,17 +136,28 @@ async fn look_or_act(options: &Options) -> Result<RollbackReport> {
     report
 }
 
-fn blank(options: &Options, target: &dyn Target) -> RollbackReport {
-    RollbackReport {
-        database: database_report(&options.endpoint, target.facts()),
-        action: options.step,
-        run: None,
-        undoes: None,
-        tables: Vec::new(),
-        runs: Vec::new(),
-        kept: Vec::new(),
-        notes: Vec::new(),
+impl RollbackReport {
+    /// One in which nothing has happened yet.
+    pub(super) fn new(database: DatabaseReport, action: Step) -> Self {
+        Self {
+            database,
+            action,
+            run: None,
+            undoes: None,
+            restores: None,
+            saved: None,
+            tables: Vec::new(),
+            runs: Vec::new(),
+            backups: Vec::new(),
+            findings: Vec::new(),
+            kept: Vec::new(),
+            notes: Vec::new(),
+        }
     }
+}
+
+fn blank(options: &Options, target: &dyn Target) -> RollbackReport {
+    RollbackReport::new(database_report(&options.endpoint, target.facts()), options.step)
 }
 
 /// Changes nothing.
@@ -141,6 +166,10 @@ async fn look(options: &Options, target: &dyn Target) -> Result<RollbackReport> 
     let records = Runs::new(&options.history).of(&identity(&options.endpoint, target.facts()))?;
     report.runs = records.iter().rev().map(|record| line(&records, record)).collect();
     report.notes = records.iter().filter(|r| r.state == State::Switching).map(interrupted).collect();
+    if options.step == Step::List {
+        let database = backup::identity(&options.endpoint, target.facts());
+        report.backups = backup::list(&options.backups)?.of_database(&database.id).cloned().collect();
+    }
     if options.step == Step::DryRun {
         let chosen = choose(&records, options.run.as_deref())?;
         let back = target.back(&new_run(), &chosen.change).await?;
@@ -163,7 +192,7 @@ async fn take_back(options: &Options, target: &dyn Target) -> Result<RollbackRep
     let identity = identity(&options.endpoint, target.facts());
     runs.prepare()?;
     let settled = runs::settle(&runs, target, &identity).await?;
-    if let Some(done) = settled.last().filter(|s| !s.happened || s.record.command == Command::Rollback) {
+    if let Some(done) = settled.last().filter(|s| !s.happened || s.record.command != Command::Migrate) {
         // What was interrupted last is finished by this. Going on would take back a run that nobody meant.
         report.action = Step::Complete;
         report.run = Some(done.record.run.clone());
@@ -181,12 +210,12 @@ async fn take_back(options: &Options, target: &dyn Target) -> Result<RollbackRep
     report.tables = tables(target, chosen, &back).await?;
     options.consent.to(&question(&report, chosen))?;
     let command = match chosen.command {
-        Command::Migrate => Command::Rollback,
-        // Taking the way back brings the migration's tables again.
-        Command::Rollback => Command::Migrate,
+        Command::Migrate | Command::Restore => Command::Rollback,
+        // Taking the way back brings again what there was before it.
+        Command::Rollback => brought_again(&records, chosen),
     };
     let record = Record {
-        source: chosen.source.clone().filter(|_| command == Command::Migrate),
+        source: chosen.source.clone().filter(|_| command != Command::Rollback),
         tables: rows_left(&report.tables),
         undoes: Some(chosen.run.clone()),
         change: back,
@@ -199,7 +228,13 @@ async fn take_back(options: &Options, target: &dyn Target) -> Result<RollbackRep
     Ok(report)
 }
 
-fn new_run() -> String {
+/// What the run was that the way back took back.
+fn brought_again(records: &[Record], back: &Record) -> Command {
+    let undone = back.undoes.as_ref().and_then(|run| records.iter().find(|record| record.run == *run));
+    undone.map_or(Command::Migrate, |record| record.command)
+}
+
+pub(super) fn new_run() -> String {
     uuid::Uuid::now_v7().simple().to_string()
 }
 
@@ -210,11 +245,8 @@ fn interrupted(record: &Record) -> String {
     )
 }
 
-fn outcome(record: &Record, happened: bool) -> String {
-    let what = match record.command {
-        Command::Migrate => "migration",
-        Command::Rollback => "rollback",
-    };
+pub(super) fn outcome(record: &Record, happened: bool) -> String {
+    let what = record.command.word();
     let became = if happened {
         "it had happened, and what was left to do is done"
     } else {

@@ -39,6 +39,9 @@ pub struct Plan {
     /// What the user decided about findings, those included that only the load will meet.
     #[serde(skip_serializing_if = "Policies::is_empty", default)]
     pub policies: Policies,
+    /// A backup is put back: tables come as they were, and keep nothing of those that give way to them.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub restores: bool,
 }
 
 impl Plan {

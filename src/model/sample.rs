@@ -94,6 +94,7 @@ pub fn plan(source: Dialect, target_flavour: Flavour, tables: Vec<TablePlan>) ->
         views: vec![],
         findings: vec![],
         policies: super::policy::Policies::default(),
+        restores: false,
     }
 }
 

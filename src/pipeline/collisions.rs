@@ -35,6 +35,7 @@ async fn look(plan: &Plan, doubt: &Doubt, source: &dyn Snapshot, target: &dyn Ta
         tables: vec![doubt.table.clone()],
         findings: Vec::new(),
         policies: Policies::default(),
+        restores: false,
         scope: crate::model::plan::Scope::All,
         ..plan.clone()
     };

@@ -407,6 +407,7 @@ fn capabilities() -> Capabilities {
         default_expressions: true,
         comments: true,
         on_update_now: false,
+        restores_whole: false,
         writers: 2,
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::history;
 use super::plan::{PlanInput, findings, plan};
-use crate::engine::capability::{Facts, MissingRight, Rules, Snapshot, Target};
+use crate::engine::capability::{Facts, MissingRight, Occupied, Rules, Snapshot, Target};
 use crate::model::codes::{TARGET_MISMATCH, TARGET_NOT_EMPTY};
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
@@ -27,20 +27,35 @@ pub fn different(source: (&Endpoint, &Facts), target: (&Endpoint, &Facts)) -> Re
         .next("name another database as --target"))
 }
 
+/// What of the target may give way to the plan's tables. It is kept aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivesWay {
+    /// Tables without a row.
+    Empty,
+    /// Tables of the same names, with their rows.
+    Rows,
+    /// The same, and nothing of them is taken over: what comes is a backup of them.
+    Restored,
+}
+
 /// The plan of a migration into `target`, with what is there taken into account: empty tables that the application
-/// made first are replaced, tables with rows too if the user said so (`with_rows`), notes of its migration tool stay,
-/// everything else in the way is a finding that blocks.
+/// made first are replaced, tables with rows too if the user said so, notes of its migration tool stay, everything else
+/// in the way is a finding that blocks.
 pub async fn plan_into(
     target: &dyn Target,
     input: &PlanInput<'_>,
     source: &dyn Snapshot,
-    with_rows: bool,
+    gives_way: GivesWay,
 ) -> Result<Plan> {
     let first = plan(input);
     let occupied = target.occupied(&first).await?;
+    if gives_way == GivesWay::Restored {
+        return restored(target, first, &occupied).await;
+    }
     if occupied.is_empty() {
         return Ok(first);
     }
+    let with_rows = gives_way == GivesWay::Rows;
     let there = target.inspect().await?;
     let kept = history::kept(&first, &occupied);
     let mut wanted = input.source.clone();
@@ -67,6 +82,23 @@ pub async fn plan_into(
         }
         snapshot.close().await;
     }
+    Ok(made)
+}
+
+/// The plan of a restore: every table as the backup has it, in the place of the one that is there.
+async fn restored(target: &dyn Target, first: Plan, occupied: &[Occupied]) -> Result<Plan> {
+    let mut made = Plan { restores: true, ..first };
+    if target.rules().capabilities().restores_whole || occupied.is_empty() {
+        return Ok(made);
+    }
+    super::plan::keep_types(&mut made.types, &target.inspect().await?);
+    let occupied = target.occupied(&made).await?;
+    let there = |name: &str| occupied.iter().any(|o| o.kind == "table" && o.name.eq_ignore_ascii_case(name));
+    for table in &mut made.tables {
+        table.replaces = there(&table.name);
+    }
+    findings::with_rows(&mut made, &occupied);
+    made.findings.extend(findings::occupied(&made, &occupied));
     Ok(made)
 }
 

@@ -27,6 +27,19 @@ pub enum Command {
     Migrate,
     /// `rollback`.
     Rollback,
+    /// `rollback --backup`.
+    Restore,
+}
+
+impl Command {
+    /// In messages.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Migrate => "migration",
+            Self::Rollback => "rollback",
+            Self::Restore => "restore",
+        }
+    }
 }
 
 /// How far a run has come.

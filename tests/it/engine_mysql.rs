@@ -56,6 +56,7 @@ fn options(source: Endpoint, target: Endpoint) -> Options {
         replace: false,
         consent: techcare_db::commands::consent::Consent::Missing,
         history: Path::new(env!("CARGO_TARGET_TMPDIR")).join("history"),
+        recorded_as: techcare_db::pipeline::runs::Command::Migrate,
     }
 }
 

@@ -248,6 +248,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         views: vec![],
         findings: vec![],
         policies: techcare_db::model::policy::Policies::default(),
+        restores: false,
     }
 }
 

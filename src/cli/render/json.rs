@@ -171,7 +171,8 @@ pub fn migrated(report: &MigrationReport, file: Option<&Path>) -> Value {
 
 /// `rollback`.
 pub fn rollback(report: &RollbackReport) -> Value {
-    let mut document = Document::new("rollback", Status::Done, 0);
+    let status = verdict(&report.findings, &[]);
+    let mut document = Document::new("rollback", status, exit_code(status));
     document.put("target", json!(report.database)).put("action", json!(report.action));
     if let Some(run) = &report.run {
         document.put("run_id", json!(run));
@@ -179,8 +180,15 @@ pub fn rollback(report: &RollbackReport) -> Value {
     if let Some(run) = &report.undoes {
         document.put("undoes", json!(run));
     }
-    document.put("tables", json!(report.tables)).put("findings", json!([]));
-    document.put("runs", json!(report.runs));
+    let path = |path: &std::path::PathBuf| json!(path.display().to_string());
+    if let Some(file) = &report.restores {
+        document.put("restores", path(file));
+    }
+    if let Some(file) = &report.saved {
+        document.put("backup", path(file));
+    }
+    document.put("tables", json!(report.tables)).put("findings", json!(report.findings));
+    document.put("runs", json!(report.runs)).put("backups", report.backups.iter().map(backup).collect());
     document.put("kept", json!(report.kept)).put("notes", json!(report.notes));
     document.finish()
 }

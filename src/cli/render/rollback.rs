@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::one_line;
+use chrono::Utc;
+
 use super::table::{Column, lay_out};
+use super::{findings, one_line};
 use crate::cli::terminal::{Ink, Style};
 use crate::cli::units;
 use crate::commands::rollback::{RollbackReport, RunLine, Step, TableLine};
+use crate::pipeline::backups::Backup;
 use crate::pipeline::runs::Command;
 
 /// The whole report.
@@ -15,6 +18,8 @@ pub fn render(report: &RollbackReport, style: Style) -> String {
     let mut out = format!("{}\n\n", super::database(&report.database, style));
     if report.action == Step::List {
         out.push_str(&runs(&report.runs, style));
+        out.push('\n');
+        out.push_str(&backups(&report.backups, style));
     } else if !report.tables.is_empty() {
         out.push_str(&tables(&report.tables, style));
     }
@@ -28,6 +33,23 @@ pub fn render(report: &RollbackReport, style: Style) -> String {
     if let (Step::TakeBack, Some(undoes), Some(run)) = (report.action, &report.undoes, &report.run) {
         let end = format!("run {undoes} is taken back; run {run}");
         let _ = writeln!(out, "\n{}", style.paint(Ink::Good, &end));
+    }
+    if let Some(file) = &report.restores {
+        let file = one_line(&file.display().to_string());
+        let _ = match (report.action, &report.run) {
+            (Step::DryRun, _) => writeln!(out, "\n{file} would be put back; nothing was touched"),
+            (Step::Restore, Some(run)) => {
+                let end = format!("the database is as {file} has it; run {run}");
+                writeln!(out, "\n{}", style.paint(Ink::Good, &end))
+            }
+            _ => Ok(()),
+        };
+    }
+    if !report.findings.is_empty() {
+        out.push_str(&findings::render(&report.findings, style));
+    }
+    if let Some(file) = &report.saved {
+        let _ = writeln!(out, "The state before is saved in {}", one_line(&file.display().to_string()));
     }
     if !report.kept.is_empty() {
         let _ = writeln!(
@@ -57,6 +79,7 @@ fn runs(runs: &[RunLine], style: Style) -> String {
         let what = match run.command {
             Command::Migrate => "migrate",
             Command::Rollback => "rollback",
+            Command::Restore => "restore",
         };
         let state = match (&run.undone_by, run.can_be_undone) {
             (Some(by), _) => format!("taken back by {by}"),
@@ -76,6 +99,32 @@ fn runs(runs: &[RunLine], style: Style) -> String {
     lay_out(&COLUMNS, rows, style)
 }
 
+/// Backups for `rollback --backup`.
+fn backups(backups: &[Backup], style: Style) -> String {
+    const COLUMNS: [Column; 5] = [
+        Column::Left("backup"),
+        Column::Right("age"),
+        Column::Right("bytes"),
+        Column::Right("rows"),
+        Column::Left("form"),
+    ];
+    if backups.is_empty() {
+        return "no backup of this database is in the folder\n".into();
+    }
+    let rows = backups.iter().map(|backup| {
+        let manifest = &backup.manifest;
+        let age = (Utc::now() - backup.made()).to_std().unwrap_or_default();
+        vec![
+            one_line(&backup.path.display().to_string()),
+            units::duration(age),
+            units::bytes(manifest.bytes),
+            if manifest.tables.is_empty() { "-".to_owned() } else { units::count(manifest.rows()) },
+            manifest.method.as_str().to_owned(),
+        ]
+    });
+    lay_out(&COLUMNS, rows, style)
+}
+
 fn tables(tables: &[TableLine], style: Style) -> String {
     const COLUMNS: [Column; 4] = [
         Column::Left("table"),
@@ -88,7 +137,7 @@ fn tables(tables: &[TableLine], style: Style) -> String {
         let what = match (table.goes, table.comes_back) {
             (true, true) => "kept aside, the former one comes back",
             (true, false) => "kept aside",
-            _ => "comes back",
+            (false, _) => "comes back",
         };
         vec![table.name.clone(), number(table.rows_then), number(table.rows_now), what.to_owned()]
     });

@@ -49,8 +49,8 @@ pub async fn before(
         return Ok(None);
     }
     observer.event(&Event::Phase { phase: Phase::Backup });
-    let muted: Arc<dyn Observer> = Arc::new(Muted(observer.clone()));
-    let made = super::make(endpoint, source, &first.folder, Purpose::Migration, &muted, cancel).await;
+    let made =
+        super::make(endpoint, source, &first.folder, Purpose::Migration, &muted(observer), cancel).await;
     match made {
         Ok(made) => Ok(Some(made.backup.path)),
         Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
@@ -62,6 +62,11 @@ pub async fn before(
         }
         Err(error) => Err(error.with_kind(ErrorKind::Refused)),
     }
+}
+
+/// For a backup that is made on the way to something else.
+pub(in crate::commands) fn muted(observer: &Arc<dyn Observer>) -> Arc<dyn Observer> {
+    Arc::new(Muted(observer.clone()))
 }
 
 /// Lets warnings through: the rows of a backup are not those of the migration.

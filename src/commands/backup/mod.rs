@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::before::muted;
 pub use self::before::{First, When, before};
 pub use self::metrics::write as write_metrics;
 use super::{database_report, real_path};
@@ -142,7 +143,11 @@ pub async fn verify(
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<Backup> {
+    backups::verify(&named(file, folder), &observer, &cancel).await
+}
+
+/// Where a backup is that somebody named: a path, or the name of one in the folder.
+pub(super) fn named(file: &Path, folder: &Path) -> PathBuf {
     let by_name = file.parent().is_some_and(|parent| parent.as_os_str().is_empty()) && !file.exists();
-    let path = if by_name { folder.join(file) } else { file.to_owned() };
-    backups::verify(&path, &observer, &cancel).await
+    if by_name { folder.join(file) } else { file.to_owned() }
 }

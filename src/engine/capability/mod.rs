@@ -14,4 +14,4 @@ pub use rules::{
 pub use source::{
     Facts, Health, Matching, MissingRight, Orphans, ReadColumn, ReadRequest, Snapshot, Source, TableSize,
 };
-pub use target::{Claim, Fate, Occupied, OnStatement, Staging, Target};
+pub use target::{Claim, Fate, Occupied, OnStatement, Restoration, Staging, Target};

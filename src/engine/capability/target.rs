@@ -1,11 +1,13 @@
 //! A database that can be written to, through staging only: built where nobody sees it, switched on in one step.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 
 use super::{Intent, Journal, Matching, Orphans, ReadRequest, Source, Unfinished};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::change::Change;
-use crate::model::error::{Error, Result};
+use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{ForeignKeyPlan, IndexPlan, Plan, TablePlan};
 use crate::model::view::ViewPlan;
 
@@ -46,6 +48,16 @@ pub trait Target: Source {
     /// With [`crate::model::plan::Scope::DataOnly`] the place is one transaction over the tables that are there.
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>>;
 
+    /// Builds the database of a native backup where nobody sees it, in a place named after the run. `backup` is plain, and
+    /// whoever calls has verified it. `Refused` with what to do instead where this server gives no way to do it.
+    async fn restore(&self, _run: &str, backup: &Path) -> Result<Box<dyn Restoration>> {
+        Err(Error::new(ErrorKind::Refused, format!("techcare-db cannot restore {} by itself", backup.display()))
+            .next(
+                "nothing was changed: restore it by hand into a new database, as docs/backup.md says; a backup by \
+                 --method portable is restored by rollback",
+            ))
+    }
+
     /// Whether the switch of a change has happened. Holds until [`Target::settle`].
     async fn happened(&self, change: &Change) -> Result<bool>;
 
@@ -71,6 +83,22 @@ pub trait Target: Source {
 pub trait Claim: Send + Sync {
     /// Gives the target back. Dropping the claim does so too, only that a server may take a moment to notice.
     async fn release(self: Box<Self>);
+}
+
+/// A database that was built from a backup and that nobody sees yet.
+///
+/// Until [`Target::exchange`] has carried its change out, the target is as it was; [`Restoration::discard`] removes every
+/// trace. Dropping it without either leaves something that the next run finds by its name.
+#[async_trait]
+pub trait Restoration: Send + Sync {
+    /// Opens it for reading.
+    async fn source(&self) -> Result<Box<dyn Source>>;
+
+    /// What [`Target::exchange`] has to do: all that is in the target gives way to all that was restored.
+    async fn change(&self) -> Result<Change>;
+
+    /// Removes every trace.
+    async fn discard(self: Box<Self>) -> Result<()>;
 }
 
 /// An object of the target that is where the plan wants to put one.

@@ -229,6 +229,7 @@ fn capabilities(flavour: Flavour, version: (u32, u32, u32), case_sensitive_table
         comments: true,
         on_update_now: true,
         // Two streams load 1.2 to 1.4 times as fast as one even on two cores: a session of the server is one thread.
+        restores_whole: false,
         writers: 4,
     }
 }

@@ -67,6 +67,7 @@ impl PostgresRules {
             default_expressions: true,
             comments: true,
             on_update_now: false,
+            restores_whole: false,
             writers: 4,
         };
         Self { capabilities, known }

@@ -62,6 +62,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     default_expressions: true,
     comments: false,
     on_update_now: false,
+    restores_whole: true,
     writers: 1,
 };
 

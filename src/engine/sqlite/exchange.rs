@@ -12,7 +12,7 @@ use rustix::fs::CWD;
 use super::ddl::quote;
 use super::file::{self, Access, failure};
 use super::live::{self, Incoming, Swap};
-use super::{leftovers, stage};
+use super::{leftovers, stage, whole};
 use crate::engine::{file_name, way_back};
 use crate::model::change::{Aside, Change, Kind, Moved};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -41,6 +41,16 @@ pub fn table_mark(run: &str) -> String {
     format!("{TABLE}{}", letters[letters.len().saturating_sub(12)..].iter().collect::<String>())
 }
 
+/// Whether a table only tells of a switch.
+pub fn is_mark(table: &str) -> bool {
+    table.starts_with(TABLE)
+}
+
+/// The table that tells of a change within a file.
+fn mark_of(change: &Change) -> &str {
+    whole::mark(change).unwrap_or(&change.mark)
+}
+
 /// Whether the mark of a file is this one's.
 fn is_marked(path: &Path, mark: &str) -> bool {
     fs::metadata(path).is_ok_and(|about| mark == format!("{FILE}{}:{}", about.dev(), about.ino()))
@@ -53,7 +63,7 @@ pub fn happened(path: &Path, change: &Change) -> Result<bool> {
         return Ok(is_marked(place, &change.mark));
     }
     match file::find(path)? {
-        Some(real) => has_table(&file::open(&real, Access::Read)?, &change.mark),
+        Some(real) => has_table(&file::open(&real, Access::Read)?, mark_of(change)),
         None => Ok(false),
     }
 }
@@ -76,14 +86,17 @@ pub fn settle(path: &Path, change: &Change, happened: bool) -> Result<()> {
         // Where the file is gone since, so is its mark.
         if let Some(real) = file::find(path)? {
             file::open(&real, Access::Write)?
-                .execute_batch(&format!("DROP TABLE IF EXISTS main.{}", quote(&change.mark)))
+                .execute_batch(&format!("DROP TABLE IF EXISTS main.{}", quote(mark_of(change))))
                 .map_err(|e| failure(ErrorKind::Write, "cannot remove the mark of the switch", &e))?;
         }
         change.shown.first()
     } else {
         change.kept.first()
     };
-    if let Some(moved) = unused.filter(|moved| moved.aside.place.contains(".kept-")) {
+    // A backup was restored from a staged file, which is of no use any more either.
+    let ours =
+        |file: &str| file.contains(".kept-") || whole::mark(change).is_some() && file.contains(".partial-");
+    if let Some(moved) = unused.filter(|moved| ours(&moved.aside.place)) {
         let kept = Path::new(&moved.aside.place);
         match fs::remove_file(kept) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -124,6 +137,9 @@ pub fn clear_marks(real: &Path) -> Result<Vec<String>> {
 /// The change that takes another one back.
 pub fn back(path: &Path, run: &str, change: &Change) -> Result<Change> {
     let Some(real) = file::find(path)? else { return file_again(run, change) };
+    if whole::mark(change).is_some() && !change.kept.is_empty() {
+        return whole::back(&real, run, change);
+    }
     let connection = file::open(&real, Access::Read)?;
     for moved in change.tables_shown() {
         if !has_table(&connection, &moved.name)? {
@@ -217,6 +233,7 @@ pub fn exchange(path: &Path, change: &Change) -> Result<()> {
             let kept = change.shown.first().map(|moved| moved.aside.place.clone()).unwrap_or_default();
             rename(Path::new(&kept), path)
         }
+        (false, _) if whole::mark(change).is_some() => whole::swap(path, change),
         (false, _) => swap(path, change),
     };
     done.map_err(|e| match e.kind() {

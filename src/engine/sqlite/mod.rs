@@ -24,6 +24,7 @@ mod stage;
 mod tokens;
 mod traces;
 mod types;
+mod whole;
 mod write;
 
 #[cfg(test)]
@@ -43,7 +44,8 @@ use super::backup::NativeWay;
 use super::blocking;
 use super::dump::DumpDialect;
 use crate::engine::capability::{
-    Claim, Facts, Matching, Naming, Occupied, Rules, Snapshot, Source, Staging, TableSize, Target, Unfinished,
+    Claim, Facts, Matching, Naming, Occupied, Restoration, Rules, Snapshot, Source, Staging, TableSize,
+    Target, Unfinished,
 };
 use crate::engine::condition;
 use crate::engine::stream::BatchReceiver;
@@ -287,6 +289,14 @@ impl Target for Database {
             } else {
                 Box::new(stage::FileStaging::make(&path, real.as_deref(), &run, &plan)?)
             })
+        })
+        .await
+    }
+
+    async fn restore(&self, run: &str, backup: &Path) -> Result<Box<dyn Restoration>> {
+        let (path, run, backup) = (self.path.clone(), run.to_owned(), backup.to_owned());
+        blocking::run(move || {
+            Ok(Box::new(whole::FileRestoration::make(&path, &run, &backup)?) as Box<dyn Restoration>)
         })
         .await
     }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::ddl::{SqliteRules, quote};
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
-use super::{exchange, journal, leftovers, live, orphans, write};
+use super::{exchange, journal, leftovers, live, orphans, whole, write};
 use crate::engine::blocking;
 use crate::engine::capability::{
     Fate, Intent, Journal, Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging,
@@ -283,6 +283,11 @@ impl Staging for FileStaging {
     }
 
     async fn change(&self) -> Result<Change> {
+        if self.plan.restores && self.place.live {
+            let (staged, target, run) =
+                (self.place.staged.clone(), self.place.target.clone(), self.run.clone());
+            return self.run(move |_| whole::change(&staged, &target, &run)).await;
+        }
         let kept = exchange::kept_file(&self.place.target, &self.run).display().to_string();
         let staged = self.place.staged.display().to_string();
         let moved = |kind, name: &String, place: &String| Moved {
@@ -374,7 +379,7 @@ impl Layout {
 }
 
 /// A new, private, locked file.
-fn create(staged: &Path) -> Result<File> {
+pub(super) fn create(staged: &Path) -> Result<File> {
     let made = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(staged);
     let file = made.map_err(|e| file::not_made(staged, &e))?;
     rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
@@ -493,6 +498,9 @@ fn publish(place: &Place) -> Result<()> {
 /// Brings the staged tables into the live file in one transaction of SQLite. The staged file gets the mark first, for
 /// the case that its pages are copied as they are.
 fn into_live(place: &Place, plan: &Plan, change: &Change) -> Result<()> {
+    if whole::mark(change).is_some() {
+        return whole::swap(&place.target, change);
+    }
     file::open(&place.staged, Access::Write)?
         .execute_batch(&format!("CREATE TABLE {} (run TEXT)", quote(&change.mark)))
         .map_err(|e| failure(ErrorKind::Write, "cannot finish the new file", &e))?;

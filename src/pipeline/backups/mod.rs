@@ -2,7 +2,8 @@
 //!
 //! What others build on: [`make::make`] makes one of an open database; [`Shelf::of`] lists a folder (the newest first,
 //! [`Shelf::of_database`] those of one database); [`verify::verify`] proves one before it is used; [`verify::unpack`]
-//! gives a verified native backup as a file that its engine reads, which is gone again when the value is dropped.
+//! gives a verified backup as a file that its engine reads, which is gone again when the value is dropped;
+//! [`verify::prove`] compares what was restored from it.
 
 mod content;
 pub mod folder;
@@ -18,7 +19,7 @@ pub use make::{Made, Order, make};
 pub use names::made_at;
 pub use retention::Keep;
 pub use shelf::{Backup, Faulty, Shelf};
-pub use verify::{Unpacked, unpack, verify};
+pub use verify::{Unpacked, prove, unpack, verify};
 
 #[cfg(test)]
 mod tests;

@@ -78,16 +78,38 @@ pub(super) async fn read_back(
         let Some(source) = connect::open_backup(engine, file).await? else { return Ok(None) };
         source
     };
-    let content = async {
-        let schema = source.inspect().await?;
-        let snapshot = source.snapshot(1).await?;
-        let content = content::of(&schema, snapshot.as_ref(), source.rules(), observer).await;
-        snapshot.close().await;
-        content
-    };
-    let content = content.await;
+    let content = rows(source.as_ref(), observer).await;
     source.close().await;
     content.map(Some)
+}
+
+/// The rows of an open database, table by table.
+async fn rows(source: &dyn Source, observer: &Arc<dyn Observer>) -> Result<Vec<TableContent>> {
+    let schema = source.inspect().await?;
+    let snapshot = source.snapshot(1).await?;
+    let content = content::of(&schema, snapshot.as_ref(), source.rules(), observer).await;
+    snapshot.close().await;
+    content
+}
+
+/// Proves that a database which was restored from a backup is sound and holds what the manifest says, as far as that
+/// tells it: `Verify` with the first difference if not.
+pub async fn prove(restored: &dyn Source, manifest: &Manifest, observer: &Arc<dyn Observer>) -> Result<()> {
+    observer.event(&Event::Phase { phase: Phase::Verify });
+    let damage = restored.damage().await?.into_iter().next();
+    let wrong = match (damage, manifest.verified) {
+        (Some(damage), _) => Some(damage),
+        (None, Verified::Bytes) => None,
+        (None, Verified::Content) => content::difference(&manifest.tables, &rows(restored, observer).await?),
+    };
+    match wrong {
+        None => Ok(()),
+        Some(why) => Err(Error::new(ErrorKind::Verify, "what was restored is not what the backup holds")
+            .why(why)
+            .next(
+                "nothing was changed; try another backup: `techcare-db backup --list` shows what there is",
+            )),
+    }
 }
 
 /// The plain form of a backup that was verified: itself, or a private file beside it.

@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 
 pub(super) use self::data_only::named;
 pub use self::decide::decide;
+pub use self::replaced::keep_types;
 
 use self::comparison::on_both_sides;
 use self::findings::{Findings, Note};
@@ -136,6 +137,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         views: planner.views,
         findings: planner.findings.into_vec(),
         policies: Policies::default(),
+        restores: false,
     }
 }
 

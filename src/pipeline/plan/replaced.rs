@@ -8,7 +8,7 @@ use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{
     CheckPlan, ColumnPlan, FindingAction, ForeignKeyPlan, IndexPlan, KeyPlan, Plan, Scope, Severity,
-    TablePlan,
+    TablePlan, TypePlan,
 };
 use crate::model::schema::{DataType, Schema};
 
@@ -22,7 +22,7 @@ impl Planner<'_> {
                 self.replace_table(planned, there, &own);
             }
         }
-        self.keep_types(existing);
+        keep_types(&mut self.types, existing);
         self.outside_keys(tables, &own);
     }
 
@@ -223,17 +223,6 @@ impl Planner<'_> {
         }
     }
 
-    /// Types that the application has made for its columns are there already.
-    fn keep_types(&mut self, existing: &Schema) {
-        let made = |name: &str, labels: &[String]| {
-            existing.tables.iter().flat_map(|t| &t.columns).any(|c| match &c.data_type {
-                DataType::Enum { name: Some(n), labels: l } => n == name && l == labels,
-                _ => false,
-            })
-        };
-        self.types.retain(|t| !made(&t.name, &t.labels));
-    }
-
     /// Foreign keys of tables outside of the plan lead to the new table from the switch on. InnoDB compares the
     /// types of both ends.
     fn outside_keys(&mut self, tables: &[TablePlan], own: &Plan) {
@@ -271,6 +260,17 @@ impl Planner<'_> {
         let note = Note::new(codes::TARGET_MISMATCH, kind, FindingAction::Refused, text);
         self.findings.push(note.table(&planned.source).object(object));
     }
+}
+
+/// Types that the application has made for its columns are there already.
+pub fn keep_types(types: &mut Vec<TypePlan>, existing: &Schema) {
+    let made = |name: &str, labels: &[String]| {
+        existing.tables.iter().flat_map(|t| &t.columns).any(|c| match &c.data_type {
+            DataType::Enum { name: Some(n), labels: l } => n == name && l == labels,
+            _ => false,
+        })
+    };
+    types.retain(|t| !made(&t.name, &t.labels));
 }
 
 /// Checks by what they say, whatever the quotes and brackets; those of the application come first, so that the

@@ -18,6 +18,7 @@ mod named;
 mod objects;
 mod own_types;
 mod refused;
+mod restore;
 mod resume;
 pub mod rollback;
 mod rollback_killed;

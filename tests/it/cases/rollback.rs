@@ -43,7 +43,7 @@ pub fn state(db: &Db) -> String {
     everything(db)
 }
 
-fn same_content(source: &Db, target: &Db) {
+pub fn same_content(source: &Db, target: &Db) {
     let differences = content::differences(&content::read(source), &content::read(target), &Renamed::new());
     assert_eq!(differences, Vec::<String>::new());
 }

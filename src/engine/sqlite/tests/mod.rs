@@ -202,6 +202,7 @@ fn plan(schema: &Schema, scope: Scope) -> Plan {
         views: vec![],
         findings: vec![],
         policies: crate::model::policy::Policies::default(),
+        restores: false,
     }
 }
 

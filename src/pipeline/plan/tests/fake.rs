@@ -42,6 +42,7 @@ impl FakeRules {
             default_expressions: true,
             comments: true,
             on_update_now: true,
+            restores_whole: false,
             writers: 1,
         };
         Self { dialect, can, key_limit: KeyLimit::Unlimited }
@@ -77,6 +78,7 @@ impl FakeRules {
             default_expressions: false,
             comments: false,
             on_update_now: false,
+            restores_whole: false,
             writers: 1,
         };
         Self { dialect, can, key_limit: KeyLimit::Unlimited }
