@@ -27,7 +27,7 @@ use crate::model::rule::{self, TableRule};
 use crate::pipeline::copy::BatchSize;
 use crate::pipeline::execute::{self, Settings, TableLoader};
 use crate::pipeline::plan::views;
-use crate::pipeline::preflight::{self, GivesWay};
+use crate::pipeline::preflight::{self, Replaces};
 use crate::pipeline::rejects::Rejects;
 use crate::pipeline::resume::{self, GoOn};
 use crate::pipeline::runs::{Command, Record, Recorder, Runs};
@@ -118,10 +118,10 @@ impl Options {
             look_at_rows: true,
             proves: self.dump.is_none(),
             readers: self.jobs(),
-            gives_way: match (self.recorded_as, self.replace) {
-                (Command::Restore, _) => GivesWay::Restored,
-                (_, true) => GivesWay::Rows,
-                (_, false) => GivesWay::Empty,
+            replaces: match (self.recorded_as, self.replace) {
+                (Command::Restore, _) => Replaces::Restored,
+                (_, true) => Replaces::Rows,
+                (_, false) => Replaces::Empty,
             },
         }
     }

@@ -16,7 +16,7 @@ use crate::model::policy::Policies;
 use crate::model::rule::TableRule;
 use crate::model::schema::{Schema, Table};
 use crate::pipeline::plan::{PlanInput, by_hand, decide, findings, plan, views};
-use crate::pipeline::preflight::GivesWay;
+use crate::pipeline::preflight::Replaces;
 use crate::pipeline::{collisions, preflight, selection};
 use crate::techcare;
 
@@ -41,7 +41,7 @@ pub(crate) struct Wanted<'a> {
     /// Tables to be read at the same time.
     pub(crate) readers: usize,
     /// What of the target may give way.
-    pub(crate) gives_way: GivesWay,
+    pub(crate) replaces: Replaces,
 }
 
 /// Where the plan leads.
@@ -111,7 +111,7 @@ pub(crate) async fn prepare(
         };
         let mut plan = match towards {
             Towards::Open(target) => {
-                preflight::plan_into(target, &input, snapshot.as_ref(), wanted.gives_way).await?
+                preflight::plan_into(target, &input, snapshot.as_ref(), wanted.replaces).await?
             }
             Towards::Assumed(_) => plan(&input),
         };

@@ -97,7 +97,7 @@ impl Work<'_> {
         claim.release().await;
         let goes_on = done?;
         if goes_on && backup.manifest.method == Method::Portable {
-            self.from_archive(&backup, &mut report).await?;
+            self.take_archive(&backup, &mut report).await?;
         }
         Ok(report)
     }
@@ -108,9 +108,9 @@ impl Work<'_> {
             Which::File(file) => Ok(backup::named(file, folder)),
             Which::Latest => {
                 let database = backup::identity(&self.options.endpoint, self.target.facts());
-                let shelf = backup::list(folder)?;
+                let there = backup::list(folder)?;
                 let latest =
-                    shelf.of_database(&database.id).find(|b| b.manifest.purpose != Purpose::Rollback);
+                    there.of_database(&database.id).find(|b| b.manifest.purpose != Purpose::Rollback);
                 latest.map(|backup| backup.path.clone()).ok_or_else(|| {
                     let what =
                         format!("there is no backup of {} in {}", self.options.endpoint, folder.display());
@@ -137,6 +137,13 @@ impl Work<'_> {
                 Method::Native => format!("restore it into {} and migrate from there", manifest.engine),
             };
             return refused(format!("it is of {}", manifest.product), next);
+        }
+        if manifest.method == Method::Native && !self.target.rules().capabilities().restores_whole {
+            let what = format!("rollback does not restore what {} wrote", manifest.program);
+            return Err(Error::new(ErrorKind::Refused, what).next(
+                "nothing was changed: restore it by hand into a new database, as docs/backup.md says; rollback restores \
+                 backups by --method portable",
+            ));
         }
         let here = backup::identity(endpoint, self.target.facts());
         if manifest.database.id != here.id && !self.options.from_other_database {
@@ -251,7 +258,8 @@ impl Work<'_> {
 
     /// Backs up what is there; `None` where there is nothing.
     async fn save(&self, report: &RollbackReport) -> Result<Option<PathBuf>> {
-        let something = self.target.inspect().await?.tables.len() > 0 || report.tables.iter().any(|t| t.goes);
+        let something =
+            !self.target.inspect().await?.tables.is_empty() || report.tables.iter().any(|t| t.goes);
         if !self.options.save_first || !something {
             return Ok(None);
         }
@@ -288,7 +296,7 @@ impl Work<'_> {
     }
 
     /// An archive is a database that is migrated: its rows are read as those of any other.
-    async fn from_archive(&self, backup: &Backup, report: &mut RollbackReport) -> Result<()> {
+    async fn take_archive(&self, backup: &Backup, report: &mut RollbackReport) -> Result<()> {
         let unpacked = self.unpack(backup).await?;
         let path = unpacked.path().to_owned();
         let product = archive::recognise(&path)?

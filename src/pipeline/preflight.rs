@@ -29,7 +29,7 @@ pub fn different(source: (&Endpoint, &Facts), target: (&Endpoint, &Facts)) -> Re
 
 /// What of the target may give way to the plan's tables. It is kept aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GivesWay {
+pub enum Replaces {
     /// Tables without a row.
     Empty,
     /// Tables of the same names, with their rows.
@@ -45,23 +45,23 @@ pub async fn plan_into(
     target: &dyn Target,
     input: &PlanInput<'_>,
     source: &dyn Snapshot,
-    gives_way: GivesWay,
+    replaces: Replaces,
 ) -> Result<Plan> {
     let first = plan(input);
     let occupied = target.occupied(&first).await?;
-    if gives_way == GivesWay::Restored {
+    if replaces == Replaces::Restored {
         return restored(target, first, &occupied).await;
     }
     if occupied.is_empty() {
         return Ok(first);
     }
-    let with_rows = gives_way == GivesWay::Rows;
+    let with_rows = replaces == Replaces::Rows;
     let there = target.inspect().await?;
     let kept = history::kept(&first, &occupied);
     let mut wanted = input.source.clone();
     wanted.tables.retain(|t| !kept.contains(&t.name));
-    let replaces = input.scope != Scope::DataOnly && occupied.iter().any(|o| o.empty || with_rows);
-    let existing = if replaces { Some(&there) } else { input.existing };
+    let any = input.scope != Scope::DataOnly && occupied.iter().any(|o| o.empty || with_rows);
+    let existing = if any { Some(&there) } else { input.existing };
     let mut made = plan(&PlanInput { source: &wanted, existing, ..*input });
     let occupied = target.occupied(&made).await?;
     if with_rows && input.scope != Scope::DataOnly {

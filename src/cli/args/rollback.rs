@@ -19,6 +19,7 @@ Nothing is dropped; the answer says where it is and how to drop it.";
 
 /// `rollback`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches")]
 pub struct RollbackArgs {
     /// The database that it is about.
     #[command(flatten)]

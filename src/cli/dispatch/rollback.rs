@@ -55,7 +55,7 @@ impl Context<'_> {
             },
             consent: self.consent(),
         };
-        rollback::run(&options).await
+        rollback::run(&options, &self.cancel).await
     }
 
     async fn restore(
@@ -79,6 +79,7 @@ impl Context<'_> {
             history: config.in_app_dir(keep::HISTORY),
             rejects: config.in_app_dir(keep::REJECTS),
         };
-        restore::run(&options, &(self.progress.clone() as _), &self.cancel).await
+        // It holds a whole migration where the backup is an archive, too much for the stack of every command.
+        Box::pin(restore::run(&options, &(self.progress.clone() as _), &self.cancel)).await
     }
 }

@@ -18,7 +18,7 @@ use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::Observer;
 use crate::model::plan::{Plan, Scope, Severity, TablePlan};
 use crate::model::report::DatabaseReport;
-use crate::pipeline::preflight::{self, GivesWay};
+use crate::pipeline::preflight::{self, Replaces};
 
 /// Where a migration would lead.
 #[derive(Debug, Clone)]
@@ -166,7 +166,7 @@ async fn plan(
         look_at_rows: !options.quick,
         proves: true,
         readers: default_jobs(),
-        gives_way: if options.replace { GivesWay::Rows } else { GivesWay::Empty },
+        replaces: if options.replace { Replaces::Rows } else { Replaces::Empty },
     };
     let Prepared { plan, snapshot } = prepare(wanted, source, towards, observer, cancel).await?;
     snapshot.close().await;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{Intent, Journal, Matching, Orphans, ReadRequest, Source, Unfinished};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::change::Change;
-use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::error::{Error, Result};
 use crate::model::plan::{ForeignKeyPlan, IndexPlan, Plan, TablePlan};
 use crate::model::view::ViewPlan;
 
@@ -49,13 +49,9 @@ pub trait Target: Source {
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>>;
 
     /// Builds the database of a native backup where nobody sees it, in a place named after the run. `backup` is plain, and
-    /// whoever calls has verified it. `Refused` with what to do instead where this server gives no way to do it.
+    /// whoever calls has verified it. Only asked of engines with [`super::Capabilities::restores_whole`].
     async fn restore(&self, _run: &str, backup: &Path) -> Result<Box<dyn Restoration>> {
-        Err(Error::new(ErrorKind::Refused, format!("techcare-db cannot restore {} by itself", backup.display()))
-            .next(
-                "nothing was changed: restore it by hand into a new database, as docs/backup.md says; a backup by \
-                 --method portable is restored by rollback",
-            ))
+        Err(Error::internal(format!("nothing here restores {}", backup.display())))
     }
 
     /// Whether the switch of a change has happened. Holds until [`Target::settle`].

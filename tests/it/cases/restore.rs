@@ -2,9 +2,10 @@
 //! damaged or of another database is refused before anything is touched. The judge asks the database itself.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::rollback::{Home, ours, state};
-use crate::support::binary::Ran;
+use crate::support::binary::{self, Ran, Running};
 use crate::support::content;
 use crate::support::database::{Db, Engine};
 use crate::techcare::seeded;
@@ -242,4 +243,72 @@ fn a90_an_archive_of_a_server_is_put_back_and_taken_back() {
         assert_eq!(back.code, 0, "{engine:?}: {back}");
         assert!(state(&db) == used, "{engine:?}");
     }
+}
+
+/// A dump is refused before anybody is asked or anything is saved, with the way to restore it.
+#[test]
+fn a90_a_dump_of_a_server_is_restored_by_hand() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let (home, db) = (Home::new(), Db::fresh(engine));
+        db.execute("CREATE TABLE notes (id INTEGER NOT NULL PRIMARY KEY); INSERT INTO notes VALUES (1)");
+        let backup = home.backup(&db, &[]);
+        db.execute("INSERT INTO notes VALUES (2)");
+        for more in ["--yes", "--dry-run"] {
+            let ran = home.restore(&db, &backup, &[more]);
+            assert_eq!(ran.code, 4, "{engine:?}: {ran}");
+            assert!(ran.stderr.contains("by hand"), "{ran}");
+        }
+        assert_eq!(db.value("SELECT count(*) FROM notes").as_deref(), Some("2"));
+        assert_eq!(home.backups().len(), 1);
+    }
+}
+
+/// Killed at any moment, the file is the old database or the restored one, and the same command again ends it.
+#[test]
+fn a90_a_restore_that_is_killed_is_ended_by_the_next() {
+    for (journal, number) in [("delete", 6), ("wal", 6)] {
+        let (home, db, exactly) = (Home::new(), own(journal), |db: &Db| exactly(db, "native"));
+        let before = exactly(&db);
+        let backup = home.backup(&db, &[]);
+        use_it(&db);
+        let used = exactly(&db);
+        let mut took = Duration::from_millis(400);
+        for kill in 0..number {
+            let mut command = binary::command(home.0.path());
+            command
+                .args(["--yes", "rollback", "--database", &db.url, "--no-backup", "--backup"])
+                .arg(&backup);
+            let begun = Instant::now();
+            let running = Running::start(command);
+            // From shortly before its end to shortly after, where the switch is.
+            std::thread::sleep(took.mul_f64(0.4 + 0.7 * f64::from(kill) / f64::from(number)));
+            running.signal("KILL");
+            let ran = running.end();
+            if ran.code == 0 {
+                took = begun.elapsed();
+            }
+            let now = exactly_unmarked(&db);
+            assert!(now == used || now == before, "{journal}: mixed after kill {kill}");
+
+            let again = home.restore(&db, &backup, &["--yes", "--no-backup"]);
+            assert_eq!(again.code, 0, "{journal}: {again}");
+            assert!(exactly(&db) == before, "{journal}: {again}");
+            let left: Vec<String> = ours(&db).into_iter().filter(|name| !name.contains(".kept-")).collect();
+            assert_eq!(left, Vec::<String>::new(), "{journal}, kill {kill}");
+            for kept in ours(&db) {
+                std::fs::remove_file(db.path().with_file_name(kept)).unwrap();
+            }
+            use_it(&db);
+        }
+    }
+}
+
+/// The same, without the table that tells the next run of the switch.
+fn exactly_unmarked(db: &Db) -> String {
+    let copy = Db::fresh(Engine::Sqlite);
+    db.sqlite().execute("VACUUM INTO ?1", [copy.path().to_str().unwrap()]).unwrap();
+    for mark in copy.query("SELECT name FROM sqlite_schema WHERE name LIKE 'techcare\\_db\\_%' ESCAPE '\\'") {
+        copy.execute(&format!("DROP TABLE {}", mark[0].as_deref().unwrap()));
+    }
+    exactly(&copy, "native")
 }
