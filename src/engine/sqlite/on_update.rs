@@ -50,20 +50,20 @@ fn assignment(column: &ColumnPlan) -> String {
     format!("{name} = CASE WHEN OLD.{name} IS NEW.{name} THEN {now} ELSE {name} END")
 }
 
-/// The condition that finds the row again that was changed.
+/// The condition that finds the row again that was changed. A table whose columns have taken every name of the rowid and
+/// that has no key knows its rows by nothing but their values.
 fn this_row(table: &TablePlan) -> String {
     let taken = |name: &str| table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
     let rowid = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !taken(name));
-    match (rowid.filter(|_| !table.without_rowid), &table.primary_key) {
-        (None, Some(key)) => {
-            let same = key.columns.iter().map(|c| format!("{0} = NEW.{0}", quote(c)));
-            same.collect::<Vec<_>>().join(" AND ")
-        }
-        (rowid, _) => {
-            let rowid = rowid.unwrap_or("rowid");
-            format!("{rowid} = NEW.{rowid}")
-        }
+    if let Some(rowid) = rowid.filter(|_| !table.without_rowid) {
+        return format!("{rowid} = NEW.{rowid}");
     }
+    let (names, same): (Vec<&str>, _) = match &table.primary_key {
+        Some(key) => (key.columns.iter().map(String::as_str).collect(), "="),
+        None => (table.columns.iter().map(|c| c.name.as_str()).collect(), "IS"),
+    };
+    let same = names.into_iter().map(|name| format!("{0} {same} NEW.{0}", quote(name)));
+    same.collect::<Vec<_>>().join(" AND ")
 }
 
 /// Columns that a trigger of ours sets; `None` for every other trigger.
@@ -102,5 +102,13 @@ mod tests {
         assert!(trigger(&table, "t").unwrap().1.contains("WHERE \"RowId\" = NEW.\"RowId\";"));
         table.columns.remove(0);
         assert!(trigger(&table, "t").is_none());
+
+        let mut table = self::table();
+        for name in ["rowid", "_rowid_", "oid"] {
+            table.columns.push(sample::column(name, "INTEGER", DataType::INT64));
+        }
+        let sql = trigger(&table, "t").unwrap().1;
+        assert!(sql.contains("WHERE \"n\" IS NEW.\"n\" AND "), "{sql}");
+        assert!(sql.contains(" AND \"oid\" IS NEW.\"oid\";"), "{sql}");
     }
 }
