@@ -8,9 +8,15 @@ use super::place::qualified;
 use super::types::{Rules, literal, quote};
 use super::{ddl, fault};
 use crate::model::change::{Again, Aside, Change, Moved};
-use crate::model::error::{ErrorKind, Result};
+use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{ForeignKeyPlan, Plan};
 use crate::model::schema::{Action, Deferrable};
+
+/// What stands before the name of a foreign key while it is led elsewhere.
+const PASSING: &str = "techcare_db_";
+
+/// Longest name of a foreign key, in characters.
+const MAX_NAME: usize = 64;
 
 /// What keeps a table from giving way. A table with triggers cannot be moved to another database, and a foreign key of
 /// another database is not ours to change. Views and rights name their tables and so mean the new one.
@@ -195,7 +201,15 @@ pub async fn mend_keys(
         let from = Aside { place: database.to_owned(), name: key.table.clone() };
         let (Some(old), None) = (kept_at(&key.to), kept_at(&from)) else { continue };
         let new = ForeignKeyPlan { references: old.name.clone(), ..key.plan.clone() };
-        replace_key(connection, &key, &add(rules, &key.table, &new)).await?;
+        lead(connection, rules, &key, &new).await?;
+    }
+    for key in keys_of(connection, database).await? {
+        if let Some(name) = key.name().strip_prefix(PASSING)
+            && kept_at(&Aside { place: database.to_owned(), name: key.table.clone() }).is_none()
+        {
+            let own = ForeignKeyPlan { name: Some(name.to_owned()), ..key.plan.clone() };
+            replace_key(connection, rules, &key, &own, &own).await?;
+        }
     }
     for place in change.places() {
         for key in keys_of(connection, place).await? {
@@ -229,16 +243,45 @@ pub async fn mend_keys(
     Ok(())
 }
 
-async fn replace_key(connection: &mut MySqlConnection, key: &Key, add: &str) -> Result<()> {
-    let (table, name) = (quote(&key.table), quote(key.name()));
-    // Two statements: not every version takes a name that the same statement drops.
-    for sql in [&format!("ALTER TABLE {table} DROP FOREIGN KEY {name}"), &add.to_owned()] {
-        run(connection, sql).await.map_err(|e| {
-            let what = format!(
-                "the tables are in place, but foreign key {name} of table {table} does not lead to them"
-            );
-            fault::writing(&what, &e).with_kind(ErrorKind::Write).next(format!("run yourself: {add}"))
-        })?;
+/// Leads a foreign key elsewhere. No statement takes a name that it drops itself, and between two of them the key would
+/// be lost with whoever is killed there: so it passes through another name, which tells its own.
+async fn lead(
+    connection: &mut MySqlConnection,
+    rules: &Rules,
+    key: &Key,
+    new: &ForeignKeyPlan,
+) -> Result<()> {
+    let passing = format!("{PASSING}{}", key.name());
+    if passing.chars().count() <= MAX_NAME {
+        let through = ForeignKeyPlan { name: Some(passing), ..new.clone() };
+        return replace_key(connection, rules, key, &through, new).await;
+    }
+    let table = quote(&key.table);
+    for sql in
+        [format!("ALTER TABLE {table} DROP FOREIGN KEY {}", quote(key.name())), add(rules, &key.table, new)]
+    {
+        run(connection, &sql).await.map_err(|e| not_led(key, &add(rules, &key.table, new), &e))?;
     }
     Ok(())
+}
+
+/// Puts a foreign key of another name in the place of one, in one statement; `wanted` is what it becomes in the end.
+async fn replace_key(
+    connection: &mut MySqlConnection,
+    rules: &Rules,
+    key: &Key,
+    with: &ForeignKeyPlan,
+    wanted: &ForeignKeyPlan,
+) -> Result<()> {
+    let (table, name) = (quote(&key.table), quote(key.name()));
+    let made = ddl::foreign_key(rules, with, &quote(&with.references));
+    let sql = format!("ALTER TABLE {table} DROP FOREIGN KEY {name}, ADD {made}");
+    run(connection, &sql).await.map_err(|e| not_led(key, &add(rules, &key.table, wanted), &e))
+}
+
+fn not_led(key: &Key, add: &str, why: &sqlx::Error) -> Error {
+    let (table, name) = (quote(&key.table), quote(key.name()));
+    let what =
+        format!("the tables are in place, but foreign key {name} of table {table} does not lead to them");
+    fault::writing(&what, why).with_kind(ErrorKind::Write).next(format!("run yourself: {add}"))
 }
