@@ -201,12 +201,7 @@ fn servers_are_backed_up_by_their_own_programs() {
 
 /// Documents of `backup` against their published schema.
 fn fits_the_schema(ran: &Ran) -> serde_json::Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/backup-1.json");
-    let schema = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    let document = ran.json();
-    let deviations = super::support::json_schema::deviations(&schema, &document);
-    assert!(deviations.is_empty(), "{deviations:#?}\n{ran}");
-    document
+    super::support::json_schema::fits("backup", ran)
 }
 
 #[test]

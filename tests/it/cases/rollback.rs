@@ -9,6 +9,7 @@ use super::appmade::{everything, made_by_the_application};
 use crate::support::binary::{self, Ran, Running};
 use crate::support::content::{self, Renamed};
 use crate::support::database::{Db, Engine};
+use crate::support::json_schema;
 use crate::techcare::seeded;
 
 /// An application folder, in which the history is.
@@ -30,8 +31,11 @@ impl Home {
         self.run(&[&args[..], more].concat())
     }
 
+    /// Its document fits the published schema, whatever became of the run.
     pub fn rollback(&self, target: &Db, more: &[&str]) -> Ran {
-        self.run(&[&["rollback", "--database", &target.url][..], more].concat())
+        let ran = self.run(&[&["rollback", "--database", &target.url][..], more].concat());
+        json_schema::fits("rollback", &ran);
+        ran
     }
 }
 

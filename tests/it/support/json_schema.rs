@@ -1,6 +1,21 @@
 //! As much of JSON Schema as the published schemas use: a document against it, every deviation with its place.
 
+use std::path::Path;
+
 use serde_json::Value;
+
+use super::binary::Ran;
+
+/// The document of a run, which has to be as the published schema of that command says.
+pub fn fits(command: &str, ran: &Ran) -> Value {
+    let file = format!("docs/schema/{command}-1.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let document = ran.json();
+    let deviations = deviations(&schema, &document);
+    assert!(deviations.is_empty(), "{deviations:#?}\n{ran}");
+    document
+}
 
 /// Deviations of a document; panics at a keyword that is not known here, so that none is passed over.
 pub fn deviations(schema: &Value, document: &Value) -> Vec<String> {
