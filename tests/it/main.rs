@@ -13,6 +13,7 @@ mod engine_mysql;
 mod engine_postgres;
 mod faults;
 mod finding_pages;
+mod fixtures;
 mod killed;
 mod lost;
 mod misfits;
