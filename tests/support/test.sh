@@ -4,6 +4,8 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 log=$(mktemp "${TMPDIR:-/tmp}/techcare-db-test.XXXXXX")
 trap 'rm -f "$log"' EXIT
+# Tests mostly wait for servers and for the program that they run: one a core would leave half of the machine idle.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2))}
 
 "${CARGO:-cargo}" test --workspace --locked --no-fail-fast "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
