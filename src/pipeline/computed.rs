@@ -78,11 +78,9 @@ impl Computed<'_> {
     async fn sums(&self, table: &TablePlan) -> Result<(Sums, Sums)> {
         let (source, target) = self.requests(table);
         let (mut here, mut there) = (Sums::default(), Sums::default());
-        let (of_source, of_target) = tokio::join!(
-            each_row(&source, |to| self.snapshot.read(&source, to), |place, _, _| here.add(place)),
-            each_row(&target, |to| self.staging.read(&target, to), |place, _, _| there.add(place)),
-        );
-        of_source.and(of_target)?;
+        // One after the other: an expression may make long values of short ones, and those of both would be in memory.
+        each_row(&source, |to| self.snapshot.read(&source, to), |place, _, _| here.add(place)).await?;
+        each_row(&target, |to| self.staging.read(&target, to), |place, _, _| there.add(place)).await?;
         Ok((here, there))
     }
 
@@ -95,20 +93,11 @@ impl Computed<'_> {
                 entries.push(Entry { key: place.key, row: place.row, text: text.map(Into::into) });
             }
         };
-        let (of_source, of_target) = tokio::join!(
-            each_row(
-                &source,
-                |to| self.snapshot.read(&source, to),
-                |place, batch, at| { note(&mut here, place, batch.key_of(at)) }
-            ),
-            // The names in a message are those of the source.
-            each_row(
-                &target,
-                |to| self.staging.read(&target, to),
-                |place, _, _| { note(&mut there, place, None) }
-            ),
-        );
-        of_source.and(of_target)?;
+        let in_source = |place, batch: &Batch, at| note(&mut here, place, batch.key_of(at));
+        each_row(&source, |to| self.snapshot.read(&source, to), in_source).await?;
+        // The names in a message are those of the source.
+        let in_target = |place, _: &Batch, _| note(&mut there, place, None);
+        each_row(&target, |to| self.staging.read(&target, to), in_target).await?;
         let mut differences = Differences::default();
         differences.add(here, there);
         Ok(differences)

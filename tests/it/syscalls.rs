@@ -22,13 +22,18 @@ fn drawn(points: &[Point], chance: &mut Chance) -> Vec<(Point, Fault)> {
     assert!(points.len() > 10, "so few system calls were seen: {points:?}");
     if is_nightly() {
         let all = |point: &Point| [Fault::Kill, Fault::Io, Fault::Full].map(|fault| (point.clone(), fault));
-        return points.iter().flat_map(all).collect();
+        let possible = |(point, fault): &(Point, Fault)| *fault == Fault::Kill || point.can_fail();
+        return points.iter().flat_map(all).filter(possible).collect();
     }
     let faults = [Fault::Kill, Fault::Io, Fault::Kill, Fault::Full].into_iter().cycle();
     let mut left = points.to_vec();
     let take = |fault| {
         let at = usize::try_from(chance.below(left.len() as u64)).unwrap();
-        (!left.is_empty()).then(|| (left.swap_remove(at), fault))
+        (!left.is_empty()).then(|| {
+            let point = left.swap_remove(at);
+            let fault = if point.can_fail() { fault } else { Fault::Kill };
+            (point, fault)
+        })
     };
     faults.map_while(take).take(POINTS).collect()
 }

@@ -40,6 +40,14 @@ pub struct Point {
     number: u32,
 }
 
+impl Point {
+    /// Whether an error can come of it. The runtime wakes its threads by `write` to what is no file; that never fails, and
+    /// a thread that was not woken sleeps for ever.
+    pub fn can_fail(&self) -> bool {
+        self.call != "write"
+    }
+}
+
 /// Whether programs can be traced here.
 pub fn at_hand() -> bool {
     static CAN: OnceLock<bool> = OnceLock::new();
@@ -61,9 +69,12 @@ pub fn run(folder: &Path, fault: Option<(&Point, Fault)>, args: &[&str]) -> Ran 
 }
 
 fn traced(folder: &Path, fault: Option<(&Point, Fault)>, log: &Path, args: &[&str]) -> Ran {
-    let mut strace = Command::new("strace");
+    let mut strace = Command::new("timeout");
     binary::clean(&mut strace, folder);
-    strace.args(["-f", "-qq", "-y", "-s", "0", "-o"]).arg(log).args(["-e", &format!("trace={CALLS}")]);
+    strace
+        .args(["120", "strace", "-f", "-qq", "-y", "-s", "0", "-o"])
+        .arg(log)
+        .args(["-e", &format!("trace={CALLS}")]);
     if let Some((point, fault)) = fault {
         let inject = format!("inject={}:{}:when={}", point.call, fault.words(), point.number);
         strace.args(["-e", &inject]);
