@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::engine::capability::{ReadColumn, ReadRequest, Snapshot, Source};
-use crate::engine::stream;
 use crate::model::batch::Cell;
 use crate::model::error::Result;
 use crate::model::schema::{Schema, Table};
+use crate::pipeline::copy;
 use crate::pipeline::history::HISTORIES;
 
 /// What one tool has recorded.
@@ -45,16 +45,15 @@ async fn texts(snapshot: &dyn Snapshot, table: &Table, column: &str) -> Result<V
     let Some(column) = table.column(column) else { return Ok(Vec::new()) };
     let columns = vec![ReadColumn::of(column, column.data_type.clone())];
     let request = ReadRequest::all(&table.name, columns);
-    let (sender, receiver) = stream::channel(request.shape());
     let mut texts = Vec::new();
-    let collect = receiver.drain(|batch| {
+    let read = |to| snapshot.read(&request, to);
+    copy::each_batch(&request, read, |batch| {
         for row in batch.iter() {
             if let [Cell::Text(span)] = row {
                 texts.push(batch.text(*span).to_owned());
             }
         }
-        Ok(())
-    });
-    let (read, collected) = tokio::join!(snapshot.read(&request, sender), collect);
-    read.and(collected).map(|()| texts)
+    })
+    .await?;
+    Ok(texts)
 }

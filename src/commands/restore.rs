@@ -14,6 +14,7 @@ use super::rollback::{RollbackReport, Step, TableLine, new_run, outcome};
 use super::{backup, database_report, identity};
 use crate::engine::capability::{Restoration, Target};
 use crate::engine::{archive, connect};
+use crate::model::change::Change;
 use crate::model::endpoint::{Endpoint, Location};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
@@ -230,7 +231,7 @@ impl Work<'_> {
         run: &str,
         restoration: &dyn Restoration,
         database: &DatabaseReport,
-    ) -> Result<crate::model::change::Change> {
+    ) -> Result<Change> {
         let restored = restoration.source().await?;
         let proved = backups::prove(restored.as_ref(), &backup.manifest, self.observer).await;
         restored.close().await;

@@ -8,7 +8,7 @@ use super::compare::differences::{Differences, Entry};
 use super::copy::{self, BatchSize, Side};
 use super::rejects::Rejects;
 use crate::engine::capability::{ReadRequest, Snapshot, Staging};
-use crate::engine::stream::{self, BatchSender};
+use crate::engine::stream::BatchSender;
 use crate::model::batch::Batch;
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
@@ -122,17 +122,13 @@ async fn each_row<F>(
 where
     F: Future<Output = Result<()>>,
 {
-    let shape = request.shape();
-    let mut scratch = Vec::new();
-    let (sender, receiver) = stream::channel(shape.clone());
-    let drained = receiver.drain(|batch| {
+    let (shape, mut scratch) = (request.shape(), Vec::new());
+    copy::each_batch(request, read, |batch| {
         for (at, cells) in batch.iter().enumerate() {
             show(place(batch, cells, &shape.key, &mut scratch), batch, at);
         }
-        Ok(())
-    });
-    let (read, drained) = tokio::join!(read(sender), drained);
-    read.and(drained)
+    })
+    .await
 }
 
 fn refusal(table: &TablePlan, column: &ColumnPlan, differences: &Differences) -> Error {

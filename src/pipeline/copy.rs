@@ -174,19 +174,31 @@ impl Counter {
     }
 }
 
+/// Shows every batch that a read sends.
+pub async fn each_batch<F>(
+    request: &ReadRequest,
+    read: impl FnOnce(BatchSender) -> F,
+    mut show: impl FnMut(&Batch),
+) -> Result<()>
+where
+    F: Future<Output = Result<()>>,
+{
+    let (sender, receiver) = stream::channel(request.shape());
+    let drained = receiver.drain(|batch| {
+        show(batch);
+        Ok(())
+    });
+    let (read, drained) = tokio::join!(read(sender), drained);
+    read.and(drained)
+}
+
 /// Count and digest of what a read sends.
 pub async fn digest<F>(request: &ReadRequest, read: impl FnOnce(BatchSender) -> F) -> Result<Digest>
 where
     F: Future<Output = Result<()>>,
 {
-    let (sender, receiver) = stream::channel(request.shape());
     let (mut digest, mut scratch) = (Digest::default(), Vec::new());
-    let drained = receiver.drain(|batch| {
-        digest.add_batch(batch, &mut scratch);
-        Ok(())
-    });
-    let (read, drained) = tokio::join!(read(sender), drained);
-    read.and(drained)?;
+    each_batch(request, read, |batch| digest.add_batch(batch, &mut scratch)).await?;
     Ok(digest)
 }
 

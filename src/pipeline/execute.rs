@@ -386,9 +386,9 @@ fn interrupted() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Fake, Fault, plan};
     use tokio_util::sync::CancellationToken;
 
+    use super::super::fake::{Fake, Fault, plan};
     use super::*;
     use crate::engine::capability::Source;
     use crate::model::event::Silent;

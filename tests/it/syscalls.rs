@@ -222,14 +222,8 @@ fn an_undo_whose_system_calls_fail() {
     let ran = home.migrate(&source, &target, &["--if-exists", "replace", "--yes"]);
     assert_eq!(ran.code, 0, "{ran}");
     let new = state(&target);
-    let newest = || {
-        let list = home.rollback(&target, &["--list"]);
-        let runs = list.json()["runs"].as_array().unwrap().clone();
-        let run = runs.iter().find(|run| run["can_be_undone"] == true);
-        run.unwrap_or_else(|| panic!("{list}"))["run_id"].as_str().unwrap().to_owned()
-    };
     let folder = target.path().parent().unwrap();
-    let run = newest();
+    let run = home.newest(&target);
     let args = ["rollback", "--database", &target.url, "--yes", "--run", &run];
     let (ran, points) = strace::points(home.0.path(), folder, &args);
     assert_eq!(ran.code, 0, "{ran}");
@@ -238,7 +232,7 @@ fn an_undo_whose_system_calls_fail() {
     for (point, fault) in &drawn {
         let before = state(&target);
         let after = if before == old { &new } else { &old };
-        let run = newest();
+        let run = home.newest(&target);
         let args = ["rollback", "--database", &target.url, "--yes", "--run", &run];
         let ran = strace::run(home.0.path(), Some((point, *fault)), &args);
         let place = format!("TECHCARE_DB_TEST_SEED={seed}, {point:?}, {fault:?}\n{ran}");

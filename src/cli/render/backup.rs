@@ -9,7 +9,7 @@ use super::one_line;
 use super::table::{Column, lay_out};
 use crate::cli::terminal::{Ink, Style};
 use crate::cli::units;
-use crate::model::manifest::Purpose;
+use crate::model::manifest::{Manifest, Purpose};
 use crate::pipeline::backups::{Backup, Shelf};
 
 const COLUMNS: [Column; 6] = [
@@ -25,7 +25,6 @@ const COLUMNS: [Column; 6] = [
 pub fn list(shelf: &Shelf, folder: &Path, style: Style) -> String {
     let rows = shelf.backups.iter().map(|backup| {
         let manifest = &backup.manifest;
-        let age = (Utc::now() - backup.made()).to_std().unwrap_or_default();
         let why = match manifest.purpose {
             Purpose::Asked => "",
             Purpose::Migration => ", before a migration",
@@ -34,9 +33,9 @@ pub fn list(shelf: &Shelf, folder: &Path, style: Style) -> String {
         vec![
             backup.name.clone(),
             backup.made().with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
-            units::duration(age),
+            age(backup),
             units::bytes(manifest.bytes),
-            if manifest.tables.is_empty() { "-".to_owned() } else { units::count(manifest.rows()) },
+            rows(manifest),
             format!("{}{why}", manifest.database.location),
         ]
     });
@@ -50,6 +49,16 @@ pub fn list(shelf: &Shelf, folder: &Path, style: Style) -> String {
         let _ = writeln!(out, "{} {path}: {}", style.paint(Ink::Warning, "look:"), one_line(&faulty.why));
     }
     out
+}
+
+/// How long ago it was made.
+pub(super) fn age(backup: &Backup) -> String {
+    units::duration((Utc::now() - backup.made()).to_std().unwrap_or_default())
+}
+
+/// Its rows, if its manifest tells them.
+pub(super) fn rows(manifest: &Manifest) -> String {
+    if manifest.tables.is_empty() { "-".to_owned() } else { units::count(manifest.rows()) }
 }
 
 /// `--verify`.

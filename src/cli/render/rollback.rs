@@ -3,10 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono::Utc;
-
 use super::table::{Column, lay_out};
-use super::{findings, one_line};
+use super::{backup, findings, one_line};
 use crate::cli::terminal::{Ink, Style};
 use crate::cli::units;
 use crate::commands::rollback::{RollbackReport, RunLine, Step, TableLine};
@@ -111,14 +109,13 @@ fn backups(backups: &[Backup], style: Style) -> String {
     if backups.is_empty() {
         return "no backup of this database is in the folder\n".into();
     }
-    let rows = backups.iter().map(|backup| {
-        let manifest = &backup.manifest;
-        let age = (Utc::now() - backup.made()).to_std().unwrap_or_default();
+    let rows = backups.iter().map(|made| {
+        let manifest = &made.manifest;
         vec![
-            one_line(&backup.path.display().to_string()),
-            units::duration(age),
+            one_line(&made.path.display().to_string()),
+            backup::age(made),
             units::bytes(manifest.bytes),
-            if manifest.tables.is_empty() { "-".to_owned() } else { units::count(manifest.rows()) },
+            backup::rows(manifest),
             manifest.method.as_str().to_owned(),
         ]
     });

@@ -12,15 +12,8 @@ pub fn check(database: &str, more: &[&str]) -> Ran {
     let mut args = vec!["--format", "json", "check", "--database", database];
     args.extend_from_slice(more);
     let ran = binary::run(&args);
-    let deviations = json_schema::deviations(&schema(), &ran.json());
-    assert!(deviations.is_empty(), "{deviations:#?}\n{ran}");
+    json_schema::fits("check", &ran);
     ran
-}
-
-/// The published schema of the document.
-fn schema() -> Value {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/check-1.json");
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 /// Codes of the findings, sorted.
@@ -161,12 +154,12 @@ fn check_says_that_a_target_is_not_empty() {
 fn the_schema_of_the_document_can_be_broken() {
     let mut document =
         serde_json::json!({ "version": 1, "command": "check", "status": "done", "exit_code": 0 });
-    assert_eq!(json_schema::deviations(&schema(), &document), Vec::<String>::new());
+    assert_eq!(json_schema::deviations(&json_schema::published("check"), &document), Vec::<String>::new());
     document["status"] = "fine".into();
     document["database"] = serde_json::json!({ "whole": 1 });
     document["surprise"] = Value::Null;
     document.as_object_mut().unwrap().remove("version");
-    let deviations = json_schema::deviations(&schema(), &document);
+    let deviations = json_schema::deviations(&json_schema::published("check"), &document);
     for place in [
         "$ has no version",
         "$.status is",

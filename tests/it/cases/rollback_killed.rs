@@ -41,19 +41,13 @@ fn killed(engine: Engine, whole: bool) {
     let ran = home.migrate(&source, &target, &["--if-exists", "replace", "--yes"]);
     assert_eq!(ran.code, 0, "{ran}");
     let new = state(&target);
-    let newest = || {
-        let list = home.rollback(&target, &["--list"]);
-        let runs = list.json()["runs"].as_array().unwrap().clone();
-        let run = runs.iter().find(|run| run["can_be_undone"] == true);
-        run.unwrap_or_else(|| panic!("{list}"))["run_id"].as_str().unwrap().to_owned()
-    };
     let begun = Instant::now();
-    assert_eq!(home.rollback(&target, &["--yes", "--run", &newest()]).code, 0);
+    assert_eq!(home.rollback(&target, &["--yes", "--run", &home.newest(&target)]).code, 0);
     let span = u64::try_from(begun.elapsed().as_micros()).unwrap();
     let (mut before, mut after, mut completed) = (0, 0, 0);
     for kill in 0..if is_nightly() { KILLS.1 } else { KILLS.0 } {
         let (from, to) = if kill % 2 == 0 { (&old, &new) } else { (&new, &old) };
-        let run = newest();
+        let run = home.newest(&target);
         let mut command = binary::command(home.0.path());
         command.args(["rollback", "--database", &target.url, "--yes", "--run", &run]);
         let running = Running::start(command);

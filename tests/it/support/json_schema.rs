@@ -6,13 +6,17 @@ use serde_json::Value;
 
 use super::binary::Ran;
 
-/// The document of a run, which has to be as the published schema of that command says.
-pub fn fits(command: &str, ran: &Ran) -> Value {
+/// The published schema of a command's document.
+pub fn published(command: &str) -> Value {
     let file = format!("docs/schema/{command}-1.json");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// The document of a run, which has to be as the published schema of that command says.
+pub fn fits(command: &str, ran: &Ran) -> Value {
     let document = ran.json();
-    let deviations = deviations(&schema, &document);
+    let deviations = deviations(&published(command), &document);
     assert!(deviations.is_empty(), "{deviations:#?}\n{ran}");
     document
 }
