@@ -57,7 +57,11 @@ fn cut(engine: Engine) {
             proxy.fail_after(way, byte, fault, false);
             format!("byte {byte} {way:?}")
         };
-        let ran = binary::migrate(&source.url, &by_way_of(&proxy, &target), &["--retry-for", "10"]);
+        let ran = binary::migrate(
+            &source.url,
+            &by_way_of(&proxy, &target),
+            &["--retry-for", "10", "--progress", "never"],
+        );
         let place =
             format!("TECHCARE_DB_TEST_SEED={seed}, {engine:?}, fault {number}: {fault:?} at {where_}\n{ran}");
         assert!(proxy.has_failed(), "{place}");
@@ -133,14 +137,7 @@ fn unlock(engine: Engine, target: &Db) {
         return;
     }
     let claim = format!("techcare_db_target_{:016x}", xxh3_64(target.name().as_bytes()));
-    let of_target = "SELECT table_schema FROM information_schema.tables WHERE table_schema LIKE 'techcare\\_db\\_stage\\_%' \
-         AND table_name = 'techcare_db_marker'";
-    let staged = target.query(of_target).into_iter().flatten().flatten();
-    let is_its = |stage: &String| {
-        let of = target.value(&format!("SELECT target FROM {stage}.techcare_db_marker"));
-        of.as_deref() == Some(target.name())
-    };
-    for lock in staged.filter(is_its).chain([claim]) {
+    for lock in target.marked("techcare_db_stage_").into_iter().chain([claim]) {
         if let Some(session) = target.value(&format!("SELECT IS_USED_LOCK('{lock}')")) {
             target.execute(&format!("KILL {session}"));
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::support::binary::{self, Ran, Running};
 use super::support::database::{Db, Engine};
+use super::support::private::Private;
 use super::support::proxy::{Fault, Proxy, Way};
 
 /// What a server may be silent for with `connect_timeout=1`, and what it takes to end afterwards.
@@ -15,8 +16,8 @@ const SOON: Duration = Duration::from_secs(30);
 /// Rows of some megabytes in all.
 const ROWS: i64 = 4000;
 
-fn filled(engine: Engine) -> Db {
-    let db = Db::fresh(engine);
+fn filled(db: Db) -> Db {
+    let engine = db.engine;
     let text = if engine.is_mysql() { "VARCHAR(4000)" } else { "TEXT" };
     db.execute(&format!("CREATE TABLE users (id INTEGER PRIMARY KEY, body {text})"));
     let insert = match engine {
@@ -57,6 +58,15 @@ fn through(proxy: &Proxy, db: &Db) -> String {
     format!("{}?connect_timeout=1", proxy.url(&db.url))
 }
 
+/// A source, a target, and the way to it that goes silent after three MiB.
+fn stalled(engine: Engine) -> (Db, Db, Proxy, String) {
+    let (source, target) = (filled(Db::fresh(Engine::Sqlite)), Db::fresh(engine));
+    let proxy = Proxy::before(&target.url);
+    proxy.fail_after(Way::ToServer, 3 << 20, Fault::Stall, true);
+    let to = through(&proxy, &target);
+    (source, target, proxy, to)
+}
+
 fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = binary::command(folder);
     command.args(args);
@@ -83,11 +93,8 @@ fn is_silence(ran: &Ran) {
 #[test]
 fn a_target_that_answers_again_is_gone_on_with() {
     with_each_server(|engine| {
-        let (source, target) = (filled(Engine::Sqlite), Db::fresh(engine));
-        let proxy = Proxy::before(&target.url);
-        proxy.fail_after(Way::ToServer, 3 << 20, Fault::Stall, true);
+        let (source, target, proxy, to) = stalled(engine);
         let folder = tempfile::tempdir().unwrap();
-        let to = through(&proxy, &target);
         let args = ["--format", "json", "migrate", "--source", &source.url, "--target", &to];
         let mut running = Running::start(command(folder.path(), &args));
         assert!(running.until(&["does not answer any more", "going on in"]), "{engine:?}");
@@ -102,11 +109,8 @@ fn a_target_that_answers_again_is_gone_on_with() {
 #[test]
 fn a_target_that_stays_silent_ends_the_run_which_can_be_resumed() {
     with_each_server(|engine| {
-        let (source, target) = (filled(Engine::Sqlite), Db::fresh(engine));
-        let proxy = Proxy::before(&target.url);
-        proxy.fail_after(Way::ToServer, 3 << 20, Fault::Stall, true);
+        let (source, target, proxy, to) = stalled(engine);
         let folder = tempfile::tempdir().unwrap();
-        let to = through(&proxy, &target);
         let migrate = ["--format", "json", "migrate", "--source", &source.url, "--target", &to];
         let ran = soon(folder.path(), &[&migrate[..], &["--retry-for", "0"]].concat());
         is_silence(&ran);
@@ -121,7 +125,11 @@ fn a_target_that_stays_silent_ends_the_run_which_can_be_resumed() {
 #[test]
 fn a_source_that_falls_silent_ends_every_command_that_reads_it() {
     with_each_server(|engine| {
-        let source = filled(engine);
+        // Readers that are stalled keep their tables open, and whoever asks MySQL's writers to rest meanwhile makes those of
+        // the whole server wait: not on the server of all other tests.
+        let server = engine.is_mysql().then(|| Private::start(engine));
+        let source =
+            filled(server.as_ref().map_or_else(|| Db::fresh(engine), |s| Db::fresh_on(engine, &s.url)));
         let silent = |args: &[&str]| {
             let proxy = Proxy::before(&source.url);
             proxy.fail_after(Way::ToClient, 1 << 20, Fault::Stall, true);
@@ -158,7 +166,7 @@ fn a_source_that_falls_silent_ends_every_command_that_reads_it() {
 #[test]
 fn a_statement_that_takes_long_is_left_in_peace() {
     with_each_server(|engine| {
-        let source = filled(engine);
+        let source = filled(Db::fresh(engine));
         let from = format!("{}?connect_timeout=1", source.url);
         let folder = tempfile::tempdir().unwrap();
         // Longer than a server may be silent for, and shorter than locks are waited for.

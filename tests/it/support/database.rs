@@ -210,39 +210,70 @@ impl Db {
                 "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
             }
         };
+        let at_work = match self.engine {
+            Engine::Mariadb | Engine::Mysql => "SELECT * FROM information_schema.processlist",
+            _ => "SELECT pid, state, wait_event, query FROM pg_stat_activity",
+        };
         let begun = Instant::now();
         while self.value(others).as_deref() != Some("0") {
-            assert!(begun.elapsed() < Duration::from_secs(10), "{}: sessions that do not end", self.url);
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "{}: sessions that do not end: {:?}",
+                self.url,
+                self.query(at_work)
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Drops the databases in which runs of the product keep what gave way in this one.
-    fn drop_kept(&self, server: &str, name: &str) {
-        let list = "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'techcare\\_db\\_kept\\_%'";
-        for kept in query(self.engine, server, list).into_iter().flatten().flatten() {
-            // Another test may drop its own at this moment.
-            let of = wait(try_query_mysql(server, &format!("SELECT target FROM {kept}.techcare_db_marker")));
-            if of.is_ok_and(|of| of.as_deref() == Some(name)) {
-                let sql = format!("DROP DATABASE IF EXISTS {kept}");
-                let _ = wait(try_execute(self.engine, server.to_owned(), sql));
-            }
-        }
+    /// Databases of the product beside this one (of MySQL or MariaDB) whose names begin like this and which belong to it.
+    pub fn marked(&self, beginning: &str) -> Vec<String> {
+        wait(try_marked(&self.url, beginning, self.name())).unwrap_or_else(|e| panic!("{}: {e}", self.url))
     }
 }
 
-/// One value of MySQL or MariaDB.
-async fn try_query_mysql(url: &str, sql: &str) -> Result<Option<String>, sqlx::Error> {
+/// Databases whose names begin like this and whose marker tells that they belong to the database `of`.
+async fn try_marked(url: &str, beginning: &str, of: &str) -> Result<Vec<String>, sqlx::Error> {
     let mut session = mysql(url).await?;
-    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).fetch_optional(&mut session).await?;
-    Ok(row.and_then(|row| row.get_unchecked::<Option<String>, _>(0)))
+    let list = format!(
+        "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE '{}%'",
+        beginning.replace('_', "\\_")
+    );
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(list)).fetch_all(&mut session).await?;
+    let names = rows.iter().filter_map(|row| row.get_unchecked::<Option<String>, _>(0));
+    let mut marked = Vec::new();
+    for name in names {
+        let sql = format!("SELECT target FROM {name}.techcare_db_marker");
+        let found = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_optional(&mut session).await;
+        match found {
+            Ok(row) => {
+                let target = row.and_then(|row| row.get_unchecked::<Option<String>, _>(0));
+                marked.extend((target.as_deref() == Some(of)).then_some(name));
+            }
+            // It has no marker, or another test drops its own at this moment.
+            Err(error) if is_missing(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(marked)
+}
+
+/// Whether a statement named a database or a table that is not there.
+fn is_missing(error: &sqlx::Error) -> bool {
+    let error =
+        error.as_database_error().and_then(|e| e.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>());
+    error.is_some_and(|e| matches!(e.number(), 1049 | 1146))
 }
 
 impl Drop for Db {
     fn drop(&mut self) {
         let Place::Server { server, name, drop: true } = &self.place else { return };
         if self.engine.is_mysql() {
-            self.drop_kept(server, name);
+            // In which runs of the product keep what gave way in this one.
+            for kept in wait(try_marked(server, "techcare_db_kept_", name)).into_iter().flatten() {
+                let sql = format!("DROP DATABASE IF EXISTS {kept}");
+                let _ = wait(try_execute(self.engine, server.clone(), sql));
+            }
         }
         let force = if self.engine == Engine::Postgres { " WITH (FORCE)" } else { "" };
         let sql = format!("DROP DATABASE IF EXISTS {name}{force}");

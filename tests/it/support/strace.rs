@@ -79,7 +79,7 @@ fn traced(folder: &Path, fault: Option<(&Point, Fault)>, log: &Path, args: &[&st
         let inject = format!("inject={}:{}:when={}", point.call, fault.words(), point.number);
         strace.args(["-e", &inject]);
     }
-    strace.arg("--").arg(binary::PATH).args(args);
+    strace.arg("--").arg(binary::PATH).args(["--progress", "never"]).args(args);
     Running::start(strace).end()
 }
 
