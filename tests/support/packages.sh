@@ -80,7 +80,8 @@ need_programs() {
             ;;
         mariadb)
             { mariadb_server && mariadb_install_db; } >/dev/null 2>&1 || missing+=(mariadb-server-core)
-            command -v mariadb >/dev/null 2>&1 || missing+=(mariadb-client-core)
+            # The core package has the shell, but no mariadb-dump.
+            { command -v mariadb && command -v mariadb-dump; } >/dev/null 2>&1 || missing+=(mariadb-client)
             ;;
         sqlite)
             command -v sqlite3 >/dev/null 2>&1 || missing+=(sqlite3)
