@@ -13,6 +13,7 @@ use super::migrate::{self, Loader, Outcome};
 use super::rollback::{RollbackReport, Step, TableLine, new_run, outcome};
 use super::{backup, database_report, identity};
 use crate::engine::capability::{Restoration, Target};
+use crate::engine::watch::{Watch, briefly};
 use crate::engine::{archive, connect};
 use crate::model::change::Change;
 use crate::model::endpoint::{Endpoint, Location};
@@ -63,11 +64,20 @@ pub async fn run(
     observer: &Arc<dyn Observer>,
     cancel: &CancellationToken,
 ) -> Result<RollbackReport> {
+    let watch = Watch::over(&[&options.endpoint], cancel);
+    watch.attend(open_and_restore(options, observer, watch.cancel())).await
+}
+
+async fn open_and_restore(
+    options: &Options,
+    observer: &Arc<dyn Observer>,
+    cancel: &CancellationToken,
+) -> Result<RollbackReport> {
     observer.event(&Event::Phase { phase: Phase::Preflight });
     let target = connect::target(&options.endpoint).await?;
     let work = Work { options, target: target.as_ref(), observer, cancel };
     let report = work.run().await;
-    target.close().await;
+    briefly(target.close()).await;
     report
 }
 
@@ -95,7 +105,7 @@ impl Work<'_> {
         Runs::new(&self.options.history).prepare()?;
         let claim = self.target.claim().await?;
         let done = self.claimed(&backup, &mut report).await;
-        claim.release().await;
+        briefly(claim.release()).await;
         let goes_on = done?;
         if goes_on && backup.manifest.method == Method::Portable {
             self.take_archive(&backup, &mut report).await?;
@@ -276,7 +286,7 @@ impl Work<'_> {
             self.cancel,
         );
         let made = made.await;
-        source.close().await;
+        briefly(source.close()).await;
         match made {
             Ok(made) => Ok(Some(made.backup.path)),
             Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),

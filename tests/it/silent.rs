@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::cases::rollback::ours;
 use super::support::binary::{self, Ran, Running};
 use super::support::database::{Db, Engine};
 use super::support::private::Private;
@@ -119,6 +120,40 @@ fn a_target_that_stays_silent_ends_the_run_which_can_be_resumed() {
         let ran = soon(folder.path(), &[&migrate[..], &["--resume"]].concat());
         assert_eq!(ran.code, 0, "{engine:?}: {ran}");
         assert_eq!(target.value("SELECT count(*) FROM users"), Some(ROWS.to_string()));
+    });
+}
+
+/// While what is there is saved first, and while the backup is written beside it.
+#[test]
+fn a_restore_ends_when_its_server_falls_silent() {
+    with_each_server(|engine| {
+        let db = filled(Db::fresh(engine));
+        let (folder, sums) = (tempfile::tempdir().unwrap(), "SELECT count(*), sum(id), max(body) FROM users");
+        let before = db.query(sums);
+        let backup = ["backup", "--database", &db.url, "--method", "portable"];
+        assert_eq!(Running::start(command(folder.path(), &backup)).end().code, 0);
+        db.execute("DELETE FROM users WHERE id % 2 = 0; UPDATE users SET body = 'changed'");
+        let used = db.query(sums);
+        for (way, after, more) in
+            [(Way::ToClient, 100 << 10, None), (Way::ToServer, 3 << 20, Some("--no-backup"))]
+        {
+            let proxy = Proxy::before(&db.url);
+            proxy.fail_after(way, after, Fault::Stall, true);
+            let to = through(&proxy, &db);
+            let mut args =
+                vec!["--format", "json", "rollback", "--yes", "--database", &to, "--backup", "latest"];
+            args.extend(more);
+            let ran = soon(folder.path(), &args);
+            assert!(proxy.has_failed(), "{engine:?} {way:?}: {ran}");
+            is_silence(&ran);
+            proxy.heal();
+            assert_eq!(db.query(sums), used, "{engine:?} {way:?}: {ran}");
+        }
+        let again = ["rollback", "--yes", "--database", &db.url, "--backup", "latest", "--no-backup"];
+        let ran = soon(folder.path(), &again);
+        assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+        assert_eq!(db.query(sums), before, "{engine:?}");
+        assert_eq!(ours(&db).len(), 1, "{engine:?}: {:?}\n{ran}", ours(&db));
     });
 }
 

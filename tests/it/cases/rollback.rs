@@ -72,7 +72,7 @@ pub fn ours(db: &Db) -> Vec<String> {
             return names;
         }
         Engine::Postgres => "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'techcare%' ORDER BY 1",
-        Engine::Mariadb | Engine::Mysql => return db.marked("techcare_db_kept"),
+        Engine::Mariadb | Engine::Mysql => return db.marked("techcare_db_"),
     };
     db.query(list).into_iter().flatten().flatten().collect()
 }
