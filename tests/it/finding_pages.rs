@@ -79,3 +79,26 @@ fn the_index_has_a_line_for_each_code_and_no_page_is_left_over() {
     let left: Vec<String> = pages.filter(|page| page != "README.md" && !known.contains(page)).collect();
     assert!(left.is_empty(), "pages of no code: {left:?}");
 }
+
+/// The sources in a folder and below.
+fn sources(folder: &Path, out: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            sources(&entry, out);
+        } else if entry.extension().is_some_and(|end| end == "rs") {
+            out.push_str(&std::fs::read_to_string(&entry).unwrap());
+        }
+    }
+}
+
+/// A code that no test brings about may stand where its page says it does, or not.
+#[test]
+fn each_code_is_named_by_a_test() {
+    let mut text = String::new();
+    sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it")), &mut text);
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words: BTreeSet<&str> = text.split(|c| !is_word(c)).collect();
+    let names = codes::ALL.iter().map(|c| c.name).chain(observed::ALL.iter().map(|c| c.name));
+    let unnamed: Vec<&str> = names.filter(|name| !words.contains(name)).collect();
+    assert!(unnamed.is_empty(), "no test names {unnamed:?}");
+}

@@ -332,7 +332,7 @@ fn check_names_tables_and_columns_of_one_side() {
 }
 
 /// A database with TechCare's own tables, as its migrations make them.
-fn techcare(engine: Engine) -> Db {
+pub fn techcare(engine: Engine) -> Db {
     let db = Db::fresh(engine);
     if matches!(engine, Engine::Mariadb | Engine::Mysql) {
         db.execute(&format!("ALTER DATABASE {} CHARACTER SET utf8mb4", db.name()));
@@ -343,7 +343,7 @@ fn techcare(engine: Engine) -> Db {
 }
 
 /// Code, table and column of each finding, the grave ones first.
-fn observed(json: &Value) -> Vec<String> {
+pub fn observed(json: &Value) -> Vec<String> {
     let part = |finding: &Value, key: &str| finding[key].as_str().unwrap_or("-").to_owned();
     let mut observed: Vec<String> = json["findings"]
         .as_array()

@@ -3,10 +3,10 @@
 
 mod ahead;
 mod alike;
-mod appmade;
+pub mod appmade;
 mod arrival;
 pub mod backup;
-mod check;
+pub mod check;
 mod frameworks;
 mod keys;
 mod large;
