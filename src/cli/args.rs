@@ -21,6 +21,9 @@ use crate::model::policy::{Decision, Policies, Policy};
 const NAMING: &str =
     "an engine (sqlite, postgresql, mysql), a URL, the path of a SQLite file, or @NAME of techcare-db.toml";
 
+/// Longest limit that every engine takes: PostgreSQL counts milliseconds in 31 bits.
+const MOST_SECONDS: u64 = 2_000_000;
+
 const EXAMPLES: &str = "\
 Examples:
   techcare-db detect
@@ -327,6 +330,10 @@ pub struct MigrateArgs {
     /// Skip asking the target what arrived
     #[arg(long)]
     pub no_verify: bool,
+    /// How long a view may run on either side to prove that it gives the same rows; then it is left behind and named.
+    /// 0 is for ever
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(..=MOST_SECONDS))]
+    pub view_timeout: u64,
     /// Write the .env lines that point TechCare at the target, password included, mode 0600
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub write_env: Option<PathBuf>,

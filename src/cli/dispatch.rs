@@ -385,6 +385,7 @@ fn migrate_options(
         rejects: config.in_app_dir(keep::REJECTS),
         resume: args.resume,
         retry_for: Duration::from_secs(args.retry_for),
+        view_timeout: Some(Duration::from_secs(args.view_timeout)).filter(|limit| !limit.is_zero()),
         dump,
         replace: args.if_exists == IfExists::Replace,
         consent: Consent::Missing,

@@ -74,6 +74,8 @@ pub struct Options {
     pub resume: bool,
     /// How long, in all, a lost connection is waited for.
     pub retry_for: Duration,
+    /// Longest that a view may be run for its proof, on either side.
+    pub view_timeout: Option<Duration>,
     /// Write a script instead; the target is then never asked.
     pub dump: Option<Dump>,
     /// Whether tables of the target that hold rows may be replaced.
@@ -382,6 +384,7 @@ async fn carry_out(
         batch: options.batch(),
         jobs: options.jobs(),
         verify: options.verify,
+        view_timeout: options.view_timeout,
         observer: observer.clone(),
         watch: watch.clone(),
         loader: match options.loader {

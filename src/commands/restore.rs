@@ -332,6 +332,7 @@ impl Work<'_> {
             rejects: options.rejects.clone(),
             resume: false,
             retry_for: Duration::ZERO,
+            view_timeout: None,
             dump: None,
             replace: true,
             consent: Consent::Given,

@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Lost,
     /// A lock, a deadlock or a busy database.
     Busy,
+    /// It took longer than it was given.
+    TimedOut,
     /// No space left where the data goes.
     Space,
     /// What arrived is not what was read.
@@ -51,6 +53,7 @@ impl ErrorKind {
             | Self::Write
             | Self::Lost
             | Self::Busy
+            | Self::TimedOut
             | Self::Space
             | Self::Verify
             | Self::Internal => 5,
@@ -87,6 +90,7 @@ impl ErrorKind {
             Self::Write => "write",
             Self::Lost => "lost",
             Self::Busy => "busy",
+            Self::TimedOut => "timed_out",
             Self::Space => "space",
             Self::Verify => "verify",
             Self::Interrupted => "interrupted",

@@ -95,6 +95,7 @@ pub fn request(table: &TablePlan, from: Side, size: BatchSize) -> ReadRequest {
         batch_bytes: size.bytes.max(1),
         after: None,
         condition: table.filter.as_ref().filter(|_| from == Side::Source).map(|f| f.condition.clone()),
+        within: None,
     }
 }
 

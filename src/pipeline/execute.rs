@@ -35,6 +35,8 @@ pub struct Settings {
     pub jobs: usize,
     /// Whether to ask the target what arrived.
     pub verify: bool,
+    /// Longest that a view may be run for its proof, on either side.
+    pub view_timeout: Option<Duration>,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
     /// Interruption, and servers that are silent.
@@ -283,7 +285,7 @@ async fn build(
         }
     }
     let (batch, verify, rejects) = (settings.batch, settings.verify, settings.rejects.as_ref());
-    let views = Views { plan, snapshot, staging, batch, verify, rejects };
+    let views = Views { plan, snapshot, staging, batch, verify, within: settings.view_timeout, rejects };
     let findings = views.make(observer.as_ref()).await?;
     let tables = plan.tables.iter().zip(copied).zip(verified);
     let tables = tables.map(|((table, copied), verified)| report(table, copied, verified)).collect();
@@ -401,6 +403,7 @@ mod tests {
             batch: BatchSize { rows: 2, bytes: 1 << 20 },
             jobs: 2,
             verify: true,
+            view_timeout: None,
             observer: Arc::new(Silent),
             watch: Arc::new(Watch::none(&CancellationToken::new())),
             loader: None,

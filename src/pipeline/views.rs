@@ -1,6 +1,8 @@
 //! Views, once the tables are proven: each is made in staging and run on both sides, and stays only if it gives the same
 //! rows. A view guards no data, so one that does not is left behind and named, and the migration goes on.
 
+use std::time::Duration;
+
 use super::copy::{self, BatchSize};
 use super::plan::findings::view_left_behind;
 use super::rejects::Rejects;
@@ -25,6 +27,8 @@ pub struct Views<'a> {
     pub batch: BatchSize,
     /// Whether rows are compared at all.
     pub verify: bool,
+    /// Longest that a view may be run, on either side.
+    pub within: Option<Duration>,
     /// What was put aside and converted on the way.
     pub rejects: &'a Rejects,
 }
@@ -65,8 +69,8 @@ impl Views<'_> {
 
     /// Makes a view; takes it back and says why if it proves wrong.
     async fn obstacle(&self, view: &ViewPlan) -> Result<Option<String>> {
-        if let Err(error) = self.staging.make_view(view).await {
-            return refused(error, "the target does not take it").map(Some);
+        if let Err(error) = self.staging.make_view(view, self.within).await {
+            return self.refused(error, "target", "does not take it").map(Some);
         }
         let why = self.difference(view).await?;
         if why.is_some() {
@@ -93,21 +97,22 @@ impl Views<'_> {
         }
         let (here, there) = match self.columns(view).await {
             Ok(columns) => columns,
-            Err(error) => return refused(error, "the source cannot run it").map(Some),
+            Err(error) => return self.refused(error, "source", "cannot run it").map(Some),
         };
         let request = |columns| ReadRequest {
             batch_rows: self.batch.rows.max(1),
             batch_bytes: self.batch.bytes.max(1),
+            within: self.within,
             ..ReadRequest::all(&view.name, columns)
         };
         let (here, there) = (request(here), request(there));
         let here = match copy::digest(&here, |to| self.snapshot.read(&here, to)).await {
             Ok(digest) => digest,
-            Err(error) => return refused(error, "the source cannot run it").map(Some),
+            Err(error) => return self.refused(error, "source", "cannot run it").map(Some),
         };
         let there = match copy::digest(&there, |to| self.staging.read(&there, to)).await {
             Ok(digest) => digest,
-            Err(error) => return refused(error, "the target cannot run it").map(Some),
+            Err(error) => return self.refused(error, "target", "cannot run it").map(Some),
         };
         Ok(match (here, there) {
             (here, there) if here == there => None,
@@ -146,21 +151,26 @@ impl Views<'_> {
             (filtered || self.rejects.changed(name)).then(|| name.clone())
         })
     }
-}
 
-/// What an engine has against a view, without its own words, which may hold a value. What has nothing to do with the view
-/// is an error as before.
-fn refused(error: Error, what: &str) -> Result<String> {
-    match error.kind() {
-        ErrorKind::Read
-        | ErrorKind::Write
-        | ErrorKind::Value
-        | ErrorKind::Refused
-        | ErrorKind::Permission
-        | ErrorKind::Usage => {
-            tracing::debug!(error = %error, "a view is left behind");
-            Ok(what.to_owned())
-        }
-        _ => Err(error),
+    /// What a side has against a view, without its own words, which may hold a value. What has nothing to do with the view
+    /// is an error as before.
+    fn refused(&self, error: Error, side: &str, what: &str) -> Result<String> {
+        let why = match (error.kind(), self.within) {
+            (ErrorKind::TimedOut, Some(limit)) => {
+                format!("the {side} had not done with it after {} s, the --view-timeout", limit.as_secs())
+            }
+            (
+                ErrorKind::Read
+                | ErrorKind::Write
+                | ErrorKind::Value
+                | ErrorKind::Refused
+                | ErrorKind::Permission
+                | ErrorKind::Usage,
+                _,
+            ) => format!("the {side} {what}"),
+            _ => return Err(error),
+        };
+        tracing::debug!(error = %error, "a view is left behind");
+        Ok(why)
     }
 }

@@ -366,6 +366,7 @@ fn request() -> techcare_db::engine::capability::ReadRequest {
         batch_bytes: 1000,
         after: None,
         condition: None,
+        within: None,
     }
 }
 

@@ -45,6 +45,7 @@ fn options(source: Endpoint, target: Endpoint) -> Options {
         jobs: Some(2),
         first: First { folder: "backups".into(), when: When::Never },
         verify: true,
+        view_timeout: None,
         write_env: None,
         loader: Loader::Bulk,
         rules: vec![],

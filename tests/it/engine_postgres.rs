@@ -72,6 +72,7 @@ fn settings(run_id: &str) -> Settings {
         batch: BatchSize { rows: 2, bytes: 64 * 1024 },
         jobs: 3,
         verify: true,
+        view_timeout: None,
         observer: Arc::new(Silent),
         watch: Arc::new(Watch::none(&tokio_util::sync::CancellationToken::new())),
         loader: None,

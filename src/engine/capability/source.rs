@@ -101,6 +101,8 @@ pub struct ReadRequest {
     pub after: Option<i64>,
     /// Only rows for which this is true, in SQL of the database that is read; `None` for all.
     pub condition: Option<String>,
+    /// Longest that the engine may work on it, in whole milliseconds; then it stops, and the error is `TimedOut`.
+    pub within: Option<Duration>,
 }
 
 impl ReadRequest {
@@ -114,6 +116,7 @@ impl ReadRequest {
             batch_bytes: DEFAULT_BATCH_BYTES,
             after: None,
             condition: None,
+            within: None,
         }
     }
 

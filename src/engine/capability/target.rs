@@ -1,6 +1,7 @@
 //! A database that can be written to, through staging only: built where nobody sees it, switched on in one step.
 
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -165,8 +166,9 @@ pub trait Staging: Send + Sync {
     async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()>;
 
     /// Makes a view over what was staged, after [`Staging::finish`]. What the engine refuses is an error that leaves
-    /// everything else as it was. Plans that only fill tables have no views.
-    async fn make_view(&self, _view: &ViewPlan) -> Result<()> {
+    /// everything else as it was; so is `TimedOut`, where making it runs it and takes longer than `within`. Plans that
+    /// only fill tables have no views.
+    async fn make_view(&self, _view: &ViewPlan, _within: Option<Duration>) -> Result<()> {
         Ok(())
     }
 

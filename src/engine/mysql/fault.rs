@@ -34,6 +34,7 @@ fn kind(error: &sqlx::Error, otherwise: ErrorKind) -> ErrorKind {
         1040 | 1203 | 1226 | 2002 | 2003 => ErrorKind::Unreachable,
         1053 | 1077 | 1079 | 1080 | 1158..=1161 | 1317 | 1927 | 2006 | 2013 | 4031 => ErrorKind::Lost,
         1205 | 1206 | 1213 | 3058 | 3572 => ErrorKind::Busy,
+        1969 | 3024 => ErrorKind::TimedOut,
         // 1114 also speaks of tables in memory; 3, 20, 23 and 28 are the system's own.
         3 | 20 | 23 | 28 | 1021 | 1026 | 1114 => ErrorKind::Space,
         1095 | 1142 | 1143 | 1227 | 1290 | 1370 | 1410 | 1419 | 1792 | 1836 => ErrorKind::Permission,

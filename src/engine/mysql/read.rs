@@ -3,6 +3,7 @@
 //! double. No value becomes an object of its own on the way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
@@ -191,7 +192,8 @@ impl<'a> Reader<'a> {
             list.insert(0, "0".into());
         }
         let condition = selection(request, quote);
-        let sql = format!("SELECT {} FROM {}{condition}", list.join(", "), quote(&request.table));
+        let select = select_within(request.within);
+        let sql = format!("{select} {} FROM {}{condition}", list.join(", "), quote(&request.table));
         Ok(Self { request, decoders, skipped: usize::from(long), sql })
     }
 
@@ -249,6 +251,16 @@ impl<'a> Reader<'a> {
         let parts: Vec<String> = self.request.key.iter().filter_map(part).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
+}
+
+/// SELECT with a limit on the time of this one statement: each server reads the words for it and takes those of the
+/// other one for a comment.
+fn select_within(limit: Option<Duration>) -> String {
+    let Some(limit) = limit else { return "SELECT".into() };
+    let (seconds, millis) = (limit.as_secs_f64(), limit.as_millis());
+    format!(
+        "/*M! SET STATEMENT max_statement_time = {seconds:.3} FOR */ SELECT /*+ MAX_EXECUTION_TIME({millis}) */"
+    )
 }
 
 fn field(row: &MySqlRow, at: usize) -> Option<&[u8]> {
@@ -490,6 +502,7 @@ mod tests {
             batch_bytes: 1,
             after: None,
             condition: None,
+            within: None,
         };
         assert_eq!(Reader::new(&request).unwrap().sql, "SELECT 0, `c`, `c` + 0e0 FROM `t`");
     }

@@ -2,6 +2,7 @@
 //! moves all of them and a marker into the target. A lost reply to it is settled by looking for the marker.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
@@ -428,7 +429,7 @@ impl Staging for Stage {
         Ok(())
     }
 
-    async fn make_view(&self, view: &ViewPlan) -> Result<()> {
+    async fn make_view(&self, view: &ViewPlan, _within: Option<Duration>) -> Result<()> {
         if !self.place.is_database() {
             return Err(Error::new(
                 ErrorKind::Permission,

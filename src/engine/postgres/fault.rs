@@ -2,6 +2,7 @@
 //! are not: DETAIL and CONTEXT are left out, and so is whatever a data error quotes.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -15,6 +16,12 @@ pub(super) fn fault(kind: ErrorKind, what: impl Into<String>, cause: &sqlx::Erro
         Some(next) => error.next(next),
         None => error,
     }
+}
+
+/// Kind of an error under a limit on time: a statement that the server canceled took longer than that.
+pub(super) fn within(kind: ErrorKind, limit: Option<Duration>, cause: &sqlx::Error) -> ErrorKind {
+    let canceled = limit.is_some() && code(cause).as_deref() == Some("57014");
+    if canceled { ErrorKind::TimedOut } else { kind }
 }
 
 /// The SQLSTATE, if the server has said one.
@@ -137,6 +144,7 @@ mod tests {
             ("53100", Some(ErrorKind::Space)),
             ("40P01", Some(ErrorKind::Busy)),
             ("22001", Some(ErrorKind::Value)),
+            ("57014", None),
             ("23505", Some(ErrorKind::Value)),
             ("42P01", None),
         ] {

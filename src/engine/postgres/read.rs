@@ -1,11 +1,13 @@
 //! Rows out of PostgreSQL: `COPY (SELECT …) TO STDOUT (FORMAT binary)`, decoded column by column straight into a
 //! batch. A value that its column's cells cannot hold exactly is an error that names table, column and key.
 
-use futures::TryStreamExt as _;
-use sqlx::Row as _;
-use sqlx::postgres::{PgConnection, PgRow};
+use std::time::Duration;
 
-use super::fault::fault;
+use futures::TryStreamExt as _;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::fault;
 use super::types::{quote, split_type};
 use super::wire::{self, Reason};
 use crate::engine::capability::{ReadColumn, ReadRequest};
@@ -96,7 +98,7 @@ fn plan(column: &ReadColumn) -> (String, Decoder) {
 }
 
 /// Reads `from` (a quoted name, with ONLY where children are tables of their own) to its end. After an error the
-/// session is in the middle of something and has to be given up.
+/// session is in the middle of something, or under a limit, and has to be given up.
 pub(super) async fn copy_out(
     session: &mut PgConnection,
     from: &str,
@@ -111,8 +113,10 @@ pub(super) async fn copy_out(
     let sql =
         format!("COPY (SELECT {} FROM {from}{condition}) TO STDOUT (FORMAT binary)", selected.join(", "));
     let failed = |cause: &sqlx::Error| {
-        fault(ErrorKind::Read, format!("cannot read table {}", quote(&request.table)), cause)
+        let kind = fault::within(ErrorKind::Read, request.within, cause);
+        fault::fault(kind, format!("cannot read table {}", quote(&request.table)), cause)
     };
+    limit(session, request.within).await.map_err(|e| failed(&e))?;
     let mut stream = session.copy_out_raw(&sql).await.map_err(|e| failed(&e))?;
     let mut rows = wire::Rows::default();
     let mut filler = Filler {
@@ -137,7 +141,25 @@ pub(super) async fn copy_out(
     if !filler.batch.is_empty() {
         to.send(filler.batch).await?;
     }
-    Ok(())
+    drop(stream);
+    unlimit(session, request.within).await.map_err(|e| failed(&e))
+}
+
+/// Limits the time of each statement of a session from now on.
+pub(super) async fn limit(session: &mut PgConnection, within: Option<Duration>) -> Result<(), sqlx::Error> {
+    let Some(within) = within else { return Ok(()) };
+    // 0 would be no limit at all.
+    let millis = within.as_millis().max(1);
+    let sql = format!("SET statement_timeout = {millis}");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(session).await.map(drop)
+}
+
+/// Takes the limit away again.
+pub(super) async fn unlimit(session: &mut PgConnection, within: Option<Duration>) -> Result<(), sqlx::Error> {
+    if within.is_none() {
+        return Ok(());
+    }
+    sqlx::raw_sql("SET statement_timeout = 0").execute(session).await.map(drop)
 }
 
 /// Why a row could not be taken.

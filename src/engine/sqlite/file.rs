@@ -242,6 +242,9 @@ pub fn failure(kind: ErrorKind, what: impl Into<String>, error: &rusqlite::Error
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             (ErrorKind::Busy, "another program is writing to the file: stop it, or try again later")
         }
+        Some(ErrorCode::OperationInterrupted) => {
+            return Error::new(ErrorKind::TimedOut, what).why(error);
+        }
         Some(ErrorCode::DiskFull) => (ErrorKind::Space, "make room on the disk of the target file"),
         Some(ErrorCode::NotADatabase) => (
             ErrorKind::Unreachable,

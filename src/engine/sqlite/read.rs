@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rusqlite::config::DbConfig;
@@ -29,6 +29,9 @@ use crate::model::plan::{Plan, TableProfile};
 use crate::model::policy::Decision;
 use crate::model::schema::{DataType, Table};
 
+/// Steps of SQLite's machine from one look at the clock to the next: some tenths of a millisecond.
+const STEPS: i32 = 10_000;
+
 /// How often several readers try to begin at the same instant before one has to do.
 const BEGIN_TRIES: u32 = 20;
 
@@ -42,8 +45,10 @@ pub fn table(connection: &Connection, request: &ReadRequest, to: &BatchSender) -
         )
         .map_err(|e| failure(ErrorKind::Read, format!("cannot read {}", quote(&request.table)), &e))?;
     if is_view {
-        with_views(connection, |connection| Ok(rows(connection, request, "", to)))
-            .map_err(|e| failure(ErrorKind::Read, format!("cannot read {}", quote(&request.table)), &e))?
+        with_views(connection, |connection| {
+            within(connection, request.within, || rows(connection, request, "", to))
+        })
+        .map_err(|e| failure(ErrorKind::Read, format!("cannot read {}", quote(&request.table)), &e))?
     } else {
         rows(connection, request, "", to)
     }
@@ -63,6 +68,20 @@ fn with_views<T>(
     let done = work(connection);
     set(false)?;
     done
+}
+
+/// Works on a connection for so long at most; then whatever it is doing is interrupted.
+fn within<T>(
+    connection: &Connection,
+    limit: Option<Duration>,
+    work: impl FnOnce() -> Result<T>,
+) -> rusqlite::Result<Result<T>> {
+    let Some(limit) = limit else { return Ok(work()) };
+    let begun = Instant::now();
+    connection.progress_handler(STEPS, Some(move || begun.elapsed() >= limit))?;
+    let done = work();
+    connection.progress_handler(STEPS, None::<fn() -> bool>)?;
+    Ok(done)
 }
 
 /// Reads the rows of a table that a WHERE (in front of it a blank) over `t` admits.

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, InterruptHandle};
@@ -186,7 +187,7 @@ impl Staging for FileStaging {
         Ok(())
     }
 
-    async fn make_view(&self, view: &ViewPlan) -> Result<()> {
+    async fn make_view(&self, view: &ViewPlan, _within: Option<Duration>) -> Result<()> {
         // It reads the whole file, and nobody can write meanwhile.
         self.checked().await?;
         let statement = view.statement();

@@ -238,3 +238,74 @@ fn everything_about_a_view_of_postgres_goes_along() {
         assert_eq!(arrived.source.query(read), arrived.target.query(read), "{read}");
     }
 }
+
+/// A hundred rows, a view that nobody lives to see the end of, and views before and after it.
+fn endless(engine: Engine) -> String {
+    let materialized = if engine == Postgres {
+        "CREATE MATERIALIZED VIEW heap AS SELECT sum(a.id + f.id) AS c FROM n a, n b, n c, n d, n e, n f WITH NO DATA;"
+    } else {
+        ""
+    };
+    format!(
+        "CREATE TABLE n (id INTEGER NOT NULL PRIMARY KEY);
+         INSERT INTO n SELECT a.i * 10 + b.i FROM
+            (SELECT 0 AS i UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5
+             UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) a,
+            (SELECT 0 AS i UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5
+             UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) b;
+         CREATE VIEW a_before AS SELECT id FROM n WHERE id > 5;
+         CREATE VIEW summed AS SELECT sum(a.id + f.id) AS c FROM n a, n b, n c, n d, n e, n f;
+         CREATE VIEW of_summed AS SELECT c FROM summed;
+         CREATE VIEW rows_without_end AS SELECT a.id FROM n a, n b, n c, n d, n e, n f;
+         CREATE VIEW z_after AS SELECT id FROM n WHERE id < 5; {materialized}"
+    )
+}
+
+#[test]
+fn a_view_that_runs_without_end_is_left_behind_after_the_time_that_it_is_given() {
+    for from in Engine::all() {
+        let source = Db::fresh(from);
+        source.execute(&endless(from));
+        for to in Engine::all() {
+            let target = Db::fresh(to);
+            let ran = binary::migrate(&source.url, &target.url, &["--view-timeout", "1"]);
+            assert_eq!(ran.code, 1, "{from:?} → {to:?}: {ran}");
+            assert_eq!(views(&target), ["a_before", "z_after"], "{from:?} → {to:?}: {ran}");
+            let json = ran.json();
+            let text = |name: &str| {
+                let listed =
+                    json["findings"].as_array().unwrap().iter().find(|f| f["object"] == name).unwrap();
+                assert_eq!(listed["code"], "object_not_carried", "{from:?} → {to:?}: {ran}");
+                listed["text"].as_str().unwrap().to_owned()
+            };
+            for name in ["summed", "rows_without_end"] {
+                let text = text(name);
+                let said =
+                    text.contains("after 1 s, the --view-timeout") && text.to_lowercase().contains("select");
+                assert!(said, "{from:?} → {to:?}: {text}");
+            }
+            assert!(text("of_summed").contains("\"summed\""), "{from:?} → {to:?}: {ran}");
+            if (from, to) == (Postgres, Postgres) {
+                assert!(text("heap").contains("the target had not done with it after 1 s"), "{ran}");
+            }
+            // No server goes on with what nobody waits for.
+            source.left_alone();
+            target.left_alone();
+        }
+    }
+}
+
+#[test]
+fn the_time_of_a_view_is_a_number_of_seconds() {
+    let source = Db::fresh(Sqlite);
+    source.execute("CREATE TABLE n (id INTEGER PRIMARY KEY); CREATE VIEW v AS SELECT id FROM n");
+    for wrong in ["-1", "soon", "99999999"] {
+        let target = Db::fresh(Sqlite);
+        let ran = binary::migrate(&source.url, &target.url, &["--view-timeout", wrong]);
+        assert_eq!(ran.code, 2, "{wrong}: {ran}");
+        crate::bad_input::untouched(&target);
+    }
+    let target = Db::fresh(Sqlite);
+    let ran = binary::migrate(&source.url, &target.url, &["--view-timeout", "0"]);
+    assert_eq!((ran.code, views(&target)), (0, vec!["v".to_owned()]), "{ran}");
+}

@@ -17,7 +17,7 @@ use crate::engine::claim::taken;
 use crate::engine::condition;
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
-use crate::engine::postgres::fault::fault;
+use crate::engine::postgres::fault::{self, fault};
 use crate::engine::postgres::types::quote;
 use crate::engine::postgres::{read, write};
 use crate::engine::stream::{BatchReceiver, BatchSender};
@@ -236,7 +236,7 @@ impl Staging for ApartStaging {
         Ok(())
     }
 
-    async fn make_view(&self, view: &ViewPlan) -> Result<()> {
+    async fn make_view(&self, view: &ViewPlan, within: Option<Duration>) -> Result<()> {
         let mut session = self.session().await?;
         if self.ledger.get().is_some() {
             // The run that this one goes on with may have made it.
@@ -244,7 +244,17 @@ impl Staging for ApartStaging {
             let again = format!("DROP {kind} IF EXISTS {}", self.place(&view.name));
             run(&mut session, &Statement { sql: again, ..view.statement() }).await?;
         }
-        run(&mut session, &view.statement()).await?;
+        // To make a materialized view is to run it.
+        let made = async {
+            read::limit(&mut session, within).await?;
+            execute(&mut session, view.statement().sql).await?;
+            read::unlimit(&mut session, within).await
+        };
+        if let Err(error) = made.await {
+            session.close_on_drop();
+            let kind = fault::within(ErrorKind::Write, within, &error);
+            return Err(fault(kind, format!("cannot make {}", view.statement().what), &error));
+        }
         self.views.lock().unwrap_or_else(PoisonError::into_inner).push(view.clone());
         Ok(())
     }

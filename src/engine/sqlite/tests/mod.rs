@@ -223,6 +223,7 @@ fn request(table: &TablePlan) -> ReadRequest {
         batch_bytes: 64 * 1024,
         after: None,
         condition: None,
+        within: None,
     }
 }
 
@@ -594,6 +595,7 @@ async fn values_that_do_not_fit_name_their_row() {
             batch_bytes: 1000,
             after: None,
             condition: None,
+            within: None,
         };
         let columns = request
             .columns
