@@ -94,6 +94,9 @@ impl Work<'_> {
         let path = self.choose()?;
         let backup = backups::verify(&path, self.observer, self.cancel).await?;
         self.fits(&backup)?;
+        if backup.manifest.method == Method::Native {
+            self.target.restorable().await?;
+        }
         let database = database_report(&self.options.endpoint, self.target.facts());
         let mut report = RollbackReport::new(database, Step::Restore);
         report.restores = Some(backup.path.clone());
@@ -148,13 +151,6 @@ impl Work<'_> {
                 Method::Native => format!("restore it into {} and migrate from there", manifest.engine),
             };
             return refused(format!("it is of {}", manifest.product), next);
-        }
-        if manifest.method == Method::Native && !self.target.rules().capabilities().restores_whole {
-            let what = format!("rollback does not restore what {} wrote", manifest.program);
-            return Err(Error::new(ErrorKind::Refused, what).next(
-                "nothing was changed: restore it by hand into a new database, as docs/backup.md says; rollback restores \
-                 backups by --method portable",
-            ));
         }
         let here = backup::identity(endpoint, self.target.facts());
         if manifest.database.id != here.id && !self.options.from_other_database {
@@ -215,7 +211,8 @@ impl Work<'_> {
             let run = new_run();
             let unpacked = self.unpack(backup).await?;
             self.observer.event(&Event::Phase { phase: Phase::Stage });
-            let restoration = self.target.restore(&run, unpacked.path()).await?;
+            let restoration = self.target.restore(&run, unpacked.path(), self.cancel).await?;
+            report.notes.extend(restoration.left_out());
             drop(unpacked);
             report.kept = match self.switch(backup, &runs, &run, restoration.as_ref(), &report.database).await
             {

@@ -18,6 +18,9 @@ pub struct Change {
     /// Foreign keys that what becomes visible had lost when it gave way, and gets again now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restores: Vec<Again>,
+    /// All that was in the database gives way to all that comes in: a backup was put back. Else some tables do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
     /// By what the engine tells afterwards whether the switch happened, in its own words.
     pub mark: String,
 }

@@ -79,6 +79,30 @@ fn backups_of_every_release_are_migrated() {
     }
 }
 
+#[test]
+fn dumps_of_every_release_are_restored_into_servers_that_never_saw_them() {
+    for (release, folder) in releases() {
+        let folder = folder.path();
+        let listed = done(folder, &["backup", "--list", "--output-dir", "."]);
+        let dump = |backup: &&Value| backup["engine"] != "sqlite" && backup["method"] == "native";
+        for backup in listed["backups"].as_array().unwrap().iter().filter(dump) {
+            let path = folder.join(text(backup, "path"));
+            let path = path.to_str().unwrap();
+            let engines: &[Engine] = match text(backup, "engine") {
+                "postgresql" => &[Engine::Postgres],
+                _ => &[Engine::Mariadb, Engine::Mysql],
+            };
+            for engine in engines.iter().filter(|engine| engine.at_hand()) {
+                let (db, file) = (Db::fresh(*engine), Db::fresh(Engine::Sqlite));
+                let restore = ["rollback", "--database", &db.url, "--backup", path];
+                done(folder, &[&restore[..], &["--from-other-database", "--yes"]].concat());
+                done(folder, &["migrate", "--source", &db.url, "--target", &file.url]);
+                holds_the_rows(&file, &format!("{release} {engine:?} {path}"));
+            }
+        }
+    }
+}
+
 /// What the script wrote, as SQLite has it.
 fn holds_the_rows(db: &Db, of: &str) {
     let rows = |sql: &str| -> Vec<String> {

@@ -67,8 +67,8 @@ pub struct Capabilities {
     pub comments: bool,
     /// ON UPDATE CURRENT_TIMESTAMP on a column; who does not have it makes a trigger.
     pub on_update_now: bool,
-    /// A backup of any form is restored here, and takes the place of everything in the database in one step. Else only
-    /// archives are, into the tables that they have.
+    /// An archive that is restored takes the place of everything in the database in one step, as a native backup does
+    /// everywhere. Else it takes the place of the tables that it has.
     pub restores_whole: bool,
     /// Streams that usefully write at the same time; 1 means that a second would only wait.
     pub writers: usize,

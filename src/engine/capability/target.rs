@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use super::{Intent, Journal, Matching, Orphans, ReadRequest, Source, Unfinished};
 use crate::engine::stream::{BatchReceiver, BatchSender};
@@ -49,9 +50,20 @@ pub trait Target: Source {
     /// With [`crate::model::plan::Scope::DataOnly`] the place is one transaction over the tables that are there.
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>>;
 
+    /// Refuses if no native backup could be restored here now, whatever is in it: a program, a right is missing, or something
+    /// holds on to what would give way.
+    async fn restorable(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Builds the database of a native backup where nobody sees it, in a place named after the run. `backup` is plain, and
-    /// whoever calls has verified it. Only asked of engines with [`super::Capabilities::restores_whole`].
-    async fn restore(&self, _run: &str, backup: &Path) -> Result<Box<dyn Restoration>> {
+    /// whoever calls has verified it. If that fails no trace is left.
+    async fn restore(
+        &self,
+        _run: &str,
+        backup: &Path,
+        _cancel: &CancellationToken,
+    ) -> Result<Box<dyn Restoration>> {
         Err(Error::internal(format!("nothing here restores {}", backup.display())))
     }
 
@@ -90,6 +102,11 @@ pub trait Claim: Send + Sync {
 pub trait Restoration: Send + Sync {
     /// Opens it for reading.
     async fn source(&self) -> Result<Box<dyn Source>>;
+
+    /// What of the backup was left out because this server has no place for it, a sentence each.
+    fn left_out(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What [`Target::exchange`] has to do: all that is in the target gives way to all that was restored.
     async fn change(&self) -> Result<Change>;

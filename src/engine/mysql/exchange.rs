@@ -5,7 +5,7 @@
 use sqlx::MySqlConnection;
 
 use super::connection::{Link, Role, number, run};
-use super::place::{Place, count_kept, is_kept_database, make_kept, qualified};
+use super::place::{Place, count_kept, is_kept_database, is_staging_database, make_kept, qualified};
 use super::types::{Rules, literal, quote};
 use super::{fault, replace};
 use crate::engine::way_back;
@@ -91,11 +91,11 @@ pub async fn make_places(connection: &mut MySqlConnection, target: &str, change:
     Ok(())
 }
 
-/// Removes those of a change's places in which nothing is kept.
+/// Removes those of a change's places in which nothing is left.
 pub async fn remove_empty_places(connection: &mut MySqlConnection, change: &Change) -> Result<()> {
     // What a change keeps is never where it takes from.
     let places = change.places().into_iter().chain(change.origins());
-    for place in places.filter(|place| is_kept_database(place)) {
+    for place in places.filter(|place| is_kept_database(place) || is_staging_database(place)) {
         if number(connection, "what is kept", &count_kept(place)).await? == 0 {
             let sql = format!("DROP DATABASE IF EXISTS {}", quote(place));
             run(connection, &sql).await.map_err(|e| fault::writing("removing an empty database", &e))?;
@@ -140,9 +140,7 @@ pub async fn settle(
             let sql = format!("DROP VIEW IF EXISTS {}", qualified(target, &view.name));
             run(connection, &sql).await.map_err(|e| failed(&e))?;
         }
-        for view in change.shown.iter().filter(|moved| moved.kind == Kind::View) {
-            make_view(connection, target, view).await?;
-        }
+        make_views(connection, target, change).await?;
         let sql = format!("DROP TABLE IF EXISTS {}", qualified(target, &change.mark));
         run(connection, &sql).await.map_err(|e| failed(&e))?;
     } else {
@@ -157,6 +155,29 @@ pub async fn settle(
         }
     }
     remove_empty_places(connection, change).await
+}
+
+/// Makes the views of a change, those first that are not made of others.
+async fn make_views(connection: &mut MySqlConnection, target: &str, change: &Change) -> Result<()> {
+    let mut left: Vec<&Moved> = change.shown.iter().filter(|moved| moved.kind == Kind::View).collect();
+    while !left.is_empty() {
+        let (mut waiting, mut refused) = (Vec::new(), None);
+        for view in &left {
+            match make_view(connection, target, view).await {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Lost => return Err(error),
+                Err(error) => {
+                    waiting.push(*view);
+                    refused = Some(error);
+                }
+            }
+        }
+        match refused {
+            Some(error) if waiting.len() == left.len() => return Err(error),
+            _ => left = waiting,
+        }
+    }
+    Ok(())
 }
 
 /// Makes a view that is not there.
@@ -234,6 +255,7 @@ pub async fn back(
         shown: change.kept.clone(),
         again: replace::keys_onto_others(connection, rules, target, &tables).await?,
         restores: change.again.clone(),
+        whole: change.whole,
         mark: apart.switched_marker(),
         kept,
     })

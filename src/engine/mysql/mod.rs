@@ -1,5 +1,5 @@
 //! MySQL and MariaDB, two flavours of one engine: `types` and `ddl` say what they can hold, `inspect` reads the
-//! catalogue, `read` and `write` move rows, `stage` builds unseen and switches. This file opens databases.
+//! catalogue, `read` and `write` move rows, `stage` builds unseen and switches, `restore` does so from a dump. This file opens databases.
 
 mod backup;
 mod bind;
@@ -19,6 +19,7 @@ mod place;
 mod profile;
 mod read;
 mod replace;
+mod restore;
 mod rights;
 mod script;
 mod stage;
@@ -103,10 +104,14 @@ pub(in crate::engine::mysql) struct Database {
 
 impl Database {
     async fn open(server: &Server, endpoint: &Endpoint, role: Role) -> Result<Self> {
-        let link = Link::new(server, endpoint);
+        Self::over(Link::new(server, endpoint), role).await
+    }
+
+    /// The database that a link leads to.
+    async fn over(link: Link, role: Role) -> Result<Self> {
         let mut connection = link.connect(role).await?;
         let latency = connection::latency(&mut connection).await?;
-        let facts = facts(&mut connection, &server.database, latency).await?;
+        let facts = facts(&mut connection, link.database(), latency).await?;
         let _ = sqlx::Connection::close(connection).await;
         let rules = Rules::new(facts.flavour, Some(&facts));
         Ok(Self { pool: link.pool(role), link, facts, rules })

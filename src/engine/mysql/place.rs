@@ -227,6 +227,11 @@ pub fn is_kept_database(name: &str) -> bool {
     name.starts_with(&format!("{OURS}kept_"))
 }
 
+/// Whether a database is one in which a run builds.
+pub fn is_staging_database(name: &str) -> bool {
+    name.starts_with(&format!("{OURS}stage_"))
+}
+
 /// A table with its database.
 pub fn qualified(database: &str, table: &str) -> String {
     format!("{}.{}", quote(database), quote(table))

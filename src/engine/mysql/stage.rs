@@ -1,6 +1,7 @@
 //! Building unseen and switching at once: tables are made, filled and proved in a [`Place`], then one RENAME TABLE
 //! moves all of them and a marker into the target. A lost reply to it is settled by looking for the marker.
 
+use std::path::Path;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -8,16 +9,18 @@ use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, MySql, MySqlConnection, MySqlPool};
 use tokio::sync::{Mutex, OnceCell};
+use tokio_util::sync::CancellationToken;
 
 use super::connection::{Link, Role, number, rows, run, statement};
 use super::journal::Ledger;
 use super::place::{self, Place};
+use super::restore::DatabaseRestoration;
 use super::types::{Rules, quote};
 use super::write::{self, Commit};
 use super::{Database, data, ddl, exchange, fault, journal, leftovers, profile, read, replace};
 use crate::engine::capability::{
-    Claim, Fate, Intent, Journal, Matching, Naming, Occupied, OnStatement, Orphans, ReadRequest, Rules as _,
-    Staging, Target, Unfinished,
+    Claim, Fate, Intent, Journal, Matching, Naming, Occupied, OnStatement, Orphans, ReadRequest, Restoration,
+    Rules as _, Staging, Target, Unfinished,
 };
 use crate::engine::claim::taken;
 use crate::engine::condition;
@@ -108,6 +111,16 @@ impl Target for Database {
         place::hold_lock(&mut guard, &place).await?;
         let place = self.make_place(&mut guard, place, run, plan).await?;
         Ok(Box::new(self.build_in(place, guard, run, plan, None)))
+    }
+
+    async fn restore(
+        &self,
+        run: &str,
+        backup: &Path,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn Restoration>> {
+        let made = DatabaseRestoration::make(&self.link, &self.facts.namespace, run, backup, cancel).await?;
+        Ok(Box::new(made))
     }
 
     async fn happened(&self, change: &Change) -> Result<bool> {

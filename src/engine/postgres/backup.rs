@@ -56,9 +56,7 @@ pub(super) async fn dump(
 
 /// Whether `pg_restore` reads a dump from beginning to end. Where there is no such program its bytes have to do.
 pub(super) fn check(file: &Path) -> Result<()> {
-    // Of the same version as the dump or newer: the newest that there is.
-    let newest = all().into_iter().max_by_key(|tool| tool.version).map(|tool| tool.sibling("pg_restore"));
-    let Some(program) = newest.filter(|path| path.is_file()) else { return Ok(()) };
+    let Some(program) = newest_restorer() else { return Ok(()) };
     // A device, so that nothing is written: what counts is that everything is read.
     let mut command = tool::bare(&program);
     command.arg("--file=/dev/null").arg(file);
@@ -68,6 +66,20 @@ pub(super) fn check(file: &Path) -> Result<()> {
         Error::new(ErrorKind::Verify, "pg_restore cannot read the dump").why(why)
     })?;
     signature(file)
+}
+
+/// Of the same version as the dump or newer: the newest that there is.
+fn newest_restorer() -> Option<PathBuf> {
+    let newest = all().into_iter().max_by_key(|tool| tool.version).map(|tool| tool.sibling("pg_restore"));
+    newest.filter(|path| path.is_file())
+}
+
+/// The program that reads a dump which is going to be restored.
+pub(super) fn restorer() -> Result<PathBuf> {
+    newest_restorer().ok_or_else(|| {
+        Error::new(ErrorKind::Refused, "there is no pg_restore here, which reads the dump")
+            .next("install postgresql-client of the server's version or newer")
+    })
 }
 
 /// Every dump in this format begins with these letters.

@@ -76,6 +76,11 @@ impl Connector {
         Self { search_path: Some(search_path), ..self.clone() }
     }
 
+    /// The same database for sessions in which nothing may write.
+    pub(super) fn reading(&self) -> Self {
+        Self { purpose: Purpose::Reading, ..self.clone() }
+    }
+
     /// Redacted location, for messages.
     pub(super) fn shown(&self) -> &str {
         &self.shown

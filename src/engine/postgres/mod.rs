@@ -1,5 +1,5 @@
 //! PostgreSQL 12 and newer. Pure rooms: `types`, `mapping`, `ddl`, `rules`, `wire`, `encode`; rooms that talk to a server: `connect`,
-//! `inspect`, `snapshot`, `read`, `write`, `stage`. This file opens a database and joins them.
+//! `inspect`, `snapshot`, `read`, `write`, `stage`, `restore`. This file opens a database and joins them.
 
 mod backup;
 mod connect;
@@ -11,6 +11,7 @@ mod mapping;
 mod misfits;
 mod on_update;
 mod read;
+mod restore;
 mod rules;
 mod script;
 mod snapshot;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+use tokio_util::sync::CancellationToken;
 
 use self::connect::{Connector, Purpose};
 use self::fault::fault;
@@ -33,8 +35,8 @@ use self::types::quote;
 use crate::engine::backup::NativeWay;
 use crate::engine::blocking;
 use crate::engine::capability::{
-    Claim, Facts, Health, Matching, MissingRight, Naming, Occupied, Rules, Snapshot, Source, Staging,
-    TableSize, Target, Unfinished,
+    Claim, Facts, Health, Matching, MissingRight, Naming, Occupied, Restoration, Rules, Snapshot, Source,
+    Staging, TableSize, Target, Unfinished,
 };
 use crate::engine::dump::DumpDialect;
 use crate::engine::stream::BatchReceiver;
@@ -109,7 +111,11 @@ struct Postgres {
 
 impl Postgres {
     async fn open(server: &Server, endpoint: &Endpoint, purpose: Purpose) -> Result<Self> {
-        let connector = Connector::new(server, endpoint, purpose)?;
+        Self::over(Connector::new(server, endpoint, purpose)?).await
+    }
+
+    /// The schema that a connector's sessions are in.
+    async fn over(connector: Connector) -> Result<Self> {
         let mut session = connector.session().await?;
         let asked = async {
             let facts = facts(&mut session).await?;
@@ -343,6 +349,21 @@ impl Target for Postgres {
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
         let script = self.rules.script(plan, &Naming::default());
         stage::open(&self.connector, &self.facts.namespace, run, plan, script).await
+    }
+
+    async fn restorable(&self) -> Result<()> {
+        blocking::run(|| backup::restorer().map(drop)).await?;
+        stage::whole::restorable(&self.connector, &self.facts.namespace).await
+    }
+
+    async fn restore(
+        &self,
+        run: &str,
+        backup: &Path,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn Restoration>> {
+        let namespace = &self.facts.namespace;
+        Ok(Box::new(restore::SchemaRestoration::make(&self.connector, namespace, run, backup, cancel).await?))
     }
 
     async fn happened(&self, change: &Change) -> Result<bool> {

@@ -36,6 +36,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use tokio_util::sync::CancellationToken;
 
 use self::ddl::{SqliteRules, quote};
 use self::file::{Access, failure};
@@ -293,7 +294,7 @@ impl Target for Database {
         .await
     }
 
-    async fn restore(&self, run: &str, backup: &Path) -> Result<Box<dyn Restoration>> {
+    async fn restore(&self, run: &str, backup: &Path, _: &CancellationToken) -> Result<Box<dyn Restoration>> {
         let (path, run, backup) = (self.path.clone(), run.to_owned(), backup.to_owned());
         blocking::run(move || {
             Ok(Box::new(whole::FileRestoration::make(&path, &run, &backup)?) as Box<dyn Restoration>)

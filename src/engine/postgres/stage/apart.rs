@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Postgres, pool::PoolConnection};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::exchange::{self, Exchange};
+use super::replace::Given;
 use super::{COMMENT, Ledger, check_rights, drop_schema, execute, run, schema_name, session_again};
 use super::{orphans, try_lock};
 use crate::engine::capability::{Fate, Intent, Journal, OnStatement, Orphans, ReadRequest, Staging};
@@ -59,21 +60,7 @@ impl ApartStaging {
         plan: &Plan,
         script: Script,
     ) -> Result<Self> {
-        let schema = schema_name(run_id);
-        let mut guard = connector.session().await?;
-        check_rights(&mut guard, connector, namespace).await?;
-        let failed =
-            |e: &sqlx::Error| fault(ErrorKind::Write, "cannot make a staging schema in the target", e);
-        if !try_lock(&mut guard, &schema).await.map_err(|e| failed(&e))? {
-            return Err(Error::new(
-                ErrorKind::Refused,
-                format!("run {run_id:?} is already at work in the target"),
-            )
-            .next("wait until it is done"));
-        }
-        let name = quote(&schema);
-        let make = format!("CREATE SCHEMA {name}; COMMENT ON SCHEMA {name} IS {}", literal(COMMENT));
-        execute(&mut guard, make).await.map_err(|e| failed(&e))?;
+        let guard = make_schema(connector, namespace, run_id).await?;
         Self::over(connector, guard, namespace, run_id, plan, script, None).await
     }
 
@@ -145,21 +132,50 @@ impl ApartStaging {
     async fn remove(&self) -> Result<()> {
         // A session that is in the middle of something is not waited for: ending it is what comes next.
         let _ = tokio::time::timeout(Duration::from_secs(2), self.pool.close()).await;
-        let mut session = session_again(&self.connector).await?;
         if let Some(ledger) = self.ledger.get()
-            && !ledger.is_ours(&mut session).await
+            && !ledger.is_ours(&mut session_again(&self.connector).await?).await
         {
             // Another run has taken the schema over while this one was silent.
             return Ok(());
         }
-        end_sessions(&mut session, &self.schema).await;
-        drop_schema(&mut session, &self.schema).await.map_err(|e| {
-            fault(ErrorKind::Write, format!("cannot remove the staging schema {}", quote(&self.schema)), &e)
-                .next(format!("DROP SCHEMA {} CASCADE; the next run does it too", quote(&self.schema)))
-        })?;
-        let _ = session.close().await;
-        Ok(())
+        remove_schema(&self.connector, &self.schema).await
     }
+}
+
+/// Checks the rights and makes the schema of a run; answers with the session that holds the lock which says that the run
+/// lives.
+pub(in crate::engine::postgres) async fn make_schema(
+    connector: &Connector,
+    namespace: &str,
+    run_id: &str,
+) -> Result<PgConnection> {
+    let schema = schema_name(run_id);
+    let mut guard = connector.session().await?;
+    check_rights(&mut guard, connector, namespace).await?;
+    let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot make a staging schema in the target", e);
+    if !try_lock(&mut guard, &schema).await.map_err(|e| failed(&e))? {
+        return Err(Error::new(
+            ErrorKind::Refused,
+            format!("run {run_id:?} is already at work in the target"),
+        )
+        .next("wait until it is done"));
+    }
+    let name = quote(&schema);
+    let make = format!("CREATE SCHEMA {name}; COMMENT ON SCHEMA {name} IS {}", literal(COMMENT));
+    execute(&mut guard, make).await.map_err(|e| failed(&e))?;
+    Ok(guard)
+}
+
+/// Drops the schema of a run through a new session; sessions that still work in it are ended first.
+pub(in crate::engine::postgres) async fn remove_schema(connector: &Connector, schema: &str) -> Result<()> {
+    let mut session = session_again(connector).await?;
+    end_sessions(&mut session, schema).await;
+    drop_schema(&mut session, schema).await.map_err(|e| {
+        fault(ErrorKind::Write, format!("cannot remove the staging schema {}", quote(schema)), &e)
+            .next(format!("DROP SCHEMA {} CASCADE; the next run does it too", quote(schema)))
+    })?;
+    let _ = session.close().await;
+    Ok(())
 }
 
 /// Runs a statement after the load; with a journal in one transaction with the note that it is done.
@@ -380,6 +396,7 @@ impl Staging for ApartStaging {
             change,
             still_empty: must_be_empty.map(|t| t.name.clone()).collect(),
             staging: Some(&self.schema),
+            given: Given::All,
         };
         let moved = exchange.run(&mut session).await;
         if let Err(error) = moved {

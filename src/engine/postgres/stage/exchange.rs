@@ -6,7 +6,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
 use super::replace::{self, Given};
-use super::{check_rights, commit, execute, journal, schema_of, session_again, transaction};
+use super::{PREFIX, check_rights, commit, execute, journal, schema_of, session_again, transaction, whole};
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
 use crate::engine::postgres::fault::{code, fault};
@@ -35,11 +35,22 @@ SELECT CASE $3 WHEN 'type' THEN EXISTS (SELECT FROM pg_type t JOIN pg_namespace 
                                             WHERE n.nspname = $1 AND p.proname = $2)
                ELSE EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                             WHERE n.nspname = $1 AND c.relname = $2
-                              AND c.relkind = CASE $3 WHEN 'view' THEN 'v' WHEN 'materialized view' THEN 'm' WHEN 'sequence' THEN 'S' ELSE 'r' END) END";
+                              AND CASE $3 WHEN 'view' THEN c.relkind = 'v' WHEN 'materialized view' THEN c.relkind = 'm'
+                                      WHEN 'sequence' THEN c.relkind = 'S' ELSE c.relkind IN ('r', 'p') END) END";
 
 /// Name of the schema in which a run keeps what gave way.
-fn kept_schema(run: &str) -> String {
+pub(super) fn kept_schema(run: &str) -> String {
     schema_of(KEPT, run)
+}
+
+/// An object with the schema in which it stands out of sight.
+pub(super) fn moved(kind: Kind, name: &str, place: &str) -> Moved {
+    Moved {
+        kind,
+        name: name.to_owned(),
+        aside: Aside { place: place.to_owned(), name: name.to_owned() },
+        definition: None,
+    }
 }
 
 fn names<'a>(moved: impl Iterator<Item = &'a Moved>) -> Vec<String> {
@@ -59,12 +70,6 @@ pub(super) async fn of_plan(
     views: &[ViewPlan],
 ) -> Result<Change> {
     let kept = kept_schema(run);
-    let moved = |kind, name: &String, place: &str| Moved {
-        kind,
-        name: name.clone(),
-        aside: Aside { place: place.to_owned(), name: name.clone() },
-        definition: None,
-    };
     let types = plan.types.iter().map(|t| (Kind::Type, &t.name));
     let tables = plan.tables.iter().map(|t| (Kind::Table, &t.name));
     let functions: Vec<String> = plan
@@ -120,9 +125,11 @@ pub(super) struct Exchange<'a> {
     pub change: &'a Change,
     /// Those of the tables that give way which must have no row.
     pub still_empty: Vec<String>,
-    /// The staging schema that everything comes from. Its tables are new and get what stood on the old ones; that it
-    /// can be dropped in the end is the proof that nothing was left behind.
+    /// The staging schema that everything comes from. That it can be dropped in the end is the proof that nothing was left
+    /// behind.
     pub staging: Option<&'a str>,
+    /// What of that which stood on the old tables the new ones get.
+    pub given: Given,
 }
 
 impl Exchange<'_> {
@@ -132,8 +139,7 @@ impl Exchange<'_> {
         let Change { shown, kept, mark, .. } = self.change;
         execute(session, "BEGIN".into()).await.map_err(|e| failed(&e))?;
         let old = names(self.change.tables_kept());
-        let given = if self.staging.is_some() { Given::All } else { Given::Keys };
-        let restore = replace::release(session, self.namespace, &old, &self.still_empty, given).await?;
+        let restore = replace::release(session, self.namespace, &old, &self.still_empty, self.given).await?;
         let outward =
             replace::keys_onto_others(session, self.namespace, &old).await.map_err(|e| failed(&e))?;
         for key in outward {
@@ -147,7 +153,7 @@ impl Exchange<'_> {
             execute(session, to_schema(moved, self.namespace, mark)).await.map_err(|e| failed(&e))?;
         }
         // A table that somebody dropped has left its function behind; one that is in use is not dropped.
-        let left = shown.iter().filter(|moved| moved.kind == Kind::Function && self.staging.is_some());
+        let left = shown.iter().filter(|moved| moved.kind == Kind::Function && self.given == Given::All);
         for moved in left {
             let name = format!("{}.{}", quote(self.namespace), quote(&moved.name));
             execute(session, format!("DROP FUNCTION IF EXISTS {name}()")).await.map_err(|e| failed(&e))?;
@@ -174,7 +180,8 @@ impl Exchange<'_> {
 
 /// ALTER … SET SCHEMA.
 fn to_schema(moved: &Moved, from: &str, to: &str) -> String {
-    let kind = moved.kind.word().to_uppercase();
+    // A function may be a procedure or an aggregate as well.
+    let kind = if moved.kind == Kind::Function { "ROUTINE".into() } else { moved.kind.word().to_uppercase() };
     format!("ALTER {kind} {}.{} SET SCHEMA {}", quote(from), quote(&moved.name), quote(to))
 }
 
@@ -271,9 +278,17 @@ pub(in crate::engine::postgres) async fn back(
     let mut holders = replace::keys_of_others(&mut session, namespace, &tables, &without_heir)
         .await
         .map_err(|e| failed(&e))?;
-    for table in &tables {
-        let found = replace::holders(&mut session, namespace, table, &views).await.map_err(|e| failed(&e))?;
-        holders.extend(found.into_iter().map(|holder| format!("{holder} depends on table {table:?}")));
+    let there = whole::objects(&mut session, namespace).await.map_err(|e| failed(&e))?;
+    let goes =
+        |(kind, name): &(Kind, String)| change.shown.iter().any(|m| m.kind == *kind && m.name == *name);
+    if change.whole && there.iter().all(goes) {
+        holders.extend(whole::holders(&mut session, namespace).await.map_err(|e| failed(&e))?);
+    } else {
+        for table in &tables {
+            let found =
+                replace::holders(&mut session, namespace, table, &views).await.map_err(|e| failed(&e))?;
+            holders.extend(found.into_iter().map(|holder| format!("{holder} depends on table {table:?}")));
+        }
     }
     way_back::refuse_held(&holders)?;
     let again = replace::keys_onto_others(&mut session, namespace, &tables).await.map_err(|e| failed(&e))?;
@@ -285,18 +300,22 @@ pub(in crate::engine::postgres) async fn back(
         kept: change.shown.iter().rev().map(aside).collect(),
         again,
         restores: change.again.clone(),
+        whole: change.whole,
         mark: kept,
     })
 }
 
-/// Carries out what [`back`] has made.
+/// Carries out what [`back`] or [`whole::change`] has made.
 pub(in crate::engine::postgres) async fn exchange(
     connector: &Connector,
     namespace: &str,
     change: &Change,
 ) -> Result<()> {
     let mut session = connector.session().await?;
-    let exchange = Exchange { connector, namespace, change, still_empty: Vec::new(), staging: None };
+    // What a run has staged is new, what was kept has been here before: both have all that stands on them.
+    let staging = change.origins().into_iter().find(|place| place.starts_with(PREFIX));
+    let exchange =
+        Exchange { connector, namespace, change, still_empty: Vec::new(), staging, given: Given::Keys };
     let done = exchange.run(&mut session).await;
     // The end of the session is the end of a transaction that was not committed.
     let _ = if done.is_ok() { session.close().await } else { session.close_hard().await };

@@ -11,6 +11,7 @@ mod live;
 mod occupied;
 pub(super) mod orphans;
 mod replace;
+pub(super) mod whole;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 use xxhash_rust::xxh3::xxh3_64;
 
+pub(super) use apart::{make_schema, remove_schema};
 pub(super) use collisions::collisions;
 pub(super) use exchange::{back, exchange, happened, settle};
 pub(super) use journal::{Ledger, unfinished};
@@ -66,7 +68,7 @@ pub(super) async fn resume(
 }
 
 /// Name of a run's staging schema.
-fn schema_name(run: &str) -> String {
+pub(super) fn schema_name(run: &str) -> String {
     schema_of(PREFIX, run)
 }
 
@@ -109,7 +111,7 @@ async fn drop_schema(session: &mut PgConnection, schema: &str) -> Result<(), sql
 }
 
 /// Runs statements that we have made ourselves.
-async fn execute(session: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+pub(super) async fn execute(session: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(session).await.map(drop)
 }
 

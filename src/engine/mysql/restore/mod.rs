@@ -1,0 +1,274 @@
+//! A dump of `mariadb-dump` or `mysqldump` becomes a database that nobody sees: tables with their rows, which one RENAME moves into
+//! the target, and views, which are tried here and made there. Every statement goes through a session of this program in
+//! that database, and only statements that are known to stay in it.
+
+mod text;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+
+use async_trait::async_trait;
+use sqlx::{Connection as _, MySqlConnection};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use self::text::{Reader, Statement};
+use super::connection::{Link, Role, number, rows, run};
+use super::place::{self, OURS, Place};
+use super::types::{literal, quote};
+use super::{Database, fault, replace};
+use crate::engine::blocking;
+use crate::engine::capability::{Restoration, Source};
+use crate::engine::way_back;
+use crate::model::change::{Change, Kind, Moved};
+use crate::model::error::{Error, ErrorKind, Result};
+
+/// Statements that wait for the server at most.
+const STATEMENTS: usize = 4;
+
+/// What there is to do where a dump is not restored.
+const BY_HAND: &str = "nothing was changed: restore it by hand into a new database, as docs/backup.md says";
+
+/// A dump that became a database.
+pub(super) struct DatabaseRestoration {
+    link: Link,
+    target: String,
+    run: String,
+    place: Place,
+    /// Views with the statements that make them, those first that are not made of others.
+    views: Vec<(String, String)>,
+    /// Holds the lock that says that this run lives.
+    guard: MySqlConnection,
+}
+
+impl DatabaseRestoration {
+    /// Restores a dump into the staging database of a run.
+    pub(super) async fn make(
+        link: &Link,
+        target: &str,
+        run: &str,
+        dump: &Path,
+        cancel: &CancellationToken,
+    ) -> Result<Self> {
+        let mut guard = link.connect(Role::Loader).await?;
+        let place = Place::database(run, target);
+        place::hold_lock(&mut guard, &place).await?;
+        if let Err(error) = place.make(&mut guard).await {
+            return Err(match error.kind() {
+                ErrorKind::Permission => error.next(place::grant(&mut guard, link).await),
+                _ => error,
+            });
+        }
+        let mut made = Self {
+            link: link.clone(),
+            target: target.to_owned(),
+            run: run.to_owned(),
+            place,
+            views: Vec::new(),
+            guard,
+        };
+        match made.load(dump, cancel).await {
+            Ok(views) => {
+                made.views = views;
+                Ok(made)
+            }
+            Err(mut error) => {
+                if let Err(also) = Box::new(made).discard().await {
+                    error.push(also);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn load(&self, dump: &Path, cancel: &CancellationToken) -> Result<Vec<(String, String)>> {
+        let (to, from) = mpsc::channel(STATEMENTS);
+        let dump = dump.to_owned();
+        let reading = blocking::run(move || read(&dump, &to));
+        let loading = async {
+            tokio::select! {
+                loaded = self.fill(from) => loaded,
+                () = cancel.cancelled() => Err(Error::new(ErrorKind::Interrupted, "the restore was interrupted")),
+            }
+        };
+        // Whoever reads stops without an error where nobody takes anything any more.
+        match tokio::join!(reading, loading) {
+            (_, Err(error)) | (Err(error), Ok(_)) => Err(error),
+            (Ok(()), Ok(views)) => Ok(views),
+        }
+    }
+
+    /// Runs the statements; then every table has to have the rows of the dump, and every view has to be one.
+    async fn fill(&self, mut from: mpsc::Receiver<Statement>) -> Result<Vec<(String, String)>> {
+        let mut session = self.link.in_database(&self.place.database).connect(Role::Loader).await?;
+        let (mut tables, mut views) = (BTreeMap::<String, u64>::new(), BTreeMap::new());
+        while let Some(statement) = from.recv().await {
+            match statement {
+                Statement::Idle => {}
+                Statement::Set(sql) => {
+                    run(&mut session, &sql).await.map_err(|e| fault::writing("a setting of the dump", &e))?;
+                }
+                Statement::Table { name, sql } => {
+                    let made = run(&mut session, &sql).await;
+                    made.map_err(|e| fault::writing(&format!("restoring table \"{name}\""), &e))?;
+                    tables.insert(name, 0);
+                }
+                Statement::Rows { table, rows, sql } => {
+                    let filled = run(&mut session, &sql).await;
+                    filled.map_err(|e| fault::writing(&format!("restoring the rows of \"{table}\""), &e))?;
+                    *tables.entry(table).or_default() += rows;
+                }
+                // The last is the view itself: before it stands what other views are made of meanwhile.
+                Statement::View { name, sql } => {
+                    views.insert(name, sql);
+                }
+                Statement::Other(what) => {
+                    let what = format!("the dump holds what rollback does not restore: {what}");
+                    return Err(Error::new(ErrorKind::Refused, what).next(BY_HAND));
+                }
+            }
+        }
+        if tables.is_empty() {
+            return Err(Error::new(ErrorKind::Refused, "there is no table in the backup")
+                .next("nothing was changed: an empty database needs no backup"));
+        }
+        for (table, should) in tables {
+            let count = format!("SELECT COUNT(*) FROM {}", quote(&table));
+            let is = number(&mut session, &format!("table \"{table}\""), &count).await?;
+            if is != should {
+                return Err(Error::new(ErrorKind::Verify, "what was restored is not what the backup holds")
+                    .why(format!("table \"{table}\" has {is} rows instead of {should}"))
+                    .next(BY_HAND));
+            }
+        }
+        let views = tried(&mut session, views).await?;
+        let _ = session.close().await;
+        Ok(views)
+    }
+}
+
+/// Makes views, in whichever order that can be done, and removes them again: the order is the answer.
+async fn tried(
+    session: &mut MySqlConnection,
+    mut left: BTreeMap<String, String>,
+) -> Result<Vec<(String, String)>> {
+    let mut made = Vec::new();
+    while !left.is_empty() {
+        let (mut waiting, mut refused, before) = (BTreeMap::new(), None, made.len());
+        for (name, sql) in left {
+            match run(session, &sql).await {
+                Ok(()) => made.push((name, sql)),
+                Err(error) => {
+                    refused = Some(fault::writing(&format!("restoring view \"{name}\""), &error));
+                    waiting.insert(name, sql);
+                }
+            }
+        }
+        match refused {
+            Some(error) if made.len() == before => return Err(error),
+            _ => left = waiting,
+        }
+    }
+    for (name, _) in made.iter().rev() {
+        let dropped = run(session, &format!("DROP VIEW {}", quote(name))).await;
+        dropped.map_err(|e| fault::writing(&format!("removing view \"{name}\" again"), &e))?;
+    }
+    Ok(made)
+}
+
+/// Hands over the statements of a dump until it ends or nobody takes them.
+fn read(dump: &Path, to: &mpsc::Sender<Statement>) -> Result<()> {
+    let failed =
+        |e: std::io::Error| Error::new(ErrorKind::Read, format!("cannot read {}", dump.display())).why(e);
+    let mut file = BufReader::new(File::open(dump).map_err(failed)?);
+    let (mut reader, mut line) = (Reader::default(), Vec::new());
+    while file.read_until(b'\n', &mut line).map_err(failed)? > 0 {
+        let text = std::str::from_utf8(&line)
+            .map_err(|_| Error::new(ErrorKind::Refused, "the dump is not in UTF-8").next(BY_HAND))?;
+        if let Some(sql) = reader.line(text)
+            && to.blocking_send(text::recognise(sql)).is_err()
+        {
+            return Ok(());
+        }
+        line.clear();
+    }
+    if reader.is_between() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Verify, "the dump is not complete").why("its last statement has no end"))
+}
+
+#[async_trait]
+impl Restoration for DatabaseRestoration {
+    async fn source(&self) -> Result<Box<dyn Source>> {
+        let staged = Database::over(self.link.in_database(&self.place.database), Role::Reader).await?;
+        Ok(Box::new(staged))
+    }
+
+    /// Tables with triggers stay in their database, under another name: they cannot leave it. Views are dropped and made
+    /// again, so that what they are is written down.
+    async fn change(&self) -> Result<Change> {
+        let mut session = self.link.connect(Role::Loader).await?;
+        let beside = Place::prefix(&self.run, &self.target);
+        let (mut kept, mut held) = (Vec::new(), Vec::new());
+        for (at, table) in objects(&mut session, &self.target, "TABLE").await?.into_iter().enumerate() {
+            let stays = !replace::triggers(&mut session, &table).await?.is_empty();
+            held.extend(replace::keys_of_other_databases(&mut session, &table).await?);
+            let aside = if stays { &beside } else { &self.place }.kept(at, &table);
+            kept.push(Moved { kind: Kind::Table, name: table, aside, definition: None });
+        }
+        way_back::refuse_held(&held)?;
+        let tables = objects(&mut session, &self.place.database, "TABLE").await?;
+        for view in objects(&mut session, &self.target, "VIEW").await? {
+            if tables.contains(&view) {
+                let what = format!("view \"{view}\" is where a table of the backup belongs");
+                return Err(Error::new(ErrorKind::Refused, what)
+                    .next("nothing was changed: drop the view by hand, then run the same command again"));
+            }
+            let show = format!("SHOW CREATE VIEW {}", quote(&view));
+            let shown = rows(&mut session, &format!("view \"{view}\""), &show).await?;
+            kept.push(Moved {
+                kind: Kind::View,
+                aside: self.place.kept(kept.len(), &view),
+                definition: shown.first().and_then(|row| row.text(1)),
+                name: view,
+            });
+        }
+        let _ = session.close().await;
+        let moved =
+            |kind, name: String, definition| Moved { kind, aside: self.place.aside(&name), name, definition };
+        let shown = tables.into_iter().map(|name| moved(Kind::Table, name, None));
+        let views = self.views.iter().map(|(name, sql)| moved(Kind::View, name.clone(), Some(sql.clone())));
+        Ok(Change {
+            run: self.run.clone(),
+            shown: shown.chain(views).collect(),
+            kept,
+            whole: true,
+            mark: self.place.switched_marker(),
+            ..Change::default()
+        })
+    }
+
+    async fn discard(self: Box<Self>) -> Result<()> {
+        let mut session = self.link.connect(Role::Loader).await?;
+        self.place.remove(&mut session).await?;
+        let _ = session.close().await;
+        let _ = self.guard.close().await;
+        Ok(())
+    }
+}
+
+/// Names of the tables or views of a database that are not ours.
+async fn objects(session: &mut MySqlConnection, database: &str, kind: &str) -> Result<Vec<String>> {
+    let kinds = if kind == "VIEW" { "= 'VIEW'" } else { "IN ('BASE TABLE', 'SYSTEM VERSIONED')" };
+    let list = format!(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = {} AND table_type {kinds} ORDER BY 1",
+        literal(database)
+    );
+    let mut names: Vec<String> =
+        rows(session, "the list of tables", &list).await?.iter().map(|row| row.word(0)).collect();
+    names.retain(|name| !name.starts_with(OURS));
+    Ok(names)
+}

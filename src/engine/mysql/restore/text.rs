@@ -1,0 +1,303 @@
+//! What `mariadb-dump` and `mysqldump` write, statement by statement. Each is recognised before it is run, and none is handed
+//! to a client program: such a script may name the database that it came from and change that. Pure.
+
+/// A statement of a dump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Statement {
+    /// A setting of the session.
+    Set(String),
+    /// Makes a table.
+    Table {
+        /// Its name.
+        name: String,
+        /// The statement.
+        sql: String,
+    },
+    /// Fills a table.
+    Rows {
+        /// Its name.
+        table: String,
+        /// How many rows.
+        rows: u64,
+        /// The statement.
+        sql: String,
+    },
+    /// Makes a view, or what stands in its place while its tables are not there yet.
+    View {
+        /// Its name.
+        name: String,
+        /// The statement.
+        sql: String,
+    },
+    /// Nothing that a new database needs.
+    Idle,
+    /// Something that is not restored; what it is.
+    Other(String),
+}
+
+/// Takes a dump apart, line by line.
+#[derive(Debug)]
+pub(super) struct Reader {
+    text: String,
+    delimiter: String,
+    within: Within,
+}
+
+/// In what the reader stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Code,
+    /// Something between two of these quotes.
+    Quotes(u8),
+    /// A comment that holds no code.
+    Comment,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { text: String::new(), delimiter: ";".into(), within: Within::Code }
+    }
+}
+
+impl Reader {
+    /// Takes the next line, with its end; answers with a statement that ends in it. Programs write no two on one line.
+    pub(super) fn line(&mut self, line: &str) -> Option<String> {
+        if self.text.is_empty() && self.within == Within::Code {
+            // The last is how MariaDB forbids its client program to run others.
+            if line.trim().is_empty() || line.starts_with("--") || line.starts_with("/*M!999999") {
+                return None;
+            }
+            if let Some(delimiter) = line.strip_prefix("DELIMITER ") {
+                delimiter.trim().clone_into(&mut self.delimiter);
+                return None;
+            }
+        }
+        let ends = self.ends_in(line);
+        self.text.push_str(line);
+        if !ends {
+            return None;
+        }
+        let text = std::mem::take(&mut self.text);
+        let statement = text.trim_end().strip_suffix(&self.delimiter).unwrap_or(&text);
+        Some(statement.trim_end().to_owned())
+    }
+
+    /// Whether the script stands between two statements.
+    pub(super) fn is_between(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    fn ends_in(&mut self, line: &str) -> bool {
+        let ends = line.trim_end().ends_with(&self.delimiter);
+        self.within = scan(line.as_bytes(), self.within, &mut |_, _| {});
+        ends && self.within == Within::Code
+    }
+}
+
+/// Goes over text and hears of every byte of code with its place; answers in what the text ends. Comments with a version are
+/// code.
+fn scan(text: &[u8], mut within: Within, code: &mut impl FnMut(usize, u8)) -> Within {
+    let mut at = 0;
+    while at < text.len() {
+        let byte = text[at];
+        let next = text.get(at + 1).copied();
+        match within {
+            Within::Comment if byte == b'*' && next == Some(b'/') => {
+                within = Within::Code;
+                at += 1;
+            }
+            // A doubled quote ends one text and begins another, which comes to the same.
+            Within::Quotes(quote) if byte == quote => within = Within::Code,
+            Within::Quotes(b'\'' | b'"') if byte == b'\\' => at += 1,
+            Within::Comment | Within::Quotes(_) => {}
+            Within::Code => match (byte, next) {
+                (b'\'' | b'"' | b'`', _) => within = Within::Quotes(byte),
+                (b'/', Some(b'*')) if !matches!(text.get(at + 2), Some(b'!' | b'M')) => {
+                    within = Within::Comment;
+                    at += 1;
+                }
+                (b'#', _) => at = line_end(text, at),
+                (b'-', Some(b'-')) if text.get(at + 2).is_none_or(u8::is_ascii_whitespace) => {
+                    at = line_end(text, at);
+                }
+                _ => code(at, byte),
+            },
+        }
+        at += 1;
+    }
+    within
+}
+
+fn line_end(text: &[u8], from: usize) -> usize {
+    text[from..].iter().position(|b| *b == b'\n').map_or(text.len(), |length| from + length)
+}
+
+/// What a statement is.
+pub(super) fn recognise(sql: String) -> Statement {
+    let head = head(&sql);
+    let mut words = head.split_whitespace().map(str::to_ascii_uppercase);
+    let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    match (first.as_str(), second.as_str()) {
+        // What concerns the whole server, and what is for those that copy it.
+        ("SET", _) if ["GLOBAL", "SQL_LOG_BIN"].iter().any(|word| head.contains(word)) => Statement::Idle,
+        ("SET", _) => Statement::Set(sql),
+        ("DROP", "TABLE" | "VIEW" | "PROCEDURE" | "FUNCTION" | "EVENT" | "TRIGGER" | "SEQUENCE")
+        | ("LOCK" | "UNLOCK", "TABLES")
+        | ("ALTER", "DATABASE")
+        | ("COMMIT" | "", _) => Statement::Idle,
+        ("ALTER", "TABLE") if head.ends_with("ABLE KEYS") => Statement::Idle,
+        ("INSERT", "INTO") => match (name_after(&sql, "INTO"), rows(&sql)) {
+            (Some(table), rows) if rows > 0 => Statement::Rows { table, rows, sql },
+            _ => Statement::Other("INSERT".into()),
+        },
+        ("CREATE", _) => made(sql, &head),
+        _ => Statement::Other(format!("{first} {second}").trim_end().to_owned()),
+    }
+}
+
+fn made(sql: String, head: &str) -> Statement {
+    const KINDS: [&str; 7] = ["TABLE", "VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "SEQUENCE"];
+    let words = head.split_whitespace().map(str::to_ascii_uppercase);
+    let kind = words.skip(1).find(|word| KINDS.contains(&word.as_str())).unwrap_or_default();
+    match (kind.as_str(), name_after(&sql, &kind)) {
+        ("TABLE", Some(name)) => Statement::Table { name, sql },
+        ("VIEW", Some(name)) => Statement::View { name, sql },
+        ("", _) | ("TABLE" | "VIEW", None) => Statement::Other("CREATE".into()),
+        _ => Statement::Other(kind.to_lowercase()),
+    }
+}
+
+/// The beginning of a statement without the signs of comments with a version, up to its first text or opening parenthesis.
+fn head(sql: &str) -> String {
+    let end = sql.find(['(', '\'', '\n']).filter(|_| !sql.trim_start().starts_with("/*!50001 CREATE"));
+    let mut head = String::new();
+    for word in sql[..end.unwrap_or(sql.len())].split_whitespace() {
+        let word = word.strip_suffix("*/").unwrap_or(word);
+        let opens = word.starts_with("/*!") || word.starts_with("/*M!");
+        let rest =
+            word.trim_start_matches(['/', '*', '!', 'M']).trim_start_matches(|c: char| c.is_ascii_digit());
+        let word = if opens { rest } else { word };
+        if !word.is_empty() {
+            head.push_str(word);
+            head.push(' ');
+        }
+    }
+    head.truncate(head.trim_end().len());
+    head
+}
+
+/// The quoted name behind a word; none where it is qualified with a database.
+fn name_after(sql: &str, word: &str) -> Option<String> {
+    // Names stand at the beginning of what may be a megabyte of rows.
+    let upper: String = sql.chars().take(4_000).collect::<String>().to_ascii_uppercase();
+    let at = upper.find(&format!("{word} `"))? + word.len() + 2;
+    let rest = &sql[at..];
+    let mut name = String::new();
+    let mut chars = rest.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if c == '`' && chars.next_if(|next| next.1 == '`').is_none() {
+            return (!rest[at + 1..].starts_with('.')).then_some(name);
+        }
+        name.push(c);
+    }
+    None
+}
+
+/// Rows of an INSERT: its outermost parentheses behind VALUES.
+fn rows(sql: &str) -> u64 {
+    let (mut depth, mut rows, mut values, mut word) = (0_u32, 0, false, 0);
+    scan(sql.as_bytes(), Within::Code, &mut |_, byte| {
+        word = if b"VALUES".get(word) == Some(&byte) { word + 1 } else { usize::from(byte == b'V') };
+        values |= word == 6 && depth == 0;
+        match byte {
+            b'(' => {
+                rows += u64::from(depth == 0 && values);
+                depth += 1;
+            }
+            b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    });
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statements(script: &str) -> Vec<String> {
+        let mut reader = Reader::default();
+        let all = script.split_inclusive('\n').filter_map(|line| reader.line(line)).collect();
+        assert!(reader.is_between());
+        all
+    }
+
+    #[test]
+    fn a_dump_comes_apart() {
+        let script = "/*M!999999\\- enable the sandbox mode */ \n-- it's\n\nSET NAMES utf8mb4;\n\
+            INSERT INTO `t` VALUES\n(1,'a;\\'\n-- b;\n'),\n(2,'c');\n\
+            DELIMITER ;;\nCREATE PROCEDURE `p`()\nbegin select 1; select ';;';\nend ;;\nDELIMITER ;\n/* a;\n ' */ SELECT 1;\n";
+        assert_eq!(
+            statements(script),
+            [
+                "SET NAMES utf8mb4",
+                "INSERT INTO `t` VALUES\n(1,'a;\\'\n-- b;\n'),\n(2,'c')",
+                "CREATE PROCEDURE `p`()\nbegin select 1; select ';;';\nend",
+                "/* a;\n ' */ SELECT 1",
+            ]
+        );
+        let mut cut = Reader::default();
+        assert_eq!(cut.line("INSERT INTO `t` VALUES (1,';\n"), None);
+        assert!(!cut.is_between());
+    }
+
+    #[test]
+    fn statements_are_recognised() {
+        let other = |what: &str| Statement::Other(what.into());
+        for (sql, expected) in [
+            ("/*!40101 SET NAMES utf8mb4 */", None),
+            ("SET @@SESSION.SQL_LOG_BIN= 0", Some(Statement::Idle)),
+            ("SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ '1'", Some(Statement::Idle)),
+            ("DROP TABLE IF EXISTS `a`", Some(Statement::Idle)),
+            ("/*!50001 DROP VIEW IF EXISTS `v`*/", Some(Statement::Idle)),
+            ("/*!40000 ALTER TABLE `a` DISABLE KEYS */", Some(Statement::Idle)),
+            ("ALTER DATABASE `live` CHARACTER SET latin1", Some(Statement::Idle)),
+            ("LOCK TABLES `a` WRITE", Some(Statement::Idle)),
+            (
+                "/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`h`*/ /*!50003 trigger t before insert on a",
+                Some(other("trigger")),
+            ),
+            ("CREATE DEFINER=`r`@`h` FUNCTION `f`(a int) RETURNS int(11)", Some(other("function"))),
+            (
+                "/*!50106 CREATE*/ /*!50117 DEFINER=`r`@`h`*/ /*!50106 EVENT `e` ON SCHEDULE",
+                Some(other("event")),
+            ),
+            ("CREATE SEQUENCE `s` start with 5", Some(other("sequence"))),
+            ("DO SETVAL(`s`, 5, 0)", Some(other("DO SETVAL"))),
+            ("USE `live`", Some(other("USE `LIVE`"))),
+            ("INSERT INTO `live`.`t` VALUES (1)", Some(other("INSERT"))),
+            ("CREATE TABLE `live`.`t` (a int)", Some(other("CREATE"))),
+        ] {
+            let set = Statement::Set(sql.to_owned());
+            assert_eq!(recognise(sql.to_owned()), expected.unwrap_or(set), "{sql}");
+        }
+        let named = |sql: &str| match recognise(sql.to_owned()) {
+            Statement::Table { name, .. } => format!("table {name}"),
+            Statement::View { name, .. } => format!("view {name}"),
+            Statement::Rows { table, rows, .. } => format!("{rows} rows of {table}"),
+            other => format!("{other:?}"),
+        };
+        for (sql, expected) in [
+            ("CREATE TABLE `a``b` (\n `view` int)", "table a`b"),
+            ("/*!50001 CREATE VIEW `v` AS SELECT\n NULL AS `id` */", "view v"),
+            (
+                "/*!50001 CREATE ALGORITHM=UNDEFINED */\n/*!50013 DEFINER=`r`@`h` SQL SECURITY DEFINER */\n/*!50001 VIEW `v` AS select 1 */",
+                "view v",
+            ),
+            ("INSERT INTO `a` VALUES\n(1,'(\\'VALUES ('),\n(2,point(1,2))", "2 rows of a"),
+            ("INSERT INTO `VALUES` (`a`, `b`) VALUES (1,2),(3,4),(5,\"(\")", "3 rows of VALUES"),
+        ] {
+            assert_eq!(named(sql), expected, "{sql}");
+        }
+    }
+}
