@@ -34,7 +34,8 @@ const TIME_NOW: &str = "strftime('%H:%M:%f000','now')";
 /// Name of the CHECK that holds the labels of an enum; what follows is the name of the enum, if it had one.
 pub const ENUM_CHECK: &str = "enum:";
 
-const CAPABILITIES: Capabilities = Capabilities {
+/// What SQLite can do.
+pub(super) const CAPABILITIES: Capabilities = Capabilities {
     max_name: NameLimit::Unlimited,
     max_columns: 2000,
     max_indexes: usize::MAX,

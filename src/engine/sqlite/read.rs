@@ -12,7 +12,7 @@ use rusqlite::{Connection, Row};
 use tokio::sync::Semaphore;
 
 use super::cell::{self, Misfit, Reading, Value};
-use super::ddl::quote;
+use super::ddl::{CAPABILITIES, quote};
 use super::file::{self, Access, failure};
 use super::{backup, inspect, orphans, profile};
 use crate::engine::backup::NativeOrder;
@@ -222,7 +222,9 @@ impl Key {
             let sql = format!("SELECT t.{name} FROM main.{} AS t", quote(table));
             connection.prepare(&sql).is_ok()
         };
-        let wanted = places.is_empty() || may_be_null(connection, table, key);
+        // A result has no more columns than a table may have.
+        let fits = columns.len() < CAPABILITIES.max_columns;
+        let wanted = fits && (places.is_empty() || may_be_null(connection, table, key));
         let rowid = ["rowid", "_rowid_", "oid"].into_iter().filter(|_| wanted).filter(free).find(works);
         Self { columns: places, rowid, width: columns.len() }
     }
