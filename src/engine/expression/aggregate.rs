@@ -32,7 +32,7 @@ impl Reader<'_> {
             FunctionArgExpr::Expr(expr) => expr,
             _ => return None,
         };
-        let inner = Reader { aggregates: false, ..*self };
+        let inner = Reader { aggregates: false, windows: false, within: None, ..*self };
         let node = inner.walk(expr, level)?;
         let (name, class) = match (name.as_str(), node.class) {
             ("count", class) if !distinct || is_equal_alike(&class) => ("count", whole),

@@ -69,6 +69,15 @@ impl Reader<'_> {
                 })
             }
             (Term::Text(text), Class::Quoted) => Self::cast_number(Node::number(text)?, base),
+            (Term::Dated { call, moment, term }, Class::Text { .. }) if integer => {
+                let call = call.as_part(*moment)?;
+                let term = Term::Dated { call, moment: *moment, term: term.clone() };
+                Some(Node::new(term, Class::Integer { unsigned: false }))
+            }
+            // PostgreSQL's parts of a date are whole numbers of another type.
+            (Term::Dated { .. }, Class::Decimal { .. } | Class::Float { .. }) if integer => {
+                Some(Node::new(node.term, Class::Integer { unsigned: false }))
+            }
             (_, Class::Integer { .. }) if base == "bigint" => Some(node),
             (_, Class::Integer { .. }) if matches!(base, "numeric" | "decimal") => {
                 Some(Node::new(node.term, Class::Decimal { as_text: false }))

@@ -2,6 +2,7 @@
 //! another. Only what certainly means the same is translated; everything else is `None`, and the planner lists
 //! the object as not carried. `term` is the common ground, `read` comes in from a dialect (with
 //! `call`, `literal` and `agree`), `print` goes out into one, `default` knows the clocks and constants that defaults are made of.
+//! `query` puts whole queries of views into other words, and only there `aggregate`, `window` and `dates` are read.
 //!
 //! Deliberately not translated, because the engines differ: `lower`/`upper` (SQLite folds ASCII only, PostgreSQL
 //! by collation) but from SQLite to PostgreSQL, of ASCII, and in indexes that guard nothing; division of anything but integers by a constant (MySQL divides into decimals), `||` on MySQL
@@ -11,6 +12,7 @@
 mod aggregate;
 mod agree;
 mod call;
+mod dates;
 mod default;
 mod literal;
 mod print;
@@ -19,6 +21,7 @@ mod read;
 mod relation;
 mod single;
 mod term;
+mod window;
 
 #[cfg(test)]
 mod tests;

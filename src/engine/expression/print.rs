@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::term::{Ends, Term};
+use super::term::{Asks, Ends, Over, Sort, Term};
 use crate::model::endpoint::Dialect;
 
 /// A term in the words of `target`; `None` for what the dialect has no word for.
@@ -11,6 +11,18 @@ pub(super) fn print(term: &Term, target: Dialect) -> Option<String> {
     let mut printer = Printer { out: String::new(), target };
     printer.term(term)?;
     Some(printer.out)
+}
+
+/// A key of ORDER BY.
+pub(super) fn sort(key: &Sort, target: Dialect) -> Option<String> {
+    let mut printer = Printer { out: String::new(), target };
+    printer.sort(key)?;
+    Some(printer.out)
+}
+
+/// Where NULLs stand by default: PostgreSQL takes them for the greatest, the others for the least.
+pub(super) fn nulls_first(dialect: Dialect, ascending: bool) -> bool {
+    ascending != (dialect == Dialect::Postgres)
 }
 
 struct Printer {
@@ -85,6 +97,7 @@ impl Printer {
             }
             Term::Concat(list) if self.target == Dialect::Mysql => self.call("concat", list)?,
             Term::Concat(list) => self.joined(list, " || ")?,
+            Term::Query { asks, text, .. } => self.query(asks, text)?,
             Term::Case(branches, otherwise) => {
                 self.word("CASE");
                 for (condition, result) in branches {
@@ -165,11 +178,96 @@ impl Printer {
                 self.out.push(')');
                 Some(())
             }
+            Term::Window { over, partition, order } => self.window(over, partition, order),
+            Term::Dated { call, moment, term } => {
+                let (before, after) = call.around(self.target, *moment);
+                self.word(&before);
+                // What follows may bind to a part of it otherwise.
+                self.operand(term)?;
+                self.word(&after);
+                Some(())
+            }
             Term::JsonValid(term) if self.target != Dialect::Postgres => {
                 self.call("json_valid", std::slice::from_ref(&**term))
             }
             _ => None,
         }
+    }
+
+    fn query(&mut self, asks: &Asks, text: &str) -> Option<()> {
+        match asks {
+            Asks::Value => {}
+            Asks::Exists { negated } => self.word(if *negated { "NOT EXISTS " } else { "EXISTS " }),
+            Asks::Holds { term, negated } => {
+                self.operand(term)?;
+                self.word(if *negated { " NOT IN " } else { " IN " });
+            }
+        }
+        self.word("(");
+        self.word(text);
+        self.word(")");
+        Some(())
+    }
+
+    fn window(&mut self, over: &Over, partition: &[Term], order: &[Sort]) -> Option<()> {
+        match over {
+            Over::Rank(name) => {
+                self.word(name);
+                self.word("()");
+            }
+            Over::Aggregate(name, term) => {
+                self.word(name);
+                self.out.push('(');
+                match term {
+                    Some(term) => self.term(term)?,
+                    None => self.out.push('*'),
+                }
+                self.out.push(')');
+            }
+        }
+        self.word(" OVER (");
+        if !partition.is_empty() {
+            self.word("PARTITION BY ");
+            self.list(partition)?;
+        }
+        for (at, key) in order.iter().enumerate() {
+            self.word(match (at, partition.is_empty()) {
+                (0, true) => "ORDER BY ",
+                (0, false) => " ORDER BY ",
+                _ => ", ",
+            });
+            self.sort(key)?;
+        }
+        self.out.push(')');
+        Some(())
+    }
+
+    fn sort(&mut self, key: &Sort) -> Option<()> {
+        let Sort { term, descending, nulls_first: first } = key;
+        let usual = *first == nulls_first(self.target, !descending);
+        if !usual && self.target == Dialect::Mysql {
+            self.column_or_parenthesis(term)?;
+            self.word(if *first { " IS NOT NULL, " } else { " IS NULL, " });
+        }
+        self.column_or_parenthesis(term)?;
+        if *descending {
+            self.word(" DESC");
+        }
+        if !usual && self.target != Dialect::Mysql {
+            self.word(if *first { " NULLS FIRST" } else { " NULLS LAST" });
+        }
+        Some(())
+    }
+
+    /// A key that is one word, or none that could be taken for the place of a column.
+    fn column_or_parenthesis(&mut self, term: &Term) -> Option<()> {
+        if matches!(term, Term::Of(..) | Term::Column(_)) {
+            return self.term(term);
+        }
+        self.out.push('(');
+        self.term(term)?;
+        self.out.push(')');
+        Some(())
     }
 
     fn call(&mut self, name: &str, arguments: &[Term]) -> Option<()> {
@@ -229,6 +327,9 @@ impl Printer {
             | Term::NullIf(..)
             | Term::Abs(_)
             | Term::Case(..)
+            | Term::Window { .. }
+            | Term::Dated { .. }
+            | Term::Query { asks: Asks::Value, .. }
             | Term::JsonValid(_) => true,
             Term::Concat(_) => self.target == Dialect::Mysql,
             _ => false,

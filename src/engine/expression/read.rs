@@ -2,7 +2,8 @@
 //! would compare, calculate or convert differently in the other dialect, is `None`.
 
 use sqlparser::ast::{
-    Array, BinaryOperator, CaseWhen, DataType as SqlType, Expr, Ident, TrimWhereField, UnaryOperator, Value,
+    Array, BinaryOperator, CaseWhen, DataType as SqlType, Expr, Ident, LimitClause, Query, TrimWhereField,
+    UnaryOperator, Value,
 };
 use sqlparser::dialect::{MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
@@ -10,7 +11,7 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::call::{arguments, function_name, substring};
 use super::literal::{array_literal, introduced, literal};
-use super::term::{Arithmetic, Class, Compare, Ends, Node, Term};
+use super::term::{Arithmetic, Asks, Class, Compare, Ends, Node, Term};
 use super::{Columns, Comparison};
 use crate::model::endpoint::Dialect;
 
@@ -99,6 +100,22 @@ pub(super) fn partial_key(source: Dialect, text: &str) -> Option<(String, String
     Some((strip(condition).to_string(), column.value.clone()))
 }
 
+/// A query within an expression, put into the target's words.
+pub(super) struct Inner {
+    pub(super) text: String,
+    /// Columns of its result.
+    pub(super) columns: Vec<Node>,
+    /// Whether it has one row at most.
+    pub(super) single: bool,
+    /// Whether it has a LIMIT.
+    pub(super) limited: bool,
+    /// Terms of the queries around it that it names.
+    pub(super) outer: Vec<Term>,
+}
+
+/// Puts queries within an expression into the target's words.
+pub(super) type Within<'a> = dyn Fn(&Query) -> Option<Inner> + 'a;
+
 /// Finds the column of a name with whatever stands in front of it.
 pub(super) type Resolve<'a> = dyn Fn(&[Ident]) -> Option<Node> + 'a;
 
@@ -111,6 +128,12 @@ pub(super) struct Reader<'a> {
     pub(super) folds: Folding,
     /// Whether aggregates may stand here.
     pub(super) aggregates: bool,
+    /// Whether window functions may stand here.
+    pub(super) windows: bool,
+    /// Whether functions of dates are read: some of them are no functions of a generated column or an index.
+    pub(super) dates: bool,
+    /// What reads queries, where they may stand.
+    pub(super) within: Option<&'a Within<'a>>,
     /// What finds columns where there is more than one table.
     pub(super) resolve: Option<&'a Resolve<'a>>,
     pub(super) columns: &'a Columns<'a>,
@@ -118,7 +141,17 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: Dialect, target: Dialect, columns: &'a Columns<'a>) -> Self {
-        Self { source, target, folds: Folding::No, aggregates: false, resolve: None, columns }
+        Self {
+            source,
+            target,
+            folds: Folding::No,
+            aggregates: false,
+            windows: false,
+            dates: false,
+            within: None,
+            resolve: None,
+            columns,
+        }
     }
 
     /// The same with `lower` and `upper` being those of the target, of ASCII letters only.
@@ -154,7 +187,10 @@ impl<'a> Reader<'a> {
             }
             Expr::Cast { expr, data_type, array: false, .. } => {
                 let node = self.walk(expr, level)?;
-                Self::cast(node, data_type)
+                match data_type {
+                    SqlType::Date if !node.is_literal() => self.day(node),
+                    _ => Self::cast(node, data_type),
+                }
             }
             Expr::UnaryOp { op, expr } => self.unary(*op, expr, level),
             Expr::BinaryOp { left, op, right } => self.binary(expr, left, op, right, level),
@@ -211,12 +247,69 @@ impl<'a> Reader<'a> {
             Expr::Case { operand: None, conditions, else_result, .. } => {
                 self.case(conditions, else_result.as_deref(), level)
             }
-            Expr::Function(function) if self.aggregates => {
-                self.aggregate(function, level).or_else(|| self.function(function, level))
+            Expr::Function(function) if function.over.is_some() => {
+                if self.windows {
+                    self.window(function, level)
+                } else {
+                    None
+                }
             }
-            Expr::Function(function) => self.function(function, level),
+            Expr::Function(function) => {
+                let aggregate = if self.aggregates { self.aggregate(function, level) } else { None };
+                let dated = || if self.dates { self.dated(function, level) } else { None };
+                aggregate.or_else(dated).or_else(|| self.function(function, level))
+            }
+            Expr::Extract { field, expr, .. } if self.dates => self.extract(field, expr, level),
+            Expr::Subquery(query) => self.value_of(query),
+            Expr::Exists { subquery, negated } => self.exists(subquery, *negated),
+            Expr::InSubquery { expr, subquery, negated } => {
+                self.holds(self.walk(expr, level)?, subquery, *negated)
+            }
             _ => None,
         }
+    }
+
+    /// The value of a query of one column. SQLite takes the first row where the others refuse a second one.
+    fn value_of(&self, query: &Query) -> Option<Node> {
+        let inner = self.within?(query)?;
+        let [column] = inner.columns.as_slice() else { return None };
+        if !inner.single && self.source == Dialect::Sqlite {
+            return None;
+        }
+        let class = column.class.clone();
+        let known = !matches!(class, Class::Quoted | Class::Null | Class::Other);
+        let term = Term::Query { asks: Asks::Value, text: inner.text, outer: inner.outer };
+        known.then(|| Node::new(term, class))
+    }
+
+    fn exists(&self, query: &Query, negated: bool) -> Option<Node> {
+        // Any row will do: MariaDB adds a LIMIT 1 by itself.
+        let none = match &query.limit_clause {
+            None => true,
+            Some(LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by }) => {
+                limit_by.is_empty() && self.walk(limit, 0)?.term == Term::Number("1".into())
+            }
+            Some(_) => false,
+        };
+        if !none {
+            return None;
+        }
+        let any = Query { limit_clause: None, order_by: None, ..query.clone() };
+        let inner = self.within?(&any)?;
+        let asks = Asks::Exists { negated };
+        Some(Node::truth(Term::Query { asks, text: inner.text, outer: inner.outer }))
+    }
+
+    /// `IN (SELECT …)`; MySQL takes no LIMIT there.
+    fn holds(&self, node: Node, query: &Query, negated: bool) -> Option<Node> {
+        let inner = self.within?(query)?;
+        let [column] = inner.columns.as_slice() else { return None };
+        let node = self.adapt(node, &column.class)?;
+        if inner.limited || !self.agree(&node.class, &column.class, false) {
+            return None;
+        }
+        let asks = Asks::Holds { term: Box::new(node.term), negated };
+        Some(Node::truth(Term::Query { asks, text: inner.text, outer: inner.outer }))
     }
 
     fn column(&self, parts: &[Ident]) -> Option<Node> {

@@ -2,6 +2,7 @@
 //! value that each has.
 
 use super::Comparison;
+use super::dates::Dated;
 use crate::model::schema::DataType;
 
 /// Comparison operators.
@@ -129,6 +130,54 @@ pub(super) enum Term {
         distinct: bool,
         term: Option<Box<Term>>,
     },
+    /// Over the rows around each row of the result.
+    Window {
+        over: Over,
+        partition: Vec<Term>,
+        order: Vec<Sort>,
+    },
+    /// A function of a date, or of a moment without a zone.
+    Dated {
+        call: Dated,
+        moment: bool,
+        term: Box<Term>,
+    },
+    /// A query within an expression.
+    Query {
+        asks: Asks,
+        /// In the target's words.
+        text: String,
+        /// Terms of the queries around it that it names.
+        outer: Vec<Term>,
+    },
+}
+
+/// What a window function makes of its window.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Over {
+    /// The place of the row in it.
+    Rank(&'static str),
+    /// As [`Term::Aggregate`].
+    Aggregate(&'static str, Option<Box<Term>>),
+}
+
+/// A key of an order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sort {
+    pub(super) term: Term,
+    pub(super) descending: bool,
+    pub(super) nulls_first: bool,
+}
+
+/// What is asked of a query within an expression.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Asks {
+    /// The value of its only row, NULL without one.
+    Value,
+    /// Whether it has a row.
+    Exists { negated: bool },
+    /// Whether a value is among its rows.
+    Holds { term: Box<Term>, negated: bool },
 }
 
 impl Term {
@@ -156,6 +205,7 @@ impl Term {
             | Self::Real(term)
             | Self::Substring(term, ..)
             | Self::Abs(term)
+            | Self::Dated { term, .. }
             | Self::JsonValid(term) => vec![term],
             Self::In { term, list, .. } => std::iter::once(&**term).chain(list).collect(),
             Self::Between { term, low, high, .. } => vec![term, low, high],
@@ -164,7 +214,26 @@ impl Term {
                 branches.chain(otherwise.as_deref()).collect()
             }
             Self::Aggregate { term, .. } => term.as_deref().into_iter().collect(),
+            Self::Window { over, partition, order } => {
+                let argument = match over {
+                    Over::Rank(_) => None,
+                    Over::Aggregate(_, term) => term.as_deref(),
+                };
+                argument.into_iter().chain(partition).chain(order.iter().map(|key| &key.term)).collect()
+            }
+            Self::Query { asks, outer, .. } => {
+                let left = match asks {
+                    Asks::Holds { term, .. } => Some(&**term),
+                    Asks::Value | Asks::Exists { .. } => None,
+                };
+                left.into_iter().chain(outer).collect()
+            }
         }
+    }
+
+    /// Whether it, or a term that it is made of, is such.
+    pub(super) fn any(&self, is: &dyn Fn(&Self) -> bool) -> bool {
+        is(self) || self.children().into_iter().any(|child| child.any(is))
     }
 
     /// Whether a text is a column, or made of one without getting longer.

@@ -1,8 +1,11 @@
 //! Whole queries, as views hold them, put into another dialect's words: SELECT lists, joins, conditions, groups,
-//! aggregates, UNION ALL, ORDER BY and LIMIT. Expressions are those of `read`; what is not known to give the same rows is
-//! `None`, and so is whatever a dialect's parser knows and this file does not name.
+//! aggregates, window functions, subqueries, WITH, UNION, ORDER BY and LIMIT. Expressions are those of `read`; what is not
+//! known to give the same rows is `None`, and so is whatever a dialect's parser knows and this file does not name.
 
 mod select;
+mod within;
+
+use std::fmt::Write as _;
 
 use sqlparser::ast::{
     CreateTableOptions, Expr, Ident, LimitClause, ObjectName, OrderBy, OrderByKind, Query, SetExpr,
@@ -10,10 +13,10 @@ use sqlparser::ast::{
 };
 use sqlparser::parser::Parser;
 
-use self::select::Item;
-use super::print::print;
+use self::select::{Item, Scope};
+use super::print::{nulls_first, print, sort};
 use super::read::{Reader, grammar, strip};
-use super::term::{Class, DOUBLE_DIGITS, Node, Term};
+use super::term::{Class, DOUBLE_DIGITS, Node, Sort, Term};
 use super::{ColumnFacts, Comparison};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::DataType;
@@ -72,20 +75,13 @@ pub fn view(
     if !plain {
         return None;
     }
-    let translator = Translator { source, target, relations };
-    let mut query = translator.query(&view.query, 0)?;
+    let translator = Translator { source, target, relations, common: Vec::new(), anonymous: false };
+    let mut query = translator.query(&view.query, 0, None)?;
     if !view.columns.is_empty() {
         // SQLite: CREATE VIEW name (columns).
-        if view.columns.len() != query.items.len() || query.is_union {
-            return None;
-        }
-        let names = view.columns.iter().map(|c| translator.name(&c.name));
-        query.items.iter_mut().zip(names).for_each(|(item, name)| item.name = name);
+        query.rename(view.columns.iter().map(|c| translator.name(&c.name)))?;
     }
-    let distinct = |at: usize| {
-        query.items[..at].iter().all(|other| !other.name.eq_ignore_ascii_case(&query.items[at].name))
-    };
-    if !(0..query.items.len()).all(distinct) {
+    if !query.has_distinct_names() {
         return None;
     }
     let text = query.text(&translator)?;
@@ -100,47 +96,86 @@ struct Translator<'a> {
     source: Dialect,
     target: Dialect,
     relations: &'a [Relation],
+    /// Common table expressions that may be read here.
+    common: Vec<Relation>,
+    /// Whether nobody can ask for the columns of a query by their names.
+    anonymous: bool,
 }
 
 /// A query in the target's words, its SELECT list still open for other names.
 struct Translated {
     items: Vec<Item>,
     distinct: bool,
-    /// One, or those that UNION ALL joins.
+    /// WITH.
+    with: String,
+    /// One, or those that UNION joins.
     selects: Vec<Part>,
-    is_union: bool,
     /// ORDER BY and LIMIT.
     end: String,
+    limited: bool,
+    /// Whether it gives one row at most.
+    single: bool,
+    /// Terms of the queries around it that it names.
+    outer: Vec<Term>,
 }
 
 /// One SELECT, without the names of its list.
 struct Part {
     terms: Vec<Term>,
     distinct: bool,
+    /// What joins it to the one before it.
+    joined: &'static str,
     /// From FROM on.
     rest: String,
 }
 
 impl Translated {
     fn text(&self, translator: &Translator<'_>) -> Option<String> {
-        let mut selects = Vec::with_capacity(self.selects.len());
-        for Part { terms, distinct, rest } in &self.selects {
+        let mut selects = self.with.clone();
+        for Part { terms, distinct, joined, rest } in &self.selects {
             let mut list = Vec::with_capacity(terms.len());
             for (term, item) in terms.iter().zip(&self.items) {
                 list.push(format!("{} AS {}", translator.print(term)?, translator.quote(&item.name)?));
             }
             let distinct = if *distinct { "DISTINCT " } else { "" };
-            selects.push(format!("SELECT {distinct}{}{rest}", list.join(", ")));
+            write!(selects, "{joined}SELECT {distinct}{}{rest}", list.join(", ")).ok()?;
         }
-        Some(format!("{}{}", selects.join(" UNION ALL "), self.end))
+        Some(selects + &self.end)
+    }
+
+    /// Gives its columns other names.
+    fn rename(&mut self, names: impl ExactSizeIterator<Item = String>) -> Option<()> {
+        if names.len() != self.items.len() || self.is_union() {
+            return None;
+        }
+        self.items.iter_mut().zip(names).for_each(|(item, name)| item.name = name);
+        Some(())
+    }
+
+    fn is_union(&self) -> bool {
+        self.selects.len() > 1
+    }
+
+    fn has_distinct_names(&self) -> bool {
+        let distinct = |at: usize| {
+            self.items[..at].iter().all(|other| !other.name.eq_ignore_ascii_case(&self.items[at].name))
+        };
+        (0..self.items.len()).all(distinct)
     }
 }
 
 impl Translator<'_> {
-    /// A query and everything in it.
-    fn query(&self, query: &Query, level: usize) -> Option<Translated> {
+    /// A query and everything in it; `around` are the names of the query around it that it may reach for.
+    fn query(&self, query: &Query, level: usize, around: Option<&Scope<'_>>) -> Option<Translated> {
+        if let Some(with) = &query.with {
+            let (with, knows) = self.with(with, level)?;
+            let rest = Query { with: None, ..query.clone() };
+            let translated = knows.query(&rest, level, around)?;
+            // One within another one would stand in the middle of a UNION.
+            return translated.with.is_empty().then_some(Translated { with, ..translated });
+        }
         let Query {
-            with: None,
+            with: _,
             body,
             order_by,
             limit_clause,
@@ -158,10 +193,16 @@ impl Translator<'_> {
             return None;
         }
         let (mut translated, scope) = match &**body {
-            SetExpr::Select(select) => self.select(select, level)?,
-            SetExpr::SetOperation { .. } => (self.union(body, level)?, select::Scope::default()),
+            SetExpr::Select(select) => self.select(select, level, around)?,
+            SetExpr::SetOperation { .. } => {
+                let union = self.union(body, level, around)?;
+                if union.distinct && !union.items.iter().all(|item| groups_alike(&item.node.class)) {
+                    return None;
+                }
+                (union, Scope::default())
+            }
             SetExpr::Query(inner) if order_by.is_none() && limit_clause.is_none() => {
-                return self.query(inner, level + 1);
+                return self.query(inner, level + 1, around);
             }
             _ => return None,
         };
@@ -176,31 +217,50 @@ impl Translator<'_> {
             if ordered != Some(true) {
                 return None;
             }
-            translated.end.push_str(&limit_text(limit)?);
+            let text = limit_text(limit)?;
+            translated.single |= text == " LIMIT 1";
+            translated.limited = true;
+            translated.end.push_str(&text);
         }
+        translated.outer.append(&mut scope.reached.take());
         Some(translated)
     }
 
-    /// SELECTs joined by UNION ALL.
-    fn union(&self, body: &SetExpr, level: usize) -> Option<Translated> {
+    /// SELECTs joined by UNION and UNION ALL, which lean to the left; after a UNION, what came before is distinct.
+    fn union(&self, body: &SetExpr, level: usize, around: Option<&Scope<'_>>) -> Option<Translated> {
         match body {
-            SetExpr::Select(select) => Some(self.select(select, level)?.0),
-            SetExpr::SetOperation {
-                left,
-                op: SetOperator::Union,
-                set_quantifier: SetQuantifier::All,
-                right,
-            } if level <= 4 * MOST_LEVELS => {
-                let mut left = self.union(left, level + 1)?;
-                let right = self.union(right, level + 1)?;
-                if left.items.len() != right.items.len() || right.is_union {
+            SetExpr::Select(select) => {
+                let (mut translated, scope) = self.select(select, level, around)?;
+                translated.outer.append(&mut scope.reached.take());
+                Some(Translated { distinct: false, ..translated })
+            }
+            // In parentheses, as PostgreSQL prints them.
+            SetExpr::Query(query) if is_bare(query) && level <= 4 * MOST_LEVELS => {
+                self.union(&query.body, level + 1, around)
+            }
+            SetExpr::SetOperation { left, op: SetOperator::Union, set_quantifier, right }
+                if level <= 4 * MOST_LEVELS =>
+            {
+                let all = match set_quantifier {
+                    SetQuantifier::All => true,
+                    SetQuantifier::Distinct | SetQuantifier::None => false,
+                    _ => return None,
+                };
+                let mut left = self.union(left, level + 1, around)?;
+                let mut right = self.union(right, level + 1, around)?;
+                if left.items.len() != right.items.len() || right.is_union() {
                     return None;
                 }
                 for (item, other) in left.items.iter_mut().zip(right.items) {
                     item.unite(other)?;
                 }
+                for part in &mut right.selects {
+                    part.joined = if all { " UNION ALL " } else { " UNION " };
+                }
                 left.selects.extend(right.selects);
-                left.is_union = true;
+                left.outer.append(&mut right.outer);
+                left.distinct |= !all;
+                left.single = false;
                 Some(left)
             }
             _ => None,
@@ -208,12 +268,7 @@ impl Translator<'_> {
     }
 
     /// ORDER BY, and whether it orders alike in both dialects.
-    fn order_by(
-        &self,
-        order_by: &OrderBy,
-        query: &Translated,
-        scope: &select::Scope,
-    ) -> Option<(String, bool)> {
+    fn order_by(&self, order_by: &OrderBy, query: &Translated, scope: &Scope<'_>) -> Option<(String, bool)> {
         let OrderBy { kind: OrderByKind::Expressions(keys), interpolate: None } = order_by else {
             return None;
         };
@@ -223,27 +278,21 @@ impl Translator<'_> {
             if key.with_fill.is_some() {
                 return None;
             }
-            let (text, class) = self.order_key(&key.expr, query, scope)?;
+            let (term, class) = self.order_key(&key.expr, query, scope)?;
             exact &= orders_alike(&class);
             let ascending = key.options.asc.unwrap_or(true);
             let first = key.options.nulls_first.unwrap_or_else(|| nulls_first(self.source, ascending));
-            let direction = if ascending { "" } else { " DESC" };
-            if first == nulls_first(self.target, ascending) {
-                printed.push(format!("{text}{direction}"));
-            } else if self.target != Dialect::Mysql {
-                printed.push(format!("{text}{direction} NULLS {}", if first { "FIRST" } else { "LAST" }));
-            } else if query.is_union || query.distinct {
+            let two_keys = self.target == Dialect::Mysql && first != nulls_first(self.target, ascending);
+            if two_keys && (query.is_union() || query.distinct) {
                 return None;
-            } else {
-                let no = if first { " NOT" } else { "" };
-                printed.push(format!("{text} IS{no} NULL, {text}{direction}"));
             }
+            printed.push(sort(&Sort { term, descending: !ascending, nulls_first: first }, self.target)?);
         }
         Some((format!(" ORDER BY {}", printed.join(", ")), exact))
     }
 
     /// One key: a column of the result by name or place, else an expression.
-    fn order_key(&self, expr: &Expr, query: &Translated, scope: &select::Scope) -> Option<(String, Class)> {
+    fn order_key(&self, expr: &Expr, query: &Translated, scope: &Scope<'_>) -> Option<(Term, Class)> {
         let by_name = match strip(expr) {
             Expr::Identifier(ident) => {
                 let name = self.name(ident);
@@ -256,28 +305,23 @@ impl Translator<'_> {
             _ => None,
         };
         if let Some(item) = by_name {
-            let text = if query.is_union { self.quote(&item.name)? } else { self.operand(&item.node.term)? };
-            return Some((text, item.node.class.clone()));
+            let term =
+                if query.is_union() { Term::Column(item.name.clone()) } else { item.node.term.clone() };
+            return Some((term, item.node.class.clone()));
         }
-        if query.is_union {
+        if query.is_union() {
             return None;
         }
-        let node = scope.read(self, expr, true)?;
+        let node = scope.read(self, expr, May::GROUPED)?;
         let shown = query.items.iter().any(|item| item.node.term == node.term);
         if (query.distinct && !shown) || !scope.admits(&node.term) {
             return None;
         }
-        Some((self.operand(&node.term)?, node.class))
+        Some((node.term, node.class))
     }
 
     fn print(&self, term: &Term) -> Option<String> {
         print(term, self.target)
-    }
-
-    /// A term that something may follow.
-    fn operand(&self, term: &Term) -> Option<String> {
-        let text = self.print(term)?;
-        Some(if matches!(term, Term::Of(..)) { text } else { format!("({text})") })
     }
 
     fn quote(&self, name: &str) -> Option<String> {
@@ -301,11 +345,11 @@ impl Translator<'_> {
     fn relation(&self, name: &ObjectName) -> Option<&Relation> {
         let last = name.0.last()?.as_ident()?;
         let name = self.name(last);
-        self.relations.iter().find(|r| self.same(&r.source, &name))
+        self.common.iter().chain(self.relations).find(|r| self.same(&r.source, &name))
     }
 
     fn reader<'r>(&self, nobody: &'r super::Columns<'r>) -> Reader<'r> {
-        let mut reader = Reader::new(self.source, self.target, nobody);
+        let mut reader = Reader { dates: true, ..Reader::new(self.source, self.target, nobody) };
         if self.source == Dialect::Sqlite && self.target == Dialect::Postgres {
             reader = reader.folding_ascii();
         }
@@ -336,13 +380,46 @@ fn limit_text(limit: &LimitClause) -> Option<String> {
     Some(format!(" LIMIT {}{offset}", number(limit)?))
 }
 
-/// Where NULLs stand by default: PostgreSQL takes them for the greatest, the others for the least.
-fn nulls_first(dialect: Dialect, ascending: bool) -> bool {
-    ascending != (dialect == Dialect::Postgres)
+/// Whether a query has nothing but its body.
+fn is_bare(query: &Query) -> bool {
+    matches!(
+        query,
+        Query {
+            with: None,
+            body: _,
+            order_by: None,
+            limit_clause: None,
+            fetch: None,
+            locks,
+            for_clause: None,
+            settings: None,
+            format_clause: None,
+            pipe_operators,
+        } if locks.is_empty() && pipe_operators.is_empty()
+    )
+}
+
+/// What may stand in an expression, by its place in a query.
+#[derive(Debug, Clone, Copy)]
+struct May {
+    aggregates: bool,
+    windows: bool,
+    queries: bool,
+}
+
+impl May {
+    /// ON and GROUP BY.
+    const PLAIN: Self = Self { aggregates: false, windows: false, queries: false };
+    /// WHERE.
+    const FILTER: Self = Self { queries: true, ..Self::PLAIN };
+    /// HAVING and ORDER BY.
+    const GROUPED: Self = Self { aggregates: true, ..Self::FILTER };
+    /// A SELECT list.
+    const SHOWN: Self = Self { windows: true, ..Self::GROUPED };
 }
 
 /// Whether values of a class stand in the same order in all dialects.
-fn orders_alike(class: &Class) -> bool {
+pub(super) fn orders_alike(class: &Class) -> bool {
     match class {
         Class::Text { comparison, fixed } => *comparison == Comparison::Exact && !fixed,
         Class::Decimal { as_text } => !as_text,
@@ -354,7 +431,7 @@ fn orders_alike(class: &Class) -> bool {
 }
 
 /// Whether values of a class are equal in the same cases in all dialects, as DISTINCT and GROUP BY ask.
-fn groups_alike(class: &Class) -> bool {
+pub(super) fn groups_alike(class: &Class) -> bool {
     match class {
         Class::Text { comparison, fixed } => *comparison >= Comparison::Equality && !fixed,
         Class::Enum { comparison, .. } => *comparison >= Comparison::Equality,

@@ -1,14 +1,17 @@
 //! One SELECT: where it reads, what it shows, and whether its groups are the same in every dialect.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, TableAlias, TableFactor, TableWithJoins, Value,
+    Distinct, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, TableAlias, TableFactor, TableWithJoins, Value,
     WildcardAdditionalOptions,
 };
 
-use super::{Part, Relation, RelationColumn, Translated, Translator, calculated, comparison, groups_alike};
+use super::{
+    May, Part, Relation, RelationColumn, Translated, Translator, calculated, comparison, groups_alike,
+};
 use crate::engine::expression::ColumnFacts;
 use crate::engine::expression::read::strip;
 use crate::engine::expression::term::{Class, Node, Term};
@@ -58,7 +61,14 @@ impl Item {
 
 /// What the names of a SELECT mean.
 #[derive(Default)]
-pub(super) struct Scope {
+pub(super) struct Scope<'a> {
+    /// Those of the query around this one.
+    around: Option<&'a Scope<'a>>,
+    /// Terms of it that were named here.
+    pub(super) reached: RefCell<Vec<Term>>,
+    /// Queries within one another.
+    pub(super) level: usize,
+
     /// Relations by their alias.
     relations: Vec<(String, Relation)>,
     /// A USING makes one column of two, so that `*` means something else.
@@ -67,49 +77,82 @@ pub(super) struct Scope {
     groups: Option<Vec<Term>>,
 }
 
-impl Scope {
+impl Scope<'_> {
     /// An expression over the relations.
-    pub(super) fn read(&self, translator: &Translator<'_>, expr: &Expr, aggregates: bool) -> Option<Node> {
+    pub(super) fn read(&self, translator: &Translator<'_>, expr: &Expr, may: May) -> Option<Node> {
         let nobody = |_: &str| None;
         let resolve = |parts: &[Ident]| self.column(translator, parts);
+        let within = |query: &Query| translator.inner(query, self);
         let mut reader = translator.reader(&nobody);
         reader.resolve = Some(&resolve);
-        reader.aggregates = aggregates;
-        reader.walk(expr, 0)
+        reader.aggregates = may.aggregates;
+        reader.windows = may.windows;
+        if may.queries {
+            reader.within = Some(&within);
+        }
+        let node = reader.walk(expr, 0)?;
+        // An aggregate over columns of the query around is one of that query, or is not, as the dialect has it.
+        let foreign = |term: &Term| match term {
+            Term::Of(alias, _) => !self.relations.iter().any(|(own, _)| own == alias),
+            _ => false,
+        };
+        let odd =
+            |term: &Term| matches!(term, Term::Aggregate { .. } | Term::Window { .. }) && term.any(&foreign);
+        (!node.term.any(&odd)).then_some(node)
     }
 
     /// An expression that is true or not.
-    fn condition(&self, translator: &Translator<'_>, expr: &Expr, aggregates: bool) -> Option<Term> {
-        let node = self.read(translator, expr, aggregates)?;
+    fn condition(&self, translator: &Translator<'_>, expr: &Expr, may: May) -> Option<Term> {
+        let node = self.read(translator, expr, may)?;
         let nobody = |_: &str| None;
         Some(translator.reader(&nobody).condition(node)?.term)
     }
 
     /// The column of a name, which only one relation may have.
+    ///
+    /// What none has may be of the query around.
     fn column(&self, translator: &Translator<'_>, parts: &[Ident]) -> Option<Node> {
-        let (column, alias) = self.find(translator, parts)?;
+        let found = self.found(translator, parts);
+        if let (true, Some(around)) = (found.is_empty(), self.around) {
+            let node = around.column(translator, parts)?;
+            self.reached.borrow_mut().push(node.term.clone());
+            return Some(node);
+        }
+        let [(column, alias)] = found.as_slice() else { return None };
         let facts = column.facts.as_ref()?;
         let class = Class::of(&facts.data_type, facts.comparison);
-        Some(Node::new(Term::Of(alias.to_owned(), facts.name.clone()), class))
+        Some(Node::new(Term::Of((*alias).to_owned(), facts.name.clone()), class))
     }
 
     fn find(&self, translator: &Translator<'_>, parts: &[Ident]) -> Option<(&RelationColumn, &str)> {
+        match self.found(translator, parts).as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
+
+    /// The columns of the relations that have a name.
+    fn found(&self, translator: &Translator<'_>, parts: &[Ident]) -> Vec<(&RelationColumn, &str)> {
         let (name, relation) = match parts {
             [name] => (name, None),
             [.., relation, name] => (name, Some(translator.name(relation))),
-            [] => return None,
+            [] => return Vec::new(),
         };
         let name = translator.name(name);
-        let mut found = self
-            .relations
+        self.relations
             .iter()
             .filter(|(alias, _)| relation.as_ref().is_none_or(|wanted| translator.same(alias, wanted)))
             .filter_map(|(alias, relation)| {
                 let column = relation.columns.iter().find(|c| translator.same(&c.source, &name))?;
                 Some((column, alias.as_str()))
-            });
-        let first = found.next()?;
-        found.next().is_none().then_some(first)
+            })
+            .collect()
+    }
+
+    /// Whether a relation of this query or of one around it has a name.
+    fn has(&self, alias: &str) -> bool {
+        self.relations.iter().any(|(other, _)| other.eq_ignore_ascii_case(alias))
+            || self.around.is_some_and(|around| around.has(alias))
     }
 
     /// Whether a term has one value a row of the result: what is grouped, aggregated, or made of those.
@@ -130,12 +173,17 @@ fn is_grouped(term: &Term, keys: &[Term]) -> bool {
 }
 
 fn aggregates(term: &Term) -> bool {
-    matches!(term, Term::Aggregate { .. }) || term.children().into_iter().any(aggregates)
+    term.any(&|term| matches!(term, Term::Aggregate { .. }))
 }
 
 impl Translator<'_> {
     /// One SELECT, with what its names mean to an ORDER BY.
-    pub(super) fn select(&self, select: &Select, level: usize) -> Option<(Translated, Scope)> {
+    pub(super) fn select<'s>(
+        &self,
+        select: &Select,
+        level: usize,
+        around: Option<&'s Scope<'s>>,
+    ) -> Option<(Translated, Scope<'s>)> {
         if !is_plain(select) {
             return None;
         }
@@ -144,16 +192,16 @@ impl Translator<'_> {
             Some(Distinct::Distinct) => true,
             Some(Distinct::On(_)) => return None,
         };
-        let mut scope = Scope::default();
+        let mut scope = Scope { around, level, ..Scope::default() };
         let mut text = self.from(&select.from, &mut scope, level)?;
         if let Some(expr) = &select.selection {
-            let term = scope.condition(self, expr, false)?;
+            let term = scope.condition(self, expr, May::FILTER)?;
             write!(text, " WHERE {}", self.print(&term)?).ok()?;
         }
         let items = self.items(&select.projection, &scope)?;
         let keys = self.group_keys(&select.group_by, &items, &scope)?;
         let having = match &select.having {
-            Some(expr) => Some(scope.condition(self, expr, true)?),
+            Some(expr) => Some(scope.condition(self, expr, May::GROUPED)?),
             None => None,
         };
         let grouped = !keys.is_empty() || having.is_some() || items.iter().any(|i| aggregates(&i.node.term));
@@ -175,12 +223,22 @@ impl Translator<'_> {
             write!(text, " HAVING {}", self.print(&having)?).ok()?;
         }
         let terms = items.iter().map(|item| item.node.term.clone()).collect();
-        let selects = vec![Part { terms, distinct, rest: text }];
-        Some((Translated { items, distinct, selects, is_union: false, end: String::new() }, scope))
+        let selects = vec![Part { terms, distinct, joined: "", rest: text }];
+        let translated = Translated {
+            items,
+            distinct,
+            with: String::new(),
+            selects,
+            end: String::new(),
+            limited: false,
+            single: grouped && keys.is_empty(),
+            outer: Vec::new(),
+        };
+        Some((translated, scope))
     }
 
     /// FROM with its joins. A comma is a CROSS JOIN.
-    fn from(&self, from: &[TableWithJoins], scope: &mut Scope, level: usize) -> Option<String> {
+    fn from(&self, from: &[TableWithJoins], scope: &mut Scope<'_>, level: usize) -> Option<String> {
         let mut text = String::new();
         for (at, tables) in from.iter().enumerate() {
             text.push_str(if at == 0 { " FROM " } else { " CROSS JOIN " });
@@ -192,7 +250,7 @@ impl Translator<'_> {
     fn joined(
         &self,
         tables: &TableWithJoins,
-        scope: &mut Scope,
+        scope: &mut Scope<'_>,
         text: &mut String,
         level: usize,
     ) -> Option<()> {
@@ -205,7 +263,7 @@ impl Translator<'_> {
         tables.joins.iter().try_for_each(|join| self.join(join, scope, text, level))
     }
 
-    fn join(&self, join: &Join, scope: &mut Scope, text: &mut String, level: usize) -> Option<()> {
+    fn join(&self, join: &Join, scope: &mut Scope<'_>, text: &mut String, level: usize) -> Option<()> {
         let (words, constraint) = match &join.join_operator {
             JoinOperator::Join(on) | JoinOperator::Inner(on) => (" JOIN ", on),
             JoinOperator::CrossJoin(on) => (" CROSS JOIN ", on),
@@ -223,7 +281,7 @@ impl Translator<'_> {
         let mut right = String::new();
         self.table(&join.relation, scope, &mut right, level)?;
         let condition = match constraint {
-            JoinConstraint::On(expr) => Some(scope.condition(self, expr, false)?),
+            JoinConstraint::On(expr) => Some(scope.condition(self, expr, May::PLAIN)?),
             JoinConstraint::Using(columns) => Some(self.using(columns, scope, before)?),
             JoinConstraint::None if matches!(words, " JOIN " | " CROSS JOIN ") => None,
             JoinConstraint::None | JoinConstraint::Natural => return None,
@@ -243,7 +301,7 @@ impl Translator<'_> {
     }
 
     /// USING as the ON that it means.
-    fn using(&self, columns: &[ObjectName], scope: &mut Scope, before: usize) -> Option<Term> {
+    fn using(&self, columns: &[ObjectName], scope: &mut Scope<'_>, before: usize) -> Option<Term> {
         scope.merges = true;
         let nobody = |_: &str| None;
         let reader = self.reader(&nobody);
@@ -262,7 +320,13 @@ impl Translator<'_> {
         Some(if terms.len() == 1 { terms.pop()? } else { Term::And(terms) })
     }
 
-    fn table(&self, factor: &TableFactor, scope: &mut Scope, text: &mut String, level: usize) -> Option<()> {
+    fn table(
+        &self,
+        factor: &TableFactor,
+        scope: &mut Scope<'_>,
+        text: &mut String,
+        level: usize,
+    ) -> Option<()> {
         let (relation, alias, written) = match factor {
             TableFactor::Table {
                 name,
@@ -283,14 +347,15 @@ impl Translator<'_> {
             }
             TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
                 let alias = self.alias(alias.as_ref())??;
-                let query = self.query(subquery, level + 1)?;
+                let named = Translator { common: self.common.clone(), anonymous: false, ..*self };
+                let query = named.query(subquery, level + 1, None)?;
                 let columns = query.items.iter().map(Item::column).collect::<Option<_>>()?;
                 let relation = Relation { source: alias.clone(), name: String::new(), columns };
                 (relation, alias, format!("({})", query.text(self)?))
             }
             _ => return None,
         };
-        if scope.relations.iter().any(|(other, _)| other.eq_ignore_ascii_case(&alias)) {
+        if scope.has(&alias) {
             return None;
         }
         text.push_str(&written);
@@ -312,9 +377,9 @@ impl Translator<'_> {
     }
 
     /// The SELECT list, its `*` written out.
-    fn items(&self, projection: &[SelectItem], scope: &Scope) -> Option<Vec<Item>> {
+    fn items(&self, projection: &[SelectItem], scope: &Scope<'_>) -> Option<Vec<Item>> {
         let mut items = Vec::new();
-        for item in projection {
+        for (at, item) in projection.iter().enumerate() {
             match item {
                 SelectItem::UnnamedExpr(expr) => {
                     let name = match strip(expr) {
@@ -322,7 +387,7 @@ impl Translator<'_> {
                         Expr::CompoundIdentifier(parts) => self.name(parts.last()?),
                         // SQLite calls it by its text.
                         _ if self.source == Dialect::Sqlite => expr.to_string(),
-                        _ => return None,
+                        _ => self.anonymous_name(at)?,
                     };
                     items.push(self.item(name, expr, scope)?);
                 }
@@ -348,8 +413,8 @@ impl Translator<'_> {
         (!items.is_empty()).then_some(items)
     }
 
-    fn item(&self, name: String, expr: &Expr, scope: &Scope) -> Option<Item> {
-        let node = scope.read(self, expr, true)?;
+    fn item(&self, name: String, expr: &Expr, scope: &Scope<'_>) -> Option<Item> {
+        let node = scope.read(self, expr, May::SHOWN)?;
         let shows = match (&node.term, strip(expr)) {
             (Term::Of(..), Expr::Identifier(ident)) => scope.find(self, std::slice::from_ref(ident)),
             (Term::Of(..), Expr::CompoundIdentifier(parts)) => scope.find(self, parts),
@@ -360,7 +425,7 @@ impl Translator<'_> {
     }
 
     /// Keys of GROUP BY: columns of the relations first, else of the result, by name or place.
-    fn group_keys(&self, group_by: &GroupByExpr, items: &[Item], scope: &Scope) -> Option<Vec<Term>> {
+    fn group_keys(&self, group_by: &GroupByExpr, items: &[Item], scope: &Scope<'_>) -> Option<Vec<Term>> {
         let GroupByExpr::Expressions(exprs, modifiers) = group_by else { return None };
         if !modifiers.is_empty() {
             return None;
@@ -382,9 +447,12 @@ impl Translator<'_> {
             };
             let node = match shown {
                 Some(item) => item.node.clone(),
-                None => scope.read(self, expr, false)?,
+                None => scope.read(self, expr, May::PLAIN)?,
             };
-            if !groups_alike(&node.class) || node.is_literal() || aggregates(&node.term) {
+            let calculated = |term: &Term| {
+                matches!(term, Term::Aggregate { .. } | Term::Window { .. } | Term::Query { .. })
+            };
+            if !groups_alike(&node.class) || node.is_literal() || node.term.any(&calculated) {
                 return None;
             }
             keys.push(node.term);
@@ -394,7 +462,7 @@ impl Translator<'_> {
 }
 
 /// The columns that `*` stands for.
-fn all_of(alias: &str, relation: &Relation, scope: &Scope) -> Option<Vec<Item>> {
+fn all_of(alias: &str, relation: &Relation, scope: &Scope<'_>) -> Option<Vec<Item>> {
     if scope.merges {
         return None;
     }
