@@ -30,7 +30,7 @@ use crate::pipeline::plan::views;
 use crate::pipeline::preflight::{self, Replaces};
 use crate::pipeline::rejects::Rejects;
 use crate::pipeline::resume::{self, GoOn};
-use crate::pipeline::runs::{Command, Record, Recorder, Runs};
+use crate::pipeline::runs::{self, Command, Record, Recorder, Runs};
 use crate::techcare;
 
 /// Rows of one `insert_many` unless `--batch-size` says otherwise.
@@ -370,7 +370,9 @@ async fn carry_out(
     let rejects = options.rejects_of(&run_id);
     let identity = identity(&options.target, target.facts());
     let runs = Runs::new(&options.history);
-    runs.prepare()?;
+    for removed in runs.prepare()? {
+        observer.event(&Event::Warning { text: runs::removed(&removed) });
+    }
     let record = Record::new(&run_id, options.recorded_as, &identity, planned.target.clone());
     let record = Record { source: Some(planned.source.clone()), ..record };
     let settings = Settings {

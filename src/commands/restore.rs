@@ -105,7 +105,9 @@ impl Work<'_> {
             report.action = Step::DryRun;
             return Ok(report);
         }
-        Runs::new(&self.options.history).prepare()?;
+        for removed in Runs::new(&self.options.history).prepare()? {
+            self.observer.event(&Event::Warning { text: runs::removed(&removed) });
+        }
         let claim = self.target.claim().await?;
         let done = self.claimed(&backup, &mut report).await;
         briefly(claim.release()).await;
@@ -202,8 +204,7 @@ impl Work<'_> {
             }
         }
         for removed in self.target.clear(None).await? {
-            let text = format!("removed what an earlier run that was cut short had left behind: {removed}");
-            self.observer.event(&Event::Warning { text });
+            self.observer.event(&Event::Warning { text: runs::removed(&removed) });
         }
         self.options.consent.to(&question(report, backup))?;
         report.saved = self.save(report).await?;

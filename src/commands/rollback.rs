@@ -190,7 +190,7 @@ async fn take_back(options: &Options, target: &dyn Target) -> Result<RollbackRep
     let mut report = blank(options, target);
     let runs = Runs::new(&options.history);
     let identity = identity(&options.endpoint, target.facts());
-    runs.prepare()?;
+    report.notes.extend(runs.prepare()?.iter().map(|left| runs::removed(left)));
     let settled = runs::settle(&runs, target, &identity).await?;
     if let Some(done) = settled.last().filter(|s| !s.happened || s.record.command != Command::Migrate) {
         // What was interrupted last is finished by this. Going on would take back a run that nobody meant.

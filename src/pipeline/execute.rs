@@ -11,7 +11,7 @@ use super::copy::{self, BatchSize, Copied};
 use super::rejects::{Rejects, TableJudge};
 use super::runs::{Recorder, TableRecord};
 use super::views::Views;
-use super::{orphans, resume, verify};
+use super::{orphans, resume, runs, verify};
 use crate::engine::capability::{Intent, Journal, Snapshot, Staging, Target};
 use crate::engine::watch::{Watch, briefly};
 use crate::model::change::Change;
@@ -134,8 +134,7 @@ async fn stage(plan: &Plan, target: &dyn Target, settings: &Settings) -> Result<
     }
     let keep = settings.resume.then_some(settings.run_id.as_str());
     for removed in target.clear(keep).await? {
-        let text = format!("removed what an earlier run that was cut short had left behind: {removed}");
-        settings.observer.event(&Event::Warning { text });
+        settings.observer.event(&Event::Warning { text: runs::removed(&removed) });
     }
     if settings.resume {
         target.resume(&settings.run_id, plan).await

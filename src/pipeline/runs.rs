@@ -1,8 +1,9 @@
 //! The history of runs: a file for each run that changes a database, in a folder of the TechCare folder. It is written
 //! before the switch and completed after it, so that whatever happens in between, the next run knows what to look for.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,6 +19,9 @@ use crate::model::report::{DatabaseReport, TableReport};
 
 /// Version of the files.
 const VERSION: u32 = 1;
+
+/// How the name of a file begins that is being written. Its lock is held meanwhile, and ends with the process.
+const PARTIAL: &str = ".partial-";
 
 /// What changed a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,16 +147,11 @@ impl Runs {
         Self { folder: folder.into() }
     }
 
-    /// Makes the folder, so that whoever may not write there hears of it before anything is built.
-    pub fn prepare(&self) -> Result<()> {
-        let mut make = fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(make.recursive(true), 0o700);
-        let tried = make.create(&self.folder).and_then(|()| {
-            let probe = self.folder.join(format!(".partial-{}", std::process::id()));
-            private_file::create(&probe)?;
-            fs::remove_file(probe)
-        });
-        tried.map_err(|e| {
+    /// Makes the folder, so that whoever may not write there hears of it before anything is built, and removes what runs
+    /// have left in it that were killed while they wrote. Answers with what was removed.
+    pub fn prepare(&self) -> Result<Vec<String>> {
+        let tried = self.partial("probe").and_then(|(probe, _held)| fs::remove_file(probe));
+        tried.and_then(|()| self.sweep()).map_err(|e| {
             let what = format!("cannot write the history of runs into {}", self.folder.display());
             Error::new(ErrorKind::Permission, what)
                 .why(e)
@@ -162,6 +161,48 @@ impl Runs {
 
     fn file(&self, run: &str) -> PathBuf {
         self.folder.join(format!("{run}.json"))
+    }
+
+    /// A new file, whose lock says that whoever writes it lives. No two have the same name: what one run takes for dead
+    /// and removes is never another's.
+    fn partial(&self, run: &str) -> io::Result<(PathBuf, File)> {
+        loop {
+            let path = self.folder.join(format!("{PARTIAL}{run}-{}", uuid::Uuid::now_v7().simple()));
+            let file = private_file::create(&path)?;
+            match file.try_lock() {
+                // Somebody who tidies up at this very moment had the lock before us, and has removed the file or will.
+                Ok(()) if file.metadata()?.nlink() == 0 => {}
+                Err(TryLockError::WouldBlock) => {}
+                // Where nothing can be locked nobody takes anything for dead.
+                Ok(()) | Err(TryLockError::Error(_)) => return Ok((path, file)),
+            }
+        }
+    }
+
+    /// Removes files that nobody writes any more.
+    fn sweep(&self) -> io::Result<Vec<String>> {
+        let mut removed = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PARTIAL));
+            if !ours || !entry.file_type()?.is_file() {
+                continue;
+            }
+            let path = entry.path();
+            let tried = File::open(&path).and_then(|file| match file.try_lock() {
+                Ok(()) => fs::remove_file(&path).map(|()| true),
+                // It is being written.
+                Err(_) => Ok(false),
+            });
+            match tried {
+                Ok(true) => removed.push(format!("file {}", path.display())),
+                // It has got its name meanwhile.
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+        }
+        removed.sort();
+        Ok(removed)
     }
 
     /// All runs that changed a database, the oldest first.
@@ -211,14 +252,16 @@ impl Runs {
                 .next("make room in the TechCare folder, or give it to the user that runs this")
         };
         let text = serde_json::to_vec_pretty(record).map_err(|e| failed(&e))?;
-        let partial = self.folder.join(format!(".partial-{}", record.run));
-        // What an interrupted run left under this name is its own.
-        let _ = fs::remove_file(&partial);
-        private_file::create(&partial)
-            .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
+        let (partial, mut file) = self.partial(&record.run).map_err(|e| failed(&e))?;
+        file.write_all(&text)
+            .and_then(|()| file.sync_all())
             .and_then(|()| fs::rename(&partial, &path))
             .and_then(|()| File::open(&self.folder)?.sync_all())
-            .map_err(|e| failed(&e))
+            .map_err(|e| {
+                // Where that fails too, the next run does it.
+                let _ = fs::remove_file(&partial);
+                failed(&e)
+            })
     }
 
     /// Forgets a run that changed nothing.
@@ -230,6 +273,11 @@ impl Runs {
             _ => Ok(()),
         }
     }
+}
+
+/// What is said of something that a dead run has left and this one has removed.
+pub fn removed(what: &str) -> String {
+    format!("removed what an earlier run that was cut short had left behind: {what}")
 }
 
 /// Writes down one run while it goes.
@@ -358,6 +406,42 @@ mod tests {
             origin: "from --target".into(),
         };
         Record::new(run, Command::Migrate, "id", target)
+    }
+
+    #[test]
+    fn only_what_nobody_writes_any_more_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = Runs::new(folder.path());
+        fs::write(folder.path().join(".partial-dead"), "{").unwrap();
+        fs::write(folder.path().join("note"), "mine").unwrap();
+        let (path, alive) = runs.partial("alive").unwrap();
+        let removed = runs.prepare().unwrap();
+        assert_eq!(removed, [format!("file {}", folder.path().join(".partial-dead").display())]);
+        assert!(path.exists());
+        drop(alive);
+        assert_eq!(runs.prepare().unwrap(), [format!("file {}", path.display())]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// Whoever tidies up all the time disturbs nobody who writes.
+    #[test]
+    fn whoever_tidies_up_and_whoever_writes_do_not_meet() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = Runs::new(folder.path());
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    // What it removes belongs to nobody who gets to know of it.
+                    runs.sweep().unwrap();
+                }
+            });
+            for number in 0..300 {
+                runs.write(&record(&number.to_string())).unwrap();
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        assert_eq!(runs.of("id").unwrap().len(), 300);
     }
 
     #[test]

@@ -145,6 +145,35 @@ fn what_is_removed_is_named() {
     }
 }
 
+/// A run that died while it wrote its history has left a file in the application's folder; one that lives keeps its own.
+#[test]
+fn what_is_left_in_the_history_is_removed() {
+    let (folder, source) = (tempfile::tempdir().unwrap(), source("h"));
+    let history = folder.path().join("history");
+    std::fs::create_dir(&history).unwrap();
+    let name = |number: usize| history.join(format!(".partial-{number}"));
+    let target = folder.path().join("new.db");
+    let commands: [&[&str]; 2] = [
+        &["migrate", "--source", &source.url, "--target", "new.db"],
+        &["rollback", "--yes", "--database", "new.db"],
+    ];
+    std::fs::write(name(9), "{").unwrap();
+    let alive = std::fs::File::open(name(9)).unwrap();
+    alive.lock().unwrap();
+    for (number, args) in commands.into_iter().enumerate() {
+        std::fs::write(name(number), "{").unwrap();
+        let mut command = binary::command(folder.path());
+        command.args(args);
+        let ran = Running::start(command).end();
+        assert_eq!(ran.code, 0, "{ran}");
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        let named = format!("had left behind: file history/.partial-{number}");
+        assert!(said.contains(&named) && !said.contains(".partial-9"), "{ran}");
+        assert!(!name(number).exists() && name(9).exists(), "{ran}");
+    }
+    assert!(!target.exists());
+}
+
 #[test]
 fn two_runs_into_one_target() {
     for engine in Engine::all() {
