@@ -22,8 +22,29 @@ fn switch(engine: Engine) -> &'static [&'static str] {
 }
 
 /// The target's URL by way of the proxy, in plain text, so that the proxy can read along.
-fn by_way_of(proxy: &Proxy, target: &Db) -> String {
+pub fn by_way_of(proxy: &Proxy, target: &Db) -> String {
     format!("{}?sslmode=disable", proxy.url(&target.url))
+}
+
+/// Lets a proxy fail at a place that is drawn, every third time around the switch, and says where. `all` are the bytes that
+/// pass either way where nothing fails.
+pub fn fail_somewhere(
+    proxy: &Proxy,
+    engine: Engine,
+    number: u64,
+    fault: Fault,
+    all: [u64; 2],
+    chance: &mut Chance,
+) -> String {
+    if number.is_multiple_of(3) {
+        let offset = i64::try_from(chance.below(129)).unwrap() - 64;
+        proxy.fail_near(switch(engine), offset, fault);
+        return format!("{offset} bytes from the switch");
+    }
+    let way = if chance.below(2) == 0 { Way::ToServer } else { Way::ToClient };
+    let byte = chance.below(all[way as usize]);
+    proxy.fail_after(way, byte, fault, false);
+    format!("byte {byte} {way:?}")
 }
 
 fn cut(engine: Engine) {
@@ -47,16 +68,7 @@ fn cut(engine: Engine) {
         let target = Db::fresh(engine);
         let proxy = Proxy::before(&target.url);
         let fault = if chance.below(2) == 0 { Fault::Cut } else { Fault::Reset };
-        let where_ = if number % 3 == 0 {
-            let offset = i64::try_from(chance.below(129)).unwrap() - 64;
-            proxy.fail_near(switch(engine), offset, fault);
-            format!("{offset} bytes from the switch")
-        } else {
-            let way = if chance.below(2) == 0 { Way::ToServer } else { Way::ToClient };
-            let byte = chance.below(all[way as usize]);
-            proxy.fail_after(way, byte, fault, false);
-            format!("byte {byte} {way:?}")
-        };
+        let where_ = fail_somewhere(&proxy, engine, number, fault, all, &mut chance);
         let ran = binary::migrate(
             &source.url,
             &by_way_of(&proxy, &target),

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::bad_input::error_shape;
+use crate::cases::restore_killed::Used;
 use crate::cases::rollback::{Home, ours, state};
 use crate::killed::backup::{back_up, is_tidy, judge};
 use crate::killed::{self, leftovers};
@@ -150,6 +151,44 @@ fn a_migration_into_a_new_file_whose_system_calls_fail() {
 #[test]
 fn a_migration_into_a_live_file_whose_system_calls_fail() {
     migrated(true);
+}
+
+/// Calls that concern files below the application's folder, or beside the database of a file.
+fn restored(engine: Engine, method: &str) {
+    if !strace::at_hand() {
+        return;
+    }
+    let seed = seed();
+    let mut chance = Chance(seed);
+    let used = Used::new(engine, method);
+    let home = used.home.0.path();
+    let within = if engine == Engine::Sqlite { used.db.path().parent().unwrap() } else { home };
+    let (ran, points) = strace::points(home, within, &used.command(false));
+    assert_eq!(ran.code, 0, "{ran}");
+    used.judge(false, "the traced restore");
+    let (drawn, mut switched) = (drawn(&points, &mut chance), 0);
+    for (point, fault) in &drawn {
+        let ran = strace::run(home, Some((point, *fault)), &used.command(false));
+        let place = format!("TECHCARE_DB_TEST_SEED={seed}, {engine:?}, {point:?}, {fault:?}\n{ran}");
+        ended_well(&ran, *fault, &place);
+        switched += u64::from(used.judge(false, &place));
+    }
+    eprintln!("{engine:?} {method}: {} of {} points, {switched} switched", drawn.len(), points.len());
+}
+
+#[test]
+fn a_restore_of_a_file_whose_system_calls_fail() {
+    restored(Engine::Sqlite, "native");
+}
+
+#[test]
+fn a_restore_of_an_archive_into_a_file_whose_system_calls_fail() {
+    restored(Engine::Sqlite, "portable");
+}
+
+#[test]
+fn a_restore_of_an_archive_into_a_server_whose_system_calls_fail() {
+    restored(Engine::Postgres, "portable");
 }
 
 /// Runs the program with files that cannot grow beyond so many KiB.

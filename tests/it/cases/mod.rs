@@ -19,6 +19,7 @@ mod objects;
 mod own_types;
 mod refused;
 mod restore;
+pub mod restore_killed;
 mod restore_native;
 mod resume;
 pub mod rollback;

@@ -12,6 +12,14 @@ use crate::support::database::{Db, Engine};
 /// Kills of one engine by day and by night.
 const KILLS: (u64, u64) = (20, 1_000);
 
+/// Tells whether what a database holds now, after something was killed in it, is a state. MySQL switches all rows at once;
+/// foreign keys of other tables are mended after that.
+pub fn seen(db: &Db) -> impl Fn(&str) -> bool + use<> {
+    let rows_only = db.engine.is_mysql();
+    let found = if rows_only { format!("{:?} ", content::read(db)) } else { state(db) };
+    move |state| if rows_only { state.starts_with(&found) } else { state == found }
+}
+
 /// Kills the way back, and the way back of that, at moments that are drawn. What the target holds is all old or all
 /// new, and the same command again makes it new.
 fn killed(engine: Engine, whole: bool) {
@@ -56,10 +64,8 @@ fn killed(engine: Engine, whole: bool) {
         let ran = running.end();
         target.left_alone();
         let place = format!("TECHCARE_DB_TEST_SEED={seed}, {engine:?}, kill {kill}\n{ran}");
-        // MySQL switches all rows at once; foreign keys of other tables are mended after that.
-        let found = if engine.is_mysql() { format!("{:?} ", content::read(&target)) } else { state(&target) };
-        let is = |state: &str| if engine.is_mysql() { state.starts_with(&found) } else { state == found };
-        assert!(is(from) || is(to), "neither old nor new: {place}\n{found}");
+        let is = seen(&target);
+        assert!(is(from) || is(to), "neither old nor new: {place}\n{}", state(&target));
         if is(from) {
             before += 1;
         } else {
