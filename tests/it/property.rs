@@ -19,6 +19,7 @@
 
 mod draw;
 mod kinds;
+mod restored;
 
 use std::collections::BTreeSet;
 
@@ -168,31 +169,38 @@ fn databases(from: Engine, to: Engine, nightly: bool) -> u32 {
     }
 }
 
-fn direction(from: Engine, to: Engine) {
-    let (nightly, seed) = (is_nightly(), seed());
-    let cases = databases(from, to, nightly);
-    if cases == 0 {
-        return;
-    }
+/// Draws so many databases of an engine and tries each; answers with the sum of what the trials say. A failure is shrunk
+/// and shown with its seed.
+fn drawn(engine: Engine, cases: u32, trial: impl Fn(&Drawn) -> Result<usize, String>) -> usize {
+    let seed = seed();
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config { cases, max_shrink_iters: 40, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let arrived = std::cell::Cell::new(0);
-    let ended = runner.run(&draw::database(from, TABLES), |drawn| {
-        let count = there_and_back(&drawn, from, to).map_err(TestCaseError::fail)?;
+    let ended = runner.run(&draw::database(engine, TABLES), |drawn| {
+        let count = trial(&drawn).map_err(TestCaseError::fail)?;
         arrived.set(arrived.get() + count);
         Ok(())
     });
     if let Err(TestError::Fail(reason, drawn)) = &ended {
-        let script: String = drawn.script(from).chars().take(6000).collect();
+        let script: String = drawn.script(engine).chars().take(6000).collect();
         panic!("TECHCARE_DB_TEST_SEED={seed}: {reason}\n{script}");
     }
     ended.unwrap();
+    arrived.get()
+}
+
+fn direction(from: Engine, to: Engine) {
+    let cases = databases(from, to, is_nightly());
+    if cases == 0 {
+        return;
+    }
+    let arrived = drawn(from, cases, |drawn| there_and_back(drawn, from, to));
     // Refusing everything would be no proof of anything.
     let all = TABLES * cases as usize;
-    assert!(arrived.get() * 5 > all, "only {} of {all} tables arrived", arrived.get());
-    eprintln!("{from:?} → {to:?}: {} of {all} tables arrived, the others were refused", arrived.get());
+    assert!(arrived * 5 > all, "only {arrived} of {all} tables arrived");
+    eprintln!("{from:?} → {to:?}: {arrived} of {all} tables arrived, the others were refused");
 }
 
 macro_rules! directions {
