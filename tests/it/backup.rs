@@ -1,5 +1,6 @@
 //! `backup` as a user and cron run it, judged by SQLite itself.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::killed::backup as kill;
 use super::support::binary::{Ran, Running, command};
 use super::support::database::{Db, Engine};
 
@@ -173,6 +175,93 @@ fn a_server_that_is_dead_is_exit_3_and_counted() {
     let ran = backup(home.path(), &["-q", "--metrics-file", "m.prom", "--database", "oracle"]);
     assert_eq!(ran.code, 2, "{ran}");
     assert!(fs::read_to_string(home.path().join("m.prom")).unwrap().contains("last_exit_code 2\n"));
+}
+
+/// A night on which the server is down: the backups of the nights before are as they were.
+#[test]
+fn cron_says_that_the_server_is_dead_and_keeps_what_there_is() {
+    let (home, _database) = home("WAL");
+    let path = made(home.path(), &[]);
+    let bytes = fs::read(&path).unwrap();
+    let line = "DATABASE_URL=postgresql://u@127.0.0.1:1/none exec \"$0\" backup -q --keep 1";
+    let ran = cron(home.path(), line);
+    super::bad_input::error_shape(&ran, 3);
+    assert_eq!(ran.stdout, "");
+    assert_eq!((files(&home.path().join("backups")), fs::read(&path).unwrap()), (2, bytes));
+}
+
+/// Some that start at the same moment, of one database and of another: each makes its backup or says that somebody is at
+/// work, and nothing is lost or halved. The judge restores what is there.
+fn at_once(engine: Engine, rounds: usize) {
+    if !engine.at_hand() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let databases = [kill::source(engine), kill::source(engine)];
+    databases[1].execute("DELETE FROM visit");
+    let (mut made, mut refused, mut before) = ([0, 0], 0, BTreeMap::new());
+    for round in 0..rounds {
+        let running = [0, 1, 0, 1].map(|which| {
+            let mut command = command(home.path());
+            command.args(kill::arguments(&databases[which])).args(["-q", "--keep", "2"]);
+            (which, Running::start(command))
+        });
+        for (which, ran) in running.map(|(which, running)| (which, running.end())) {
+            if ran.code == 0 {
+                assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+                made[which] += 1;
+            } else {
+                super::bad_input::error_shape(&ran, 4);
+                assert!(
+                    ran.stdout.is_empty() && ran.stderr.contains("error: another run is at work"),
+                    "{ran}"
+                );
+                refused += 1;
+            }
+        }
+        let place = format!("{engine:?}, round {round}");
+        kill::is_tidy(home.path(), &place);
+        let now = kill::visible(home.path());
+        // The name of one that retention deleted may be taken again within the second: the manifest tells.
+        let stays = |name: &&String| {
+            let manifest = format!("{name}.json");
+            now.contains_key(&manifest) && now.get(&manifest) == before.get(&manifest)
+        };
+        for name in now.keys().filter(stays) {
+            assert!(now[name] == before[name], "{name} is another one: {place}");
+        }
+        before = now;
+        assert!(made[0] + made[1] > round, "{place}: nobody made a backup");
+    }
+    for (which, db) in databases.iter().enumerate() {
+        let name = match engine {
+            Engine::Sqlite => db.path().display().to_string(),
+            _ => format!("/{}", db.name()),
+        };
+        let of_it = |manifest: &[u8]| {
+            let manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
+            manifest["database"]["location"].as_str().unwrap().ends_with(&name)
+        };
+        let manifests = before.iter().filter_map(|(name, bytes)| Some((name.strip_suffix(".json")?, bytes)));
+        let kept: Vec<&str> = manifests.filter(|(_, bytes)| of_it(bytes)).map(|(file, _)| file).collect();
+        assert_eq!(kept.len(), made[which].min(2), "{engine:?}: {kept:?} of {made:?}");
+        for file in kept {
+            assert!(kill::is_whole(db, &home.path().join("backups").join(file)), "{engine:?}: {file}");
+        }
+    }
+    eprintln!("{engine:?}: {made:?} made, {refused} refused");
+}
+
+#[test]
+fn backups_of_files_that_start_at_once_never_spoil_each_other() {
+    at_once(Engine::Sqlite, 8);
+}
+
+#[test]
+fn backups_of_servers_that_start_at_once_never_spoil_each_other() {
+    for engine in Engine::servers() {
+        at_once(engine, 3);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use sqlx::Connection as _;
 use crate::support::binary;
 use crate::support::chance::is_nightly;
 use crate::support::database::{Db, Engine, wait};
+use crate::support::private::Private;
 
 /// Accounts on each side.
 const ACCOUNTS: i64 = 100;
@@ -22,6 +23,9 @@ const EVERY: Duration = Duration::from_millis(1);
 /// Longest that a transaction of the writer may take: docs/snapshot.md, on a machine that the other tests load.
 const LONGEST: Duration = Duration::from_secs(3);
 
+/// A statement that keeps writers of MySQL from resting, in seconds: much longer than they may wait for it.
+const SLOW: u64 = 10;
+
 /// How long each source is migrated again and again.
 fn span() -> Duration {
     Duration::from_secs(if is_nightly() { 20 } else { 5 })
@@ -29,9 +33,8 @@ fn span() -> Duration {
 
 /// A shop whose every sale is one row in the first table that is read, two in the last that refer to it, and three coins
 /// that go from one account to another.
-fn shop(engine: Engine) -> Db {
-    let db = Db::fresh(engine);
-    if engine == Engine::Sqlite {
+fn shop(db: Db) -> Db {
+    if db.engine == Engine::Sqlite {
         db.sqlite().pragma_update(None, "journal_mode", "WAL").unwrap();
     }
     db.execute(
@@ -121,7 +124,7 @@ impl Drop for Stop<'_> {
 }
 
 fn migrated_while_selling(engine: Engine, to: Engine) {
-    let source = shop(engine);
+    let source = shop(Db::fresh(engine));
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| sell(&source, &stop));
@@ -162,5 +165,38 @@ fn a81_postgresql_is_of_one_instant_while_the_application_writes() {
 fn a81_mysql_and_mariadb_are_of_one_instant_while_the_application_writes() {
     for engine in Engine::servers().filter(|engine| engine.is_mysql()) {
         migrated_while_selling(engine, Engine::Sqlite);
+    }
+}
+
+/// Where a long statement keeps the writers of a server from resting, those that wait behind it do so for two seconds and
+/// not until it ends. On a server of its own: elsewhere they also rest for other tests.
+#[test]
+fn a81_writers_of_mysql_and_mariadb_wait_no_longer_than_is_said() {
+    for engine in Engine::servers().filter(|engine| engine.is_mysql()) {
+        let server = Private::start(engine);
+        let source = shop(Db::fresh_on(engine, &server.url));
+        source.execute("CREATE TABLE slow (n BIGINT); INSERT INTO slow VALUES (0)");
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| sell(&source, &stop));
+            let selling = Stop(&stop);
+            let migrated = || {
+                let target = Db::fresh(Engine::Sqlite);
+                let ran = binary::migrate(&source.url, &target.url, &["--jobs", "3"]);
+                assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+                consistent(&target);
+            };
+            migrated();
+            let begun = Instant::now();
+            let slow = scope.spawn(|| source.execute(&format!("UPDATE slow SET n = n + SLEEP({SLOW})")));
+            std::thread::sleep(Duration::from_millis(500));
+            migrated();
+            slow.join().unwrap();
+            assert!(begun.elapsed() >= Duration::from_secs(SLOW), "{engine:?}: nothing was slow");
+            drop(selling);
+            let (sales, longest) = writer.join().unwrap();
+            eprintln!("{engine:?}: {sales} sales, the longest took {longest:?}");
+            assert!(longest < Duration::from_secs(SLOW / 2), "{engine:?}: a sale took {longest:?}");
+        });
     }
 }
