@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::backup::{self, First};
 use super::consent::Consent;
@@ -26,11 +27,10 @@ use crate::model::report::{DatabaseReport, MigrationReport, TableReport};
 use crate::model::rule::{self, TableRule};
 use crate::pipeline::copy::BatchSize;
 use crate::pipeline::execute::{self, Settings, TableLoader};
-use crate::pipeline::plan::views;
 use crate::pipeline::preflight::{self, Replaces};
 use crate::pipeline::rejects::Rejects;
 use crate::pipeline::resume::{self, GoOn};
-use crate::pipeline::runs::{self, Command, Record, Recorder, Runs};
+use crate::pipeline::runs::{self, Command, Record, Recorder, Runs, State, Unsaid};
 use crate::techcare;
 
 /// Rows of one `insert_many` unless `--batch-size` says otherwise.
@@ -130,7 +130,11 @@ impl Options {
 
     /// Where rows go that this run puts aside.
     pub(super) fn rejects_of(&self, run_id: &str) -> Arc<Rejects> {
-        Arc::new(Rejects::new(self.rejects.join(format!("migration_{run_id}.ndjson"))))
+        Arc::new(Rejects::new(self.rejects_file(run_id)))
+    }
+
+    fn rejects_file(&self, run_id: &str) -> PathBuf {
+        self.rejects.join(format!("migration_{run_id}.ndjson"))
     }
 }
 
@@ -295,6 +299,9 @@ async fn migrate(
 ) -> Result<Outcome> {
     let options = work.options;
     preflight::different((&options.source, source.facts()), (&options.target, target.facts()))?;
+    if let Some(report) = finished(work, go_on, target).await? {
+        return Ok(Outcome::Migrated(report));
+    }
     let Prepared { plan, snapshot } =
         prepare(options.wanted(), source, Towards::Open(target), work.observer, watch.cancel()).await?;
     let planned = Planned {
@@ -327,6 +334,60 @@ async fn migrate(
     };
     briefly(snapshot.close()).await;
     outcome
+}
+
+/// Looks what became of runs that were interrupted in the moment of their switch, and says so. Answers with the report of
+/// one that did what this one is asked for: then there is nothing left to do.
+async fn finished(work: &Work<'_>, go_on: &GoOn, target: &dyn Target) -> Result<Option<MigrationReport>> {
+    let Work { options, observer, begun, .. } = *work;
+    let runs = Runs::new(&options.history);
+    let identity = identity(&options.target, target.facts());
+    let records = runs.of(&identity)?;
+    let open: Vec<&Record> = records.iter().filter(|record| record.state != State::Done).collect();
+    if open.is_empty() {
+        return Ok(None);
+    }
+    if options.dry_run {
+        for record in open {
+            observer.event(&Event::Warning { text: record.interrupted() });
+        }
+        return Ok(None);
+    }
+    let claim = target.claim().await.map_err(|error| match go_on {
+        // A server that has not noticed yet that the connection is gone.
+        GoOn::With(run) => error.with_kind(ErrorKind::Busy).resumable(run),
+        _ => error,
+    })?;
+    let settled = runs::settle(&runs, target, &identity).await;
+    briefly(claim.release()).await;
+    let settled = settled?;
+    for run in &settled {
+        observer.event(&Event::Warning { text: run.told() });
+    }
+    let asked = asked(options);
+    let same = settled.into_iter().rev().find_map(|run| {
+        let unsaid = run.record.unsaid.clone().filter(|unsaid| run.happened && unsaid.asked == asked)?;
+        Some((run.record, unsaid))
+    });
+    Ok(same.map(|(record, unsaid)| MigrationReport {
+        kept: target.dropping(&record.change),
+        run_id: record.run,
+        source: record.source.unwrap_or_else(|| record.target.clone()),
+        target: record.target,
+        bytes: unsaid.tables.iter().map(|table| table.bytes).sum(),
+        tables: unsaid.tables,
+        findings: unsaid.findings,
+        rejects: unsaid.rejects.filter(|file| file.exists()).map(|file| file.display().to_string()),
+        backup: None,
+        seconds: begun.elapsed().as_secs_f64(),
+    }))
+}
+
+/// By what the same command is known again: where from, and everything that decides what arrives.
+fn asked(options: &Options) -> String {
+    let Options { source, tables, exclude, scope, policies, rules, replace, .. } = options;
+    let all = format!("{source} {:?}", (tables, exclude, scope, policies, rules, replace));
+    format!("{:032x}", xxh3_128(all.as_bytes()))
 }
 
 /// Asks before tables that may hold rows are replaced.
@@ -374,7 +435,10 @@ async fn carry_out(
         observer.event(&Event::Warning { text: runs::removed(&removed) });
     }
     let record = Record::new(&run_id, options.recorded_as, &identity, planned.target.clone());
-    let record = Record { source: Some(planned.source.clone()), ..record };
+    // Whoever reads this may be in another folder.
+    let rejected = std::path::absolute(options.rejects_file(&run_id)).ok();
+    let unsaid = Unsaid { asked: asked(options), rejects: rejected, ..Unsaid::default() };
+    let record = Record { source: Some(planned.source.clone()), unsaid: Some(unsaid), ..record };
     let settings = Settings {
         rejects: rejects.clone(),
         recorder: Some(Recorder::new(runs, record)),
@@ -399,11 +463,8 @@ async fn carry_out(
             })),
         },
     };
-    let done = execute::execute(&planned.plan, snapshot, target, &settings).await;
-    let done = done.inspect_err(|_| rejects.discard())?;
-    for left in done.findings {
-        views::replace_finding(&mut planned.plan.findings, left);
-    }
+    let done = execute::execute(&planned.plan, snapshot, target, &settings).await?;
+    planned.plan.findings = done.findings;
     let mut report = planned.report(run_id, done.tables, &rejects, begun);
     report.kept = target.dropping(&done.change);
     Ok(report)

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::consent::Consent;
 use super::migrate::{self, Loader, Outcome};
-use super::rollback::{RollbackReport, Step, TableLine, new_run, outcome};
+use super::rollback::{RollbackReport, Step, TableLine, new_run};
 use super::{backup, database_report, identity};
 use crate::engine::capability::{Restoration, Target};
 use crate::engine::watch::{Watch, briefly};
@@ -193,7 +193,7 @@ impl Work<'_> {
         let runs = Runs::new(&self.options.history);
         let identity = identity(&self.options.endpoint, self.target.facts());
         for settled in runs::settle(&runs, self.target, &identity).await? {
-            report.notes.push(outcome(&settled.record, settled.happened));
+            report.notes.push(settled.told());
             let same = settled.record.source.as_ref().is_some_and(|s| s.location == location(backup));
             if settled.happened && settled.record.command == Command::Restore && same {
                 // It was interrupted behind its switch, and is what is asked for.

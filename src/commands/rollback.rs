@@ -165,7 +165,7 @@ async fn look(options: &Options, target: &dyn Target) -> Result<RollbackReport> 
     let mut report = blank(options, target);
     let records = Runs::new(&options.history).of(&identity(&options.endpoint, target.facts()))?;
     report.runs = records.iter().rev().map(|record| line(&records, record)).collect();
-    report.notes = records.iter().filter(|r| r.state == State::Switching).map(interrupted).collect();
+    report.notes = records.iter().filter(|r| r.state == State::Switching).map(Record::interrupted).collect();
     if options.step == Step::List {
         let database = backup::identity(&options.endpoint, target.facts());
         report.backups = backup::list(&options.backups)?.of_database(&database.id).cloned().collect();
@@ -200,7 +200,7 @@ async fn take_back(options: &Options, target: &dyn Target) -> Result<RollbackRep
         if done.happened {
             report.kept = target.dropping(&done.record.change);
         }
-        report.notes.push(outcome(&done.record, done.happened));
+        report.notes.push(done.told());
         return Ok(report);
     }
     let records = runs.of(&identity)?;
@@ -236,23 +236,6 @@ fn brought_again(records: &[Record], back: &Record) -> Command {
 
 pub(super) fn new_run() -> String {
     uuid::Uuid::now_v7().simple().to_string()
-}
-
-fn interrupted(record: &Record) -> String {
-    format!(
-        "run {} was interrupted in the moment of its switch; rollback looks what became of it",
-        record.run
-    )
-}
-
-pub(super) fn outcome(record: &Record, happened: bool) -> String {
-    let what = record.command.word();
-    let became = if happened {
-        "it had happened, and what was left to do is done"
-    } else {
-        "it had not happened, and the database is as it was before it"
-    };
-    format!("{what} {} was interrupted in the moment of its switch: {became}", record.run)
 }
 
 /// The run to be taken back.

@@ -8,8 +8,9 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::computed::Computed;
 use super::copy::{self, BatchSize, Copied};
+use super::plan::views;
 use super::rejects::{Rejects, TableJudge};
-use super::runs::{Recorder, TableRecord};
+use super::runs::Recorder;
 use super::views::Views;
 use super::{orphans, resume, runs, verify};
 use crate::engine::capability::{Intent, Journal, Snapshot, Staging, Target};
@@ -63,7 +64,7 @@ pub struct Settings {
 pub struct Executed {
     /// What happened to each table, in the order of the plan.
     pub tables: Vec<TableReport>,
-    /// What only the work itself could find: views that did not prove right.
+    /// The plan's findings, and what only the work itself could find.
     pub findings: Vec<Finding>,
     /// What the switch did.
     pub change: Change,
@@ -113,7 +114,8 @@ async fn in_claim(
     match built {
         Ok((tables, findings)) => {
             settings.observer.event(&Event::Phase { phase: Phase::Switch });
-            let change = switch(staging, target, &tables, settings.recorder.as_ref()).await?;
+            let findings = all_findings(plan, findings, &settings.rejects);
+            let change = switch(staging, target, &tables, &findings, settings).await?;
             Ok(Executed { tables, findings, change })
         }
         Err(error) if settings.intent.is_some() && error.kind().is_transient() => {
@@ -123,8 +125,18 @@ async fn in_claim(
             }
             Err(resume::kept(error, &settings.run_id))
         }
-        Err(error) => Err(give_up(staging, error).await),
+        Err(error) => Err(give_up(staging, error, settings).await),
     }
+}
+
+/// The plan's findings, with what was found on the way in their place or behind them.
+fn all_findings(plan: &Plan, found: Vec<Finding>, rejects: &Rejects) -> Vec<Finding> {
+    let mut all = plan.findings.clone();
+    for left in found {
+        views::replace_finding(&mut all, left);
+    }
+    rejects.complete(&mut all);
+    all
 }
 
 /// Clears away what dead runs have left, then makes a place for this one.
@@ -160,24 +172,27 @@ async fn switch(
     staging: Box<dyn Staging>,
     target: &dyn Target,
     tables: &[TableReport],
-    recorder: Option<&Recorder>,
+    findings: &[Finding],
+    settings: &Settings,
 ) -> Result<Change> {
+    let recorder = settings.recorder.as_ref();
     let prepared = async {
         let change = staging.change().await?;
         if let Some(recorder) = recorder {
-            recorder.before_switch(&change, TableRecord::of(tables))?;
+            recorder.before_switch(&change, tables, findings)?;
         }
         Ok(change)
     };
     let change = match prepared.await {
         Ok(change) => change,
-        Err(error) => return Err(give_up(staging, error).await),
+        Err(error) => return Err(give_up(staging, error, settings).await),
     };
     if let Err(mut error) = staging.switch(&change).await {
-        // After a lost reply nobody knows; the next run looks.
-        if error.kind() != ErrorKind::Lost
-            && let Some(Err(also)) = recorder.map(Recorder::forget)
-        {
+        if error.kind() == ErrorKind::Lost {
+            return Err(unknown(error, &change, settings));
+        }
+        settings.rejects.discard();
+        if let Some(Err(also)) = recorder.map(Recorder::forget) {
             error.push(also);
         }
         return Err(error);
@@ -198,8 +213,21 @@ async fn switch(
     Ok(change)
 }
 
-/// Removes staging after a failure; a failure of that too is kept beside the first.
-async fn give_up(staging: Box<dyn Staging>, mut error: Error) -> Error {
+/// After a lost reply to the switch nobody knows; the next run looks, and where this process can go on, that is itself.
+/// Rows that were put in tables which were there leave no mark to look for.
+fn unknown(error: Error, change: &Change, settings: &Settings) -> Error {
+    if settings.recorder.is_none() || change.is_empty() {
+        return error;
+    }
+    let error = error.next(
+        "run the same command again: it looks whether the switch has happened, and finishes or begins anew",
+    );
+    if settings.intent.is_some() { error.resumable(&settings.run_id) } else { error }
+}
+
+/// Removes staging after a failure, and the file of rows that were put aside; a failure of that too is kept beside the first.
+async fn give_up(staging: Box<dyn Staging>, mut error: Error, settings: &Settings) -> Error {
+    settings.rejects.discard();
     match tokio::time::timeout(DISCARD_TIMEOUT, staging.discard()).await {
         Ok(Ok(())) => error,
         Ok(Err(also)) => {

@@ -15,6 +15,7 @@ use crate::engine::capability::Target;
 use crate::model::change::Change;
 use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::Finding;
 use crate::model::report::{DatabaseReport, TableReport};
 
 /// Version of the files.
@@ -83,8 +84,22 @@ impl TableRecord {
     }
 }
 
+/// What a migration is going to say when its switch has happened. It is written down before, for the run that finds out
+/// that it has happened and that nobody was told.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Unsaid {
+    /// What was asked for: the same for the same command.
+    pub asked: String,
+    /// What happened to each table.
+    pub tables: Vec<TableReport>,
+    /// Whatever did not arrive as it was.
+    pub findings: Vec<Finding>,
+    /// The reject file, if there is one.
+    pub rejects: Option<PathBuf>,
+}
+
 /// What is known of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Version of this form.
     pub version: u32,
@@ -113,6 +128,9 @@ pub struct Record {
     /// The run that took this one back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone_by: Option<String>,
+    /// Its report, until all is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsaid: Option<Unsaid>,
 }
 
 impl Record {
@@ -131,7 +149,16 @@ impl Record {
             tables: Vec::new(),
             undoes: None,
             undone_by: None,
+            unsaid: None,
         }
+    }
+
+    /// That nobody has looked yet what became of it.
+    pub fn interrupted(&self) -> String {
+        format!(
+            "run {} was interrupted in the moment of its switch; the next migrate or rollback looks what became of it",
+            self.run
+        )
     }
 }
 
@@ -306,10 +333,14 @@ impl Recorder {
     }
 
     /// The switch is next.
-    pub fn before_switch(&self, change: &Change, tables: Vec<TableRecord>) -> Result<()> {
+    pub fn before_switch(&self, change: &Change, tables: &[TableReport], findings: &[Finding]) -> Result<()> {
         self.update(|record| {
             record.change = change.clone();
-            record.tables = tables;
+            record.tables = TableRecord::of(tables);
+            if let Some(unsaid) = &mut record.unsaid {
+                unsaid.tables = tables.to_vec();
+                unsaid.findings = findings.to_vec();
+            }
         })
     }
 
@@ -320,7 +351,10 @@ impl Recorder {
 
     /// What follows the switch is done.
     pub fn settled(&self) -> Result<()> {
-        self.update(|record| record.state = State::Done)
+        self.update(|record| {
+            record.state = State::Done;
+            record.unsaid = None;
+        })
     }
 
     /// The switch has not happened, and nothing is left of the run.
@@ -331,12 +365,25 @@ impl Recorder {
 }
 
 /// What became of a run that was interrupted in the moment of its switch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settled {
     /// The run.
     pub record: Record,
     /// Whether its switch has happened; if not, the database is as it was before it.
     pub happened: bool,
+}
+
+impl Settled {
+    /// What became of it, in a sentence.
+    pub fn told(&self) -> String {
+        let (what, run) = (self.record.command.word(), &self.record.run);
+        let became = if self.happened {
+            "it had happened, and what was left to do is done"
+        } else {
+            "it had not happened, and the database is as it was before it"
+        };
+        format!("{what} {run} was interrupted in the moment of its switch: {became}")
+    }
 }
 
 /// Looks what became of runs that were interrupted in the moment of their switch, and completes the history. The
@@ -355,6 +402,10 @@ pub async fn settle(runs: &Runs, target: &dyn Target, identity: &str) -> Result<
         } else {
             if !record.change.is_empty() {
                 target.settle(&record.change, false).await?;
+            }
+            if let Some(rejects) = record.unsaid.as_ref().and_then(|unsaid| unsaid.rejects.as_ref()) {
+                // It is about rows that were put aside by nobody.
+                let _ = fs::remove_file(rejects);
             }
             runs.forget(&record.run)?;
         }
@@ -378,7 +429,7 @@ async fn complete(runs: &Runs, target: &dyn Target, record: &mut Record) -> Resu
         target.settle(&record.change, true).await?;
     }
     record.state = State::Done;
-    runs.write(record)
+    runs.write(&Record { unsaid: None, ..record.clone() })
 }
 
 /// Takes a run back: writes down what is going to be done, does it, and completes the history. The caller holds the

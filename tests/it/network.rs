@@ -5,8 +5,9 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bad_input::error_shape;
+use crate::cases::rollback::Home;
 use crate::killed::{self, leftovers};
-use crate::support::binary::{self, Running};
+use crate::support::binary::{self, Ran, Running};
 use crate::support::chance::{Chance, is_nightly, seed};
 use crate::support::content::{self, Renamed};
 use crate::support::database::{Db, Engine};
@@ -38,7 +39,7 @@ pub fn fail_somewhere(
 ) -> String {
     if number.is_multiple_of(3) {
         let offset = i64::try_from(chance.below(129)).unwrap() - 64;
-        proxy.fail_near(switch(engine), offset, fault);
+        proxy.fail_near(switch(engine), offset, fault, false);
         return format!("{offset} bytes from the switch");
     }
     let way = if chance.below(2) == 0 { Way::ToServer } else { Way::ToClient };
@@ -135,6 +136,112 @@ fn a_lost_reply_to_the_switch_is_settled() {
             let differences =
                 content::differences(&content::read(&source), &content::read(&target), &Renamed::new());
             assert_eq!(differences, Vec::<String>::new(), "{engine:?}");
+            assert_eq!(leftovers(&target, &prefix), Vec::<String>::new(), "{engine:?}\n{ran}");
+        }
+    }
+}
+
+/// A proxy that cuts everything in the moment of the switch: at its answer, or just before it, so that it never happens.
+fn cutting(target: &Db, happens: bool) -> Proxy {
+    let proxy = Proxy::before(&target.url);
+    if happens {
+        proxy.fail_at_answer(switch(target.engine), Fault::Cut, true);
+    } else {
+        proxy.fail_near(switch(target.engine), -1, Fault::Cut, true);
+    }
+    proxy
+}
+
+/// What a run into `target` says that is cut in the moment of its switch and waits for nobody.
+fn cut_at_the_switch(home: &Home, source: &Db, target: &Db, happens: bool) -> Ran {
+    let proxy = cutting(target, happens);
+    let url = by_way_of(&proxy, target);
+    let quiet = ["--progress", "never", "migrate", "--retry-for", "0"];
+    let ran = home.run(&[&quiet[..], &["--source", &source.url, "--target", &url]].concat());
+    assert!(proxy.has_failed(), "{ran}");
+    ran
+}
+
+/// Nobody could tell whether the switch had happened. The same command again finds out: it says that all is done, or does
+/// it.
+#[test]
+fn a_switch_of_which_nobody_knows_is_cleared_up_by_the_same_command() {
+    for engine in Engine::servers() {
+        let prefix = format!("u{}", std::process::id());
+        let source = killed::source(&prefix);
+        for (happens, more) in [(true, &[][..]), (true, &["--resume"]), (false, &[]), (false, &["--resume"])]
+        {
+            let (home, target) = (Home::new(), Db::fresh(engine));
+            let cut = cut_at_the_switch(&home, &source, &target, happens);
+            error_shape(&cut, 5);
+            assert!(cut.stderr.contains("run the same command again"), "{engine:?}\n{cut}");
+            target.left_alone();
+            assert_eq!(content::tables(&target).is_empty(), !happens, "{engine:?}\n{cut}");
+
+            let look = home.migrate(&source, &target, &["--dry-run"]);
+            assert!(
+                look.stderr.contains("was interrupted in the moment of its switch"),
+                "{engine:?}\n{look}"
+            );
+            let place = format!("{engine:?}, happens: {happens}, {more:?}\n{cut}");
+            let again = home.migrate(&source, &target, more);
+            assert_eq!(again.code, 0, "{place}\n{again}");
+            let became = if happens { "it had happened" } else { "it had not happened" };
+            assert!(again.stderr.contains(became), "{place}\n{again}");
+            let read: u64 = again.json()["tables"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|t| t["rows_written"].as_u64().unwrap())
+                .sum();
+            assert_eq!(read, 6000, "{place}\n{again}");
+            let differences =
+                content::differences(&content::read(&source), &content::read(&target), &Renamed::new());
+            assert_eq!(differences, Vec::<String>::new(), "{place}\n{again}");
+            assert_eq!(leftovers(&target, &prefix), Vec::<String>::new(), "{place}\n{again}");
+            // What has been said is said: now the target is full, and can be taken back.
+            assert_eq!(home.migrate(&source, &target, &[]).code, 4, "{place}");
+            let back = home.rollback(&target, &["--yes"]);
+            assert_eq!(back.code, 0, "{place}\n{back}");
+            assert_eq!(content::tables(&target), Vec::<String>::new(), "{place}");
+        }
+    }
+}
+
+/// Another command is not taken for the one that was cut: it is told what became of that one, and goes its own way.
+#[test]
+fn a_switch_of_which_nobody_knows_is_not_taken_for_another() {
+    for engine in Engine::servers() {
+        let prefix = format!("o{}", std::process::id());
+        let source = killed::source(&prefix);
+        let (home, target) = (Home::new(), Db::fresh(engine));
+        cut_at_the_switch(&home, &source, &target, true);
+        target.left_alone();
+        let other = home.migrate(&source, &target, &["--tables", &format!("{prefix}_person")]);
+        error_shape(&other, 4);
+        assert!(other.stderr.contains("it had happened") && other.stderr.contains("is not empty"), "{other}");
+    }
+}
+
+/// A network that comes back in time: the run asks by itself.
+#[test]
+fn a_switch_of_which_nobody_knows_is_cleared_up_by_the_run() {
+    for engine in Engine::servers() {
+        let prefix = format!("w{}", std::process::id());
+        let source = killed::source(&prefix);
+        for happens in [true, false] {
+            let (home, target) = (Home::new(), Db::fresh(engine));
+            let proxy = cutting(&target, happens);
+            let mut command = binary::command(home.0.path());
+            command.args(["migrate", "--source", &source.url, "--target", &by_way_of(&proxy, &target)]);
+            let mut running = Running::start(command);
+            assert!(running.until(&["going on in"]), "{engine:?}");
+            proxy.heal();
+            let ran = running.end();
+            assert_eq!(ran.code, 0, "{engine:?}, happens: {happens}\n{ran}");
+            let differences =
+                content::differences(&content::read(&source), &content::read(&target), &Renamed::new());
+            assert_eq!(differences, Vec::<String>::new(), "{engine:?}\n{ran}");
             assert_eq!(leftovers(&target, &prefix), Vec::<String>::new(), "{engine:?}\n{ran}");
         }
     }

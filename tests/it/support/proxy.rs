@@ -126,9 +126,9 @@ impl Proxy {
     }
 
     /// Lets connections suffer a fault `offset` bytes after (or before) the last of these texts begins, which pass to the
-    /// server one after the other.
-    pub fn fail_near(&self, texts: &[&str], offset: i64, fault: Fault) {
-        self.watch(texts, Some(offset), fault, false);
+    /// server one after the other; where it is `lasting`, those that begin later too.
+    pub fn fail_near(&self, texts: &[&str], offset: i64, fault: Fault, lasting: bool) {
+        self.watch(texts, Some(offset), fault, lasting);
     }
 
     /// Lets connections suffer a fault when the server has answered to the last of these texts, which pass to it one
