@@ -1,9 +1,12 @@
 //! The bounded road between one reader and one writer. It holds a few batches, each bounded in bytes by its
-//! reader, and gives written batches back to be filled again, so memory stays flat whatever the size of a table.
+//! reader, and gives written batches back to be filled again, so memory stays flat whatever the size of a table. A
+//! large batch (one very long value) is on the road alone: its reader goes on when the writer has let go of it, so a
+//! writer must not wait for the next batch while it holds a large one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc;
+use futures::executor::block_on;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::judge::Judge;
 use crate::model::batch::{Batch, Shape};
@@ -22,6 +25,8 @@ pub struct BatchSender {
     shape: Arc<Shape>,
     batches: mpsc::Sender<Batch>,
     spare: Spare,
+    /// Held by a large batch as long as it is there.
+    large: Arc<Semaphore>,
     tap: Option<Tap>,
     judge: Option<Arc<dyn Judge>>,
 }
@@ -38,10 +43,15 @@ pub struct BatchReceiver {
 pub fn channel(shape: Arc<Shape>) -> (BatchSender, BatchReceiver) {
     let (sender, receiver) = mpsc::channel(DEPTH);
     let spare = Spare::default();
-    (
-        BatchSender { shape: shape.clone(), batches: sender, spare: spare.clone(), tap: None, judge: None },
-        BatchReceiver { shape, batches: receiver, spare },
-    )
+    let sender = BatchSender {
+        shape: shape.clone(),
+        batches: sender,
+        spare: spare.clone(),
+        large: Arc::new(Semaphore::new(1)),
+        tap: None,
+        judge: None,
+    };
+    (sender, BatchReceiver { shape, batches: receiver, spare })
 }
 
 impl BatchSender {
@@ -90,17 +100,22 @@ impl BatchSender {
         back.unwrap_or_else(|| Batch::new(self.shape.clone()))
     }
 
-    /// Hands a batch on; waits while the road is full. An error of kind `Interrupted` means that the other end
-    /// is gone and the reader should stop.
+    /// Hands a batch on; waits while the road is full, and until a large one is gone. An error of kind `Interrupted`
+    /// means that the other end is gone and the reader should stop.
     pub async fn send(&self, mut batch: Batch) -> Result<()> {
         self.show(&mut batch)?;
-        self.batches.send(batch).await.map_err(|_| gone())
+        if !batch.is_large() {
+            return self.batches.send(batch).await.map_err(|_| gone());
+        }
+        let alone = self.large.clone().acquire_owned().await.map_err(|_| gone())?;
+        batch.hold(Arc::new(alone));
+        self.batches.send(batch).await.map_err(|_| gone())?;
+        self.large.acquire().await.map(drop).map_err(|_| gone())
     }
 
     /// The same from a thread that may block.
-    pub fn blocking_send(&self, mut batch: Batch) -> Result<()> {
-        self.show(&mut batch)?;
-        self.batches.blocking_send(batch).map_err(|_| gone())
+    pub fn blocking_send(&self, batch: Batch) -> Result<()> {
+        block_on(self.send(batch))
     }
 
     fn show(&self, batch: &mut Batch) -> Result<()> {
@@ -173,6 +188,37 @@ mod tests {
         let batch = receiver.recv().await.unwrap();
         receiver.recycle(batch);
         assert!(receiver.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_large_batch_is_alone_until_it_is_gone() {
+        use std::time::Duration;
+
+        use tokio::time::timeout;
+
+        use crate::model::batch::LARGE_BATCH_BYTES;
+
+        let (sender, mut receiver) = channel(shape());
+        let large = || {
+            let mut batch = sender.fresh();
+            batch.push_text(&"x".repeat(LARGE_BATCH_BYTES));
+            batch
+        };
+        let short = Duration::from_millis(20);
+        for given_back in [true, false] {
+            let mut sent = std::pin::pin!(sender.send(large()));
+            assert!(timeout(short, &mut sent).await.is_err());
+            let batch = receiver.recv().await.unwrap();
+            assert!(timeout(short, &mut sent).await.is_err());
+            if given_back {
+                receiver.recycle(batch);
+            } else {
+                drop(batch);
+            }
+            sent.await.unwrap();
+        }
+        drop(receiver);
+        assert_eq!(sender.send(large()).await.unwrap_err().kind(), ErrorKind::Interrupted);
     }
 
     #[tokio::test]

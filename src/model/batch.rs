@@ -2,7 +2,10 @@
 //! No value becomes a heap object of its own, and a batch that has been written goes back to its reader to be
 //! filled again. Why cells and not columns: `docs/decisions/0001-batch.md`.
 
+use std::any::Any;
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::mark::Mark;
 use super::schema::DataType;
@@ -13,11 +16,37 @@ pub const DEFAULT_BATCH_BYTES: usize = 512 * 1024;
 /// Most rows in a batch unless `--batch-size` says otherwise.
 pub const DEFAULT_BATCH_ROWS: usize = 10_000;
 
-/// A stretch of the batch's arena.
+/// Bytes from which on a value is long: it is not copied where that can be helped.
+pub const LONG_VALUE_BYTES: usize = 1024 * 1024;
+
+/// Bytes from which on a batch is large: it is on its road alone, and its memory is not kept for the next.
+pub const LARGE_BATCH_BYTES: usize = 8 * DEFAULT_BATCH_BYTES;
+
+/// Set in the start of a span that is not a stretch of the arena but one of the values that stay where they came.
+const APART: u32 = 1 << 31;
+
+/// A stretch of the batch's arena, or a long value outside of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     start: u32,
     len: u32,
+}
+
+impl Span {
+    /// Whether the value is long enough for its copies to matter.
+    pub fn is_long(self) -> bool {
+        self.len as usize >= LONG_VALUE_BYTES
+    }
+
+    /// Bytes of the value.
+    pub fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether it is the empty value.
+    pub fn is_empty(self) -> bool {
+        self.len == 0
+    }
 }
 
 /// One value. Its variant is fixed by the [`DataType`] of the column (see there), so that the same value gives
@@ -89,13 +118,17 @@ pub struct Batch {
     shape: Arc<Shape>,
     cells: Vec<Cell>,
     arena: Vec<u8>,
+    /// Long values in the buffers that they came in.
+    apart: Vec<Bytes>,
     mark: Option<Mark>,
+    /// Let go of when the batch is written.
+    held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Batch {
     /// An empty batch of that shape.
     pub fn new(shape: Arc<Shape>) -> Self {
-        Self { shape, cells: Vec::new(), arena: Vec::new(), mark: None }
+        Self { shape, cells: Vec::new(), arena: Vec::new(), apart: Vec::new(), mark: None, held: None }
     }
 
     /// What the cells mean.
@@ -113,6 +146,11 @@ impl Batch {
         self.mark = Some(mark);
     }
 
+    /// Holds something until the batch is dropped or cleared.
+    pub fn hold(&mut self, until_gone: Arc<dyn Any + Send + Sync>) {
+        self.held = Some(until_gone);
+    }
+
     /// Number of whole rows.
     pub fn rows(&self) -> usize {
         self.cells.len().checked_div(self.shape.columns.len()).unwrap_or(0)
@@ -123,9 +161,15 @@ impl Batch {
         self.cells.is_empty()
     }
 
-    /// Bytes that the rows hold (arena and cells).
+    /// Bytes that the rows hold (values and cells).
     pub fn byte_size(&self) -> usize {
-        self.arena.len() + self.cells.len() * size_of::<Cell>()
+        let apart: usize = self.apart.iter().map(Bytes::len).sum();
+        self.arena.len() + apart + self.cells.len() * size_of::<Cell>()
+    }
+
+    /// Whether it is so large that there should be no second one.
+    pub fn is_large(&self) -> bool {
+        self.byte_size() > LARGE_BATCH_BYTES
     }
 
     /// Cells of a row, in column order.
@@ -141,6 +185,9 @@ impl Batch {
 
     /// Bytes of a span.
     pub fn bytes(&self, span: Span) -> &[u8] {
+        if span.start & APART != 0 {
+            return &self.apart[(span.start ^ APART) as usize];
+        }
         let start = span.start as usize;
         &self.arena[start..start + span.len as usize]
     }
@@ -153,9 +200,16 @@ impl Batch {
 
     /// Empties the batch and keeps its memory, unless one huge value has made it grow far beyond its use.
     pub fn clear(&mut self) {
+        self.drop_rows();
+        self.held = None;
+    }
+
+    /// The same, but what the batch holds it goes on to hold: its rows are not yet where they go.
+    pub fn drop_rows(&mut self) {
         self.mark = None;
         self.cells.clear();
-        if self.arena.capacity() > 8 * DEFAULT_BATCH_BYTES {
+        self.apart.clear();
+        if self.arena.capacity() > LARGE_BATCH_BYTES {
             self.arena = Vec::new();
         } else {
             self.arena.clear();
@@ -201,6 +255,23 @@ impl Batch {
     /// Appends bytes.
     pub fn push_bytes(&mut self, bytes: &[u8]) {
         let span = self.store(bytes);
+        self.cells.push(Cell::Bytes(span));
+    }
+
+    /// Appends a long text, which keeps its buffer, if it is valid UTF-8; appends nothing and answers `false` otherwise.
+    #[must_use]
+    pub fn try_push_long_text(&mut self, text: Bytes) -> bool {
+        let valid = std::str::from_utf8(&text).is_ok();
+        if valid {
+            let span = self.store_apart(text);
+            self.cells.push(Cell::Text(span));
+        }
+        valid
+    }
+
+    /// Appends many bytes, which keep their buffer.
+    pub fn push_long_bytes(&mut self, bytes: Bytes) {
+        let span = self.store_apart(bytes);
         self.cells.push(Cell::Bytes(span));
     }
 
@@ -313,12 +384,23 @@ impl Batch {
     fn store(&mut self, bytes: &[u8]) -> Span {
         let start = self.arena.len();
         self.arena.extend_from_slice(bytes);
-        // Readers hand a batch on at DEFAULT_BATCH_BYTES and no engine has values of 4 GiB, so this cannot
-        // saturate; if it ever did, the digest would tell.
-        Span {
-            start: u32::try_from(start).unwrap_or(u32::MAX),
-            len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-        }
+        span(start, bytes.len())
+    }
+
+    fn store_apart(&mut self, bytes: Bytes) -> Span {
+        let Span { start, len } = span(self.apart.len(), bytes.len());
+        self.apart.push(bytes);
+        Span { start: start | APART, len }
+    }
+}
+
+/// Readers hand a batch on at DEFAULT_BATCH_BYTES, SQLite's longest row has 2 GiB and the others' 1 GiB, so neither can
+/// saturate; if one ever did, the digest would tell.
+fn span(start: usize, len: usize) -> Span {
+    let most = APART - 1;
+    Span {
+        start: u32::try_from(start).unwrap_or(most).min(most),
+        len: u32::try_from(len).unwrap_or(u32::MAX),
     }
 }
 
@@ -371,5 +453,36 @@ mod tests {
         b.clear();
         assert!(b.is_empty());
         assert_eq!(b.arena.capacity(), 0);
+    }
+
+    #[test]
+    fn long_values_are_read_where_they_came() {
+        let mut b = batch();
+        let long = Bytes::from(vec![b'x'; LONG_VALUE_BYTES]);
+        b.push(Cell::Int(1));
+        assert!(b.try_push_long_text(long.clone()));
+        b.push(Cell::Int(2));
+        b.push_text("short");
+        assert!(!b.try_push_long_text(Bytes::from_static(&[0xff])));
+        let text = |b: &Batch, row: usize| {
+            let Cell::Text(span) = b.row(row)[1] else { panic!("not text") };
+            (b.bytes(span).as_ptr(), b.text(span).len())
+        };
+        assert_eq!(text(&b, 0), (long.as_ptr(), LONG_VALUE_BYTES));
+        assert_eq!(text(&b, 1).1, 5);
+        assert_eq!(b.byte_size(), LONG_VALUE_BYTES + 5 + 4 * size_of::<Cell>());
+        b.clear();
+        assert!(long.is_unique());
+    }
+
+    #[test]
+    fn what_a_batch_holds_goes_when_it_is_cleared() {
+        let held = Arc::new(());
+        let mut b = batch();
+        b.hold(held.clone());
+        b.drop_rows();
+        assert_eq!(Arc::strong_count(&held), 2);
+        b.clear();
+        assert_eq!(Arc::strong_count(&held), 1);
     }
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer, de};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::batch::{Batch, Cell};
 use super::value::canonical_decimal;
@@ -57,10 +57,32 @@ impl Digest {
 /// Hash of some cells of a row, in this order. `scratch` is any buffer.
 pub fn cells_hash<'a>(batch: &Batch, cells: impl Iterator<Item = &'a Cell>, scratch: &mut Vec<u8>) -> u128 {
     scratch.clear();
+    let mut long: Option<Xxh3> = None;
     for cell in cells {
-        encode(batch, *cell, scratch);
+        match *cell {
+            // Hashed where it lies.
+            Cell::Text(span) | Cell::Bytes(span) if span.is_long() => {
+                put_head(if matches!(cell, Cell::Text(_)) { b't' } else { b'x' }, span.len(), scratch);
+                let hasher = long.get_or_insert_default();
+                hasher.update(scratch);
+                hasher.update(batch.bytes(span));
+                scratch.clear();
+            }
+            cell => encode(batch, cell, scratch),
+        }
     }
-    xxh3_128(scratch)
+    match long {
+        None => xxh3_128(scratch),
+        Some(mut hasher) => {
+            hasher.update(scratch);
+            hasher.digest128()
+        }
+    }
+}
+
+fn put_head(tag: u8, len: usize, out: &mut Vec<u8>) {
+    out.push(tag);
+    out.extend_from_slice(&(len as u64).to_le_bytes());
 }
 
 impl fmt::Display for Digest {
@@ -81,8 +103,7 @@ fn read_hex<'de, D: de::Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
 /// One tag byte, then the value; variable lengths carry their length, so that no two rows share an encoding.
 fn encode(batch: &Batch, cell: Cell, out: &mut Vec<u8>) {
     let mut sized = |tag: u8, bytes: &[u8]| {
-        out.push(tag);
-        out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        put_head(tag, bytes.len(), out);
         out.extend_from_slice(bytes);
     };
     match cell {
@@ -200,6 +221,26 @@ mod tests {
         assert_eq!(one(Cell::Float(0.0)), one(Cell::Float(-0.0)));
         assert_eq!(decimal("12.30"), decimal("12.3"));
         assert_ne!(decimal("12.30"), decimal("12.31"));
+    }
+
+    #[test]
+    fn long_values_are_hashed_like_all_others() {
+        use super::super::batch::LONG_VALUE_BYTES;
+        let rows = batch(4, |b| {
+            for long in [LONG_VALUE_BYTES - 1, LONG_VALUE_BYTES, 3 * LONG_VALUE_BYTES + 7] {
+                b.push(Cell::Int(3));
+                b.push_text(&"é".repeat(long / 2));
+                b.push_bytes(&vec![7; long]);
+                b.push_text("end");
+            }
+        });
+        for row in rows.iter() {
+            let mut whole = Vec::new();
+            for cell in row {
+                encode(&rows, *cell, &mut whole);
+            }
+            assert_eq!(cells_hash(&rows, row.iter(), &mut Vec::new()), xxh3_128(&whole));
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! MySQL and MariaDB, two flavours of one engine: `types` and `ddl` say what they can hold, `inspect` reads the
 //! catalogue, `read` and `write` move rows, `stage` builds unseen and switches, `restore` does so from a dump. This file opens databases.
 
+mod apart;
 mod backup;
 mod bind;
 mod charset;

@@ -289,6 +289,7 @@ pub async fn read_rows(
     let mut stream = statement(&reader.sql).fetch(connection);
     while let Some(row) = stream.try_next().await.map_err(|e| fault::reading(&what, &e))? {
         reader.push(&row, &mut batch, &mut misfits)?;
+        drop(row);
         if batch.rows() >= request.batch_rows || batch.byte_size() >= request.batch_bytes {
             let full = std::mem::replace(&mut batch, to.fresh());
             to.send(full).await?;

@@ -1,12 +1,13 @@
 //! From cells to rows: prepared INSERTs of many rows, sized by bytes and by parameters. One statement of as many
 //! rows as fit is prepared and sent again and again; odd ones, at the end or before a very long row, are prepared for
-//! the one time.
+//! the one time. Rows that are longer still go apart.
 
 use std::sync::Arc;
 
 use sqlx::mysql::MySqlArguments;
 use sqlx::{Arguments, AssertSqlSafe, MySqlConnection};
 
+use super::apart::{self, Parts};
 use super::bind::{self, Encoder};
 use super::connection::run;
 use super::fault;
@@ -79,7 +80,7 @@ pub async fn write(
     if has_enum {
         run(connection, LENIENT).await.map_err(|e| fault::writing("the server", &e))?;
     }
-    let mut sender = Sender::new(connection, table, name, commit);
+    let mut sender = Sender::new(connection, table, name, commit, filler.encoders.clone());
     sender.transaction("START TRANSACTION").await?;
     let mut next = filler.fill().await?;
     while let Some(mut group) = next {
@@ -108,6 +109,8 @@ struct Group {
     from: Vec<(Arc<Batch>, usize)>,
     /// A chunk ends with it, and has come this far.
     ends: Option<Mark>,
+    /// It is one long row, and not bound.
+    apart: bool,
 }
 
 impl Group {
@@ -177,11 +180,14 @@ impl<'a> Filler<'a> {
             for row in first..batch.rows() {
                 let size = self.size_of(&batch, row)?;
                 let long = group.rows > 0 && group.bytes + size > self.most_bytes();
-                if long || group.rows == self.full {
+                if long || group.apart || group.rows == self.full {
                     self.current = Some((batch, row));
                     return Ok(Some(group));
                 }
-                self.bind(&mut group, &batch, row)?;
+                group.apart = size >= apart::ROW_BYTES;
+                if !group.apart {
+                    self.bind(&mut group, &batch, row)?;
+                }
                 group.rows += 1;
                 group.bytes += size;
             }
@@ -190,6 +196,10 @@ impl<'a> Filler<'a> {
             if self.bytes >= self.chunk {
                 self.bytes = 0;
                 group.ends = self.mark.take();
+                return Ok(Some(group));
+            }
+            // The reader waits until a large batch is gone.
+            if group.apart || batch.is_large() {
                 return Ok(Some(group));
             }
         }
@@ -244,6 +254,7 @@ struct Sender<'a> {
     connection: &'a mut MySqlConnection,
     table: &'a str,
     insert: Insert,
+    encoders: Vec<Encoder>,
     commit: Commit<'a>,
     written: u64,
     uncommitted: usize,
@@ -255,11 +266,11 @@ impl<'a> Sender<'a> {
         table: &'a TablePlan,
         name: &str,
         commit: Commit<'a>,
+        encoders: Vec<Encoder>,
     ) -> Self {
         let columns: Vec<String> = table.copied().map(|c| quote(&c.name)).collect();
-        let marks: Vec<&str> = table.copied().map(mark).collect();
-        let insert = Insert::new(name, &columns, &marks);
-        Self { connection, table: &table.name, insert, commit, written: 0, uncommitted: 0 }
+        let insert = Insert::new(name, &columns, table.copied().map(mark).collect());
+        Self { connection, table: &table.name, insert, encoders, commit, written: 0, uncommitted: 0 }
     }
 
     fn what(&self) -> String {
@@ -274,13 +285,18 @@ impl<'a> Sender<'a> {
     }
 
     async fn send(&mut self, group: &mut Group, full: usize) -> Result<()> {
-        let sql = self.insert.of(group.rows);
-        let arguments = std::mem::take(&mut group.arguments);
-        // Only the full statement comes again and again; keeping others prepared would cost the server memory.
-        let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(group.rows == full);
-        if let Err(error) = query.execute(&mut *self.connection).await {
-            return Err(self.failed(&error, group));
+        if group.apart {
+            self.row_apart(group).await?;
+        } else {
+            let sql = self.insert.of(group.rows);
+            let arguments = std::mem::take(&mut group.arguments);
+            // Only the full statement comes again and again; keeping others prepared would cost the server memory.
+            let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(group.rows == full);
+            if let Err(error) = query.execute(&mut *self.connection).await {
+                return Err(self.failed(&error, group));
+            }
         }
+        group.from.retain(|(batch, _)| !batch.is_large());
         self.written += u64::try_from(group.rows).unwrap_or(u64::MAX);
         self.uncommitted += group.bytes;
         let full = self.uncommitted >= COMMIT_BYTES && matches!(self.commit, Commit::Writer);
@@ -291,6 +307,28 @@ impl<'a> Sender<'a> {
             self.transaction("START TRANSACTION").await?;
         }
         Ok(())
+    }
+
+    async fn row_apart(&mut self, group: &Group) -> Result<()> {
+        let Some((batch, row)) = group.from.last() else { return Ok(()) };
+        let mut parts = Parts::default();
+        let mut arguments = MySqlArguments::default();
+        let mut values = Vec::with_capacity(self.encoders.len());
+        for (at, (&cell, &encoder)) in batch.row(*row).iter().zip(&self.encoders).enumerate() {
+            let refused = |why: &str| refused(batch, *row, at, why);
+            let parameter = encoder.bind(batch, cell).map_err(refused)?;
+            if let Some(value) = apart::long_value(encoder, cell) {
+                let sent = parts.send(self.connection, encoder, batch, value).await;
+                values.push(sent.map_err(|e| self.failed(&e, group))?);
+            } else {
+                arguments.add(parameter).map_err(|e| refused(&e.to_string()))?;
+                values.push(self.insert.marks[at].to_owned());
+            }
+        }
+        let insert = self.insert.with(&values);
+        let query = sqlx::query_with(AssertSqlSafe(insert), arguments).persistent(false);
+        query.execute(&mut *self.connection).await.map_err(|e| self.failed(&e, group))?;
+        parts.forget(self.connection).await.map_err(|e| self.failed(&e, group))
     }
 
     /// Notes how far the table has come, where a journal is kept.
@@ -341,18 +379,19 @@ fn mark(column: &ColumnPlan) -> &'static str {
 /// The INSERT of a table, for any number of rows.
 struct Insert {
     head: String,
-    row: String,
+    marks: Vec<&'static str>,
     last: Option<(usize, Arc<str>)>,
 }
 
 impl Insert {
-    fn new(table: &str, columns: &[String], marks: &[&str]) -> Self {
-        let marks = marks.join(",");
-        Self {
-            head: format!("INSERT INTO {} ({}) VALUES ", quote(table), columns.join(",")),
-            row: format!("({marks})"),
-            last: None,
-        }
+    fn new(table: &str, columns: &[String], marks: Vec<&'static str>) -> Self {
+        let head = format!("INSERT INTO {} ({}) VALUES ", quote(table), columns.join(","));
+        Self { head, marks, last: None }
+    }
+
+    /// Of one row with these expressions for its values.
+    fn with(&self, values: &[String]) -> String {
+        format!("{}({})", self.head, values.join(","))
     }
 
     fn of(&mut self, rows: usize) -> Arc<str> {
@@ -361,7 +400,8 @@ impl Insert {
         {
             return sql.clone();
         }
-        let sql: Arc<str> = format!("{}{}", self.head, vec![self.row.as_str(); rows].join(",")).into();
+        let row = format!("({})", self.marks.join(","));
+        let sql: Arc<str> = format!("{}{}", self.head, vec![row.as_str(); rows].join(",")).into();
         self.last = Some((rows, sql.clone()));
         sql
     }
@@ -375,7 +415,7 @@ mod tests {
 
     #[test]
     fn one_statement_for_any_number_of_rows() {
-        let mut insert = Insert::new("a`b", &["`x`".into(), "`y`".into()], &["?", "?"]);
+        let mut insert = Insert::new("a`b", &["`x`".into(), "`y`".into()], vec!["?", "?"]);
         assert_eq!(&*insert.of(2), "INSERT INTO `a``b` (`x`,`y`) VALUES (?,?),(?,?)");
         assert_eq!(&*insert.of(1), "INSERT INTO `a``b` (`x`,`y`) VALUES (?,?)");
     }

@@ -3,7 +3,7 @@
 
 use super::types::split_type;
 use super::wire::{self, Reason};
-use crate::model::batch::{Batch, Cell};
+use crate::model::batch::{Batch, Cell, Span};
 use crate::model::plan::ColumnPlan;
 use crate::model::schema::DataType;
 use crate::model::value;
@@ -186,6 +186,29 @@ fn single(value: f64) -> Result<f32, Reason> {
 const RANGE: Reason = "is out of the column's range";
 const OTHER: Reason = "is of another kind than its column";
 
+/// First byte of the binary form of jsonb.
+const JSONB_VERSION: u8 = 1;
+
+/// A long value whose binary form ends in its bytes as they are; what stands before them (its length, the version of
+/// jsonb) is appended.
+pub(super) fn put_before_long(
+    encoder: Encoder,
+    cell: Cell,
+    out: &mut Vec<u8>,
+) -> Result<Option<Span>, Reason> {
+    let (head, span): (&[u8], Span) = match (encoder, cell) {
+        (Encoder::Text { .. }, Cell::Text(span)) | (Encoder::Bytes, Cell::Bytes(span)) => (&[], span),
+        (Encoder::Jsonb, Cell::Text(span)) => (&[JSONB_VERSION], span),
+        _ => return Ok(None),
+    };
+    if !span.is_long() {
+        return Ok(None);
+    }
+    wire::put_length(out, head.len() + span.len())?;
+    out.extend_from_slice(head);
+    Ok(Some(span))
+}
+
 /// Appends the binary form, with its length.
 pub(super) fn put_binary(
     encoder: Encoder,
@@ -218,7 +241,7 @@ pub(super) fn put_binary(
         }
         (Encoder::Text { .. }, Cell::Text(span)) => wire::put(out, batch.bytes(span)),
         (Encoder::Jsonb, Cell::Text(span)) => wire::put_sized(out, |out| {
-            out.push(1);
+            out.push(JSONB_VERSION);
             out.extend_from_slice(batch.bytes(span));
             Ok(())
         }),

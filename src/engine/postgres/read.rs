@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::TryStreamExt as _;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::fault;
 use super::types::{quote, split_type};
@@ -14,7 +15,7 @@ use crate::engine::capability::{ReadColumn, ReadRequest};
 use crate::engine::condition::selection;
 use crate::engine::judge::Misfits;
 use crate::engine::stream::BatchSender;
-use crate::model::batch::{Batch, Cell};
+use crate::model::batch::{Batch, Cell, LONG_VALUE_BYTES};
 use crate::model::codes;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::policy::Decision;
@@ -119,6 +120,7 @@ pub(super) async fn copy_out(
     limit(session, request.within).await.map_err(|e| failed(&e))?;
     let mut stream = session.copy_out_raw(&sql).await.map_err(|e| failed(&e))?;
     let mut rows = wire::Rows::default();
+    let mut had_long = false;
     let mut filler = Filler {
         request,
         decoders: &decoders,
@@ -127,7 +129,9 @@ pub(super) async fn copy_out(
         misfits: Misfits::on(to),
     };
     while let Some(chunk) = stream.try_next().await.map_err(|e| failed(&e))? {
-        rows.feed(&chunk, |fields| filler.row(fields)).map_err(|f| f.into_error(&request.table))?;
+        rows.feed(&chunk, |fields| filler.row(fields, &chunk)).map_err(|f| f.into_error(&request.table))?;
+        had_long |= chunk.len() >= LONG_VALUE_BYTES;
+        drop(chunk);
         if filler.is_full() {
             to.send(std::mem::replace(&mut filler.batch, to.fresh())).await?;
         }
@@ -142,6 +146,11 @@ pub(super) async fn copy_out(
         to.send(filler.batch).await?;
     }
     drop(stream);
+    if had_long {
+        // The driver keeps the buffer of its longest message until there is a message after this.
+        session.shrink_buffers();
+        session.ping().await.map_err(|e| failed(&e))?;
+    }
     unlimit(session, request.within).await.map_err(|e| failed(&e))
 }
 
@@ -201,8 +210,9 @@ impl Filler<'_> {
         self.batch.rows() >= self.request.batch_rows || self.batch.byte_size() >= self.request.batch_bytes
     }
 
-    /// Takes a row whole, so that its key is known when one of its values is refused.
-    fn row(&mut self, mut fields: wire::Fields<'_>) -> Result<(), RowFault> {
+    /// Takes a row whole, so that its key is known when one of its values is refused. Long values of it stay in `chunk`
+    /// if that is where they are.
+    fn row(&mut self, mut fields: wire::Fields<'_>, chunk: &Bytes) -> Result<(), RowFault> {
         let mut refused = None;
         for (at, decoder) in self.decoders.iter().enumerate() {
             let value = fields.next().ok_or("a row has too few values")?;
@@ -210,7 +220,11 @@ impl Filler<'_> {
                 self.batch.push(Cell::Null);
                 continue;
             };
-            let Err(reason) = decode(*decoder, bytes, &mut self.batch, &mut self.scratch) else { continue };
+            let decoded = match long(bytes, chunk) {
+                Some(long) => decode_long(*decoder, long, &mut self.batch, &mut self.scratch),
+                None => decode(*decoder, bytes, &mut self.batch, &mut self.scratch),
+            };
+            let Err(reason) = decoded else { continue };
             match code_of(*decoder, reason).map_or(Decision::Stop, |code| self.misfits.ask(at, code)) {
                 Decision::Convert if matches!(*decoder, Decoder::Text | Decoder::PaddedText) => {
                     self.batch.push_text(&String::from_utf8_lossy(bytes));
@@ -303,6 +317,34 @@ fn decode(decoder: Decoder, bytes: &[u8], batch: &mut Batch, scratch: &mut Strin
     Ok(())
 }
 
+/// A long value in the chunk that it came in.
+fn long(bytes: &[u8], chunk: &Bytes) -> Option<Bytes> {
+    if bytes.len() < LONG_VALUE_BYTES {
+        return None;
+    }
+    let start = bytes.as_ptr().addr().checked_sub(chunk.as_ptr().addr())?;
+    (start + bytes.len() <= chunk.len()).then(|| chunk.slice(start..start + bytes.len()))
+}
+
+/// The same as [`decode`] for a value that may keep its buffer.
+fn decode_long(
+    decoder: Decoder,
+    bytes: Bytes,
+    batch: &mut Batch,
+    scratch: &mut String,
+) -> Result<(), Reason> {
+    let text = match decoder {
+        Decoder::Text => bytes,
+        Decoder::Jsonb if bytes[0] == 1 => bytes.slice(1..),
+        Decoder::Bytes => {
+            batch.push_long_bytes(bytes);
+            return Ok(());
+        }
+        _ => return decode(decoder, &bytes, batch, scratch),
+    };
+    if batch.try_push_long_text(text) { Ok(()) } else { Err(NOT_UTF8) }
+}
+
 fn push_text(bytes: &[u8], batch: &mut Batch) -> Result<(), Reason> {
     if batch.try_push_text(bytes) { Ok(()) } else { Err(NOT_UTF8) }
 }
@@ -324,6 +366,16 @@ mod tests {
 
     fn planned(carries: DataType, native: &str) -> (String, Decoder) {
         plan(&ReadColumn { name: "c".into(), native_type: native.into(), carries, epoch: None })
+    }
+
+    #[test]
+    fn long_values_keep_the_buffer_that_they_came_in() {
+        let chunk = Bytes::from(vec![b'1'; LONG_VALUE_BYTES + 9]);
+        let field = &chunk[5..LONG_VALUE_BYTES + 6];
+        let kept = long(field, &chunk).unwrap();
+        assert_eq!((kept.as_ptr(), kept.len()), (field.as_ptr(), field.len()));
+        assert_eq!(long(&chunk[1..9], &chunk), None);
+        assert_eq!(long(&vec![b'1'; LONG_VALUE_BYTES], &chunk), None);
     }
 
     #[test]

@@ -256,10 +256,16 @@ pub(super) fn put_null(out: &mut Vec<u8>) {
     out.extend_from_slice(&NULL.to_be_bytes());
 }
 
+/// Appends the length of a value that comes next.
+pub(super) fn put_length(out: &mut Vec<u8>, length: usize) -> Result<(), Reason> {
+    let length = i32::try_from(length).map_err(|_| "is larger than PostgreSQL's 1 GiB")?;
+    out.extend_from_slice(&length.to_be_bytes());
+    Ok(())
+}
+
 /// Appends a value with its length.
 pub(super) fn put(out: &mut Vec<u8>, value: &[u8]) -> Result<(), Reason> {
-    let length = i32::try_from(value.len()).map_err(|_| "is larger than PostgreSQL's 1 GiB")?;
-    out.extend_from_slice(&length.to_be_bytes());
+    put_length(out, value.len())?;
     out.extend_from_slice(value);
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Rows into PostgreSQL: `COPY … FROM STDIN`, binary where every column has a binary encoder, else as text. How a
 //! cell becomes a value is in `encode`.
 
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgCopyIn};
 
-use super::encode::{Encoder, encoder, fits, put_binary, put_text};
+use super::encode::{Encoder, encoder, fits, put_before_long, put_binary, put_text};
 use super::fault::fault;
 use super::read::value_error;
 use super::stage::Ledger;
@@ -11,7 +11,7 @@ use super::types::quote;
 use super::wire;
 use crate::engine::capability::CHUNK_BYTES;
 use crate::engine::stream::BatchReceiver;
-use crate::model::batch::Batch;
+use crate::model::batch::{Batch, Span};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{ColumnPlan, TablePlan};
 
@@ -54,7 +54,8 @@ pub(super) async fn copy_in(
     if by_text {
         sqlx::raw_sql("SET lc_monetary TO 'C'").execute(&mut *session).await.map_err(|e| failed(&e))?;
     }
-    let mut writer = Writer { table, columns, encoders, binary, buffer: Vec::with_capacity(2 * BUFFER) };
+    let buffer = Vec::with_capacity(2 * BUFFER);
+    let mut writer = Writer { table, columns, encoders, binary, buffer, long: Vec::new() };
     let segment = if ledger.is_some() { CHUNK_BYTES } else { SEGMENT };
     let (mut total, mut ended) = (0, false);
     while !ended {
@@ -81,15 +82,10 @@ pub(super) async fn copy_in(
             }
             count += u64::try_from(batch.rows()).unwrap_or(u64::MAX);
             mark = batch.mark();
-            rows.recycle(batch);
-            if writer.buffer.len() >= BUFFER {
-                // The driver copies what it is given: in pieces, so that a very long value is not there once more.
-                for piece in writer.buffer.chunks(2 * BUFFER) {
-                    copy.send(piece).await.map_err(|e| failed(&e))?;
-                }
-                sent += writer.buffer.len();
-                writer.clear();
+            if writer.is_full() {
+                sent += writer.send(&batch, &mut copy).await.map_err(|e| failed(&e))?;
             }
+            rows.recycle(batch);
         }
         if binary {
             writer.buffer.extend_from_slice(wire::TRAILER);
@@ -132,9 +128,34 @@ struct Writer<'a> {
     encoders: Vec<Encoder>,
     binary: bool,
     buffer: Vec<u8>,
+    /// Long values of the batch, each with its place in the buffer.
+    long: Vec<(usize, Span)>,
 }
 
 impl Writer<'_> {
+    fn is_full(&self) -> bool {
+        self.buffer.len() >= BUFFER || !self.long.is_empty()
+    }
+
+    /// Sends what the buffer holds, and the long values of the batch from where they lie; returns how many bytes those
+    /// were.
+    async fn send(
+        &mut self,
+        batch: &Batch,
+        copy: &mut PgCopyIn<&mut PgConnection>,
+    ) -> std::result::Result<usize, sqlx::Error> {
+        let (mut from, mut sent) = (0, self.buffer.len());
+        for (place, span) in self.long.drain(..) {
+            send(copy, &self.buffer[from..place]).await?;
+            send(copy, batch.bytes(span)).await?;
+            from = place;
+            sent += span.len();
+        }
+        send(copy, &self.buffer[from..]).await?;
+        self.clear();
+        Ok(sent)
+    }
+
     /// Empties the buffer and keeps its memory, unless one huge value has made it grow.
     fn clear(&mut self) {
         if self.buffer.capacity() > 16 * BUFFER {
@@ -155,7 +176,11 @@ impl Writer<'_> {
                 let encoder = self.encoders[at];
                 let done = fits(encoder, *cell, batch).and_then(|()| {
                     if self.binary {
-                        put_binary(encoder, *cell, batch, &mut self.buffer)
+                        match put_before_long(encoder, *cell, &mut self.buffer)? {
+                            Some(span) => self.long.push((self.buffer.len(), span)),
+                            None => put_binary(encoder, *cell, batch, &mut self.buffer)?,
+                        }
+                        Ok(())
                     } else {
                         if at > 0 {
                             self.buffer.push(b'\t');
@@ -174,4 +199,12 @@ impl Writer<'_> {
         }
         Ok(())
     }
+}
+
+/// The driver copies what it is given: in pieces, so that a very long value is not there once more.
+async fn send(copy: &mut PgCopyIn<&mut PgConnection>, bytes: &[u8]) -> std::result::Result<(), sqlx::Error> {
+    for piece in bytes.chunks(2 * BUFFER) {
+        copy.send(piece).await?;
+    }
+    Ok(())
 }

@@ -116,21 +116,39 @@ impl<'a> Writer<'a> {
                 break;
             };
             let rows = batch.rows();
-            let mut at = 0;
-            while at < rows {
-                let take = if rows - at >= self.rows_of_many { self.rows_of_many } else { 1 };
-                self.some(&batch, at, take)?;
-                at += take;
-            }
             chunk.rows += u64::try_from(rows).unwrap_or(0);
             chunk.mark = batch.mark();
             bytes += batch.byte_size();
-            receiver.recycle(batch);
+            let last = if batch.is_large() { rows.saturating_sub(1) } else { rows };
+            let mut at = 0;
+            while at < last {
+                let take = if last - at >= self.rows_of_many { self.rows_of_many } else { 1 };
+                self.some(&batch, at, take)?;
+                at += take;
+            }
+            if last < rows {
+                self.last_of_large(batch, receiver)?;
+            } else {
+                receiver.recycle(batch);
+            }
         }
         Ok(chunk)
     }
 
-    fn some(&mut self, batch: &Batch, first: usize, rows: usize) -> Result<()> {
+    /// Writes the row that made a batch large. SQLite copies what is bound, and once more into the row: by then the
+    /// batch's own is gone.
+    fn last_of_large(&mut self, mut batch: Batch, receiver: &BatchReceiver) -> Result<()> {
+        let row = batch.rows() - 1;
+        self.bind(&batch, row, 1)?;
+        let place = place(self.table, &batch, row);
+        batch.drop_rows();
+        self.one.raw_execute().map_err(|e| refused(&place, &e))?;
+        self.one.clear_bindings();
+        receiver.recycle(batch);
+        Ok(())
+    }
+
+    fn bind(&mut self, batch: &Batch, first: usize, rows: usize) -> Result<()> {
         let statement = if rows == 1 { &mut self.one } else { &mut self.many };
         let mut parameter = 0;
         for row in first..first + rows {
@@ -140,12 +158,18 @@ impl<'a> Writer<'a> {
                 parameter += 1;
                 statement
                     .raw_bind_parameter(parameter, Bound(stored))
-                    .map_err(|e| refused(self.table, batch, row, &e))?;
+                    .map_err(|e| refused(&place(self.table, batch, row), &e))?;
             }
         }
+        Ok(())
+    }
+
+    fn some(&mut self, batch: &Batch, first: usize, rows: usize) -> Result<()> {
+        self.bind(batch, first, rows)?;
+        let statement = if rows == 1 { &mut self.one } else { &mut self.many };
         match statement.raw_execute() {
             Ok(_) => Ok(()),
-            Err(e) if rows == 1 => Err(refused(self.table, batch, first, &e)),
+            Err(e) if rows == 1 => Err(refused(&place(self.table, batch, first), &e)),
             // SQLite has taken the whole statement back: row by row it says which one it was.
             Err(e) => {
                 for row in first..first + rows {
@@ -170,8 +194,8 @@ pub(super) fn unfit(table: &TablePlan, column: &str, batch: &Batch, row: usize, 
         .next("correct the row in the source, or leave the table out with --exclude")
 }
 
-fn refused(table: &TablePlan, batch: &Batch, row: usize, error: &rusqlite::Error) -> Error {
-    failure(ErrorKind::Write, format!("cannot write {}", place(table, batch, row)), error)
+fn refused(place: &str, error: &rusqlite::Error) -> Error {
+    failure(ErrorKind::Write, format!("cannot write {place}"), error)
 }
 
 fn place(table: &TablePlan, batch: &Batch, row: usize) -> String {
