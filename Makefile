@@ -1,12 +1,12 @@
 # The only door: everything that a person or CI does here is a target. Scripts behind it are in tests/support.
 .DEFAULT_GOAL := help
-.PHONY: help build demo test nightly lint fmt floors bench clean
+.PHONY: help build demo test nightly lint fmt floors bench bench-peers clean
 SHELL := /bin/bash
 CARGO ?= cargo
 support := tests/support
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the release binary, target/release/techcare-db
 	$(CARGO) build --release --locked
@@ -30,8 +30,11 @@ floors: ## imports run downwards only: the check, after a check of the check
 	@$(support)/floors.sh --self-test
 	@$(support)/floors.sh .
 
-bench: ## ours beside the servers' own bulk load, medians and ratios (BENCH_ROWS, BENCH_RUNS, BENCH_WRITE=1)
+bench: ## ours beside the servers' own bulk load and the peers that are there (tests/support/bench.sh names the settings)
 	@$(support)/bench.sh
+
+bench-peers: ## fetch the peers of `make bench`, beside the repository
+	@$(support)/bench.sh peers
 
 clean: ## remove what was built and generated
 	$(CARGO) clean
