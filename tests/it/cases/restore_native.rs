@@ -430,6 +430,29 @@ fn a90_a_dump_of_mariadb_with_more_than_tables_and_views_is_refused() {
     }
 }
 
+/// A table with a trigger cannot leave its database: it gives way under another name beside it, and comes back with its trigger.
+#[test]
+fn a90_a_table_with_a_trigger_gives_way_to_one_of_a_dump() {
+    let (home, db) = (Home::new(), Db::fresh(Engine::Mariadb));
+    db.execute("CREATE TABLE notes (id INTEGER NOT NULL PRIMARY KEY); INSERT INTO notes VALUES (1)");
+    let before = rows(&db);
+    let backup = home.backup(&db, &["--method", "native"]);
+    // The name in quotes, as MariaDB writes it when it renames a table.
+    db.execute(
+        "CREATE TRIGGER more BEFORE INSERT ON `notes` FOR EACH ROW SET NEW.id = NEW.id + 1; INSERT INTO notes VALUES (5)",
+    );
+    let used = told(&db);
+    let ran = home.restore(&db, &backup, &["--yes", "--no-backup"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(rows(&db) == before, "{ran}");
+    let on_notes = "SELECT count(*) FROM information_schema.triggers
+                    WHERE trigger_schema = database() AND event_object_table = 'notes'";
+    assert_eq!(db.value(on_notes).as_deref(), Some("0"), "{ran}");
+    undo(&home, &db);
+    same(&told(&db), &used);
+    assert_eq!(staged(&db), Vec::<String>::new());
+}
+
 /// A dump that was cut or changed is refused before anything is touched, also one whose manifest was made to fit.
 #[test]
 fn a90_a_damaged_dump_is_refused() {
