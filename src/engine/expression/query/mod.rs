@@ -12,6 +12,7 @@ use sqlparser::ast::{
     SetOperator, SetQuantifier, Statement, Value,
 };
 use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 use self::select::{Item, Scope};
 use super::print::{nulls_first, print, sort};
@@ -20,6 +21,9 @@ use super::term::{Class, DOUBLE_DIGITS, Node, Sort, Term};
 use super::{ColumnFacts, Comparison};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::DataType;
+
+/// Most `!` in a view; real ones have a few.
+const MOST_NEGATIONS: usize = 100;
 
 /// Longest text of a view that is looked at, and most queries within one another.
 const MOST_BYTES: usize = 64 * 1024;
@@ -69,7 +73,11 @@ pub fn view(
     if definition.len() > MOST_BYTES {
         return None;
     }
-    let statements = Parser::parse_sql(grammar(source), definition).ok()?;
+    let mut tokens = Tokenizer::new(grammar(source), definition).tokenize().ok()?;
+    if source == Dialect::Mysql {
+        spell_out_not(&mut tokens);
+    }
+    let statements = Parser::new(grammar(source)).with_tokens(tokens).parse_statements().ok()?;
     let [Statement::CreateView(view)] = statements.as_slice() else { return None };
     let plain = !view.materialized && !view.temporary && view.options == CreateTableOptions::None;
     if !plain {
@@ -354,6 +362,46 @@ impl Translator<'_> {
             reader = reader.folding_ascii();
         }
         reader
+    }
+}
+
+/// Writes `!x` as `(NOT x)`: so MariaDB prints it, binding it more closely than NOT, and the parser knows it of other
+/// dialects only. What is left as it is cannot be parsed.
+fn spell_out_not(tokens: &mut Vec<Token>) {
+    let marks: Vec<usize> = (0..tokens.len()).filter(|at| tokens[*at] == Token::ExclamationMark).collect();
+    if marks.len() > MOST_NEGATIONS {
+        return;
+    }
+    // From the last to the first, so that those within another one's operand are written already.
+    for at in marks.into_iter().rev() {
+        if let Some(end) = operand_end(tokens, at + 1) {
+            tokens.insert(end, Token::RParen);
+            let not = [Token::LParen, Token::make_keyword("NOT"), Token::Whitespace(Whitespace::Space)];
+            tokens.splice(at..=at, not);
+        }
+    }
+}
+
+/// Where an operand ends: a name, a call, or what stands in parentheses.
+fn operand_end(tokens: &[Token], from: usize) -> Option<usize> {
+    let mut at = from;
+    while matches!(tokens.get(at), Some(Token::Word(_) | Token::Period)) {
+        at += 1;
+    }
+    if tokens.get(at) != Some(&Token::LParen) {
+        return (at > from).then_some(at);
+    }
+    let mut open = 0_usize;
+    loop {
+        match tokens.get(at)? {
+            Token::LParen => open += 1,
+            Token::RParen => open -= 1,
+            _ => {}
+        }
+        at += 1;
+        if open == 0 {
+            return Some(at);
+        }
     }
 }
 
