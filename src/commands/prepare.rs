@@ -17,7 +17,7 @@ use crate::model::rule::TableRule;
 use crate::model::schema::{Schema, Table};
 use crate::pipeline::plan::{PlanInput, by_hand, decide, findings, plan, views};
 use crate::pipeline::preflight::Replaces;
-use crate::pipeline::{collisions, preflight, selection};
+use crate::pipeline::{collisions, preflight, probes, selection};
 use crate::techcare;
 
 /// What is to be planned.
@@ -118,6 +118,13 @@ pub(crate) async fn prepare(
         plan.findings.extend(by_hand);
         if !wanted.proves {
             views::without_proof(&mut plan);
+        }
+        match towards {
+            Towards::Open(target) => probes::prove(&mut plan, &selection.schema, source, target).await?,
+            Towards::Assumed(_) => {
+                let untried = probes::untried(&plan);
+                plan.findings.extend(untried);
+            }
         }
         preflight::name_long_rows(&mut plan, &input, snapshot.as_ref(), source.rules()).await?;
         if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {

@@ -16,6 +16,7 @@ pub mod file_name;
 pub mod judge;
 pub mod kept;
 pub mod limits;
+mod probe;
 pub mod stream;
 pub mod tool;
 pub mod watch;

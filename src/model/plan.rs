@@ -394,6 +394,9 @@ pub struct CheckPlan {
     pub name: Option<String>,
     /// Expression in the target's words.
     pub expression: String,
+    /// The same in the source's words, where those are others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<String>,
 }
 
 /// One statement in the target's dialect.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::engine::capability::{
     Capabilities, Claim, ColumnInput, Facts, Mapping, Matching, NameLimit, Naming, Occupied, OnStatement,
-    Orphans, ReadColumn, ReadRequest, Rules, Snapshot, Source, Staging, TableSize, Target,
+    Orphans, Probe, ReadColumn, ReadRequest, Rules, Snapshot, Source, Staging, TableSize, Target, Verdict,
 };
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::batch::Cell;
@@ -42,6 +42,10 @@ pub enum Fault {
     Orphan,
     /// Writing never ends.
     Hang,
+    /// A check refuses the second row that it is tried on.
+    Decide,
+    /// Nothing is evaluated.
+    Silent,
 }
 
 /// The engine: every integer of `rows` is a row of every table.
@@ -112,6 +116,18 @@ impl Source for Fake {
 
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
         Ok(Box::new(FakeSnapshot { fault: self.fault, readers, rows: self.rows.clone() }))
+    }
+
+    async fn probe(&self, probe: &Probe) -> Result<Option<Vec<Verdict>>> {
+        self.calls.lock().unwrap().push("probe");
+        if self.fault == Fault::Silent {
+            return Ok(None);
+        }
+        let verdict = |row| match (self.fault, row) {
+            (Fault::Decide, 1) => Verdict::Refused,
+            _ => Verdict::Admitted,
+        };
+        Ok(Some((0..probe.rows.rows()).map(verdict).collect()))
     }
 
     async fn close(&self) {}

@@ -16,6 +16,7 @@ pub mod orphans;
 pub mod plan;
 pub mod preflight;
 pub mod private_file;
+pub mod probes;
 pub mod rejects;
 pub mod resume;
 pub mod runs;

@@ -101,7 +101,7 @@ fn plan() -> Plan {
             name: None,
             ..sample::foreign_key(&["role_id"], "roles", &["id"])
         }],
-        checks: vec![CheckPlan { name: None, expression: "active IN (0, 1)".into() }],
+        checks: vec![CheckPlan { name: None, expression: "active IN (0, 1)".into(), original: None }],
         key: vec!["id".into()],
         estimated_rows: Some(1234),
         ..sample::table("users", vec![id, hash, renamed])

@@ -16,7 +16,7 @@ use super::parts::{self, Parts};
 use super::stream::Batches;
 use crate::engine::blocking;
 use crate::engine::capability::{
-    Facts, Matching, Orphans, ReadColumn, ReadRequest, Rules, Snapshot, Source, TableSize,
+    Facts, Matching, Orphans, Probe, ReadColumn, ReadRequest, Rules, Snapshot, Source, TableSize, Verdict,
 };
 use crate::engine::judge::Misfits;
 use crate::engine::kept::{Kept, Unfit};
@@ -311,6 +311,10 @@ impl Source for Archive {
 
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
         Ok(Box::new(View { inner: self.inner.clone(), readers: readers.clamp(1, MOST_READERS) }))
+    }
+
+    async fn probe(&self, _probe: &Probe) -> Result<Option<Vec<Verdict>>> {
+        Ok(None)
     }
 
     async fn close(&self) {}

@@ -3,11 +3,13 @@
 //! writes; [`Target`] is a source that can also stage and switch.
 
 mod journal;
+mod probe;
 mod rules;
 mod source;
 mod target;
 
 pub use journal::{CHUNK_BYTES, Epoch, Intent, Journal, Unfinished};
+pub use probe::{Probe, Verdict};
 pub use rules::{
     Capabilities, ColumnInput, CommentLimit, KeyLimit, LooseKey, Mapping, NameLimit, Naming, Rules,
 };

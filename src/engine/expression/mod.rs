@@ -30,7 +30,7 @@ pub use self::default::default;
 pub use self::query::{Relation, RelationColumn, TranslatedView, view};
 use self::read::{Folding, Reader};
 pub use self::relation::relations;
-pub use self::single::{called, is_condition, is_type, mentions, quoted_names, words};
+pub use self::single::{called, constants, is_condition, is_type, mentions, quoted_names, words};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::DataType;
 
@@ -84,7 +84,10 @@ pub fn translate(
     want: Want<'_>,
     columns: &Columns<'_>,
 ) -> Option<String> {
-    let node = node(source, text, target, want, columns)?;
+    let mut node = node(source, text, target, want, columns)?;
+    if want == Want::Truth && target == Dialect::Mysql {
+        node.term = node.term.into_condition();
+    }
     print::print(&node.term, target)
 }
 

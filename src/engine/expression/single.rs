@@ -57,6 +57,20 @@ pub fn words(dialect: Dialect, text: &str) -> Vec<String> {
     tokens.into_iter().filter_map(word).collect()
 }
 
+/// The numbers and strings of an expression of a dialect, as they are meant. None of what cannot be read.
+pub fn constants(dialect: Dialect, text: &str) -> Vec<String> {
+    let tokens = Tokenizer::new(grammar(dialect), text).tokenize().unwrap_or_default();
+    let constant = |token| match token {
+        Token::Number(text, _)
+        | Token::SingleQuotedString(text)
+        | Token::EscapedStringLiteral(text)
+        | Token::NationalStringLiteral(text)
+        | Token::DoubleQuotedString(text) => Some(text),
+        _ => None,
+    };
+    tokens.into_iter().filter_map(constant).collect()
+}
+
 /// Functions that a text of a dialect calls, in lower case, with the name of a schema or database in front where there is
 /// one. Words in front of a parenthesis that are no functions may be among them.
 pub fn called(dialect: Dialect, text: &str) -> Vec<String> {

@@ -236,6 +236,21 @@ impl Term {
         is(self) || self.children().into_iter().any(|child| child.any(is))
     }
 
+    /// The same truth value as MySQL 8 takes it for a check, which has to be a comparison or made of some.
+    pub(super) fn into_condition(self) -> Self {
+        match self {
+            Self::Column(_)
+            | Self::Of(..)
+            | Self::Bool(_)
+            | Self::Coalesce(_)
+            | Self::NullIf(..)
+            | Self::Case(..) => {
+                Self::Compare(Compare::NotEqual, Box::new(self), Box::new(Self::Number("0".into())))
+            }
+            other => other,
+        }
+    }
+
     /// Whether a text is a column, or made of one without getting longer.
     pub(super) fn is_no_longer(&self) -> bool {
         match self {

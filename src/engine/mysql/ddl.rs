@@ -423,7 +423,7 @@ mod tests {
         let mut t = table(vec![id, name, seen, twice]);
         t.primary_key = Some(sample::key(&["id"]));
         t.indexes = vec![index("u", true, &["na`me"]), index("i", false, &["seen", "id"])];
-        t.checks = vec![CheckPlan { name: Some("c".into()), expression: "`id` > 0".into() }];
+        t.checks = vec![CheckPlan { name: Some("c".into()), expression: "`id` > 0".into(), original: None }];
         t.foreign_keys = vec![sample::foreign_key(&["twice"], "p", &["id"])];
         assert_eq!(
             statements(t, "tc_"),

@@ -17,6 +17,7 @@ mod leftovers;
 mod mapping;
 mod native;
 mod place;
+mod probe;
 mod profile;
 mod read;
 mod replace;
@@ -39,7 +40,7 @@ use self::connection::{Link, Role, number, rows};
 use self::types::{Rules, quote};
 use crate::engine::backup::NativeWay;
 use crate::engine::blocking;
-use crate::engine::capability::{Facts, Health, Snapshot, Source, TableSize, Target};
+use crate::engine::capability::{Facts, Health, Probe, Snapshot, Source, TableSize, Target, Verdict};
 use crate::engine::dump::DumpDialect;
 use crate::engine::watch::Pulse;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
@@ -191,6 +192,11 @@ impl Source for Database {
         rights::refuse_hidden_tables(&mut *self.connection().await?, self.link.user(), &self.facts.namespace)
             .await?;
         Ok(Box::new(read::View::open(&self.link, &self.facts, readers.max(1)).await?))
+    }
+
+    async fn probe(&self, probe: &Probe) -> Result<Option<Vec<Verdict>>> {
+        let mut connection = self.connection().await?;
+        probe::verdicts(&mut connection, &self.rules, probe).await.map(Some)
     }
 
     async fn native_backup(&self) -> Result<NativeWay> {

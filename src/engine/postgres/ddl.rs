@@ -439,7 +439,7 @@ mod tests {
             primary_key: Some(KeyPlan { name: Some("t_pk".into()), ..sample::key(&["id"]) }),
             indexes: vec![index],
             foreign_keys: vec![key],
-            checks: vec![CheckPlan { name: None, expression: "id > 0".into() }],
+            checks: vec![CheckPlan { name: None, expression: "id > 0".into(), original: None }],
             key: vec!["id".into()],
             ..sample::table("t", vec![id, name])
         }

@@ -298,6 +298,21 @@ pub(super) fn put_text(encoder: Encoder, cell: Cell, batch: &Batch, out: &mut Ve
     Ok(())
 }
 
+/// The text that the server's own input functions read; `None` for NULL.
+pub(super) fn plain_text(cell: Cell, batch: &Batch) -> Option<String> {
+    match cell {
+        Cell::Null => None,
+        Cell::Text(span) => Some(batch.text(span).to_owned()),
+        Cell::Bytes(span) => Some(format!("\\x{}", value::format_hex(batch.bytes(span)))),
+        other => {
+            // Nothing else has anything to escape.
+            let mut out = Vec::new();
+            put_text(Encoder::AsText, other, batch, &mut out).ok()?;
+            String::from_utf8(out).ok()
+        }
+    }
+}
+
 /// The shortest text that is this double again.
 fn float_text(value: f64) -> String {
     if value.is_infinite() {

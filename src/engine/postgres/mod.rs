@@ -10,6 +10,7 @@ mod inspect;
 mod mapping;
 mod misfits;
 mod on_update;
+mod probe;
 mod read;
 mod restore;
 mod rules;
@@ -35,8 +36,8 @@ use self::types::quote;
 use crate::engine::backup::NativeWay;
 use crate::engine::blocking;
 use crate::engine::capability::{
-    Claim, Facts, Health, Matching, MissingRight, Naming, Occupied, Restoration, Rules, Snapshot, Source,
-    Staging, TableSize, Target, Unfinished,
+    Claim, Facts, Health, Matching, MissingRight, Naming, Occupied, Probe, Restoration, Rules, Snapshot,
+    Source, Staging, TableSize, Target, Unfinished, Verdict,
 };
 use crate::engine::dump::DumpDialect;
 use crate::engine::stream::BatchReceiver;
@@ -306,6 +307,12 @@ SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backe
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
         let opened = snapshot::PostgresSnapshot::open(&self.connector, &self.facts, readers).await?;
         Ok(Box::new(opened))
+    }
+
+    async fn probe(&self, probe: &Probe) -> Result<Option<Vec<Verdict>>> {
+        let script = self.rules.script(&probe.plan, &Naming::default());
+        let mut session = self.session().await?;
+        probe::verdicts(&mut session, probe, &script).await.map(Some)
     }
 
     async fn native_backup(&self) -> Result<NativeWay> {

@@ -561,7 +561,7 @@ mod tests {
         t.primary_key = Some(KeyPlan { name: Some("pk".into()), ..key(&["name", "a"]) });
         t.without_rowid = true;
         t.strict = true;
-        t.checks.push(CheckPlan { name: Some("ck".into()), expression: "a > 0".into() });
+        t.checks.push(CheckPlan { name: Some("ck".into()), expression: "a > 0".into(), original: None });
         let mut unique = index("uq", "a");
         unique.constraint = true;
         let mut partial = index("ix", "name");

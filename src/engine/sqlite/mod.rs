@@ -16,6 +16,7 @@ mod on_update;
 mod origins;
 mod orphans;
 mod pages;
+mod probe;
 mod profile;
 mod read;
 mod round;
@@ -45,8 +46,8 @@ use super::backup::NativeWay;
 use super::blocking;
 use super::dump::DumpDialect;
 use crate::engine::capability::{
-    Claim, Facts, Matching, Naming, Occupied, Restoration, Rules, Snapshot, Source, Staging, TableSize,
-    Target, Unfinished,
+    Claim, Facts, Matching, Naming, Occupied, Probe, Restoration, Rules, Snapshot, Source, Staging,
+    TableSize, Target, Unfinished, Verdict,
 };
 use crate::engine::condition;
 use crate::engine::stream::BatchReceiver;
@@ -204,6 +205,11 @@ impl Source for Database {
             Ok(Box::new(read::SqliteSnapshot::begin(&real, readers)?) as Box<dyn Snapshot>)
         })
         .await
+    }
+
+    async fn probe(&self, probe: &Probe) -> Result<Option<Vec<Verdict>>> {
+        let probe = probe.clone();
+        blocking::run(move || probe::verdicts(&probe).map(Some)).await
     }
 
     async fn native_backup(&self) -> Result<NativeWay> {

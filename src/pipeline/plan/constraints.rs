@@ -43,7 +43,9 @@ impl Planner<'_> {
             return None;
         };
         let name = self.constraint_name(table, Constraint::Check, "check", check.name.as_deref());
-        Some(CheckPlan { name, expression })
+        let translated = !self.input.verbatim() || expression != check.expression;
+        let original = translated.then(|| check.expression.clone());
+        Some(CheckPlan { name, expression, original })
     }
 
     fn implied(&self, table: &Table, check: &Check, columns: &[ColumnPlan]) -> bool {

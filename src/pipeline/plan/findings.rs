@@ -4,7 +4,7 @@
 use super::doubts::Doubt;
 use crate::engine::capability::{Matching, Occupied, Orphans};
 use crate::model::codes::{self, severity_of};
-use crate::model::plan::{Finding, FindingAction, Misfit, Plan, Scope, Severity};
+use crate::model::plan::{CheckPlan, Finding, FindingAction, Misfit, Plan, Scope, Severity, TablePlan};
 use crate::model::policy::Decision;
 use crate::model::view::ViewPlan;
 
@@ -125,6 +125,20 @@ pub fn migration_state(table: &str, same: bool) -> Finding {
         )
     };
     Note::new(code, "table", FindingAction::NotCarried, text).table(table).0
+}
+
+/// A check that the target decides otherwise than the source, in words that say in which row.
+pub fn check_differs(table: &TablePlan, check: &CheckPlan, original: &str, how: &str) -> Finding {
+    let text = format!("means something else in the target: {how}: CHECK ({original})");
+    let note = Note::new(codes::CHECK_NOT_CARRIED, "check", FindingAction::NotCarried, text);
+    note.table(&table.source).object(check.name.as_deref()).0
+}
+
+/// Checks of a table that nobody has tried in the target's words.
+pub fn checks_untried(table: &TablePlan, checks: usize, why: &str) -> Finding {
+    let checks = if checks == 1 { "1 check is".to_owned() } else { format!("{checks} checks are") };
+    let text = format!("{checks} carried in the target's words and not tried there: {why}");
+    Note::new(codes::CHECK_UNTRIED, "check", FindingAction::Translated, text).table(&table.source).0
 }
 
 /// A view that the plan carries and that is left behind after all.

@@ -18,13 +18,13 @@ fn source() -> Db {
 }
 
 /// An account of a server that may log in and nothing else, dropped at the end.
-struct Account {
+pub struct Account {
     engine: Engine,
-    name: String,
+    pub name: String,
 }
 
 impl Account {
-    fn new(engine: Engine) -> Self {
+    pub fn new(engine: Engine) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let account = Self { engine, name: format!("tc_check_{}_{number}", std::process::id()) };
@@ -43,14 +43,14 @@ impl Account {
         ["%", "localhost"].map(|host| format!("{verb} USER '{}'@'{host}'{password}", self.name)).to_vec()
     }
 
-    fn grant(&self, db: &Db, rights: &str) {
+    pub fn grant(&self, db: &Db, rights: &str) {
         for host in ["%", "localhost"] {
             db.execute(&format!("GRANT {rights} ON {}.* TO '{}'@'{host}'", db.name(), self.name));
         }
     }
 
     /// The database, as this account names it.
-    fn url(&self, db: &Db) -> String {
+    pub fn url(&self, db: &Db) -> String {
         let (scheme, rest) = db.url.split_once("://").unwrap();
         let (_, place) = rest.split_once('@').unwrap();
         format!("{scheme}://{}:tc@{place}", self.name)

@@ -26,6 +26,7 @@ pub mod rollback;
 mod rollback_killed;
 mod roundtrip;
 mod rows;
+mod tried;
 mod unique;
 mod values;
 mod views;

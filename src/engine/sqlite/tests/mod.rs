@@ -177,7 +177,7 @@ fn table_plan(table: &Table) -> TablePlan {
         checks: table
             .checks
             .iter()
-            .map(|c| CheckPlan { name: c.name.clone(), expression: c.expression.clone() })
+            .map(|c| CheckPlan { name: c.name.clone(), expression: c.expression.clone(), original: None })
             .collect(),
         comment: None,
         without_rowid: table.options.without_rowid,

@@ -1,0 +1,290 @@
+//! Checks that were put into the target's words, tried on both sides before the first row is read: on the same rows each
+//! engine has to decide the same. Nothing is written anywhere, and no value of the data is in any message.
+
+mod edges;
+
+use std::collections::BTreeMap;
+
+use crate::engine::capability::{Probe, Source, Verdict};
+use crate::engine::expression;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::plan::{CheckPlan, ColumnPlan, Finding, Plan, Scope, TablePlan};
+use crate::model::policy::Policies;
+use crate::model::schema::{Schema, Table};
+use crate::pipeline::plan::findings;
+
+/// Tries every check of the plan that is in other words than the source's. One at which the engines part is taken out of
+/// the plan and becomes a finding that stops the migration; one that could not be tried stays, and is named.
+pub async fn prove(plan: &mut Plan, schema: &Schema, source: &dyn Source, target: &dyn Source) -> Result<()> {
+    let mut found = Vec::new();
+    for at in 0..plan.tables.len() {
+        let planned = plan.tables[at].clone();
+        let Some(table) = schema.table(&planned.source) else { continue };
+        let mut kept = Vec::with_capacity(planned.checks.len());
+        let mut untried: BTreeMap<String, usize> = BTreeMap::new();
+        for check in &planned.checks {
+            let Some(original) = &check.original else {
+                kept.push(check.clone());
+                continue;
+            };
+            let trial = Trial { plan, planned: &planned, table, check, original };
+            match trial.outcome(source, target).await? {
+                Outcome::Agree => kept.push(check.clone()),
+                Outcome::Differ(how) => found.push(findings::check_differs(&planned, check, original, &how)),
+                Outcome::Untried(why) => {
+                    *untried.entry(why).or_default() += 1;
+                    kept.push(check.clone());
+                }
+            }
+        }
+        found.extend(untried.iter().map(|(why, checks)| findings::checks_untried(&planned, *checks, why)));
+        plan.tables[at].checks = kept;
+    }
+    plan.findings.extend(found);
+    Ok(())
+}
+
+/// Names the tables whose checks rest on the translator's word, because there is no target to ask.
+pub fn untried(plan: &Plan) -> Vec<Finding> {
+    let translated = |table: &TablePlan| table.checks.iter().filter(|c| c.original.is_some()).count();
+    let tables = plan.tables.iter().map(|table| (table, translated(table))).filter(|(_, checks)| *checks > 0);
+    tables
+        .map(|(table, checks)| findings::checks_untried(table, checks, "there is no target to ask"))
+        .collect()
+}
+
+enum Outcome {
+    Agree,
+    /// In which row, and who takes it.
+    Differ(String),
+    /// Why nothing was learnt.
+    Untried(String),
+}
+
+/// One check and what is known of its table.
+struct Trial<'a> {
+    plan: &'a Plan,
+    planned: &'a TablePlan,
+    table: &'a Table,
+    check: &'a CheckPlan,
+    original: &'a str,
+}
+
+impl Trial<'_> {
+    async fn outcome(&self, source: &dyn Source, target: &dyn Source) -> Result<Outcome> {
+        let columns = self.columns();
+        let carried: Vec<_> = columns.iter().map(|c| (c.source.clone(), c.carries.clone())).collect();
+        let mut constants = expression::constants(self.plan.source, self.original);
+        constants.extend(expression::constants(self.plan.target, &self.check.expression));
+        constants.dedup();
+        let rows = edges::rows(&carried, &constants);
+        let here = Probe { plan: self.in_source(&columns), condition: self.original.to_owned(), rows };
+        let there = Probe {
+            plan: self.alone(&columns),
+            condition: self.check.expression.clone(),
+            rows: here.rows.clone(),
+        };
+        let asked = tokio::join!(verdicts(source, &here, "source"), verdicts(target, &there, "target"));
+        let (of_source, of_target) = match (asked.0?, asked.1?) {
+            (Ok(here), Ok(there)) => (here, there),
+            (Err(why), _) | (_, Err(why)) => return Ok(Outcome::Untried(why)),
+        };
+        let both = of_source.iter().zip(&of_target).enumerate();
+        let mut compared =
+            both.filter(|(_, (a, b))| **a != Verdict::Unheld && **b != Verdict::Unheld).peekable();
+        if compared.peek().is_none() {
+            return Ok(Outcome::Untried("no row could be made that both sides hold".into()));
+        }
+        let different = compared.find(|(_, (here, there))| here != there);
+        Ok(different.map_or(Outcome::Agree, |(row, (said, _))| {
+            let (takes, refuses) =
+                if *said == Verdict::Admitted { ("source", "target") } else { ("target", "source") };
+            let shown = here.rows.key_of(row).unwrap_or_default();
+            Outcome::Differ(format!("the {takes} takes a row with {shown}, which the {refuses} refuses"))
+        }))
+    }
+
+    /// The columns that the check names; where it names none, the first.
+    fn columns(&self) -> Vec<ColumnPlan> {
+        let named = |c: &&ColumnPlan| expression::mentions(self.plan.source, self.original, &c.source);
+        let there = || self.planned.columns.iter().filter(|c| c.filled && !c.invisible);
+        let mut columns: Vec<ColumnPlan> = there().filter(named).cloned().collect();
+        if columns.is_empty() {
+            columns.extend(there().next().cloned());
+        }
+        for column in &mut columns {
+            *column = bare(column);
+        }
+        columns
+    }
+
+    /// A plan of nothing but these columns.
+    fn alone(&self, columns: &[ColumnPlan]) -> Plan {
+        let table = TablePlan {
+            source: self.planned.source.clone(),
+            name: self.planned.name.clone(),
+            columns: columns.to_vec(),
+            primary_key: None,
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+            checks: Vec::new(),
+            comment: None,
+            without_rowid: false,
+            strict: self.planned.strict,
+            key: Vec::new(),
+            estimated_rows: None,
+            replaces: false,
+            replaces_rows: false,
+            filter: None,
+        };
+        let needed = columns.iter().any(|c| self.plan.types.iter().any(|t| c.native_type.contains(&t.name)));
+        let collated = columns.iter().filter_map(|c| c.collation.as_ref());
+        let objects = self.plan.objects.iter().filter(|o| collated.clone().any(|name| *name == o.name));
+        Plan {
+            types: if needed { self.plan.types.clone() } else { Vec::new() },
+            objects: objects.cloned().collect(),
+            tables: vec![table],
+            views: Vec::new(),
+            findings: Vec::new(),
+            policies: Policies::default(),
+            restores: false,
+            scope: Scope::All,
+            ..*self.plan
+        }
+    }
+
+    /// The same in the words of the source.
+    fn in_source(&self, columns: &[ColumnPlan]) -> Plan {
+        let mut plan = self.alone(columns);
+        plan.target = self.plan.source;
+        (plan.types, plan.objects) = (Vec::new(), Vec::new());
+        for table in &mut plan.tables {
+            table.name.clone_from(&self.planned.source);
+            table.strict = self.table.options.strict;
+            for column in &mut table.columns {
+                let declared = self.table.column(&column.source);
+                column.name.clone_from(&column.source);
+                column.native_type.clone_from(&column.source_type);
+                column.collation = declared.and_then(|c| c.collation.as_ref()).map(|c| c.name.clone());
+            }
+        }
+        plan
+    }
+}
+
+/// A column that holds any value of its type.
+fn bare(column: &ColumnPlan) -> ColumnPlan {
+    ColumnPlan {
+        nullable: true,
+        default: None,
+        on_update_now: false,
+        generated: None,
+        identity: None,
+        comment: None,
+        origin: None,
+        domain: None,
+        ..column.clone()
+    }
+}
+
+/// What an engine makes of the rows, or why it could not be asked; a server that is gone is an error.
+async fn verdicts(
+    engine: &dyn Source,
+    probe: &Probe,
+    side: &str,
+) -> Result<std::result::Result<Vec<Verdict>, String>> {
+    match engine.probe(probe).await {
+        Ok(Some(verdicts)) => Ok(Ok(verdicts)),
+        Ok(None) => Ok(Err(format!("the {side} is a file that no engine evaluates anything for"))),
+        Err(error) if matches!(error.kind(), ErrorKind::Permission | ErrorKind::Write) => {
+            Ok(Err(format!("the {side} does not let them be tried: {}", reason(&error))))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn reason(error: &Error) -> String {
+    error.reason().map_or_else(|| error.what().to_owned(), |why| format!("{} ({why})", error.what()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Fake, Fault, plan};
+    use super::*;
+    use crate::model::codes;
+    use crate::model::endpoint::Dialect;
+    use crate::model::plan::Severity;
+    use crate::model::schema::TableOptions;
+
+    /// A plan of one table with a check that was translated, and one that says the same in both.
+    fn planned() -> (Plan, Schema) {
+        let mut plan = plan(1);
+        let check = |name: &str, original: Option<&str>| CheckPlan {
+            name: Some(name.into()),
+            expression: "id > 5".into(),
+            original: original.map(str::to_owned),
+        };
+        plan.tables[0].checks = vec![check("other", Some("id > 5")), check("same", None)];
+        let table = Table {
+            name: "t0".into(),
+            columns: vec![],
+            primary_key: None,
+            indexes: vec![],
+            foreign_keys: vec![],
+            checks: vec![],
+            comment: None,
+            options: TableOptions::default(),
+            estimated_rows: None,
+            bytes: None,
+        };
+        (plan, Schema { dialect: Dialect::Sqlite, tables: vec![table], objects: vec![] })
+    }
+
+    async fn proven(here: Fault, there: Fault) -> Plan {
+        let (mut plan, schema) = planned();
+        let (source, target) = (Fake::new(here, &[]), Fake::new(there, &[]));
+        prove(&mut plan, &schema, &source, &target).await.unwrap();
+        assert_eq!((source.calls(), target.calls()), (vec!["probe"], vec!["probe"]));
+        plan
+    }
+
+    #[tokio::test]
+    async fn a_check_at_which_the_engines_part_is_a_blocker() {
+        for (here, there, takes) in
+            [(Fault::None, Fault::Decide, "source takes"), (Fault::Decide, Fault::None, "target takes")]
+        {
+            let plan = proven(here, there).await;
+            let [finding] = plan.findings.as_slice() else { panic!("{:?}", plan.findings) };
+            assert_eq!(
+                (finding.code.as_str(), finding.severity),
+                (codes::CHECK_NOT_CARRIED, Severity::Blocker)
+            );
+            assert_eq!(finding.object.as_deref(), Some("other"));
+            assert!(finding.text.contains(takes) && finding.text.contains("id="), "{}", finding.text);
+            let left: Vec<_> = plan.tables[0].checks.iter().filter_map(|c| c.name.as_deref()).collect();
+            assert_eq!(left, ["same"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_check_on_which_they_agree_stays_without_a_word() {
+        for fault in [Fault::None, Fault::Decide] {
+            let plan = proven(fault, fault).await;
+            assert!(plan.findings.is_empty(), "{:?}", plan.findings);
+            assert_eq!(plan.tables[0].checks.len(), 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_could_be_asked_about_is_named() {
+        let (mut plan, schema) = planned();
+        let source = Fake::new(Fault::None, &[]);
+        prove(&mut plan, &schema, &source, &Fake::new(Fault::Silent, &[])).await.unwrap();
+        let named = untried(&plan);
+        for finding in plan.findings.iter().chain(&named) {
+            assert_eq!((finding.code.as_str(), finding.severity), (codes::CHECK_UNTRIED, Severity::Info));
+            assert!(finding.text.starts_with("1 check is"), "{}", finding.text);
+        }
+        assert_eq!((plan.findings.len(), named.len(), plan.tables[0].checks.len()), (1, 1, 2));
+    }
+}
