@@ -382,11 +382,13 @@ impl Work<'_> {
             if !self.folder.rename(draft, &manifest)? {
                 continue;
             }
-            if self.folder.rename(&self.partial(), &name)? {
+            let taken = self.folder.rename(&self.partial(), &name);
+            if let Ok(true) = taken {
                 return Ok(name);
             }
-            // A file of that name without a manifest is somebody else's.
+            // A file of that name without a manifest is somebody else's; and where no file comes, no manifest stays.
             self.folder.rename(&manifest, draft)?;
+            taken?;
         }
         Err(Error::new(ErrorKind::Write, "all names for the backup are taken")
             .next("look at the folder of backups, and run again"))
