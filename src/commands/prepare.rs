@@ -122,7 +122,7 @@ pub(crate) async fn prepare(
         match towards {
             Towards::Open(target) => probes::prove(&mut plan, &selection.schema, source, target).await?,
             Towards::Assumed(_) => {
-                let untried = probes::untried(&plan);
+                let untried = probes::untried(&plan, &selection.schema);
                 plan.findings.extend(untried);
             }
         }

@@ -206,6 +206,8 @@ codes! {
     CHECK_IMPLIED = "check_implied", Info, Object, [Stop, Accept];
     /// A check in the target's words that no engine was asked about.
     CHECK_UNTRIED = "check_untried", Info, Object, [Stop, Accept];
+    /// A default in the target's words that no engine was asked about.
+    DEFAULT_UNTRIED = "default_untried", Info, Object, [Stop, Accept];
     /// An index that is carried in a plainer form.
     INDEX_SIMPLIFIED = "index_simplified", Info, Object, [Stop, Accept];
     /// An index that the source does not have and the target needs.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::engine::capability::{
-    Capabilities, Claim, ColumnInput, Facts, Mapping, Matching, NameLimit, Naming, Occupied, OnStatement,
-    Orphans, Probe, ReadColumn, ReadRequest, Rules, Snapshot, Source, Staging, TableSize, Target, Verdict,
+    Capabilities, Claim, ColumnInput, Defaults, Facts, Mapping, Matching, NameLimit, Naming, Occupied,
+    OnStatement, Orphans, Probe, ReadColumn, ReadRequest, Rules, Snapshot, Source, Staging, Stored,
+    TableSize, Target, Verdict,
 };
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::batch::Cell;
@@ -128,6 +129,18 @@ impl Source for Fake {
             _ => Verdict::Admitted,
         };
         Ok(Some((0..probe.rows.rows()).map(verdict).collect()))
+    }
+
+    async fn evaluate(&self, defaults: &Defaults) -> Result<Option<Vec<Stored>>> {
+        self.calls.lock().unwrap().push("evaluate");
+        if self.fault == Fault::Silent {
+            return Ok(None);
+        }
+        let stored = |expression: &String| match self.fault {
+            Fault::Decide => Stored::Text(format!("{expression}0")),
+            _ => Stored::Text(expression.clone()),
+        };
+        Ok(Some(defaults.expressions.iter().map(stored).collect()))
     }
 
     async fn close(&self) {}

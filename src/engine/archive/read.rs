@@ -16,7 +16,8 @@ use super::parts::{self, Parts};
 use super::stream::Batches;
 use crate::engine::blocking;
 use crate::engine::capability::{
-    Facts, Matching, Orphans, Probe, ReadColumn, ReadRequest, Rules, Snapshot, Source, TableSize, Verdict,
+    Defaults, Facts, Matching, Orphans, Probe, ReadColumn, ReadRequest, Rules, Snapshot, Source, Stored,
+    TableSize, Verdict,
 };
 use crate::engine::judge::Misfits;
 use crate::engine::kept::{Kept, Unfit};
@@ -314,6 +315,10 @@ impl Source for Archive {
     }
 
     async fn probe(&self, _probe: &Probe) -> Result<Option<Vec<Verdict>>> {
+        Ok(None)
+    }
+
+    async fn evaluate(&self, _defaults: &Defaults) -> Result<Option<Vec<Stored>>> {
         Ok(None)
     }
 

@@ -9,7 +9,7 @@ mod source;
 mod target;
 
 pub use journal::{CHUNK_BYTES, Epoch, Intent, Journal, Unfinished};
-pub use probe::{Probe, Verdict};
+pub use probe::{Defaults, Probe, Stored, Verdict};
 pub use rules::{
     Capabilities, ColumnInput, CommentLimit, KeyLimit, LooseKey, Mapping, NameLimit, Naming, Rules,
 };

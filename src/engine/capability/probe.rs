@@ -24,3 +24,23 @@ pub enum Verdict {
     /// The columns do not hold these values, a number on the way is beyond its type, or the engine was not asked.
     Unheld,
 }
+
+/// Expressions that columns have as their DEFAULT.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// One table of these columns, in the engine's own words, and what has to be there for it.
+    pub plan: Plan,
+    /// SQL of the engine, one for each column.
+    pub expressions: Vec<String>,
+}
+
+/// What an engine stores in a column for an expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// NULL.
+    Null,
+    /// The value as the engine prints it: bytes as hexadecimal digits, dates and times in ISO form.
+    Text(String),
+    /// Nothing: it cannot be evaluated, or the column does not take it.
+    Refused,
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Probe, Rules, Verdict};
+use super::{Defaults, Probe, Rules, Stored, Verdict};
 use crate::engine::backup::{NativeOrder, NativeWay};
 use crate::engine::stream::BatchSender;
 use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeColumn};
@@ -191,6 +191,10 @@ pub trait Source: Send + Sync {
     /// Tries a condition on rows that are in no table, each by itself; the answers are in the order of the rows. Nothing
     /// of it stays, and a source is not written to. `None` if there is no engine to ask.
     async fn probe(&self, probe: &Probe) -> Result<Option<Vec<Verdict>>>;
+
+    /// Evaluates defaults; what each column would hold, in their order. Nothing of it stays, and a source is not written
+    /// to. `None` if there is no engine to ask.
+    async fn evaluate(&self, defaults: &Defaults) -> Result<Option<Vec<Stored>>>;
 
     /// How the engine would make its own backup of this database; `Refused` with the fix where it cannot.
     async fn native_backup(&self) -> Result<NativeWay> {

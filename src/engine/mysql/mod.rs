@@ -40,7 +40,9 @@ use self::connection::{Link, Role, number, rows};
 use self::types::{Rules, quote};
 use crate::engine::backup::NativeWay;
 use crate::engine::blocking;
-use crate::engine::capability::{Facts, Health, Probe, Snapshot, Source, TableSize, Target, Verdict};
+use crate::engine::capability::{
+    Defaults, Facts, Health, Probe, Snapshot, Source, Stored, TableSize, Target, Verdict,
+};
 use crate::engine::dump::DumpDialect;
 use crate::engine::watch::Pulse;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
@@ -197,6 +199,11 @@ impl Source for Database {
     async fn probe(&self, probe: &Probe) -> Result<Option<Vec<Verdict>>> {
         let mut connection = self.connection().await?;
         probe::verdicts(&mut connection, &self.rules, probe).await.map(Some)
+    }
+
+    async fn evaluate(&self, defaults: &Defaults) -> Result<Option<Vec<Stored>>> {
+        let mut connection = self.connection().await?;
+        probe::stored(&mut connection, &self.rules, defaults).await.map(Some)
     }
 
     async fn native_backup(&self) -> Result<NativeWay> {

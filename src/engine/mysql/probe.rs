@@ -1,5 +1,5 @@
-//! What a CHECK makes of rows that are in no table: a query over a list of values, each of its column's kind and under
-//! its collation. It needs no right and writes nothing.
+//! What a CHECK makes of rows that are in no table, and what a DEFAULT gives: a query over a list of values, each of its
+//! column's kind and under its collation. It needs no right and writes nothing.
 
 use async_trait::async_trait;
 use sqlx::{MySqlConnection, Row as _};
@@ -10,7 +10,7 @@ use super::connection::statement;
 use super::fault;
 use super::native::NativeType;
 use super::types::{Rules, literal, quote};
-use crate::engine::capability::{Probe, Verdict};
+use crate::engine::capability::{Defaults, Probe, Stored, Verdict};
 use crate::engine::probe::{self, Answer, Ask};
 use crate::model::batch::{Batch, Cell};
 use crate::model::error::{ErrorKind, Result};
@@ -31,6 +31,55 @@ pub async fn verdicts(
     let written: Vec<Option<String>> = (0..rows).map(|row| written(table, rules, &probe.rows, row)).collect();
     let held: Vec<usize> = (0..rows).filter(|row| written[*row].is_some()).collect();
     probe::verdicts(&mut Server { connection, written }, rows, &held, &probe.condition).await
+}
+
+/// What the columns would hold.
+pub async fn stored(
+    connection: &mut MySqlConnection,
+    rules: &Rules,
+    defaults: &Defaults,
+) -> Result<Vec<Stored>> {
+    let Some(table) = defaults.plan.tables.first() else { return Ok(Vec::new()) };
+    let wanted: Vec<String> = table
+        .columns
+        .iter()
+        .zip(&defaults.expressions)
+        .map(|(column, expression)| {
+            let native = NativeType::parse(&column.native_type);
+            match kind(&native, rules).as_deref() {
+                Some("BINARY") => format!("HEX(CAST(({expression}) AS BINARY))"),
+                Some(kind) => format!("CAST(CAST(({expression}) AS {kind}) AS CHAR)"),
+                None => format!("CONVERT(({expression}) USING utf8mb4)"),
+            }
+        })
+        .collect();
+    if let Some(stored) = evaluate(connection, &wanted).await? {
+        return Ok(stored);
+    }
+    // One of them cannot be evaluated.
+    let mut stored = Vec::with_capacity(wanted.len());
+    for one in &wanted {
+        let given = evaluate(connection, std::slice::from_ref(one)).await?;
+        stored.push(given.and_then(|mut one| one.pop()).unwrap_or(Stored::Refused));
+    }
+    Ok(stored)
+}
+
+/// The values of some expressions; `None` if the server does not evaluate them.
+async fn evaluate(connection: &mut MySqlConnection, wanted: &[String]) -> Result<Option<Vec<Stored>>> {
+    let what = "what a default gives";
+    match statement(&format!("SELECT {}", wanted.join(", "))).fetch_one(connection).await {
+        Ok(row) => {
+            let value = |at| row.try_get::<Option<String>, _>(at);
+            let values = (0..wanted.len()).map(|at| value(at).map(|v| v.map_or(Stored::Null, Stored::Text)));
+            values.collect::<Result<_, sqlx::Error>>().map(Some).map_err(|e| fault::reading(what, &e))
+        }
+        Err(e) => {
+            let error = fault::reading(what, &e);
+            let refused = fault::number(&e).is_some() && error.kind() != ErrorKind::Lost;
+            if refused { Ok(None) } else { Err(error) }
+        }
+    }
 }
 
 struct Server<'a> {

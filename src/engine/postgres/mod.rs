@@ -36,8 +36,8 @@ use self::types::quote;
 use crate::engine::backup::NativeWay;
 use crate::engine::blocking;
 use crate::engine::capability::{
-    Claim, Facts, Health, Matching, MissingRight, Naming, Occupied, Probe, Restoration, Rules, Snapshot,
-    Source, Staging, TableSize, Target, Unfinished, Verdict,
+    Claim, Defaults, Facts, Health, Matching, MissingRight, Naming, Occupied, Probe, Restoration, Rules,
+    Snapshot, Source, Staging, Stored, TableSize, Target, Unfinished, Verdict,
 };
 use crate::engine::dump::DumpDialect;
 use crate::engine::stream::BatchReceiver;
@@ -313,6 +313,12 @@ SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backe
         let script = self.rules.script(&probe.plan, &Naming::default());
         let mut session = self.session().await?;
         probe::verdicts(&mut session, probe, &script).await.map(Some)
+    }
+
+    async fn evaluate(&self, defaults: &Defaults) -> Result<Option<Vec<Stored>>> {
+        let script = self.rules.script(&defaults.plan, &Naming::default());
+        let mut session = self.session().await?;
+        probe::stored(&mut session, defaults, &script).await.map(Some)
     }
 
     async fn native_backup(&self) -> Result<NativeWay> {

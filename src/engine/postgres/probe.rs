@@ -1,6 +1,6 @@
-//! What a CHECK makes of rows that are in no table: a list of values, each cast to its column's type and under its
-//! collation, in a transaction that ends with ROLLBACK. Only what such a column needs and the database does not have (a
-//! type, a collation) is made in it first; otherwise the transaction is read-only.
+//! What a CHECK makes of rows that are in no table, and what a DEFAULT gives: a list of values, each cast to its column's
+//! type and under its collation, in a transaction that ends with ROLLBACK. Only what such a column needs and the database
+//! does not have (a type, a collation) is made in it first; otherwise the transaction is read-only.
 
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
@@ -10,7 +10,7 @@ use super::ddl::literal;
 use super::encode::{encoder, fits, plain_text};
 use super::fault::{code, fault};
 use super::types::quote;
-use crate::engine::capability::{Probe, Verdict};
+use crate::engine::capability::{Defaults, Probe, Stored, Verdict};
 use crate::engine::probe::{self, Answer, Ask};
 use crate::model::batch::Batch;
 use crate::model::error::{ErrorKind, Result};
@@ -34,7 +34,79 @@ pub(super) async fn verdicts(
     script: &Script,
 ) -> Result<Vec<Verdict>> {
     let Some(table) = probe.plan.tables.first() else { return Ok(Vec::new()) };
-    let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot make what the columns of a check need", e);
+    let transaction = begin(session, script).await?;
+    let rows = &probe.rows;
+    let held: Vec<usize> = (0..rows.rows()).filter(|row| holds(table, rows, *row)).collect();
+    let mut server = Server { transaction, table, rows };
+    let answered = probe::verdicts(&mut server, rows.rows(), &held, &probe.condition).await?;
+    end(server.transaction).await?;
+    Ok(answered)
+}
+
+/// What the columns would hold.
+pub(super) async fn stored(
+    session: &mut PgConnection,
+    defaults: &Defaults,
+    script: &Script,
+) -> Result<Vec<Stored>> {
+    let Some(table) = defaults.plan.tables.first() else { return Ok(Vec::new()) };
+    let mut transaction = begin(session, script).await?;
+    let wanted: Vec<String> = table
+        .columns
+        .iter()
+        .zip(&defaults.expressions)
+        .map(|(column, expression)| {
+            let value = format!("CAST(({expression}) AS {})", column.native_type);
+            // `bytea_output` may be set to another form.
+            if column.native_type == "bytea" {
+                format!("encode({value}, 'hex')")
+            } else {
+                format!("{value}::text")
+            }
+        })
+        .collect();
+    let stored = if let Some(stored) = evaluate(&mut transaction, &wanted).await? {
+        stored
+    } else {
+        // One of them cannot be evaluated.
+        let mut stored = Vec::with_capacity(wanted.len());
+        for one in &wanted {
+            let given = evaluate(&mut transaction, std::slice::from_ref(one)).await?;
+            stored.push(given.and_then(|mut one| one.pop()).unwrap_or(Stored::Refused));
+        }
+        stored
+    };
+    end(transaction).await?;
+    Ok(stored)
+}
+
+/// The values of some expressions; `None` if the server does not evaluate them.
+async fn evaluate(
+    transaction: &mut Transaction<'_, Postgres>,
+    wanted: &[String],
+) -> Result<Option<Vec<Stored>>> {
+    let failed = |e: &sqlx::Error| fault(ErrorKind::Read, "cannot try a default", e);
+    let sql = format!("SELECT {}", wanted.join(", "));
+    match sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut **transaction).await {
+        Ok(row) => {
+            let value = |at| row.try_get::<Option<String>, _>(at);
+            let values = (0..wanted.len()).map(|at| value(at).map(|v| v.map_or(Stored::Null, Stored::Text)));
+            values.collect::<Result<_, sqlx::Error>>().map(Some).map_err(|e| failed(&e))
+        }
+        Err(e) => {
+            let error = failed(&e);
+            if code(&e).is_none() || error.kind() == ErrorKind::Lost {
+                return Err(error);
+            }
+            sqlx::raw_sql(UNDO).execute(&mut **transaction).await.map_err(|e| failed(&e))?;
+            Ok(None)
+        }
+    }
+}
+
+/// A transaction with what the columns need.
+async fn begin<'a>(session: &'a mut PgConnection, script: &Script) -> Result<Transaction<'a, Postgres>> {
+    let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot make what columns need to be tried", e);
     let needed: Vec<&str> =
         script.before.iter().filter(|s| s.table.is_none()).map(|s| s.sql.as_str()).collect();
     let first = if needed.is_empty() {
@@ -44,12 +116,11 @@ pub(super) async fn verdicts(
     };
     let mut transaction = session.begin().await.map_err(|e| failed(&e))?;
     sqlx::raw_sql(AssertSqlSafe(first)).execute(&mut *transaction).await.map_err(|e| failed(&e))?;
-    let rows = &probe.rows;
-    let held: Vec<usize> = (0..rows.rows()).filter(|row| holds(table, rows, *row)).collect();
-    let mut server = Server { transaction, table, rows };
-    let answered = probe::verdicts(&mut server, rows.rows(), &held, &probe.condition).await?;
-    server.transaction.rollback().await.map_err(|e| failed(&e))?;
-    Ok(answered)
+    Ok(transaction)
+}
+
+async fn end(transaction: Transaction<'_, Postgres>) -> Result<()> {
+    transaction.rollback().await.map_err(|e| fault(ErrorKind::Read, "cannot end a trial", &e))
 }
 
 struct Server<'a> {

@@ -46,8 +46,8 @@ use super::backup::NativeWay;
 use super::blocking;
 use super::dump::DumpDialect;
 use crate::engine::capability::{
-    Claim, Facts, Matching, Naming, Occupied, Probe, Restoration, Rules, Snapshot, Source, Staging,
-    TableSize, Target, Unfinished, Verdict,
+    Claim, Defaults, Facts, Matching, Naming, Occupied, Probe, Restoration, Rules, Snapshot, Source, Staging,
+    Stored, TableSize, Target, Unfinished, Verdict,
 };
 use crate::engine::condition;
 use crate::engine::stream::BatchReceiver;
@@ -210,6 +210,11 @@ impl Source for Database {
     async fn probe(&self, probe: &Probe) -> Result<Option<Vec<Verdict>>> {
         let probe = probe.clone();
         blocking::run(move || probe::verdicts(&probe).map(Some)).await
+    }
+
+    async fn evaluate(&self, defaults: &Defaults) -> Result<Option<Vec<Stored>>> {
+        let defaults = defaults.clone();
+        blocking::run(move || probe::stored(&defaults).map(Some)).await
     }
 
     async fn native_backup(&self) -> Result<NativeWay> {

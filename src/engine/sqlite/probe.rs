@@ -1,4 +1,5 @@
-//! What a CHECK makes of rows that are in no table, asked of a database in memory: the same library decides there.
+//! What a CHECK makes of rows that are in no table, and what a DEFAULT gives, asked of a database in memory: the same
+//! library decides there.
 
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -6,18 +7,16 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use super::ddl::{SqliteRules, quote};
 use super::file::failure;
 use super::{cell, types};
-use crate::engine::capability::{Naming, Probe, Rules as _, Verdict};
+use crate::engine::capability::{Defaults, Naming, Probe, Rules as _, Stored, Verdict};
 use crate::model::error::{ErrorKind, Result};
-use crate::model::plan::ColumnPlan;
+use crate::model::plan::{ColumnPlan, Plan};
+use crate::model::schema::DataType;
 
 /// Answers for every row. The file is not opened for it.
 pub(super) fn verdicts(probe: &Probe) -> Result<Vec<Verdict>> {
     let failed = |e: rusqlite::Error| failure(ErrorKind::Read, "cannot try a check", &e);
     let Some(table) = probe.plan.tables.first() else { return Ok(Vec::new()) };
-    let connection = Connection::open_in_memory().map_err(failed)?;
-    for statement in SqliteRules.script(&probe.plan, &Naming::default()).before {
-        connection.execute_batch(&statement.sql).map_err(failed)?;
-    }
+    let connection = made(&probe.plan).map_err(failed)?;
     let (name, values) = (quote(&table.name), vec!["?"; table.columns.len()].join(", "));
     let mut insert = connection.prepare(&format!("INSERT INTO {name} VALUES ({values})")).map_err(failed)?;
     let mut empty = connection.prepare(&format!("DELETE FROM {name}")).map_err(failed)?;
@@ -42,6 +41,42 @@ pub(super) fn verdicts(probe: &Probe) -> Result<Vec<Verdict>> {
         empty.execute([]).map_err(failed)?;
     }
     Ok(verdicts)
+}
+
+/// What the columns would hold. The file is not opened for it.
+pub(super) fn stored(defaults: &Defaults) -> Result<Vec<Stored>> {
+    let failed = |e: rusqlite::Error| failure(ErrorKind::Read, "cannot try a default", &e);
+    let Some(table) = defaults.plan.tables.first() else { return Ok(Vec::new()) };
+    let connection = made(&defaults.plan).map_err(failed)?;
+    let name = quote(&table.name);
+    let mut stored = Vec::with_capacity(table.columns.len());
+    for (column, expression) in table.columns.iter().zip(&defaults.expressions) {
+        let own = quote(&column.name);
+        connection.execute(&format!("DELETE FROM {name}"), []).map_err(failed)?;
+        if connection.execute(&format!("INSERT INTO {name} ({own}) SELECT ({expression})"), []).is_err() {
+            stored.push(Stored::Refused);
+            continue;
+        }
+        // A double needs 17 digits; of a decimal those count that SQLite shows.
+        let float = matches!(column.carries, DataType::Float32 | DataType::Float64);
+        let real = if float { format!("printf('%!.17g', {own})") } else { format!("CAST({own} AS TEXT)") };
+        let shown = format!(
+            "SELECT CASE typeof({own}) WHEN 'blob' THEN hex({own}) WHEN 'real' THEN {real} ELSE CAST({own} AS TEXT) END \
+             FROM {name}"
+        );
+        let value: Option<String> = connection.query_row(&shown, [], |row| row.get(0)).map_err(failed)?;
+        stored.push(value.map_or(Stored::Null, Stored::Text));
+    }
+    Ok(stored)
+}
+
+/// A database in memory with the table of a plan.
+fn made(plan: &Plan) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_in_memory()?;
+    for statement in SqliteRules.script(plan, &Naming::default()).before {
+        connection.execute_batch(&statement.sql)?;
+    }
+    Ok(connection)
 }
 
 /// Binds a cell as it is written to tables; `false` if SQLite has no such value.

@@ -494,8 +494,8 @@ impl Planner<'_> {
     }
 }
 
-/// A default as the finding shows it.
-fn spelled(value: &DefaultValue) -> String {
+/// A default as findings show it.
+pub(super) fn spelled(value: &DefaultValue) -> String {
     match value {
         DefaultValue::Null => "NULL".into(),
         DefaultValue::Bool(value) => value.to_string(),

@@ -1,11 +1,13 @@
 //! Making findings: one builder, so that every finding of the planner has its severity from `codes` and its
 //! names from the source.
 
+use super::columns::spelled;
 use super::doubts::Doubt;
 use crate::engine::capability::{Matching, Occupied, Orphans};
 use crate::model::codes::{self, severity_of};
 use crate::model::plan::{CheckPlan, Finding, FindingAction, Misfit, Plan, Scope, Severity, TablePlan};
 use crate::model::policy::Decision;
+use crate::model::schema::DefaultValue;
 use crate::model::view::ViewPlan;
 
 /// What the finding says of a table that is replaced, in its text.
@@ -132,6 +134,24 @@ pub fn check_differs(table: &TablePlan, check: &CheckPlan, original: &str, how: 
     let text = format!("means something else in the target: {how}: CHECK ({original})");
     let note = Note::new(codes::CHECK_NOT_CARRIED, "check", FindingAction::NotCarried, text);
     note.table(&table.source).object(check.name.as_deref()).0
+}
+
+/// A default that gives another value in the target. The values are those of the schema, not of rows.
+pub fn default_differs(table: &TablePlan, column: &str, original: &DefaultValue, how: &str) -> Finding {
+    let text = format!("gives something else in the target: {how}: DEFAULT {}", spelled(original));
+    Note::new(codes::DEFAULT_NOT_CARRIED, "default", FindingAction::NotCarried, text)
+        .table(&table.source)
+        .column(column)
+        .0
+}
+
+/// A default in the target's words that nobody has tried.
+pub fn default_untried(table: &TablePlan, column: &str, why: &str) -> Finding {
+    let text = format!("is carried in the target's words and not tried there: {why}");
+    Note::new(codes::DEFAULT_UNTRIED, "default", FindingAction::Translated, text)
+        .table(&table.source)
+        .column(column)
+        .0
 }
 
 /// Checks of a table that nobody has tried in the target's words.

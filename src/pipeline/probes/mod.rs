@@ -1,6 +1,8 @@
-//! Checks that were put into the target's words, tried on both sides before the first row is read: on the same rows each
-//! engine has to decide the same. Nothing is written anywhere, and no value of the data is in any message.
+//! Checks and defaults that were put into the target's words, tried on both sides before the first row is read: on the
+//! same rows each engine has to decide the same, and a default has to give the same value. Nothing is written anywhere, and
+//! no value of the data is in any message.
 
+mod defaults;
 mod edges;
 
 use std::collections::BTreeMap;
@@ -13,8 +15,9 @@ use crate::model::policy::Policies;
 use crate::model::schema::{Schema, Table};
 use crate::pipeline::plan::findings;
 
-/// Tries every check of the plan that is in other words than the source's. One at which the engines part is taken out of
-/// the plan and becomes a finding that stops the migration; one that could not be tried stays, and is named.
+/// Tries every check and default of the plan that is in other words than the source's. One at which the engines part is
+/// taken out of the plan and becomes a finding, which stops the migration if it is a check; one that could not be tried
+/// stays, and is named.
 pub async fn prove(plan: &mut Plan, schema: &Schema, source: &dyn Source, target: &dyn Source) -> Result<()> {
     let mut found = Vec::new();
     for at in 0..plan.tables.len() {
@@ -27,7 +30,8 @@ pub async fn prove(plan: &mut Plan, schema: &Schema, source: &dyn Source, target
                 kept.push(check.clone());
                 continue;
             };
-            let trial = Trial { plan, planned: &planned, table, check, original };
+            let scene = Scene { plan, planned: &planned, table };
+            let trial = Trial { scene, check, original };
             match trial.outcome(source, target).await? {
                 Outcome::Agree => kept.push(check.clone()),
                 Outcome::Differ(how) => found.push(findings::check_differs(&planned, check, original, &how)),
@@ -38,19 +42,32 @@ pub async fn prove(plan: &mut Plan, schema: &Schema, source: &dyn Source, target
             }
         }
         found.extend(untried.iter().map(|(why, checks)| findings::checks_untried(&planned, *checks, why)));
+        let scene = Scene { plan, planned: &planned, table };
+        let (wrong, named) = defaults::prove(scene, source, target).await?;
+        for column in wrong {
+            plan.tables[at].columns[column].default = None;
+        }
+        found.extend(named);
         plan.tables[at].checks = kept;
     }
     plan.findings.extend(found);
     Ok(())
 }
 
-/// Names the tables whose checks rest on the translator's word, because there is no target to ask.
-pub fn untried(plan: &Plan) -> Vec<Finding> {
-    let translated = |table: &TablePlan| table.checks.iter().filter(|c| c.original.is_some()).count();
-    let tables = plan.tables.iter().map(|table| (table, translated(table))).filter(|(_, checks)| *checks > 0);
-    tables
-        .map(|(table, checks)| findings::checks_untried(table, checks, "there is no target to ask"))
-        .collect()
+/// Names the checks and defaults that rest on the translator's word, because there is no target to ask.
+pub fn untried(plan: &Plan, schema: &Schema) -> Vec<Finding> {
+    let why = "there is no target to ask";
+    let mut found = Vec::new();
+    for planned in &plan.tables {
+        let checks = planned.checks.iter().filter(|check| check.original.is_some()).count();
+        if checks > 0 {
+            found.push(findings::checks_untried(planned, checks, why));
+        }
+        if let Some(table) = schema.table(&planned.source) {
+            found.extend(defaults::untried(Scene { plan, planned, table }, why));
+        }
+    }
+    found
 }
 
 enum Outcome {
@@ -61,11 +78,17 @@ enum Outcome {
     Untried(String),
 }
 
-/// One check and what is known of its table.
-struct Trial<'a> {
+/// A table as it is and as it will be, of which plans of some columns alone are made.
+#[derive(Clone, Copy)]
+struct Scene<'a> {
     plan: &'a Plan,
     planned: &'a TablePlan,
     table: &'a Table,
+}
+
+/// One check and what is known of its table.
+struct Trial<'a> {
+    scene: Scene<'a>,
     check: &'a CheckPlan,
     original: &'a str,
 }
@@ -74,18 +97,18 @@ impl Trial<'_> {
     async fn outcome(&self, source: &dyn Source, target: &dyn Source) -> Result<Outcome> {
         let columns = self.columns();
         let carried: Vec<_> = columns.iter().map(|c| (c.source.clone(), c.carries.clone())).collect();
-        let mut constants = expression::constants(self.plan.source, self.original);
-        constants.extend(expression::constants(self.plan.target, &self.check.expression));
+        let mut constants = expression::constants(self.scene.plan.source, self.original);
+        constants.extend(expression::constants(self.scene.plan.target, &self.check.expression));
         constants.dedup();
         let rows = edges::rows(&carried, &constants);
-        let here = Probe { plan: self.in_source(&columns), condition: self.original.to_owned(), rows };
+        let here = Probe { plan: self.scene.in_source(&columns), condition: self.original.to_owned(), rows };
         let there = Probe {
-            plan: self.alone(&columns),
+            plan: self.scene.alone(&columns),
             condition: self.check.expression.clone(),
             rows: here.rows.clone(),
         };
-        let asked = tokio::join!(verdicts(source, &here, "source"), verdicts(target, &there, "target"));
-        let (of_source, of_target) = match (asked.0?, asked.1?) {
+        let asked = tokio::join!(source.probe(&here), target.probe(&there));
+        let (of_source, of_target) = match (answered(asked.0, "source")?, answered(asked.1, "target")?) {
             (Ok(here), Ok(there)) => (here, there),
             (Err(why), _) | (_, Err(why)) => return Ok(Outcome::Untried(why)),
         };
@@ -106,8 +129,8 @@ impl Trial<'_> {
 
     /// The columns that the check names; where it names none, the first.
     fn columns(&self) -> Vec<ColumnPlan> {
-        let named = |c: &&ColumnPlan| expression::mentions(self.plan.source, self.original, &c.source);
-        let there = || self.planned.columns.iter().filter(|c| c.filled && !c.invisible);
+        let named = |c: &&ColumnPlan| expression::mentions(self.scene.plan.source, self.original, &c.source);
+        let there = || self.scene.planned.columns.iter().filter(|c| c.filled && !c.invisible);
         let mut columns: Vec<ColumnPlan> = there().filter(named).cloned().collect();
         if columns.is_empty() {
             columns.extend(there().next().cloned());
@@ -117,7 +140,9 @@ impl Trial<'_> {
         }
         columns
     }
+}
 
+impl Scene<'_> {
     /// A plan of nothing but these columns.
     fn alone(&self, columns: &[ColumnPlan]) -> Plan {
         let table = TablePlan {
@@ -187,14 +212,10 @@ fn bare(column: &ColumnPlan) -> ColumnPlan {
     }
 }
 
-/// What an engine makes of the rows, or why it could not be asked; a server that is gone is an error.
-async fn verdicts(
-    engine: &dyn Source,
-    probe: &Probe,
-    side: &str,
-) -> Result<std::result::Result<Vec<Verdict>, String>> {
-    match engine.probe(probe).await {
-        Ok(Some(verdicts)) => Ok(Ok(verdicts)),
+/// What an engine answered, or why it could not be asked; a server that is gone is an error.
+fn answered<T>(answer: Result<Option<T>>, side: &str) -> Result<std::result::Result<T, String>> {
+    match answer {
+        Ok(Some(answer)) => Ok(Ok(answer)),
         Ok(None) => Ok(Err(format!("the {side} is a file that no engine evaluates anything for"))),
         Err(error) if matches!(error.kind(), ErrorKind::Permission | ErrorKind::Write) => {
             Ok(Err(format!("the {side} does not let them be tried: {}", reason(&error))))
@@ -280,7 +301,7 @@ mod tests {
         let (mut plan, schema) = planned();
         let source = Fake::new(Fault::None, &[]);
         prove(&mut plan, &schema, &source, &Fake::new(Fault::Silent, &[])).await.unwrap();
-        let named = untried(&plan);
+        let named = untried(&plan, &schema);
         for finding in plan.findings.iter().chain(&named) {
             assert_eq!((finding.code.as_str(), finding.severity), (codes::CHECK_UNTRIED, Severity::Info));
             assert!(finding.text.starts_with("1 check is"), "{}", finding.text);

@@ -1,8 +1,9 @@
-//! Checks in another engine's words: tried on both sides before the first row, so that what arrives refuses the same rows,
-//! and one at which the engines part stops the migration.
+//! Checks and defaults in another engine's words: tried on both sides before the first row, so that what arrives refuses
+//! the same rows and fills in the same values, and a check at which the engines part stops the migration.
 
 use super::arrival::{migrate, onward};
 use crate::support::binary;
+use crate::support::content;
 use crate::support::database::{Db, Engine};
 
 use Engine::{Mariadb, Mysql, Postgres, Sqlite};
@@ -194,4 +195,92 @@ fn trying_a_check_needs_no_right_in_a_source_and_leaves_nothing() {
         let back = onward(source, Sqlite).whole();
         assert!(back.findings("check_untried").is_empty());
     }
+}
+
+/// A table in the words of an engine whose columns have defaults of all kinds.
+fn filled_in(engine: Engine) -> String {
+    let (text, joined, lower) = match engine {
+        Sqlite => ("TEXT", "('a' || 'b')", "(lower('ABC'))"),
+        Postgres => ("VARCHAR(20)", "('a' || 'b')", "(lower('ABC'))"),
+        Mariadb | Mysql => ("VARCHAR(20)", "(CONCAT('a', 'b'))", "(LOWER('ABC'))"),
+    };
+    let (moment, bytes, truth) = match engine {
+        Sqlite => ("DATETIME", "BLOB DEFAULT x'6162'", "BOOLEAN DEFAULT 1 CHECK (ok IN (0, 1))"),
+        Postgres => ("TIMESTAMP(6)", "BYTEA DEFAULT '\\x6162'", "BOOLEAN DEFAULT true"),
+        Mariadb | Mysql => ("DATETIME(6)", "VARBINARY(9) DEFAULT 0x6162", "TINYINT(1) DEFAULT 1"),
+    };
+    format!(
+        "CREATE TABLE t (
+            id INTEGER NOT NULL PRIMARY KEY, n INTEGER DEFAULT 5, total INTEGER DEFAULT ((1 + 2) * 3),
+            below INTEGER DEFAULT -7, name {text} DEFAULT 'it''s ', joined {text} DEFAULT {joined},
+            small {text} DEFAULT {lower}, ok {truth}, price DECIMAL(10, 2) DEFAULT 1.50,
+            ratio DOUBLE PRECISION DEFAULT 0.1, born DATE DEFAULT '2024-02-29',
+            seen {moment} DEFAULT '2024-02-29 08:00:00.250000', data {bytes}, hollow {text} DEFAULT '',
+            made {moment} DEFAULT CURRENT_TIMESTAMP{digits}
+        )",
+        digits = if engine.is_mysql() { "(6)" } else { "" },
+    )
+}
+
+#[test]
+fn defaults_that_mean_the_same_fill_in_the_same_values() {
+    for from in Engine::all() {
+        for to in Engine::all() {
+            if from == to || (from.is_mysql() && to.is_mysql()) {
+                continue;
+            }
+            let arrived = migrate(from, &filled_in(from), to).whole();
+            for code in ["default_not_carried", "default_untried"] {
+                assert!(arrived.findings(code).is_empty(), "{from:?} → {to:?}: {}", arrived.ran);
+            }
+            for db in [&arrived.source, &arrived.target] {
+                db.execute("INSERT INTO t (id) VALUES (1)");
+                // The clock is there; what it said is another matter.
+                assert_eq!(db.value("SELECT count(*) FROM t WHERE made IS NOT NULL").as_deref(), Some("1"));
+                db.execute("UPDATE t SET made = NULL");
+            }
+            let (before, after) = (content::read(&arrived.source), content::read(&arrived.target));
+            let differences = content::differences(&before, &after, &content::Renamed::new());
+            assert!(differences.is_empty(), "{from:?} → {to:?}: {differences:?}");
+        }
+    }
+}
+
+/// SQLite reads the digits as a double, and a number in a column of text as a number first.
+#[test]
+fn a_default_that_would_fill_in_something_else_is_left_behind() {
+    for to in Engine::servers() {
+        let arrived = migrate(
+            Sqlite,
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, big INTEGER DEFAULT 9007199254740993.0,
+                             near INTEGER DEFAULT 5)",
+            to,
+        );
+        assert_eq!(arrived.ran.code, 1, "{to:?}: {}", arrived.ran);
+        let findings = arrived.findings("default_not_carried");
+        let [finding] = findings.as_slice() else { panic!("{to:?}: {}", arrived.ran) };
+        assert_eq!(finding["column"], "big");
+        let text = finding["text"].as_str().unwrap();
+        assert!(
+            text.contains("\"9007199254740992\" in the source, \"9007199254740993\" in the target"),
+            "{to:?}: {text}"
+        );
+        arrived.target.execute("INSERT INTO t (id) VALUES (1)");
+        assert_eq!(arrived.target.value("SELECT big FROM t"), None);
+        assert_eq!(arrived.target.value("SELECT near FROM t").as_deref(), Some("5"));
+    }
+}
+
+#[test]
+fn expressions_that_no_engine_was_asked_about_are_named() {
+    let source = Db::fresh(Sqlite);
+    source.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER DEFAULT (2 + 3), m INTEGER DEFAULT 5)");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t.sql");
+    let dumped = binary::migrate(&source.url, "postgresql", &["--dump", file.to_str().unwrap()]);
+    assert_eq!(dumped.code, 0, "{dumped}");
+    let findings = dumped.json()["findings"].as_array().unwrap().clone();
+    let named: Vec<_> = findings.iter().filter(|f| f["code"] == "default_untried").collect();
+    let [finding] = named.as_slice() else { panic!("{dumped}") };
+    assert_eq!((finding["severity"].as_str(), finding["column"].as_str()), (Some("info"), Some("n")));
 }

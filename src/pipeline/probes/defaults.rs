@@ -1,0 +1,312 @@
+//! Defaults: what each engine would store for its own text has to be the same value.
+
+use super::{Scene, answered, bare};
+use crate::engine::capability::{Defaults, Source, Stored};
+use crate::engine::expression;
+use crate::model::codes;
+use crate::model::error::Result;
+use crate::model::plan::{ColumnPlan, Finding};
+use crate::model::schema::{DataType, DefaultValue};
+use crate::model::value;
+use crate::pipeline::plan::findings;
+
+/// Evaluates the defaults of a table on both sides. Gives the places of columns whose default is another value in the
+/// target, and what is to be said.
+pub(super) async fn prove(
+    scene: Scene<'_>,
+    source: &dyn Source,
+    target: &dyn Source,
+) -> Result<(Vec<usize>, Vec<Finding>)> {
+    let trials = trials(scene);
+    let (mut wrong, mut found) = (Vec::new(), Vec::new());
+    if trials.is_empty() {
+        return Ok((wrong, found));
+    }
+    let columns = |of: &dyn Fn(&Trial<'_>) -> bool| -> Vec<ColumnPlan> {
+        trials.iter().filter(|trial| of(trial)).map(|trial| bare(trial.column)).collect()
+    };
+    let texts: Vec<String> = trials.iter().filter_map(|trial| trial.text.map(str::to_owned)).collect();
+    let here =
+        Defaults { plan: scene.in_source(&columns(&|trial| trial.text.is_some())), expressions: texts };
+    let there = Defaults {
+        plan: scene.alone(&columns(&|_| true)),
+        expressions: trials.iter().map(|trial| trial.translated.to_owned()).collect(),
+    };
+    let ask_source = async {
+        // Constants are known.
+        if here.expressions.is_empty() { Ok(Some(Vec::new())) } else { source.evaluate(&here).await }
+    };
+    let asked = tokio::join!(ask_source, target.evaluate(&there));
+    let (given, arriving) = (answered(asked.0, "source")?, answered(asked.1, "target")?);
+    let mut texts = given.as_ref().map(|given| given.iter()).map_err(Clone::clone);
+    let mut arriving = arriving.as_ref().map(|arriving| arriving.iter()).map_err(Clone::clone);
+    for trial in &trials {
+        let before = match (&mut texts, trial.text) {
+            (Ok(texts), Some(_)) => texts.next().cloned().ok_or_else(String::new),
+            (Err(why), Some(_)) => Err(why.clone()),
+            (_, None) => Ok(trial.constant()),
+        };
+        let after = match &mut arriving {
+            Ok(arriving) => arriving.next().cloned().ok_or_else(String::new),
+            Err(why) => Err(why.clone()),
+        };
+        match before.and_then(|before| after.and_then(|after| trial.difference(&before, &after))) {
+            Ok(Some(how)) => {
+                wrong.push(trial.place);
+                found.push(findings::default_differs(
+                    scene.planned,
+                    &trial.column.source,
+                    trial.original,
+                    &how,
+                ));
+            }
+            Err(why) if trial.computed => {
+                found.push(findings::default_untried(scene.planned, &trial.column.source, &why));
+            }
+            // They agree, or it is a constant of a type that is not compared.
+            Ok(None) | Err(_) => {}
+        }
+    }
+    Ok((wrong, found))
+}
+
+/// Names the defaults of a table that are expressions, because there is nobody to ask.
+pub(super) fn untried(scene: Scene<'_>, why: &str) -> Vec<Finding> {
+    let computed = trials(scene).into_iter().filter(|trial| trial.computed);
+    computed.map(|trial| findings::default_untried(scene.planned, &trial.column.source, why)).collect()
+}
+
+/// A default that is in other words in the target.
+struct Trial<'a> {
+    /// Place of the column in the table.
+    place: usize,
+    column: &'a ColumnPlan,
+    original: &'a DefaultValue,
+    /// The source's own text, where it is not a constant that the catalogue gave as such.
+    text: Option<&'a str>,
+    translated: &'a str,
+    /// An expression in the target too, rather than a constant.
+    computed: bool,
+}
+
+/// The defaults of a table that can be tried. What a clock gives is never the same; clocks are known by name.
+fn trials<'a>(scene: Scene<'a>) -> Vec<Trial<'a>> {
+    if scene.plan.source == scene.plan.target {
+        return Vec::new();
+    }
+    let left_behind = |column: &ColumnPlan| {
+        scene.plan.findings.iter().any(|finding| {
+            finding.code == codes::DEFAULT_NOT_CARRIED
+                && finding.table.as_deref() == Some(scene.planned.source.as_str())
+                && finding.column.as_deref() == Some(column.source.as_str())
+        })
+    };
+    let trial = |(place, column): (usize, &'a ColumnPlan)| {
+        let translated = column.default.as_deref()?;
+        let original = scene.table.column(&column.source)?.default.as_ref()?;
+        let (text, said) = match original {
+            DefaultValue::Expression(text) => (
+                Some(text.as_str()),
+                expression::default(scene.plan.source, text, scene.plan.target, &column.carries)?,
+            ),
+            // Digits are words of every dialect, and what they are to a column is the engine's business.
+            DefaultValue::Number(digits) => (Some(digits.as_str()), original.clone()),
+            constant => (None, constant.clone()),
+        };
+        let computed = match said {
+            DefaultValue::Expression(_) => true,
+            DefaultValue::Bool(_)
+            | DefaultValue::Number(_)
+            | DefaultValue::Text(_)
+            | DefaultValue::Bytes(_) => false,
+            _ => return None,
+        };
+        // The target's own default stays where the source's was left behind; numbers for times are read as times.
+        (column.epoch.is_none() && !left_behind(column)).then_some(Trial {
+            place,
+            column,
+            original,
+            text,
+            translated,
+            computed,
+        })
+    };
+    scene.planned.columns.iter().enumerate().filter_map(trial).collect()
+}
+
+impl Trial<'_> {
+    /// The value of a constant that the catalogue gave as such.
+    fn constant(&self) -> Stored {
+        Stored::Text(match self.original {
+            DefaultValue::Bool(value) => u8::from(*value).to_string(),
+            DefaultValue::Bytes(bytes) => value::format_hex(bytes),
+            DefaultValue::Text(text) => text.clone(),
+            _ => return Stored::Null,
+        })
+    }
+
+    /// In what two values differ; an error says why they cannot be compared.
+    fn difference(&self, before: &Stored, after: &Stored) -> std::result::Result<Option<String>, String> {
+        let compared = |stored: &Stored, side: &str| match stored {
+            Stored::Null => Ok(None),
+            Stored::Text(text) => {
+                let value = canonical(text, &self.column.carries);
+                value.map(Some).ok_or_else(|| format!("what the {side} gives is of no type that is compared"))
+            }
+            Stored::Refused => Err(format!("the {side} does not evaluate it")),
+        };
+        let before_value = compared(before, "source")?;
+        if *after == Stored::Refused {
+            return Ok(Some("the target does not evaluate it".into()));
+        }
+        let after_value = compared(after, "target")?;
+        let shown = |value: &Option<String>| value.as_ref().map_or("NULL".to_owned(), |v| format!("{v:?}"));
+        Ok((before_value != after_value).then(|| {
+            format!("{} in the source, {} in the target", shown(&before_value), shown(&after_value))
+        }))
+    }
+}
+
+/// The one spelling of a value of a type; `None` for what it does not hold, and for types that only one engine has.
+fn canonical(text: &str, carries: &DataType) -> Option<String> {
+    let micros = |micros: i64| micros.to_string();
+    match carries {
+        DataType::Bool => match text.to_ascii_lowercase().as_str() {
+            "1" | "t" | "true" => Some("true".into()),
+            "0" | "f" | "false" => Some("false".into()),
+            _ => None,
+        },
+        DataType::Int { .. } | DataType::Year | DataType::Decimal { .. } => decimal(text),
+        DataType::Float32 => text.parse::<f32>().ok().map(|value| format!("{value:?}")),
+        DataType::Float64 => text.parse::<f64>().ok().map(|value| format!("{value:?}")),
+        DataType::Text { fixed: true, .. } => Some(text.trim_end_matches(' ').to_owned()),
+        DataType::Text { fixed: false, .. } | DataType::Enum { .. } => Some(text.to_owned()),
+        DataType::Bytes { fixed, .. } => {
+            let digits = text.to_ascii_lowercase();
+            // BINARY is filled with zeros.
+            let digits = if *fixed { digits.trim_end_matches("00") } else { &digits };
+            Some(digits.to_owned())
+        }
+        DataType::Date => value::parse_date(text).map(value::format_date),
+        DataType::Time { .. } => value::parse_time(text).map(micros),
+        DataType::TimeSpan { .. } => value::parse_time_span(text).map(micros),
+        DataType::DateTime { .. } | DataType::Timestamp { .. } => {
+            let moment = value::parse_datetime(text).or_else(|| value::parse_timestamp(text));
+            moment.map(|moment| value::format_datetime(moment, 6))
+        }
+        DataType::Uuid => value::parse_uuid(text).map(|uuid| value::format_uuid(&uuid)),
+        DataType::Json { .. } => {
+            serde_json::from_str::<serde_json::Value>(text).ok().map(|value| value.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// A number in digits, also if it was written with an exponent.
+fn decimal(text: &str) -> Option<String> {
+    if value::is_decimal(text) {
+        return Some(value::canonical_decimal(text));
+    }
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite())?;
+    Some(value::canonical_decimal(&number.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fake::{Fake, Fault, plan};
+    use super::super::prove;
+    use super::*;
+    use crate::model::endpoint::Dialect;
+    use crate::model::plan::Plan;
+    use crate::model::schema::{Column, Schema, Table, TableOptions};
+
+    const NUMBER: DataType = DataType::Int { bits: 64, unsigned: false };
+
+    #[test]
+    fn spellings_of_one_value_are_one() {
+        let decimal = DataType::Decimal { precision: None, scale: None };
+        for (data_type, same) in [
+            (DataType::Bool, ["1", "true"]),
+            (NUMBER, ["10", "10.0"]),
+            (NUMBER, ["1e3", "1000"]),
+            (decimal, ["1.50", "01.5"]),
+            (DataType::Float64, ["0.1", "0.10000000000000001"]),
+            (DataType::Float32, ["0.1", "0.10000000149011612"]),
+            (DataType::Bytes { max_bytes: Some(3), fixed: true }, ["61", "610000"]),
+            (DataType::DateTime { precision: 0 }, ["2024-02-29 08:00:00", "2024-02-29 08:00:00.000000"]),
+            (DataType::Json { binary: true }, ["{\"a\": 1}", "{\"a\":1}"]),
+            (DataType::Text { max_chars: Some(3), fixed: true }, ["a", "a  "]),
+        ] {
+            let [one, other] = same.map(|text| canonical(text, &data_type));
+            assert!(one.is_some() && one == other, "{data_type:?}: {one:?} and {other:?}");
+        }
+        assert_ne!(canonical("a", &DataType::TEXT), canonical("a ", &DataType::TEXT));
+        assert_eq!(canonical("2", &DataType::Bool), None);
+        assert_eq!(canonical("P1D", &DataType::Interval), None);
+    }
+
+    /// A table whose column has a default in other words than the source's.
+    fn planned(default: DefaultValue, translated: &str) -> (Plan, Schema) {
+        let mut plan = plan(1);
+        (plan.source, plan.target) = (Dialect::Sqlite, Dialect::Postgres);
+        let planned = &mut plan.tables[0].columns[0];
+        planned.default = Some(translated.into());
+        let column = Column {
+            name: planned.source.clone(),
+            data_type: NUMBER,
+            native_type: "INTEGER".into(),
+            nullable: true,
+            default: Some(default),
+            generated: None,
+            identity: None,
+            on_update_now: false,
+            collation: None,
+            comment: None,
+            origin: None,
+            domain: None,
+        };
+        let table = Table {
+            name: "t0".into(),
+            columns: vec![column],
+            primary_key: None,
+            indexes: vec![],
+            foreign_keys: vec![],
+            checks: vec![],
+            comment: None,
+            options: TableOptions::default(),
+            estimated_rows: None,
+            bytes: None,
+        };
+        (plan, Schema { dialect: Dialect::Sqlite, tables: vec![table], objects: vec![] })
+    }
+
+    async fn proven(default: DefaultValue, translated: &str, there: Fault) -> (Option<String>, Vec<String>) {
+        let (mut plan, schema) = planned(default, translated);
+        prove(&mut plan, &schema, &Fake::new(Fault::None, &[]), &Fake::new(there, &[])).await.unwrap();
+        let named = plan.findings.iter().map(|f| format!("{} {}", f.code, f.text)).collect();
+        (plan.tables[0].columns[0].default.clone(), named)
+    }
+
+    #[tokio::test]
+    async fn a_default_that_gives_another_value_is_left_behind() {
+        let five = || DefaultValue::Number("5".into());
+        assert_eq!(proven(five(), "5", Fault::None).await, (Some("5".into()), vec![]));
+        let (left, named) = proven(five(), "5", Fault::Decide).await;
+        assert_eq!(left, None);
+        let [named] = named.as_slice() else { panic!("{named:?}") };
+        assert!(named.starts_with("default_not_carried "), "{named}");
+        assert!(named.contains("\"5\" in the source, \"50\" in the target: DEFAULT 5"), "{named}");
+    }
+
+    #[tokio::test]
+    async fn only_expressions_that_nobody_was_asked_about_are_named() {
+        let sum = || DefaultValue::Expression("2 + 3".into());
+        let (left, named) = proven(sum(), "2 + 3", Fault::Silent).await;
+        assert_eq!(left.as_deref(), Some("2 + 3"));
+        assert!(named.len() == 1 && named[0].starts_with("default_untried "), "{named:?}");
+        let (_, named) = proven(DefaultValue::Number("5".into()), "5", Fault::Silent).await;
+        assert!(named.is_empty(), "{named:?}");
+        let (left, named) = proven(DefaultValue::CurrentTimestamp, "now()", Fault::Decide).await;
+        assert!(left.is_some() && named.is_empty(), "{named:?}");
+    }
+}
