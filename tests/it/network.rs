@@ -120,6 +120,35 @@ fn connections_to_mysql_are_cut_anywhere() {
     cut(Engine::Mysql);
 }
 
+/// A value that is alone on its road is given up when its connection is: nobody waits for anybody else.
+#[test]
+fn connections_are_cut_in_the_middle_of_a_long_value() {
+    const VALUE: u64 = 8 << 20;
+    let source = Db::fresh(Engine::Sqlite);
+    source.execute(&format!(
+        "CREATE TABLE long (id INTEGER PRIMARY KEY, data BLOB);
+         INSERT INTO long VALUES (1, zeroblob({VALUE})), (2, zeroblob({VALUE}))"
+    ));
+    for engine in Engine::servers() {
+        for (retry, code) in [("0", 5), ("10", 0)] {
+            let target = Db::fresh(engine);
+            let proxy = Proxy::before(&target.url);
+            proxy.fail_after(Way::ToServer, VALUE / 2, Fault::Cut, false);
+            let by = by_way_of(&proxy, &target);
+            let ran = binary::migrate(&source.url, &by, &["--retry-for", retry, "--progress", "never"]);
+            assert!(proxy.has_failed(), "{engine:?}\n{ran}");
+            assert_eq!(ran.code, code, "{engine:?}\n{ran}");
+            let rows = if code == 0 { Some("2".to_owned()) } else { None };
+            let there = content::tables(&target).is_empty();
+            assert_eq!(there, rows.is_none(), "{engine:?}\n{ran}");
+            if rows.is_some() {
+                let sql = format!("SELECT count(*) FROM long WHERE length(data) = {VALUE}");
+                assert_eq!(target.value(&sql.replace("long", &engine.quote("long"))), rows, "{engine:?}");
+            }
+        }
+    }
+}
+
 /// The server has switched, and its answer never arrives: the run finds out by asking.
 #[test]
 fn a_lost_reply_to_the_switch_is_settled() {

@@ -285,6 +285,24 @@ impl<'a> Sender<'a> {
     }
 
     async fn send(&mut self, group: &mut Group, full: usize) -> Result<()> {
+        let sent = self.put(group, full).await;
+        // Also of what was refused: the reader waits until a large batch is gone, and the writer for the reader.
+        group.from.retain(|(batch, _)| !batch.is_large());
+        sent?;
+        self.written += u64::try_from(group.rows).unwrap_or(u64::MAX);
+        self.uncommitted += group.bytes;
+        let full = self.uncommitted >= COMMIT_BYTES && matches!(self.commit, Commit::Writer);
+        if full || group.ends.is_some() {
+            self.uncommitted = 0;
+            self.note(group.ends).await?;
+            self.transaction("COMMIT").await?;
+            self.transaction("START TRANSACTION").await?;
+        }
+        Ok(())
+    }
+
+    /// Runs the statement of a group.
+    async fn put(&mut self, group: &mut Group, full: usize) -> Result<()> {
         if group.apart {
             self.row_apart(group).await?;
         } else {
@@ -295,16 +313,6 @@ impl<'a> Sender<'a> {
             if let Err(error) = query.execute(&mut *self.connection).await {
                 return Err(self.failed(&error, group));
             }
-        }
-        group.from.retain(|(batch, _)| !batch.is_large());
-        self.written += u64::try_from(group.rows).unwrap_or(u64::MAX);
-        self.uncommitted += group.bytes;
-        let full = self.uncommitted >= COMMIT_BYTES && matches!(self.commit, Commit::Writer);
-        if full || group.ends.is_some() {
-            self.uncommitted = 0;
-            self.note(group.ends).await?;
-            self.transaction("COMMIT").await?;
-            self.transaction("START TRANSACTION").await?;
         }
         Ok(())
     }
