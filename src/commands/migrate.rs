@@ -365,10 +365,18 @@ async fn finished(work: &Work<'_>, go_on: &GoOn, target: &dyn Target) -> Result<
         observer.event(&Event::Warning { text: run.told() });
     }
     let asked = asked(options);
+    let is_answer = |record: &Record| match go_on {
+        GoOn::With(run) => record.run == *run,
+        // Whoever replaces what is there wants the source as it is now.
+        _ => !options.replace,
+    };
     let same = settled.into_iter().rev().find_map(|run| {
         let unsaid = run.record.unsaid.clone().filter(|unsaid| run.happened && unsaid.asked == asked)?;
-        Some((run.record, unsaid))
+        is_answer(&run.record).then_some((run.record, unsaid))
     });
+    if let Some((record, _)) = same.as_ref().filter(|_| !matches!(go_on, GoOn::With(_))) {
+        observer.event(&Event::Warning { text: arrived(record) });
+    }
     Ok(same.map(|(record, unsaid)| MigrationReport {
         kept: target.dropping(&record.change),
         run_id: record.run,
@@ -383,10 +391,21 @@ async fn finished(work: &Work<'_>, go_on: &GoOn, target: &dyn Target) -> Result<
     }))
 }
 
+/// Of when what has arrived is.
+fn arrived(record: &Record) -> String {
+    let at = i64::try_from(record.at).ok().and_then(|at| chrono::DateTime::from_timestamp(at, 0));
+    let at = at.map_or_else(String::new, |at| at.format(" at %Y-%m-%d %H:%M:%S UTC").to_string());
+    format!(
+        "what has arrived is the source as it was when run {} began{at}: `techcare-db check --against` compares it with the \
+         source of today",
+        record.run
+    )
+}
+
 /// By what the same command is known again: where from, and everything that decides what arrives.
 fn asked(options: &Options) -> String {
-    let Options { source, tables, exclude, scope, policies, rules, replace, .. } = options;
-    let all = format!("{source} {:?}", (tables, exclude, scope, policies, rules, replace));
+    let Options { source, tables, exclude, scope, policies, rules, replace, verify, .. } = options;
+    let all = format!("{source} {:?}", (tables, exclude, scope, policies, rules, replace, verify));
     format!("{:032x}", xxh3_128(all.as_bytes()))
 }
 

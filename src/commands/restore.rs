@@ -111,8 +111,8 @@ impl Work<'_> {
         let claim = self.target.claim().await?;
         let done = self.claimed(&backup, &mut report).await;
         briefly(claim.release()).await;
-        let goes_on = done?;
-        if goes_on && backup.manifest.method == Method::Portable {
+        done?;
+        if backup.manifest.method == Method::Portable {
             self.take_archive(&backup, &mut report).await?;
         }
         Ok(report)
@@ -188,20 +188,13 @@ impl Work<'_> {
         Ok(names.into_iter().map(line).collect())
     }
 
-    /// Everything that is done under the claim; whether there is more to do after it.
-    async fn claimed(&self, backup: &Backup, report: &mut RollbackReport) -> Result<bool> {
+    /// Everything that is done under the claim. A restore that was interrupted behind its switch is completed, and then done
+    /// again: what was written since is not in the backup.
+    async fn claimed(&self, backup: &Backup, report: &mut RollbackReport) -> Result<()> {
         let runs = Runs::new(&self.options.history);
         let identity = identity(&self.options.endpoint, self.target.facts());
         for settled in runs::settle(&runs, self.target, &identity).await? {
             report.notes.push(settled.told());
-            let same = settled.record.source.as_ref().is_some_and(|s| s.location == location(backup));
-            if settled.happened && settled.record.command == Command::Restore && same {
-                // It was interrupted behind its switch, and is what is asked for.
-                report.action = Step::Complete;
-                report.run = Some(settled.record.run.clone());
-                report.kept = self.target.dropping(&settled.record.change);
-                return Ok(false);
-            }
         }
         for removed in self.target.clear(None).await? {
             self.observer.event(&Event::Warning { text: runs::removed(&removed) });
@@ -229,7 +222,7 @@ impl Work<'_> {
             };
             report.run = Some(run);
         }
-        Ok(true)
+        Ok(())
     }
 
     async fn switch(
@@ -367,13 +360,9 @@ fn as_source(backup: &Backup) -> DatabaseReport {
     DatabaseReport {
         engine: backup.manifest.engine.to_string(),
         version: Some(backup.manifest.product.clone()),
-        location: location(backup),
+        location: backup.path.display().to_string(),
         origin: "from --backup".into(),
     }
-}
-
-fn location(backup: &Backup) -> String {
-    backup.path.display().to_string()
 }
 
 fn question(report: &RollbackReport, backup: &Backup) -> String {

@@ -1,6 +1,7 @@
 //! A90 with the servers' own dumps: what `pg_dump` or `mariadb-dump` wrote is put back, and what the same program says of the
 //! database afterwards is, to the letter, what it said before. Programs of the servers are the judge.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -451,6 +452,124 @@ fn a90_a_table_with_a_trigger_gives_way_to_one_of_a_dump() {
     undo(&home, &db);
     same(&told(&db), &used);
     assert_eq!(staged(&db), Vec::<String>::new());
+}
+
+/// Some releases of the program end every table with a COMMIT of its own and switch the others off: the rows stay.
+#[test]
+fn a90_a_dump_of_mariadb_that_commits_by_itself_keeps_its_rows() {
+    let (home, db) = (Home::new(), filled(Engine::Mariadb, 20));
+    let programs = tempfile::tempdir().unwrap();
+    let program = programs.path().join("mariadb-dump");
+    let path = std::env::var("PATH").unwrap();
+    let script = format!("#!/bin/sh\nPATH='{path}'\nexec mariadb-dump \"$@\" --no-autocommit\n");
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = binary::command(home.0.path());
+    command.env("PATH", format!("{}:{path}", programs.path().display()));
+    command.args([
+        "--format",
+        "json",
+        "backup",
+        "--database",
+        &db.url,
+        "--method",
+        "native",
+        "--compress",
+        "none",
+    ]);
+    let ran = Running::start(command).end();
+    assert_eq!(ran.code, 0, "{ran}");
+    let file = home.0.path().join(ran.json()["backup"].as_str().unwrap());
+    let dump = std::fs::read_to_string(&file).unwrap().to_lowercase();
+    assert!(dump.contains("set autocommit=0;") && dump.contains("commit;"), "{dump}");
+    let before = rows(&db);
+    use_it(&db);
+    let ran = home.restore(&db, &file, &["--yes", "--no-backup"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(rows(&db) == before, "{ran}");
+}
+
+/// The table with the trigger stays in its database, and its foreign key with it: the one of the backup has no room.
+#[test]
+fn a90_a_table_with_a_trigger_and_a_foreign_key_of_the_backup_is_named() {
+    let (home, db) = (Home::new(), Db::fresh(Engine::Mariadb));
+    db.execute(
+        "CREATE TABLE a (id INTEGER NOT NULL PRIMARY KEY);
+         CREATE TABLE b (id INTEGER NOT NULL PRIMARY KEY, CONSTRAINT b_to_a FOREIGN KEY (id) REFERENCES a (id))",
+    );
+    let backup = home.backup(&db, &["--method", "native"]);
+    db.execute("CREATE TRIGGER more BEFORE INSERT ON `b` FOR EACH ROW SET NEW.id = NEW.id + 1");
+    let used = told(&db);
+    let ran = home.restore(&db, &backup, &["--yes", "--no-backup"]);
+    assert_eq!(ran.code, 4, "{ran}");
+    assert!(ran.stderr.contains("b_to_a") && ran.stderr.contains("nothing was changed"), "{ran}");
+    same(&told(&db), &used);
+    assert_eq!((staged(&db), ours(&db)), (vec![], vec![]));
+}
+
+/// A name that an extension owns in the schema stays where it is, so nothing of the dump may be made under it.
+#[test]
+fn a90_a_dump_of_postgres_makes_nothing_under_a_name_of_an_extension() {
+    let (home, db) = (Home::new(), Db::fresh(Engine::Postgres));
+    db.execute(
+        "CREATE EXTENSION citext; CREATE TABLE t (id int PRIMARY KEY);
+         CREATE FUNCTION replace(a int) RETURNS int LANGUAGE sql AS 'SELECT a'",
+    );
+    let backup = home.backup(&db, &["--method", "native"]);
+    db.execute("DROP FUNCTION replace(int)");
+    let used = told(&db);
+    let ran = home.restore(&db, &backup, &["--yes", "--no-backup"]);
+    assert_eq!(ran.code, 4, "{ran}");
+    assert!(ran.stderr.contains("an extension owns something of that name"), "{ran}");
+    same(&told(&db), &used);
+    assert_eq!((staged(&db), ours(&db)), (vec![], vec![]));
+}
+
+/// Rows of a part show in the whole: neither side of such a pair is moved without the other.
+#[test]
+fn a90_a_dump_of_postgres_with_a_part_of_another_schema_is_refused() {
+    let (home, db) = (Home::new(), Db::fresh(Engine::Postgres));
+    db.execute(
+        "CREATE SCHEMA other; CREATE TABLE other.whole (id int) PARTITION BY LIST (id);
+         CREATE TABLE part PARTITION OF other.whole FOR VALUES IN (1); INSERT INTO part VALUES (1)",
+    );
+    let backup = home.backup(&db, &["--method", "native"]);
+    let count = "SELECT count(*) FROM other.whole";
+    for (change, rows) in [("SELECT 1", "1"), ("ALTER TABLE other.whole DETACH PARTITION part", "0")] {
+        db.execute(change);
+        let ran = home.restore(&db, &backup, &["--yes", "--no-backup"]);
+        assert_eq!(ran.code, 4, "{ran}");
+        assert!(ran.stderr.contains("part of") && ran.stderr.contains("nothing was changed"), "{ran}");
+        assert_eq!(
+            (db.value(count).as_deref(), staged(&db), ours(&db)),
+            (Some(rows), vec![], vec![]),
+            "{ran}"
+        );
+    }
+}
+
+/// What the dump holds beside the schema is told, and rights that are set for whatever a role makes stop it.
+#[test]
+fn a90_a_dump_of_postgres_tells_what_it_leaves_and_minds_default_rights() {
+    let (home, db) = (Home::new(), Db::fresh(Engine::Postgres));
+    db.execute(
+        "CREATE SCHEMA other; CREATE TABLE other.o (id int); CREATE TABLE t (id int PRIMARY KEY);
+         CREATE PUBLICATION told FOR TABLE t",
+    );
+    let backup = home.backup(&db, &["--method", "native"]);
+    let published = "SELECT count(*) FROM pg_publication_rel";
+    db.execute(
+        "ALTER PUBLICATION told DROP TABLE t; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+    );
+    let ran = home.restore(&db, &backup, &["--yes", "--no-backup"]);
+    assert_eq!(ran.code, 4, "{ran}");
+    assert!(ran.stderr.contains("ALTER DEFAULT PRIVILEGES"), "{ran}");
+    db.execute("ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM PUBLIC");
+    let ran = home.restore(&db, &backup, &["--yes", "--no-backup"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let notes = ran.json()["notes"].to_string();
+    assert!(notes.contains("schema other") && notes.contains("publication told"), "{ran}");
+    assert_eq!(db.value(published).as_deref(), Some("0"), "{ran}");
 }
 
 /// A dump that was cut or changed is refused before anything is touched, also one whose manifest was made to fit.

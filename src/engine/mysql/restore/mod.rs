@@ -134,15 +134,18 @@ impl DatabaseRestoration {
             return Err(Error::new(ErrorKind::Refused, "there is no table in the backup")
                 .next("nothing was changed: an empty database needs no backup"));
         }
+        // What the session that wrote them sees need not be there for others.
+        let mut other = self.link.in_database(&self.place.database).connect(Role::Loader).await?;
         for (table, should) in tables {
             let count = format!("SELECT COUNT(*) FROM {}", quote(&table));
-            let is = number(&mut session, &format!("table \"{table}\""), &count).await?;
+            let is = number(&mut other, &format!("table \"{table}\""), &count).await?;
             if is != should {
                 return Err(Error::new(ErrorKind::Verify, "what was restored is not what the backup holds")
                     .why(format!("table \"{table}\" has {is} rows instead of {should}"))
                     .next(BY_HAND));
             }
         }
+        let _ = other.close().await;
         let views = tried(&mut session, views).await?;
         let _ = session.close().await;
         Ok(views)
@@ -216,6 +219,9 @@ impl Restoration for DatabaseRestoration {
         for (at, table) in objects(&mut session, &self.target, "TABLE").await?.into_iter().enumerate() {
             let stays = !replace::triggers(&mut session, &table).await?.is_empty();
             held.extend(replace::keys_of_other_databases(&mut session, &table).await?);
+            if stays {
+                held.extend(keys_that_meet(&mut session, &table, &self.place.database).await?);
+            }
             let aside = if stays { &beside } else { &self.place }.kept(at, &table);
             kept.push(Moved { kind: Kind::Table, name: table, aside, definition: None });
         }
@@ -258,6 +264,27 @@ impl Restoration for DatabaseRestoration {
         let _ = self.guard.close().await;
         Ok(())
     }
+}
+
+/// Foreign keys of a table of the session's database whose names others have in `staged`, as clauses: if the table stays in
+/// its database, these cannot come there. Names that the server has made follow their table.
+async fn keys_that_meet(session: &mut MySqlConnection, table: &str, staged: &str) -> Result<Vec<String>> {
+    let list = format!(
+        "SELECT constraint_name FROM information_schema.referential_constraints WHERE constraint_schema = DATABASE() \
+         AND table_name = {} AND constraint_name IN (SELECT constraint_name FROM \
+         information_schema.referential_constraints WHERE constraint_schema = {}) ORDER BY 1",
+        literal(table),
+        literal(staged)
+    );
+    let names = rows(session, "the list of foreign keys", &list).await?;
+    let names = names.iter().map(|row| row.word(0));
+    let chosen = names.filter(|name| !name.starts_with(&format!("{table}_ibfk_")));
+    let clause = |name| {
+        format!(
+            "table \"{table}\" has a trigger and so cannot leave its database, and the backup has its foreign key \"{name}\""
+        )
+    };
+    Ok(chosen.map(clause).collect())
 }
 
 /// Names of the tables or views of a database that are not ours.

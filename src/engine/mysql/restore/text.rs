@@ -134,17 +134,40 @@ fn line_end(text: &[u8], from: usize) -> usize {
 
 /// What a statement is.
 pub(super) fn recognise(sql: String) -> Statement {
+    let several = holds_several(&sql);
+    match by_its_words(sql) {
+        // The server would run all of them, and only the first has been looked at.
+        statement if several && !matches!(statement, Statement::Other(_)) => {
+            Statement::Other("several statements in one line".into())
+        }
+        statement => statement,
+    }
+}
+
+/// Whether a semicolon stands in the code.
+fn holds_several(sql: &str) -> bool {
+    let mut several = false;
+    scan(sql.as_bytes(), Within::Code, &mut |_, byte| several |= byte == b';');
+    several
+}
+
+fn by_its_words(sql: String) -> Statement {
     let head = head(&sql);
     let mut words = head.split_whitespace().map(str::to_ascii_uppercase);
     let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     match (first.as_str(), second.as_str()) {
-        // What concerns the whole server, and what is for those that copy it.
-        ("SET", _) if ["GLOBAL", "SQL_LOG_BIN"].iter().any(|word| head.contains(word)) => Statement::Idle,
+        // What concerns the whole server, and what is for those that copy it. Every statement is committed by itself: without
+        // that, the rows would be gone with the session.
+        ("SET", _) if names_one_of(&head, &["GLOBAL", "SQL_LOG_BIN", "AUTOCOMMIT"]) => Statement::Idle,
         ("SET", _) => Statement::Set(sql),
         ("DROP", "TABLE" | "VIEW" | "PROCEDURE" | "FUNCTION" | "EVENT" | "TRIGGER" | "SEQUENCE")
         | ("LOCK" | "UNLOCK", "TABLES")
         | ("ALTER", "DATABASE")
+        // Statistics, which the server gathers anew.
+        | ("ANALYZE", "TABLE")
         | ("COMMIT" | "", _) => Statement::Idle,
+        // What older programs put in the place of a view until its tables are there.
+        ("CREATE", "TABLE") if sql.starts_with("/*!50001 ") => Statement::Idle,
         ("ALTER", "TABLE") if head.ends_with("ABLE KEYS") => Statement::Idle,
         ("INSERT", "INTO") => match (name_after(&sql, "INTO"), rows(&sql)) {
             (Some(table), rows) if rows > 0 => Statement::Rows { table, rows, sql },
@@ -153,6 +176,11 @@ pub(super) fn recognise(sql: String) -> Statement {
         ("CREATE", _) => made(sql, &head),
         _ => Statement::Other(format!("{first} {second}").trim_end().to_owned()),
     }
+}
+
+fn names_one_of(head: &str, words: &[&str]) -> bool {
+    let head = head.to_ascii_uppercase();
+    words.iter().any(|word| head.contains(word))
 }
 
 fn made(sql: String, head: &str) -> Statement {
@@ -263,6 +291,22 @@ mod tests {
             ("/*!40000 ALTER TABLE `a` DISABLE KEYS */", Some(Statement::Idle)),
             ("ALTER DATABASE `live` CHARACTER SET latin1", Some(Statement::Idle)),
             ("LOCK TABLES `a` WRITE", Some(Statement::Idle)),
+            ("set autocommit=0", Some(Statement::Idle)),
+            ("/*M!100616 SET @OLD_AUTOCOMMIT=@@AUTOCOMMIT, @@AUTOCOMMIT=0 */", Some(Statement::Idle)),
+            ("set @@session.sql_log_bin = 0", Some(Statement::Idle)),
+            ("set global max_connections = 1", Some(Statement::Idle)),
+            ("commit", Some(Statement::Idle)),
+            ("/*!80002 ANALYZE TABLE `a` UPDATE HISTOGRAM ON `b` WITH 8 BUCKETS */", Some(Statement::Idle)),
+            (
+                "/*!50001 CREATE TABLE `v` (\n  `id` tinyint NOT NULL\n) ENGINE=MyISAM */",
+                Some(Statement::Idle),
+            ),
+            (
+                "INSERT INTO `a` VALUES (1); DROP DATABASE `live`",
+                Some(other("several statements in one line")),
+            ),
+            ("SET NAMES utf8; DELETE FROM `live`.`t`", Some(other("several statements in one line"))),
+            ("SET @a = ';' /* ; */", None),
             (
                 "/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`h`*/ /*!50003 trigger t before insert on a",
                 Some(other("trigger")),

@@ -4,7 +4,7 @@
 
 mod text;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,15 @@ LEFT JOIN pg_collation l ON d.classid = 'pg_collation'::regclass AND l.oid = d.o
 WHERE d.deptype = 'e' AND to_regnamespace(quote_ident($1)) IN (t.typnamespace, p.pronamespace, o.oprnamespace,
   c.relnamespace, k.opcnamespace, f.opfnamespace, l.collnamespace)";
 
+/// What there is to do where a dump is not restored.
+const BY_HAND: &str = "nothing was changed: restore it by hand into a new database, as docs/backup.md says";
+
+/// Whether rights are set for whatever this role makes, in whichever schema: a dump only tells how rights differ from the
+/// server's own defaults.
+const DEFAULTS_OF_ALL: &str = "
+SELECT EXISTS (SELECT FROM pg_default_acl a JOIN pg_roles r ON r.oid = a.defaclrole
+WHERE a.defaclnamespace = 0 AND r.rolname = current_user AND a.defaclobjtype <> 'n')";
+
 /// Settings of the session that loads, beside those that every session of ours has. Names without a schema mean nothing.
 const SETTINGS: &str =
     "SET search_path TO ''; SET check_function_bodies TO off; SET client_min_messages TO warning";
@@ -66,7 +75,7 @@ impl SchemaRestoration {
         cancel: &CancellationToken,
     ) -> Result<Self> {
         let program = blocking::run(backup::restorer).await?;
-        refuse_what_is_missing(connector, &program, dump, cancel).await?;
+        let beside = beside(connector, namespace, &program, dump, cancel).await?;
         let guard = stage::make_schema(connector, namespace, run).await?;
         let schema = stage::schema_name(run);
         let mut made = Self {
@@ -79,7 +88,8 @@ impl SchemaRestoration {
         };
         match made.load(program, dump, cancel).await {
             Ok(left_out) => {
-                made.left_out = left_out;
+                made.left_out = beside;
+                made.left_out.extend(left_out);
                 Ok(made)
             }
             Err(mut error) => {
@@ -96,7 +106,7 @@ impl SchemaRestoration {
         let (dump, namespace, stop) = (dump.to_owned(), self.namespace.clone(), cancel.clone());
         let reading = blocking::run(move || {
             let mut command = tool::bare(&program);
-            command.arg("--file=-").arg(format!("--schema={namespace}")).arg(&dump);
+            command.args(["--file=-", "--no-tablespaces"]).arg(format!("--schema={namespace}")).arg(&dump);
             tool::run(command, &mut Blocks(to), &|_| (), &stop).map_err(unreadable)
         });
         let loading = async {
@@ -127,11 +137,33 @@ impl SchemaRestoration {
             prepared.await.map_err(|e| fault(ErrorKind::Write, "cannot prepare the restore", &e))?;
         let names = Names { from: &self.namespace, to: &self.schema, stay: stay.into_iter().collect() };
         let mut script = Script { from, reader: Reader::default() };
-        let mut rights = Vec::new();
+        let (mut rights, mut left_out, mut functions) = (Vec::new(), Vec::new(), false);
         while let Some(piece) = script.next().await? {
             match piece {
-                Piece::Entry(entry) => run_entry(&mut session, &names, &entry, &mut rights).await?,
+                Piece::Entry(entry) => {
+                    names.refuse_what_shows(&entry)?;
+                    if entry.kind == "ACL" && names.is_of_extension(&entry) {
+                        left_out.push(format!(
+                            "left out of the backup: rights of {}, which an extension owns",
+                            entry.name
+                        ));
+                        continue;
+                    }
+                    functions |= matches!(entry.kind.as_str(), "FUNCTION" | "PROCEDURE");
+                    run_entry(&mut session, &names, &entry, &mut rights).await?;
+                    // Bodies that are texts read the schema that they name, which is still the one that gives way.
+                    if entry.kind == "MATERIALIZED VIEW DATA" && functions {
+                        left_out.push(format!(
+                            "materialized view {} was computed before the switch: if it calls functions that read tables, \
+                             REFRESH MATERIALIZED VIEW {}.{}",
+                            entry.name,
+                            quote(&self.namespace),
+                            quote(&entry.name)
+                        ));
+                    }
+                }
                 Piece::Copy(entry) => {
+                    names.refuse_what_shows(&entry)?;
                     copy(&mut session, &names.exchanged(&entry.text), &entry, &mut script).await?;
                 }
                 Piece::Rows(_) | Piece::RowsEnd => {
@@ -142,7 +174,6 @@ impl SchemaRestoration {
         if !script.reader.is_complete() {
             return Ok(None);
         }
-        let mut left_out = Vec::new();
         for statement in &rights {
             give(&mut session, &names, statement, &mut left_out).await?;
         }
@@ -206,9 +237,7 @@ impl Script {
             }
             let Some(block) = self.from.recv().await else { return Ok(None) };
             self.reader.push(&block).map_err(|why| {
-                Error::new(ErrorKind::Refused, "the dump cannot be restored here").why(why).next(
-                    "nothing was changed: restore it by hand into a new database, as docs/backup.md says",
-                )
+                Error::new(ErrorKind::Refused, "the dump cannot be restored here").why(why).next(BY_HAND)
             })?;
         }
     }
@@ -225,6 +254,30 @@ impl Names<'_> {
     fn exchanged(&self, sql: &str) -> String {
         text::rename(sql, self.from, self.to, &self.stay)
     }
+
+    /// Refuses what would be made or seen in a schema that is in use, before it is run.
+    fn refuse_what_shows(&self, entry: &Entry) -> Result<()> {
+        let refused = |why: String| {
+            let what = format!("cannot restore {} {:?}", entry.kind.to_lowercase(), entry.name);
+            Err(Error::new(ErrorKind::Refused, what).why(why).next(BY_HAND))
+        };
+        // Such a name means what the extension owns, which stays where it is.
+        if entry.makes() && self.stay.contains(&entry.bare_name()) {
+            return refused("an extension owns something of that name".into());
+        }
+        match entry.joins_another(self.from) {
+            Some(schema) => refused(format!("it is part of a table of schema {schema:?}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether rights are those of something that an extension owns: `FUNCTION f(integer)`, `TABLE t`, `COLUMN t.a`.
+    fn is_of_extension(&self, rights: &Entry) -> bool {
+        let Some((_, of)) = rights.name.split_once(' ') else { return false };
+        let table = of.split('.').next().unwrap_or_default();
+        let of = Entry { name: of.to_owned(), ..rights.clone() };
+        self.stay.contains(&of.bare_name()) || self.stay.contains(table)
+    }
 }
 
 /// Runs the statements of an entry, but for those that give rights away: they are put aside. What is said of the schema
@@ -236,10 +289,11 @@ async fn run_entry(
     rights: &mut Vec<String>,
 ) -> Result<()> {
     match entry.kind.as_str() {
-        "SCHEMA" | "DEFAULT ACL" => return Ok(()),
+        // The others are about what is in use: a publication, and statistics of a table by its name in a text.
+        "SCHEMA" | "DEFAULT ACL" | "STATISTICS DATA" => return Ok(()),
+        kind if kind.starts_with("PUBLICATION") => return Ok(()),
         "ACL" => {
-            rights
-                .extend(entry.text.split(";\n").map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned));
+            rights.extend(entry.statements());
             return Ok(());
         }
         _ => {}
@@ -292,7 +346,7 @@ async fn give(
         };
     }
     match given {
-        Err(cause) if matches!(code(&cause).as_deref(), Some("42704" | "42501")) => {
+        Err(cause) if matches!(code(&cause).as_deref(), Some("42704" | "42501" | "22023")) => {
             let words = super::fault::words(&cause);
             left_out.push(format!("left out of the backup: {} ({words})", statement.trim_end_matches(';')));
             Ok(())
@@ -323,14 +377,15 @@ fn unreadable(error: Error) -> Error {
     Error::new(ErrorKind::Verify, "pg_restore cannot read the dump").why(why)
 }
 
-/// Refuses a dump that is made for extensions which are not here, or that holds large objects: these belong to no schema
-/// and are not moved with one.
-async fn refuse_what_is_missing(
+/// What the dump holds beside the schema and is left out. Refuses a dump that is made for extensions which are not here, or
+/// that holds large objects: these belong to no schema and are not moved with one.
+async fn beside(
     connector: &Connector,
+    namespace: &str,
     program: &Path,
     dump: &Path,
     cancel: &CancellationToken,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let (program, dump, stop) = (program.to_owned(), dump.to_owned(), cancel.clone());
     let listed = blocking::run(move || {
         let mut command = tool::bare(&program);
@@ -340,15 +395,26 @@ async fn refuse_what_is_missing(
         Ok(String::from_utf8_lossy(&list).into_owned())
     })
     .await?;
-    let contents = contents(&listed);
+    let contents = contents(&listed, namespace);
     if contents.large_objects {
         return Err(Error::new(
             ErrorKind::Refused,
             "the dump holds large objects, which rollback does not restore",
         )
-        .next("nothing was changed: restore it by hand into a new database, as docs/backup.md says"));
+        .next(BY_HAND));
     }
     let mut session = connector.session().await?;
+    let defaults: bool = sqlx::query_scalar(DEFAULTS_OF_ALL)
+        .fetch_one(&mut session)
+        .await
+        .map_err(|e| fault(ErrorKind::Read, "cannot ask for the default rights of the target", &e))?;
+    if defaults {
+        return Err(Error::new(ErrorKind::Refused, "what is restored would not have the rights of the backup")
+            .why("ALTER DEFAULT PRIVILEGES is set in all schemas for the role that restores")
+            .next(
+                "nothing was changed: restore with a role that has no such default (`\\ddp` lists them), or take it back",
+            ));
+    }
     let there: Vec<String> = sqlx::query_scalar("SELECT extname::text FROM pg_extension")
         .fetch_all(&mut session)
         .await
@@ -356,7 +422,7 @@ async fn refuse_what_is_missing(
     let _ = session.close().await;
     let missing: Vec<&String> = contents.extensions.iter().filter(|name| !there.contains(name)).collect();
     if missing.is_empty() {
-        return Ok(());
+        return Ok(contents.beside.iter().map(|what| format!("left out of the backup: {what}")).collect());
     }
     let make = missing.iter().map(|name| format!("CREATE EXTENSION {}", quote(name))).collect::<Vec<_>>();
     Err(Error::new(ErrorKind::Refused, "the dump needs extensions that this database lacks")
@@ -369,22 +435,52 @@ async fn refuse_what_is_missing(
 struct Contents {
     extensions: Vec<String>,
     large_objects: bool,
+    /// Other schemas, and what belongs to none.
+    beside: BTreeSet<String>,
 }
 
-/// Reads what `pg_restore --list` prints: a number, the catalogue that the object is in, its number there, its kind.
-fn contents(list: &str) -> Contents {
+/// Reads what `pg_restore --list` prints: a number, the catalogue that the object is in, its number there, its kind, its
+/// schema or a dash, its name and its owner.
+fn contents(list: &str, namespace: &str) -> Contents {
+    const PG_CLASS: &str = "1259";
     const PG_EXTENSION: &str = "3079";
     const PG_LARGEOBJECT: &str = "2613";
+    const PG_NAMESPACE: &str = "2615";
+    const PG_PUBLICATION_REL: &str = "6106";
+    const PG_PUBLICATION_NAMESPACE: &str = "6237";
     let mut contents = Contents::default();
     for line in list.lines().filter(|line| !line.starts_with(';')) {
-        match line.split(' ').nth(1) {
+        let mut fields = line.splitn(4, ' ').skip(1);
+        let catalogue = fields.next();
+        let rest = fields.nth(1).unwrap_or_default();
+        let rest = rest.rsplit_once(' ').map_or(rest, |(rest, _owner)| rest);
+        match catalogue {
             Some(PG_LARGEOBJECT) => contents.large_objects = true,
             Some(PG_EXTENSION) => {
                 let name = line.split_once(" EXTENSION - ").map(|(_, name)| name.trim_end().to_owned());
                 // There from the beginning.
                 contents.extensions.extend(name.filter(|name| name != "plpgsql"));
             }
-            _ => {}
+            Some(PG_NAMESPACE) => {
+                let name = rest.strip_prefix("SCHEMA - ").filter(|name| *name != namespace);
+                contents.beside.extend(name.map(|name| format!("schema {name}")));
+            }
+            Some(PG_CLASS) => {
+                let table = rest.strip_prefix("TABLE ").filter(|table| !table.starts_with("DATA "));
+                let other = table.filter(|table| !table.starts_with(&format!("{namespace} ")));
+                let schema = other.and_then(|table| table.split(' ').next());
+                contents.beside.extend(schema.map(|name| format!("schema {name}")));
+            }
+            Some(PG_PUBLICATION_REL | PG_PUBLICATION_NAMESPACE) => {
+                contents.beside.insert(rest.to_lowercase());
+            }
+            Some("0") | None => {}
+            Some(_) => {
+                let of_none = rest.split_once(" - ").filter(|(kind, _)| {
+                    *kind != "DATABASE" && kind.bytes().all(|b| b.is_ascii_uppercase() || b == b' ')
+                });
+                contents.beside.extend(of_none.map(|(kind, name)| format!("{} {name}", kind.to_lowercase())));
+            }
         }
     }
     contents
@@ -398,7 +494,29 @@ mod tests {
     fn a_list_tells_of_extensions_and_large_objects() {
         let list = "; Archive\n2; 3079 16390 EXTENSION - citext \n3471; 0 0 COMMENT - EXTENSION citext \n\
                     216; 1259 16502 TABLE public BLOB - x postgres\n";
-        assert_eq!(contents(list), Contents { extensions: vec!["citext".into()], large_objects: false });
-        assert!(contents("3; 2613 16400 BLOB - 16400 postgres\n").large_objects);
+        let extensions = vec!["citext".into()];
+        assert_eq!(contents(list, "public"), Contents { extensions, ..Contents::default() });
+        assert!(contents("3; 2613 16400 BLOB - 16400 postgres\n", "public").large_objects);
+    }
+
+    #[test]
+    fn a_list_tells_of_what_is_not_in_the_schema() {
+        let list = "5; 2615 16385 SCHEMA - other postgres\n6; 1259 16502 TABLE other t postgres\n\
+                    7; 1259 16503 TABLE public a - b postgres\n8; 0 16502 TABLE DATA other t postgres\n\
+                    9; 2605 16510 CAST - CAST (text AS public.mood) \n10; 3466 16511 EVENT TRIGGER - watch postgres\n\
+                    11; 6104 16512 PUBLICATION - p postgres\n12; 6106 16513 PUBLICATION TABLE public p users postgres\n\
+                    13; 1255 16514 FUNCTION public f() postgres\n14; 2615 2200 SCHEMA - public postgres\n\
+                    15; 0 0 COMMENT - EXTENSION citext \n";
+        let beside: Vec<String> = contents(list, "public").beside.into_iter().collect();
+        assert_eq!(
+            beside,
+            [
+                "cast CAST (text AS public.mood)",
+                "event trigger watch",
+                "publication p",
+                "publication table public p users",
+                "schema other"
+            ]
+        );
     }
 }

@@ -10,6 +10,9 @@ use crate::engine::postgres::types::quote;
 /// How the comment of an entry begins.
 const HEADS: [&str; 2] = ["-- Name: ", "-- Data for Name: "];
 
+/// Settings that stand between entries.
+const SETTINGS: [&str; 2] = ["SET default_tablespace = ", "SET default_table_access_method = "];
+
 /// The last comment of a script that was written to its end.
 const END: &[u8] = b"-- PostgreSQL database dump complete";
 
@@ -39,19 +42,78 @@ impl Entry {
 
     /// The statements apart from the one that says whose it is, and that one.
     pub(super) fn apart_from_owner(&self) -> (&str, Option<&str>) {
-        let mut text = self.text.trim_end();
-        loop {
-            let (rest, last) = text.rsplit_once("\n\n").unwrap_or(("", text));
-            let last = last.trim_start_matches('\n');
-            if last.starts_with("ALTER ") && last.contains(" OWNER TO ") && last.ends_with(';') {
-                return (rest, Some(last));
+        let text = self.text.trim_end();
+        let (rest, last) = text.rsplit_once("\n\n").unwrap_or(("", text));
+        let last = last.trim_start_matches('\n');
+        let says = last.starts_with("ALTER ") && last.contains(" OWNER TO ") && last.ends_with(';');
+        // A comment may hold such words.
+        if says && is_whole(rest) { (rest, Some(last)) } else { (&self.text, None) }
+    }
+
+    /// Its name without the arguments of a function and without quotes.
+    pub(super) fn bare_name(&self) -> String {
+        let name = self.name.split('(').next().unwrap_or_default().trim();
+        name.strip_prefix('"').and_then(|n| n.strip_suffix('"')).unwrap_or(name).replace("\"\"", "\"")
+    }
+
+    /// Whether it makes something, or fills it, that is found by its name in the schema alone.
+    pub(super) fn makes(&self) -> bool {
+        const KINDS: [&str; 16] = [
+            "TABLE",
+            "TABLE DATA",
+            "FOREIGN TABLE",
+            "VIEW",
+            "MATERIALIZED VIEW",
+            "MATERIALIZED VIEW DATA",
+            "SEQUENCE",
+            "SEQUENCE SET",
+            "TYPE",
+            "SHELL TYPE",
+            "DOMAIN",
+            "COLLATION",
+            "FUNCTION",
+            "PROCEDURE",
+            "AGGREGATE",
+            "OPERATOR",
+        ];
+        KINDS.contains(&self.kind.as_str())
+    }
+
+    /// Its statements, one by one.
+    pub(super) fn statements(&self) -> Vec<String> {
+        let (mut all, mut one) = (Vec::new(), String::new());
+        for (is, this) in tokens(&self.text) {
+            one.push_str(this);
+            if is == Is::Other && this == ";" {
+                all.push(std::mem::take(&mut one));
             }
-            // Settings for the entry that comes next stand at the end of this one.
-            if rest.is_empty() || !last.starts_with("SET default_table") {
-                return (&self.text, None);
-            }
-            text = rest.trim_end();
         }
+        all.push(one);
+        all.iter().map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+    }
+
+    /// A schema other than `own` that has a table which this one would be a part of: its rows would show there at once.
+    pub(super) fn joins_another(&self, own: &str) -> Option<String> {
+        let tokens = tokens(&self.text);
+        let tokens: Vec<_> = tokens.into_iter().filter(|token| token.0 != Is::Blank).collect();
+        let is = |at: usize, word: &str| {
+            tokens.get(at).is_some_and(|t| t.0 == Is::Word && t.1.eq_ignore_ascii_case(word))
+        };
+        let (from, end) = match self.kind.as_str() {
+            "TABLE ATTACH" => (0, (0..tokens.len()).find(|at| is(*at, "FOR") || is(*at, "DEFAULT"))?),
+            "TABLE" | "FOREIGN TABLE" => {
+                let begins =
+                    |at: &usize| is(*at, "INHERITS") && tokens.get(at + 1).is_some_and(|t| t.1 == "(");
+                let from = (0..tokens.len()).find(begins)?;
+                (from, from + tokens[from..].iter().position(|t| t.1 == ")")?)
+            }
+            _ => return None,
+        };
+        (from..end).find_map(|at| {
+            let qualifies = tokens.get(at + 1).is_some_and(|t| t.1 == ".");
+            let schema = name(tokens[at]).filter(|_| qualifies)?;
+            (schema != own).then_some(schema)
+        })
     }
 }
 
@@ -85,10 +147,13 @@ impl Reader {
     /// Takes the next bytes; an error is a clause that says what is wrong with them.
     pub(super) fn push(&mut self, block: &[u8]) -> Result<(), String> {
         let mut bytes = std::mem::take(&mut self.rest);
+        // In what was left there is no line end.
+        let mut searched = bytes.len();
         bytes.extend_from_slice(block);
         let (mut at, mut rows_from) = (0, 0);
-        while let Some(length) = bytes[at..].iter().position(|b| *b == b'\n') {
-            let line = &bytes[at..=at + length];
+        while let Some(length) = bytes[searched..].iter().position(|b| *b == b'\n') {
+            let end = searched + length + 1;
+            let line = &bytes[at..end];
             if self.in_rows {
                 if line == ROWS_END {
                     self.rows(&bytes[rows_from..at]);
@@ -97,9 +162,9 @@ impl Reader {
                 }
             } else {
                 self.line(line)?;
-                rows_from = at + length + 1;
+                rows_from = end;
             }
-            at += length + 1;
+            (at, searched) = (end, end);
         }
         if self.in_rows {
             self.rows(&bytes[rows_from..at]);
@@ -146,12 +211,22 @@ impl Reader {
         }
         let Some(entry) = &mut self.entry else {
             // What stands before the first entry are settings of the session, which has its own.
+            if text.starts_with("SET standard_conforming_strings = off") {
+                return Err(
+                    "its texts are in the old spelling of backslashes (standard_conforming_strings = off)"
+                        .into(),
+                );
+            }
             return match text.strip_prefix("SET client_encoding = ") {
                 Some(encoding) if encoding != "'UTF8';\n" => Err(format!("it is in {}", encoding.trim_end())),
                 _ => Ok(()),
             };
         };
         if entry.text.is_empty() && text == "--\n" {
+            return Ok(());
+        }
+        // Where the next table is to stand and how it is to be kept: settings that come before the comment of its entry.
+        if SETTINGS.iter().any(|setting| text.starts_with(setting)) && is_whole(&entry.text) {
             return Ok(());
         }
         entry.text.push_str(text);
@@ -276,11 +351,16 @@ fn is_whole(mut text: &str) -> bool {
     true
 }
 
+/// What stands between the quotes of a token; none where one of them is missing.
+fn inner(text: &str) -> Option<&str> {
+    text.get(1..text.len().checked_sub(1)?)
+}
+
 /// The name that a token is.
 fn name((is, text): (Is, &str)) -> Option<String> {
     match is {
         Is::Word => Some(text.to_lowercase()),
-        Is::Quoted => Some(text[1..text.len() - 1].replace("\"\"", "\"")),
+        Is::Quoted => Some(inner(text)?.replace("\"\"", "\"")),
         _ => None,
     }
 }
@@ -317,10 +397,12 @@ pub(super) fn rename(text: &str, from: &str, to: &str, stay: &HashSet<String>) -
                     out.push_str(&quote(to));
                 }
             }
-            Is::Literal if names_object() => {
-                let object = this[1..this.len() - 1].replace("''", "'");
-                out.push_str(&literal(&rename(&object, from, to, stay)));
-            }
+            Is::Literal if names_object() => match inner(this) {
+                Some(object) => {
+                    out.push_str(&literal(&rename(&object.replace("''", "'"), from, to, stay)));
+                }
+                None => out.push_str(this),
+            },
             _ => out.push_str(this),
         }
     }
@@ -381,6 +463,8 @@ COPY public.\"a; Type: b\" (id) FROM stdin;\n1\n--\n\\\\.\n\\.\n\n\n\
         assert!(!reader.is_complete());
         assert!(Reader::default().push(b"SET x = '\xff';\n").is_err());
         assert!(Reader::default().push(b"SET client_encoding = 'LATIN1';\n").is_err());
+        assert!(Reader::default().push(b"SET standard_conforming_strings = off;\n").is_err());
+        assert!(Reader::default().push(b"SET standard_conforming_strings = on;\n").is_ok());
     }
 
     #[test]
@@ -391,6 +475,59 @@ COPY public.\"a; Type: b\" (id) FROM stdin;\n1\n--\n\\\\.\n\\.\n\n\n\
         assert_eq!(grants.apart_from_owner(), (grants.text.as_str(), None));
         let only = entry("\nALTER TABLE public.t OWNER TO a;\n");
         assert_eq!(only.apart_from_owner(), ("", Some("ALTER TABLE public.t OWNER TO a;")));
+        let comment = entry("\nCOMMENT ON TABLE public.t IS 'a\n\nALTER TABLE t OWNER TO b';\n");
+        assert_eq!(comment.apart_from_owner(), (comment.text.as_str(), None));
+    }
+
+    #[test]
+    fn statements_come_apart_outside_of_names() {
+        let text = "\nREVOKE ALL ON TABLE public.\"a;\nb\" FROM a;\nGRANT SELECT ON TABLE public.\"a;\nb\" TO b;\n\n\n";
+        let entry = Entry { kind: "ACL".into(), name: "TABLE a".into(), text: text.into() };
+        assert_eq!(
+            entry.statements(),
+            ["REVOKE ALL ON TABLE public.\"a;\nb\" FROM a;", "GRANT SELECT ON TABLE public.\"a;\nb\" TO b;"]
+        );
+    }
+
+    #[test]
+    fn settings_between_entries_belong_to_none() {
+        let script = "--\n-- Name: a; Type: TABLE; Schema: public; Owner: me\n--\n\nCREATE TABLE public.a ();\n\n\n\
+SET default_tablespace = elsewhere;\n\nSET default_table_access_method = heap;\n\n\
+--\n-- Name: f(); Type: FUNCTION; Schema: public; Owner: me\n--\n\n\
+CREATE FUNCTION public.f() RETURNS text AS $$\nSET default_tablespace = '';\n$$;\n\n\n\
+--\n-- PostgreSQL database dump complete\n--\n\n";
+        let texts: Vec<String> = pieces(script, 7)
+            .into_iter()
+            .map(|piece| match piece {
+                Piece::Entry(entry) => entry.text.trim().to_owned(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(texts[0], "CREATE TABLE public.a ();");
+        assert!(texts[1].contains("SET default_tablespace"), "{texts:?}");
+    }
+
+    #[test]
+    fn tables_that_join_those_of_other_schemas_are_known() {
+        let joins = |kind: &str, text: &str| {
+            Entry { kind: kind.into(), name: "t".into(), text: text.into() }.joins_another("public")
+        };
+        let attach = "ALTER TABLE ONLY other.p ATTACH PARTITION public.t FOR VALUES FROM (1.5) TO (2.5);";
+        assert_eq!(joins("TABLE ATTACH", attach).as_deref(), Some("other"));
+        assert_eq!(joins("TABLE ATTACH", &attach.replace("other", "public")), None);
+        let made = "CREATE TABLE public.t (a int DEFAULT other.f())\nINHERITS (public.p, \"My\".q);";
+        assert_eq!(joins("TABLE", made).as_deref(), Some("My"));
+        assert_eq!(joins("TABLE", "CREATE TABLE public.t (inherits other.kind);"), None);
+    }
+
+    #[test]
+    fn names_of_entries_are_bare() {
+        let bare =
+            |name: &str| Entry { kind: "X".into(), name: name.into(), text: String::new() }.bare_name();
+        assert_eq!(
+            (bare("f(integer)").as_str(), bare("\"F\"(a)").as_str(), bare("t").as_str()),
+            ("f", "F", "t")
+        );
     }
 
     #[test]
@@ -411,6 +548,9 @@ COPY public.\"a; Type: b\" (id) FROM stdin;\n1\n--\n\\\\.\n\\.\n\n\n\
             ("-- public.t\n/* /* public.t */ ' */ public.t", "-- public.t\n/* /* public.t */ ' */ \"s\".t"),
         ] {
             assert_eq!(rename(text, "public", "s", &stay), expected, "{text}");
+        }
+        for cut in ["SELECT \"", "nextval('", "setval('\u{e4}", "public.\""] {
+            rename(cut, "public", "s", &stay);
         }
         assert_eq!(rename("TABLE \"My \"\"App\".t", "My \"App", "s", &stay), "TABLE \"s\".t");
     }

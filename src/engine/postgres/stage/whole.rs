@@ -68,6 +68,14 @@ FROM (SELECT tableoid AS classid, oid AS objid, relowner AS owner FROM pg_class
 WHERE NOT pg_has_role(o.owner, 'USAGE')
   AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = o.classid AND e.objid = o.objid AND e.deptype = 'e')";
 
+/// Tables that are parts of tables of another schema, or have such parts: their rows show there as well, and what comes in the
+/// place of one is no part of the other.
+const PARTS: &str = "
+SELECT pg_describe_object(c.tableoid, c.oid, 0) || ' is part of ' || pg_describe_object(p.tableoid, p.oid, 0)
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
+WHERE c.relkind IN ('r', 'p', 'f')
+  AND (c.relnamespace = to_regnamespace(quote_ident($1))) <> (p.relnamespace = to_regnamespace(quote_ident($1)))";
+
 async fn names(
     session: &mut PgConnection,
     sql: String,
@@ -115,7 +123,7 @@ pub(super) async fn holders(session: &mut PgConnection, schema: &str) -> Result<
                     AND d.objid IN (SELECT oid FROM pg_constraint WHERE contype = 'f'))
            AND NOT (d.classid = 'pg_trigger'::regclass
                     AND d.objid IN (SELECT oid FROM pg_trigger WHERE tgisinternal))
-         UNION ALL {OWNERS} ORDER BY 1"
+         UNION ALL {PARTS} UNION ALL {OWNERS} ORDER BY 1"
     );
     names(session, outside, &[schema]).await
 }
@@ -166,7 +174,8 @@ pub(in crate::engine::postgres) async fn change(
     let failed = |e: &sqlx::Error| fault(ErrorKind::Read, "cannot look at what gives way", e);
     refuse_unmovable(session, staged, "the backup").await?;
     refuse_unmovable(session, namespace, "the database").await?;
-    let entangled = entangled(session, staged, namespace).await.map_err(|e| failed(&e))?;
+    let mut entangled = entangled(session, staged, namespace).await.map_err(|e| failed(&e))?;
+    entangled.extend(names(session, PARTS.into(), &[staged]).await.map_err(|e| failed(&e))?);
     if !entangled.is_empty() {
         return Err(Error::new(ErrorKind::Refused, "what was restored holds on to what is there")
             .why(entangled.join("; "))
