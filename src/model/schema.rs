@@ -124,6 +124,10 @@ pub struct Column {
     /// and `default` what both say together.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub domain: Option<Domain>,
+    /// What its default or generated expression uses beside the engine's own functions and operators, as
+    /// [`Check::reaches`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reaches: Vec<String>,
 }
 
 /// A column's declaration with a domain (PostgreSQL): where the domain goes along, the column says only this.
@@ -136,7 +140,7 @@ pub struct Domain {
     /// DEFAULT of the column itself.
     pub default: Option<DefaultValue>,
     /// What the domain's checks say of the column, those of the domains below it included.
-    pub checks: Vec<String>,
+    pub checks: Vec<Check>,
 }
 
 /// What a column holds. Closed on purpose: an engine maps every type of its own to one of these, and
@@ -500,6 +504,10 @@ pub struct Check {
     pub name: Option<String>,
     /// Expression in the source's own words, without the outer parentheses.
     pub expression: String,
+    /// What it uses beside the engine's own functions and operators, as [`Object::reaches`]: it may have their names and is
+    /// not put into other words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reaches: Vec<String>,
 }
 
 /// Anything that is not a table or part of one.

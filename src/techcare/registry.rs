@@ -77,6 +77,7 @@ fn column<E: EntityTrait>(column: E::Column, key: &[String]) -> Column {
         comment: None,
         origin: None,
         domain: None,
+        reaches: Vec::new(),
         name,
     }
 }

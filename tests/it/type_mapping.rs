@@ -98,6 +98,7 @@ fn cell(rules: &dyn Rules, source: Flavour, data_type: &DataType) -> String {
         comment: None,
         origin: None,
         domain: None,
+        reaches: Vec::new(),
     };
     let mapping = rules.map_column(&ColumnInput {
         source: source.dialect(),

@@ -108,8 +108,11 @@ impl Reader<'_> {
             | (Class::Date, Class::Date)
             | (Class::DateTime, Class::DateTime)
             | (Class::Timestamp, Class::Timestamp)
-            | (Class::Bytes, Class::Bytes)
-            | (Class::Quoted, Class::Quoted) => true,
+            | (Class::Bytes, Class::Bytes) => true,
+            // Literals compare as the session has it: regardless of case on MySQL, and in its order everywhere.
+            (Class::Quoted, Class::Quoted) => {
+                !orders && self.source != Dialect::Mysql && self.target != Dialect::Mysql
+            }
             _ => false,
         }
     }

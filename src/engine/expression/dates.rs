@@ -270,7 +270,8 @@ impl Reader<'_> {
             }
             (Dialect::Postgres, "date_part", [part, moment]) => {
                 let node = self.part(Part::named(&self.constant(part, level)?)?, moment, level)?;
-                Some(Node::new(node.term, Class::Float { single: false }))
+                // A double, which is a whole number elsewhere.
+                Some(Node::new(node.term, Class::Decimal { as_text: false }))
             }
             (Dialect::Mysql, "dayofmonth", [moment]) => self.part(Part::Day, moment, level),
             (Dialect::Mysql, name, [moment]) => self.part(Part::named(name)?, moment, level),

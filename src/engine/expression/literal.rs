@@ -4,16 +4,19 @@ use sqlparser::ast::{DataType as SqlType, Value};
 
 use super::read::Reader;
 use super::term::{Class, Node, Term};
+use crate::model::endpoint::Dialect;
 
 impl Reader<'_> {
     /// Casts that change nothing, or a literal only.
-    pub(super) fn cast(node: Node, to: &SqlType) -> Option<Node> {
+    pub(super) fn cast(&self, node: Node, to: &SqlType) -> Option<Node> {
         let to = to.to_string().to_ascii_lowercase();
         let (base, modifier) = match to.split_once('(') {
             Some((base, rest)) => (base.trim(), Some(rest)),
             None => (to.as_str(), None),
         };
         let base = base.strip_prefix("pg_catalog.").unwrap_or(base);
+        // Of a text SQLite makes a number for any type that it does not know.
+        let typed = self.source != Dialect::Sqlite;
         if node.term == Term::Null {
             return Some(node);
         }
@@ -42,7 +45,7 @@ impl Reader<'_> {
             }
             "boolean" | "bool" => match (&node.term, &node.class) {
                 (_, Class::Truth) => Some(node),
-                (Term::Text(text), Class::Quoted) => match text.as_str() {
+                (Term::Text(text), Class::Quoted) if typed => match text.as_str() {
                     "t" | "true" => Some(Node::truth(Term::Bool(true))),
                     "f" | "false" => Some(Node::truth(Term::Bool(false))),
                     _ => None,
@@ -52,7 +55,7 @@ impl Reader<'_> {
             // The zone of the session would matter.
             "timestamptz" | "timestamp with time zone" | "timetz" | "time with time zone" => None,
             // A type of the schema's own (an enum's label), a date: the column that it meets decides.
-            _ if modifier.is_none() && node.class == Class::Quoted => Some(node),
+            _ if typed && modifier.is_none() && node.class == Class::Quoted => Some(node),
             _ => None,
         }
     }

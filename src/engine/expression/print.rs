@@ -155,6 +155,12 @@ impl Printer {
                 self.word(" AS REAL)");
                 Some(())
             }
+            Term::Wide(term) => {
+                self.word("CAST(");
+                self.term(term)?;
+                self.word(" AS bigint)");
+                Some(())
+            }
             Term::Substring(term, from, length) => {
                 self.word("substr(");
                 self.term(term)?;
@@ -322,6 +328,7 @@ impl Printer {
             | Term::Lower(_)
             | Term::Upper(_)
             | Term::Real(_)
+            | Term::Wide(_)
             | Term::Substring(..)
             | Term::Coalesce(_)
             | Term::NullIf(..)

@@ -56,7 +56,7 @@ fn parse_once(source: Dialect, text: &str) -> Option<Expr> {
 pub(super) fn json_guard(source: Dialect, text: &str, columns: &Columns<'_>) -> Option<String> {
     let reader = Reader::new(source, Dialect::Sqlite, columns);
     let column = |expr: &Expr| match reader.walk(expr, 0)? {
-        Node { term: Term::Column(name), class: Class::Json } => Some(name),
+        Node { term: Term::Column(name), class: Class::Json, .. } => Some(name),
         _ => None,
     };
     let valid = |expr: &Expr| match strip(expr) {
@@ -183,13 +183,15 @@ impl<'a> Reader<'a> {
             Expr::TypedString(typed) => {
                 let Value::SingleQuotedString(text) = &typed.value.value else { return None };
                 let node = Node::new(Term::Text(text.clone()), Class::Quoted);
-                Self::cast(node, &typed.data_type)
+                self.cast(node, &typed.data_type)
             }
             Expr::Cast { expr, data_type, array: false, .. } => {
                 let node = self.walk(expr, level)?;
                 match data_type {
+                    // The number that its text begins with.
+                    SqlType::Date if self.source == Dialect::Sqlite => None,
                     SqlType::Date if !node.is_literal() => self.day(node),
-                    _ => Self::cast(node, data_type),
+                    _ => self.cast(node, data_type),
                 }
             }
             Expr::UnaryOp { op, expr } => self.unary(*op, expr, level),
@@ -325,11 +327,10 @@ impl<'a> Reader<'a> {
             _ => ident.value.clone(),
         };
         if let Some(facts) = (self.columns)(&name) {
-            let class = Class::of(&facts.data_type, facts.comparison);
-            return Some(Node::new(Term::Column(facts.name), class));
+            return Some(Node::of_column(Term::Column(facts.name.clone()), &facts));
         }
         // SQLite takes a name in double quotes that is no column for a string.
-        (self.source == Dialect::Sqlite && ident.quote_style == Some('"'))
+        (self.resolve.is_none() && self.source == Dialect::Sqlite && ident.quote_style == Some('"'))
             .then(|| Node::new(Term::Text(ident.value.clone()), Class::Quoted))
     }
 
@@ -517,7 +518,16 @@ impl<'a> Reader<'a> {
         if matches!(class, Class::Decimal { .. }) && self.sqlite() {
             return None;
         }
-        Some(Node::new(Term::Arithmetic(op, Box::new(a.term), Box::new(b.term)), class))
+        let widens = matches!(op, Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply)
+            && matches!(class, Class::Integer { .. })
+            && self.source != Dialect::Postgres
+            && self.target == Dialect::Postgres;
+        let wide = a.wide || b.wide;
+        // PostgreSQL calculates in the wider type of the two, the others in 64 bits.
+        let cast = widens && !wide && !(a.is_small() && b.is_small());
+        let left = if cast { Term::Wide(Box::new(a.term)) } else { a.term };
+        let node = Node::new(Term::Arithmetic(op, Box::new(left), Box::new(b.term)), class);
+        Some(Node { wide: wide || cast, ..node })
     }
 
     /// Whether both dialects calculate alike with values of a class.
@@ -535,6 +545,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn concat(nodes: Vec<Node>) -> Option<Node> {
         let mut least = Comparison::Exact;
+        // Literals compare as the session has it.
+        if nodes.iter().all(|node| node.class == Class::Quoted) {
+            least = Comparison::Loose;
+        }
         let mut terms = Vec::with_capacity(nodes.len());
         for node in nodes {
             match node.class {

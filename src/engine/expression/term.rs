@@ -1,8 +1,8 @@
 //! The common ground of the three dialects: terms whose meaning does not depend on the dialect, and the class of
 //! value that each has.
 
-use super::Comparison;
 use super::dates::Dated;
+use super::{ColumnFacts, Comparison};
 use crate::model::schema::DataType;
 
 /// Comparison operators.
@@ -116,6 +116,8 @@ pub(super) enum Term {
     Upper(Box<Term>),
     /// Text under PostgreSQL's collation of bytes, which knows ASCII letters only.
     Bytewise(Box<Term>),
+    /// An integer in 64 bits, as PostgreSQL has to be told.
+    Wide(Box<Term>),
     /// A decimal that SQLite keeps as text, as a double: only its sign is sure.
     Real(Box<Term>),
     Substring(Box<Term>, u32, Option<u32>),
@@ -203,6 +205,7 @@ impl Term {
             | Self::Upper(term)
             | Self::Bytewise(term)
             | Self::Real(term)
+            | Self::Wide(term)
             | Self::Substring(term, ..)
             | Self::Abs(term)
             | Self::Dated { term, .. }
@@ -353,11 +356,24 @@ impl Class {
 pub(super) struct Node {
     pub(super) term: Term,
     pub(super) class: Class,
+    /// Whether it is known to be an integer of 64 bits in PostgreSQL.
+    pub(super) wide: bool,
 }
 
 impl Node {
     pub(super) fn new(term: Term, class: Class) -> Self {
-        Self { term, class }
+        Self { term, class, wide: false }
+    }
+
+    /// A column.
+    pub(super) fn of_column(term: Term, facts: &ColumnFacts) -> Self {
+        let wide = matches!(facts.data_type, DataType::Int { bits: 64.., .. });
+        Self { term, class: Class::of(&facts.data_type, facts.comparison), wide }
+    }
+
+    /// Whether it is a number of so few digits that a product of two fits into 32 bits.
+    pub(super) fn is_small(&self) -> bool {
+        matches!(&self.term, Term::Number(text) if text.len() <= 4)
     }
 
     pub(super) fn truth(term: Term) -> Self {

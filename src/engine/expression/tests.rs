@@ -302,7 +302,7 @@ fn mysql_to_postgresql() {
             ("`nick` = 'a'", None),
             ("`nick` is null", Some(r#""nick" IS NULL"#)),
             ("`count` - 1 >= 0", None),
-            ("`count` + 1 >= 0", Some(r#"("count" + 1) >= 0"#)),
+            ("`count` + 1 >= 0", Some(r#"(CAST("count" AS bigint) + 1) >= 0"#)),
             ("`price` * 2 > 1.5", Some(r#"("price" * 2) > 1.5"#)),
             ("`quantity` / 2 > 1", None),
             ("json_valid(`value`)", None),

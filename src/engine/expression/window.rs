@@ -42,7 +42,7 @@ impl Reader<'_> {
                 none.then_some((Over::Rank(name), Class::Integer { unsigned: false }))?
             }
             _ => {
-                let Node { term: Term::Aggregate { name, distinct: false, term }, class } =
+                let Node { term: Term::Aggregate { name, distinct: false, term }, class, .. } =
                     inner.aggregate(&plain, level)?
                 else {
                     return None;

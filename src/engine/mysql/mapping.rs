@@ -337,6 +337,7 @@ mod tests {
             comment: None,
             origin: None,
             domain: None,
+            reaches: Vec::new(),
         }
     }
 

@@ -248,6 +248,7 @@ mod tests {
             comment: None,
             origin: None,
             domain: None,
+            reaches: Vec::new(),
         };
         doubts(&column, keyed, target).iter().map(|d| d.code).collect()
     }

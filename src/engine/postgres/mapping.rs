@@ -261,6 +261,7 @@ mod tests {
             comment: None,
             origin: None,
             domain: None,
+            reaches: Vec::new(),
         }
     }
 

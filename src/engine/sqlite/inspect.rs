@@ -284,6 +284,7 @@ fn column(connection: &Connection, entry: &Entry, info: &Info, text: &TableText)
         comment: None,
         origin: None,
         domain: None,
+        reaches: Vec::new(),
     })
 }
 

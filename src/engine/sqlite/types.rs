@@ -295,6 +295,7 @@ mod tests {
             comment: None,
             origin: None,
             domain: None,
+            reaches: Vec::new(),
         }
     }
 

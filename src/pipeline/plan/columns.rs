@@ -309,6 +309,8 @@ impl Planner<'_> {
         let value = value?;
         let (source, target) = (self.input.source.dialect, self.input.rules.dialect());
         let said = match value {
+            // A routine may have the name of one that every engine has.
+            DefaultValue::Expression(_) if !self.input.verbatim() && !column.reaches.is_empty() => None,
             DefaultValue::Expression(text) if !self.input.verbatim() => {
                 expression::default(source, text, target, &mapping.carries)
             }
@@ -330,6 +332,7 @@ impl Planner<'_> {
         let said = |changed| {
             self.expression(&generated.expression, Want::Value(carries), table, planned, changed)
                 .filter(|_| can.generated_stored || can.generated_virtual)
+                .filter(|said| column.reaches.is_empty() || *said == generated.expression)
         };
         // What is not stored need not be watched.
         let watched = said(Changed::None);

@@ -24,7 +24,7 @@ impl Planner<'_> {
     fn checks_of_domains(&self, table: &Table) -> Vec<Check> {
         let left = table.columns.iter().filter(|c| self.carried_domain(table, c).is_none());
         let checks = left.filter_map(|c| c.domain.as_ref()).flat_map(|d| &d.checks);
-        checks.map(|expression| Check { name: None, expression: expression.clone() }).collect()
+        checks.cloned().collect()
     }
 
     fn check(&mut self, table: &Table, check: &Check, columns: &[ColumnPlan]) -> Option<CheckPlan> {
@@ -36,8 +36,18 @@ impl Planner<'_> {
             return None;
         }
         let said = self.expression(&check.expression, Want::Truth, table, columns, Changed::None);
-        let Some(expression) = said.filter(|_| self.input.rules.capabilities().checks) else {
-            let text = format!("has no certain counterpart in the target: CHECK ({})", check.expression);
+        // A routine may have the name of one that every engine has: its words go along as they are, or not at all.
+        let foreign = check
+            .reaches
+            .first()
+            .filter(|_| !self.input.verbatim() || said.as_ref() != Some(&check.expression));
+        let can = foreign.is_none() && self.input.rules.capabilities().checks;
+        let Some(expression) = said.filter(|_| can) else {
+            let why = match foreign {
+                Some(what) => format!("uses {what}, which is not carried"),
+                None => "has no certain counterpart in the target".to_owned(),
+            };
+            let text = format!("{why}: CHECK ({})", check.expression);
             let note = Note::new(codes::CHECK_NOT_CARRIED, "check", FindingAction::NotCarried, text);
             self.findings.push(note.table(&table.name).object(check.name.as_deref()));
             return None;

@@ -264,6 +264,7 @@ mod tests {
             comment: None,
             origin: None,
             domain: None,
+            reaches: Vec::new(),
         };
         let table = Table {
             name: "t0".into(),

@@ -313,6 +313,10 @@ impl Translator<'_> {
             _ => None,
         };
         if let Some(item) = by_name {
+            // A constant would be taken for the place of a column.
+            if item.node.is_literal() && !query.is_union() {
+                return None;
+            }
             let term =
                 if query.is_union() { Term::Column(item.name.clone()) } else { item.node.term.clone() };
             return Some((term, item.node.class.clone()));
@@ -322,7 +326,7 @@ impl Translator<'_> {
         }
         let node = scope.read(self, expr, May::GROUPED)?;
         let shown = query.items.iter().any(|item| item.node.term == node.term);
-        if (query.distinct && !shown) || !scope.admits(&node.term) {
+        if node.is_literal() || (query.distinct && !shown) || !scope.admits(&node.term) {
             return None;
         }
         Some((node.term, node.class))
@@ -511,6 +515,8 @@ fn calculated(class: &Class) -> Option<DataType> {
 fn comparison(node: &Node) -> Comparison {
     match &node.class {
         Class::Text { comparison, .. } | Class::Enum { comparison, .. } => *comparison,
+        // A literal compares as the session has it.
+        Class::Quoted => Comparison::Loose,
         _ => Comparison::Exact,
     }
 }

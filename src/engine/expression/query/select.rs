@@ -110,18 +110,20 @@ impl Scope<'_> {
 
     /// The column of a name, which only one relation may have.
     ///
-    /// What none has may be of the query around.
+    /// What none has may be of the query around. SQLite and MySQL may take a bare name for a column of the result instead.
     fn column(&self, translator: &Translator<'_>, parts: &[Ident]) -> Option<Node> {
         let found = self.found(translator, parts);
         if let (true, Some(around)) = (found.is_empty(), self.around) {
+            if translator.source != Dialect::Postgres && parts.len() == 1 {
+                return None;
+            }
             let node = around.column(translator, parts)?;
             self.reached.borrow_mut().push(node.term.clone());
             return Some(node);
         }
         let [(column, alias)] = found.as_slice() else { return None };
         let facts = column.facts.as_ref()?;
-        let class = Class::of(&facts.data_type, facts.comparison);
-        Some(Node::new(Term::Of((*alias).to_owned(), facts.name.clone()), class))
+        Some(Node::of_column(Term::Of((*alias).to_owned(), facts.name.clone()), facts))
     }
 
     fn find(&self, translator: &Translator<'_>, parts: &[Ident]) -> Option<(&RelationColumn, &str)> {
@@ -241,6 +243,10 @@ impl Translator<'_> {
     fn from(&self, from: &[TableWithJoins], scope: &mut Scope<'_>, level: usize) -> Option<String> {
         let mut text = String::new();
         for (at, tables) in from.iter().enumerate() {
+            // It would keep rows of its right side without those that stand before the comma.
+            if at > 0 && has_right_join(tables) {
+                return None;
+            }
             text.push_str(if at == 0 { " FROM " } else { " CROSS JOIN " });
             self.joined(tables, scope, &mut text, level)?;
         }
@@ -461,6 +467,15 @@ impl Translator<'_> {
     }
 }
 
+/// Whether a RIGHT JOIN is in an item of FROM.
+fn has_right_join(tables: &TableWithJoins) -> bool {
+    let right =
+        |join: &Join| matches!(join.join_operator, JoinOperator::Right(_) | JoinOperator::RightOuter(_));
+    tables.joins.iter().any(right)
+        || matches!(&tables.relation, TableFactor::NestedJoin { table_with_joins, .. }
+            if has_right_join(table_with_joins))
+}
+
 /// The columns that `*` stands for.
 fn all_of(alias: &str, relation: &Relation, scope: &Scope<'_>) -> Option<Vec<Item>> {
     if scope.merges {
@@ -468,10 +483,7 @@ fn all_of(alias: &str, relation: &Relation, scope: &Scope<'_>) -> Option<Vec<Ite
     }
     let item = |column: &RelationColumn| {
         let facts = column.facts.as_ref()?;
-        let node = Node::new(
-            Term::Of(alias.to_owned(), facts.name.clone()),
-            Class::of(&facts.data_type, facts.comparison),
-        );
+        let node = Node::of_column(Term::Of(alias.to_owned(), facts.name.clone()), facts);
         Some(Item { name: column.source.clone(), node, shows: Some(column.clone()) })
     };
     relation.columns.iter().map(item).collect()

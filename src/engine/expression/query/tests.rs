@@ -362,3 +362,31 @@ fn columns_say_how_they_are_read() {
         ]
     );
 }
+
+/// Each gives the same rows until data comes by which the two readings part.
+#[test]
+fn what_reads_otherwise_on_one_side_is_not_translated() {
+    for (source, query, target) in [
+        // The comma binds weaker than RIGHT JOIN.
+        (Postgres, "SELECT item.id FROM item, sale s RIGHT JOIN visit v ON s.id = v.id", Mysql),
+        // A name that has no place in the view is no string.
+        (Sqlite, r#"SELECT id FROM untold WHERE "epoch" IS NULL"#, Postgres),
+        // The number that the text begins with.
+        (Sqlite, "SELECT id FROM item WHERE CAST(name AS DATE) = made", Postgres),
+        // The place of a column.
+        (Sqlite, "SELECT name, id, 1 AS p FROM item ORDER BY p, id LIMIT 10", Postgres),
+        // A decimal of few digits.
+        (Postgres, "SELECT avg(date_part('year', made)) AS y FROM item", Mysql),
+        // An alias of the result would come first.
+        (Sqlite, "SELECT id FROM item WHERE EXISTS (SELECT 1 FROM sale WHERE name = 'a')", Postgres),
+        // Literals sort as the session has it.
+        (
+            Sqlite,
+            "WITH k AS (SELECT CASE WHEN id > 5 THEN 'Big' ELSE 'all' END AS s, id FROM item) \
+             SELECT s, id FROM k ORDER BY s, id LIMIT 10",
+            Postgres,
+        ),
+    ] {
+        assert_eq!(translate(source, query, target), None, "{query}");
+    }
+}

@@ -67,6 +67,7 @@ pub fn column(raw: &RawColumn, telling: Telling, next: Option<i128>, json: bool)
         comment,
         origin,
         domain: None,
+        reaches: Vec::new(),
         data_type,
         native_type,
     }

@@ -174,6 +174,7 @@ fn checks_of(rows: &[Fields], telling: Telling) -> (Vec<Check>, Vec<String>) {
                 } else {
                     clause
                 },
+                reaches: Vec::new(),
             }),
         }
     }

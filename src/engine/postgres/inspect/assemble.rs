@@ -10,8 +10,8 @@ use crate::engine::postgres::types::{parse_type, quote};
 use crate::model::endpoint::Dialect;
 use crate::model::origin::{self, Origin};
 use crate::model::schema::{
-    Column, DataType, Domain, Generated, Identity, Index, Object, ObjectKind, PrimaryKey, Schema, Table,
-    TableOptions,
+    Check, Column, DataType, Domain, Generated, Identity, Index, Object, ObjectKind, PrimaryKey, Schema,
+    Table, TableOptions,
 };
 
 /// The whole schema.
@@ -152,6 +152,7 @@ impl<'a> Reader<'a> {
             comment,
             origin,
             domain: self.domain(row, &data_type),
+            reaches: row.reaches.clone(),
             data_type,
         }
     }
@@ -191,7 +192,12 @@ impl<'a> Reader<'a> {
                 .as_deref()
                 .filter(|_| row.generated.is_empty())
                 .map(|text| parse_default(text, data_type)),
-            checks: checks.filter_map(|d| domain_check(&d.definition, &quoted)).collect(),
+            checks: checks
+                .filter_map(|d| {
+                    let expression = domain_check(&d.definition, &quoted)?;
+                    Some(Check { name: None, expression, reaches: d.reaches.clone() })
+                })
+                .collect(),
         })
     }
 
@@ -380,6 +386,7 @@ mod tests {
             domain_checks: vec![super::super::query::DomainCheck {
                 domain: 7,
                 definition: "CHECK ((VALUE > 1900))".into(),
+                reaches: vec!["function f(integer)".into()],
             }],
             ..Catalogue::default()
         };
@@ -389,7 +396,11 @@ mod tests {
         assert_eq!(table.columns[0].native_type, "\"mood\"");
         assert_eq!(table.columns[0].default, Some(crate::model::schema::DefaultValue::Text("ok".into())));
         assert!(!table.columns[1].nullable && table.columns[1].default.is_some());
-        let checks = vec!["\"y\" > 1900".to_owned()];
+        let checks = vec![Check {
+            name: None,
+            expression: "\"y\" > 1900".into(),
+            reaches: vec!["function f(integer)".into()],
+        }];
         let own = Domain { name: "year".into(), nullable: true, default: None, checks };
         assert_eq!(table.columns[1].domain, Some(own));
     }

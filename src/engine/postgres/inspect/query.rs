@@ -68,6 +68,8 @@ pub(super) struct ColumnRow {
     pub(super) collation_locale: Option<String>,
     pub(super) collation_is_deterministic: bool,
     pub(super) comment: Option<String>,
+    /// What its default or generated expression uses beside what is built in.
+    pub(super) reaches: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -80,6 +82,8 @@ pub(super) struct EnumRow {
 pub(super) struct DomainCheck {
     pub(super) domain: i64,
     pub(super) definition: String,
+    /// What it uses beside what is built in.
+    pub(super) reaches: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -115,6 +119,9 @@ pub(super) struct ConstraintRow {
     pub(super) validated: bool,
     pub(super) expression: Option<String>,
     pub(super) definition: String,
+    /// What the expression uses beside what is built in: functions and operators (those of extensions too), which may have
+    /// the name of a built-in one, and domains, whose checks may call them.
+    pub(super) reaches: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -201,7 +208,13 @@ SELECT a.attrelid::int8 AS table_oid, a.attname::text AS name,
        CASE WHEN a.attcollation <> b.typcollation THEN o.collname::text END AS collation,
        coalesce(to_jsonb(o) ->> 'colllocale', to_jsonb(o) ->> 'colliculocale', o.collcollate::text) AS collation_locale,
        coalesce(o.collisdeterministic, true) AS collation_is_deterministic,
-       col_description(a.attrelid, a.attnum) AS comment
+       col_description(a.attrelid, a.attnum) AS comment,
+       ARRAY(SELECT DISTINCT pg_describe_object(d.refclassid, d.refobjid, 0)
+             FROM pg_depend d LEFT JOIN pg_type y ON d.refclassid = 'pg_type'::regclass AND y.oid = d.refobjid
+             WHERE d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+               AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+                    OR (y.typtype = 'd' AND y.oid <> a.atttypid))
+             ORDER BY 1) AS reaches
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 LEFT JOIN domains d ON d.domain = a.atttypid
@@ -222,7 +235,13 @@ WITH RECURSIVE member AS (
     UNION ALL
     SELECT m.domain, t.typbasetype FROM member m JOIN pg_type t ON t.oid = m.type AND t.typtype = 'd'
 )
-SELECT m.domain::oid::int8 AS domain, pg_get_constraintdef(k.oid) AS definition
+SELECT m.domain::oid::int8 AS domain, pg_get_constraintdef(k.oid) AS definition,
+       ARRAY(SELECT DISTINCT pg_describe_object(d.refclassid, d.refobjid, 0)
+             FROM pg_depend d LEFT JOIN pg_type y ON d.refclassid = 'pg_type'::regclass AND y.oid = d.refobjid
+             WHERE d.classid = 'pg_constraint'::regclass AND d.objid = k.oid
+               AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+                    OR (y.typtype = 'd' AND y.oid <> k.contypid))
+             ORDER BY 1) AS reaches
 FROM member m JOIN pg_constraint k ON k.contypid = m.type AND k.contype = 'c'
 WHERE $1 <> '' ORDER BY m.domain, k.conname";
 
@@ -254,7 +273,13 @@ SELECT k.conrelid::int8 AS table_oid, k.conname::text AS name, k.contype::text A
        k.confdeltype::text AS on_delete, k.confupdtype::text AS on_update, k.confmatchtype::text AS match_type,
        k.condeferrable AS deferrable, k.condeferred AS deferred, k.convalidated AS validated,
        CASE WHEN k.contype = 'c' THEN pg_get_expr(k.conbin, k.conrelid) END AS expression,
-       pg_get_constraintdef(k.oid) AS definition
+       pg_get_constraintdef(k.oid) AS definition,
+       ARRAY(SELECT DISTINCT pg_describe_object(d.refclassid, d.refobjid, 0)
+             FROM pg_depend d LEFT JOIN pg_type y ON d.refclassid = 'pg_type'::regclass AND y.oid = d.refobjid
+             WHERE k.contype = 'c' AND d.classid = 'pg_constraint'::regclass AND d.objid = k.oid
+               AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+                    OR (y.typtype = 'd' AND y.oid <> k.contypid))
+             ORDER BY 1) AS reaches
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid
 LEFT JOIN pg_class r ON r.oid = k.confrelid
@@ -354,7 +379,11 @@ pub(super) async fn catalogue(session: &mut PgConnection, schema: &str) -> Resul
         })
         .await?,
         domain_checks: ask(session, DOMAIN_CHECKS, schema, |r| {
-            Ok(DomainCheck { domain: r.try_get("domain")?, definition: r.try_get("definition")? })
+            Ok(DomainCheck {
+                domain: r.try_get("domain")?,
+                definition: r.try_get("definition")?,
+                reaches: r.try_get("reaches")?,
+            })
         })
         .await?,
         sequences: sequences(session, schema).await?,
@@ -464,6 +493,7 @@ fn column(r: &PgRow) -> Result<ColumnRow, sqlx::Error> {
         collation_locale: r.try_get("collation_locale")?,
         collation_is_deterministic: r.try_get("collation_is_deterministic")?,
         comment: r.try_get("comment")?,
+        reaches: r.try_get("reaches")?,
     })
 }
 
@@ -485,6 +515,7 @@ fn constraint(r: &PgRow) -> Result<ConstraintRow, sqlx::Error> {
         validated: r.try_get("validated")?,
         expression: r.try_get("expression")?,
         definition: r.try_get("definition")?,
+        reaches: r.try_get("reaches")?,
     })
 }
 

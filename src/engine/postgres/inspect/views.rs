@@ -9,7 +9,8 @@ use crate::model::endpoint::Dialect;
 use crate::model::schema::{Object, ObjectKind};
 
 /// `reaches` holds whatever a view depends on that is neither a table or view of the schema nor built in: functions and
-/// operators (those of extensions too), tables of other schemas, foreign tables, sequences.
+/// operators (those of extensions too), domains, whose checks may call any of them, tables of other schemas, foreign tables,
+/// sequences.
 const VIEWS: &str = "
 WITH ours AS (SELECT oid FROM pg_namespace WHERE nspname = $1)
 SELECT c.relname::text AS name, c.relkind = 'm' AS materialized,
@@ -31,8 +32,9 @@ SELECT c.relname::text AS name, c.relkind = 'm' AS materialized,
        ARRAY(SELECT DISTINCT pg_describe_object(d.refclassid, d.refobjid, 0)
              FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
              LEFT JOIN pg_class t ON d.refclassid = 'pg_class'::regclass AND t.oid = d.refobjid
+             LEFT JOIN pg_type y ON d.refclassid = 'pg_type'::regclass AND y.oid = d.refobjid
              WHERE r.ev_class = c.oid AND d.refobjid <> c.oid
-               AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+               AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass) OR y.typtype = 'd'
                     OR (t.oid IS NOT NULL AND (t.relnamespace <> c.relnamespace OR t.relkind NOT IN ('r', 'p', 'v', 'm'))))
              ORDER BY 1) AS reaches
 FROM pg_class c, LATERAL (SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END AS word) AS k

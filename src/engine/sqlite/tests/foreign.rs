@@ -145,6 +145,7 @@ fn column(name: &str, data_type: &DataType, identity: bool) -> ColumnPlan {
         comment: None,
         origin: None,
         domain: None,
+        reaches: Vec::new(),
     };
     let rules = rules();
     let mapping = rules.map_column(&ColumnInput {

@@ -39,6 +39,7 @@ pub(super) fn column(name: &str, native: &str, data_type: DataType) -> Column {
         comment: None,
         origin: None,
         domain: None,
+        reaches: Vec::new(),
     }
 }
 
@@ -124,7 +125,11 @@ impl Table {
     }
 
     pub(super) fn check(mut self, name: Option<&str>, expression: &str) -> Self {
-        self.checks.push(Check { name: name.map(Into::into), expression: expression.into() });
+        self.checks.push(Check {
+            name: name.map(Into::into),
+            expression: expression.into(),
+            reaches: Vec::new(),
+        });
         self
     }
 }
