@@ -461,7 +461,9 @@ fn a90_a_dump_of_mariadb_that_commits_by_itself_keeps_its_rows() {
     let programs = tempfile::tempdir().unwrap();
     let program = programs.path().join("mariadb-dump");
     let path = std::env::var("PATH").unwrap();
-    let script = format!("#!/bin/sh\nPATH='{path}'\nexec mariadb-dump \"$@\" --no-autocommit\n");
+    let script = format!(
+        "#!/bin/sh\nPATH='{path}'\nfirst=$1\nshift\nexec mariadb-dump \"$first\" --no-autocommit \"$@\"\n"
+    );
     std::fs::write(&program, script).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = binary::command(home.0.path());
@@ -481,7 +483,7 @@ fn a90_a_dump_of_mariadb_that_commits_by_itself_keeps_its_rows() {
     assert_eq!(ran.code, 0, "{ran}");
     let file = home.0.path().join(ran.json()["backup"].as_str().unwrap());
     let dump = std::fs::read_to_string(&file).unwrap().to_lowercase();
-    assert!(dump.contains("set autocommit=0;") && dump.contains("commit;"), "{dump}");
+    assert!(dump.contains("autocommit=0;\n") && dump.contains("\ncommit;\n"), "{dump}");
     let before = rows(&db);
     use_it(&db);
     let ran = home.restore(&db, &file, &["--yes", "--no-backup"]);
