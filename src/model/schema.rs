@@ -2,7 +2,7 @@
 //! Engines translate their catalogues into it (`inspect`), the planner turns it into a [`super::plan::Plan`].
 //! Whatever has no neutral form keeps its original text here, so that it can be named when it is not carried.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::endpoint::Dialect;
 use super::origin::Origin;
@@ -140,7 +140,27 @@ pub struct Domain {
     /// DEFAULT of the column itself.
     pub default: Option<DefaultValue>,
     /// What the domain's checks say of the column, those of the domains below it included.
+    #[serde(deserialize_with = "read_domain_checks")]
     pub checks: Vec<Check>,
+}
+
+/// Reads the checks of a domain, each of which is its expression alone in archives that were written before a check said
+/// what it reaches.
+fn read_domain_checks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Check>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Expression(String),
+        Check(Check),
+    }
+    let checks = Vec::<Written>::deserialize(from)?;
+    Ok(checks
+        .into_iter()
+        .map(|check| match check {
+            Written::Expression(expression) => Check { name: None, expression, reaches: Vec::new() },
+            Written::Check(check) => check,
+        })
+        .collect())
 }
 
 /// What a column holds. Closed on purpose: an engine maps every type of its own to one of these, and
@@ -598,5 +618,23 @@ impl ObjectKind {
             Self::Constraint => "constraint",
             Self::Setting => "setting",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_of_older_archives_are_read() {
+        let domain = |checks: &str| {
+            let text =
+                format!(r#"{{"name": "year", "nullable": true, "default": null, "checks": {checks}}}"#);
+            serde_json::from_str::<Domain>(&text).unwrap()
+        };
+        let expected = Check { name: None, expression: "(y >= 1901)".into(), reaches: Vec::new() };
+        let older = domain(r#"["(y >= 1901)"]"#);
+        assert_eq!(older.checks, [expected]);
+        assert_eq!(domain(&serde_json::to_string(&older.checks).unwrap()), older);
     }
 }

@@ -114,6 +114,7 @@ fn sql_with_names_in_it_is_made_by_the_dialects_only() {
     let others = [
         "src/engine/condition.rs",
         "src/engine/expression/query/mod.rs",
+        "src/engine/expression/query/within.rs",
         "src/pipeline/plan/objects.rs",
         "src/pipeline/plan/views.rs",
         "src/techcare/registry.rs",
