@@ -7,6 +7,7 @@ mod ddl;
 mod encode;
 mod fault;
 mod inspect;
+mod look;
 mod mapping;
 mod misfits;
 mod on_update;

@@ -9,16 +9,13 @@ use sqlx::{AssertSqlSafe, Connection as _, Postgres, Row as _, Transaction};
 use super::ddl::literal;
 use super::encode::{encoder, fits, plain_text};
 use super::fault::{code, fault};
+use super::look::make_place;
 use super::types::quote;
 use crate::engine::capability::{Defaults, Probe, Stored, Verdict};
 use crate::engine::probe::{self, Answer, Ask};
 use crate::model::batch::Batch;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::plan::{INVISIBLE, Script, TablePlan};
-
-/// Where it is made. Nobody else ever sees the schema.
-const PLACE: &str = "CREATE SCHEMA techcare_db_look; \
-                     SELECT set_config('search_path', 'techcare_db_look, ' || current_setting('search_path'), true)";
 
 /// Where a transaction goes on after an error.
 const SAVE: &str = "SAVEPOINT techcare_db_probe";
@@ -109,12 +106,13 @@ async fn begin<'a>(session: &'a mut PgConnection, script: &Script) -> Result<Tra
     let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot make what columns need to be tried", e);
     let needed: Vec<&str> =
         script.before.iter().filter(|s| s.table.is_none()).map(|s| s.sql.as_str()).collect();
+    let mut transaction = session.begin().await.map_err(|e| failed(&e))?;
     let first = if needed.is_empty() {
         format!("SET TRANSACTION READ ONLY; {SAVE}")
     } else {
-        format!("{PLACE}; {}; {SAVE}", needed.join("; "))
+        make_place(&mut transaction).await.map_err(|e| failed(&e))?;
+        format!("{}; {SAVE}", needed.join("; "))
     };
-    let mut transaction = session.begin().await.map_err(|e| failed(&e))?;
     sqlx::raw_sql(AssertSqlSafe(first)).execute(&mut *transaction).await.map_err(|e| failed(&e))?;
     Ok(transaction)
 }

@@ -7,6 +7,7 @@ use super::{execute, fault, quote, run};
 use crate::engine::capability::Matching;
 use crate::engine::condition;
 use crate::engine::postgres::connect::Connector;
+use crate::engine::postgres::look::make_place;
 use crate::engine::postgres::read::key_text;
 use crate::engine::postgres::write;
 use crate::engine::stream::BatchReceiver;
@@ -25,10 +26,8 @@ pub(in crate::engine::postgres) async fn collisions(
     let mut session = connector.session().await?;
     let failed =
         |e: &sqlx::Error| fault(ErrorKind::Write, "cannot look for rows that are one in the target", e);
-    // What stands in the target's own schema goes on being found.
-    let begin = "BEGIN; CREATE SCHEMA techcare_db_look; \
-                 SELECT set_config('search_path', 'techcare_db_look, ' || current_setting('search_path'), true)";
-    execute(&mut session, begin.into()).await.map_err(|e| failed(&e))?;
+    execute(&mut session, "BEGIN".into()).await.map_err(|e| failed(&e))?;
+    make_place(&mut session).await.map_err(|e| failed(&e))?;
     for statement in &script.before {
         run(&mut session, statement).await?;
     }
