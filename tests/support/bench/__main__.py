@@ -55,7 +55,7 @@ def section(name, folder, target, runs, limit):
     everybody = [
         floor(floors.prepare(folder, file, data.table_names(file), postgres, mariadb)),
         ours(tool, "techcare-db", proves=True),
-        ours(tool, "techcare-db --no-verify", "--no-verify", "--no-backup"),
+        ours(tool, "techcare-db --no-verify --no-backup", "--no-verify", "--no-backup"),
         *found,
     ]
     names = [f"{s}-{t}" for s, t in ROUTES]
