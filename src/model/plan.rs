@@ -419,14 +419,17 @@ pub struct Script {
     pub indexes: Vec<Statement>,
     /// After the indexes: foreign keys and checks that the target validates itself.
     pub constraints: Vec<Statement>,
-    /// Last: identities, comments, statistics.
+    /// Last: identities, comments, and statistics where nothing may read while they are gathered.
     pub last: Vec<Statement>,
+    /// Statistics that can be gathered while the rows are read back.
+    pub statistics: Vec<Statement>,
 }
 
 impl Script {
     /// All statements in order.
     pub fn iter(&self) -> impl Iterator<Item = &Statement> {
-        self.before.iter().chain(&self.indexes).chain(&self.constraints).chain(&self.last)
+        let after = self.indexes.iter().chain(&self.constraints).chain(&self.last);
+        self.before.iter().chain(after).chain(&self.statistics)
     }
 }
 

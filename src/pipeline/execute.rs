@@ -286,37 +286,45 @@ async fn build(
         return Err(error);
     }
 
-    let mut verified = vec![None; plan.tables.len()];
+    let proves = settings.verify && plan.scope != Scope::SchemaOnly;
     if plan.scope != Scope::SchemaOnly {
         verify::refuse_orphans(&staging.orphans().await?)?;
-        if settings.verify {
-            observer.event(&Event::Phase { phase: Phase::Verify });
-            let proven: Vec<usize> = stream::iter(largest_first(plan))
-                .map(|at| {
-                    let copied = copied[at];
-                    async move { prove(staging, &plan.tables[at], copied, settings).await.map(|()| at) }
-                })
-                .buffer_unordered(streams)
-                .try_collect()
-                .await?;
-            for at in proven {
-                verified[at] = Some(true);
-            }
-            let (batch, rejects) = (settings.batch, settings.rejects.as_ref());
-            let computed = &Computed { plan, snapshot, staging, batch, rejects };
-            stream::iter(&plan.tables)
-                .map(|table| computed.prove(table))
-                .buffer_unordered(streams.min(snapshot.readers()).max(1))
-                .try_collect::<()>()
-                .await?;
-        }
+        let proof = async {
+            if proves { prove_all(plan, snapshot, staging, streams, &copied, settings).await } else { Ok(()) }
+        };
+        tokio::try_join!(proof, staging.gather_statistics())?;
     }
+    let verified = proves.then_some(true);
     let (batch, verify, rejects) = (settings.batch, settings.verify, settings.rejects.as_ref());
     let views = Views { plan, snapshot, staging, batch, verify, within: settings.view_timeout, rejects };
     let findings = views.make(observer.as_ref()).await?;
-    let tables = plan.tables.iter().zip(copied).zip(verified);
-    let tables = tables.map(|((table, copied), verified)| report(table, copied, verified)).collect();
+    let tables = plan.tables.iter().zip(copied);
+    let tables = tables.map(|(table, copied)| report(table, copied, verified)).collect();
     Ok((tables, findings))
+}
+
+/// Asks the target what arrived, table by table, and both sides what generated columns hold.
+async fn prove_all(
+    plan: &Plan,
+    snapshot: &dyn Snapshot,
+    staging: &dyn Staging,
+    streams: usize,
+    copied: &[Option<Copied>],
+    settings: &Settings,
+) -> Result<()> {
+    settings.observer.event(&Event::Phase { phase: Phase::Verify });
+    stream::iter(largest_first(plan))
+        .map(|at| prove(staging, &plan.tables[at], copied[at], settings))
+        .buffer_unordered(streams)
+        .try_collect::<()>()
+        .await?;
+    let (batch, rejects) = (settings.batch, settings.rejects.as_ref());
+    let computed = &Computed { plan, snapshot, staging, batch, rejects };
+    stream::iter(&plan.tables)
+        .map(|table| computed.prove(table))
+        .buffer_unordered(streams.min(snapshot.readers()).max(1))
+        .try_collect()
+        .await
 }
 
 /// Positions of the tables, the largest first, so that no stream is left alone with one at the end.
@@ -458,7 +466,7 @@ mod tests {
         for table in &tables {
             assert_eq!((table.rows_read, table.rows_written, table.verified), (5, 5, Some(true)));
         }
-        assert_eq!(calls, ["claim", "stage", "create", "finish", "switch"]);
+        assert_eq!(calls, ["claim", "stage", "create", "finish", "statistics", "switch"]);
     }
 
     #[tokio::test]
@@ -470,6 +478,7 @@ mod tests {
             (Fault::Miscount, ErrorKind::Verify),
             (Fault::Finish, ErrorKind::Value),
             (Fault::Orphan, ErrorKind::Value),
+            (Fault::Statistics, ErrorKind::Write),
             (Fault::Alter, ErrorKind::Verify),
         ] {
             let (result, calls) = run(fault, &settings()).await;

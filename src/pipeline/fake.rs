@@ -39,6 +39,8 @@ pub enum Fault {
     Alter,
     /// Statements after the load fail.
     Finish,
+    /// Gathering statistics fails.
+    Statistics,
     /// A foreign key has an orphan.
     Orphan,
     /// Writing never ends.
@@ -298,6 +300,11 @@ impl Staging for FakeStaging {
     async fn finish(&self, _on_statement: OnStatement<'_>) -> Result<()> {
         self.call("finish");
         if self.fault == Fault::Finish { Err(failure(ErrorKind::Value)) } else { Ok(()) }
+    }
+
+    async fn gather_statistics(&self) -> Result<()> {
+        self.call("statistics");
+        if self.fault == Fault::Statistics { Err(failure(ErrorKind::Write)) } else { Ok(()) }
     }
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {

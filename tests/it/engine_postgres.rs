@@ -118,6 +118,12 @@ fn rows(db: &Db, table: &str) -> Vec<Vec<Option<String>>> {
     db.query(&format!("SELECT t::text FROM {table} t ORDER BY 1"))
 }
 
+/// Tables that the planner has statistics of.
+fn counted(db: &Db) -> Vec<String> {
+    let sql = "SELECT DISTINCT tablename::text FROM pg_stats WHERE schemaname = 'public' ORDER BY 1";
+    db.query(sql).into_iter().flatten().flatten().collect()
+}
+
 fn staging_schemas(db: &Db) -> Vec<Vec<Option<String>>> {
     db.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'techcare\\_db\\_%'")
 }
@@ -181,6 +187,8 @@ fn tables_come_with_all_that_guards_and_serves_them() {
         assert_eq!(from.query(question), to.query(question), "{question}");
     }
     assert_eq!(rows(&from, "child"), rows(&to, "child"));
+    // The index over an expression has its own.
+    assert_eq!(counted(&to), ["child", "lower_note", "parent"]);
 }
 
 /// Microseconds since 1970 end in 294247, PostgreSQL's own in 294276.
@@ -358,6 +366,7 @@ fn rows_alone_fill_tables_that_are_there() {
     assert_eq!(to.query(constraints), before);
     assert_eq!(to.value("SELECT tgenabled FROM pg_trigger WHERE tgname = 'no'").as_deref(), Some("O"));
     assert_eq!(to.value("SELECT nextval('a_id_seq')").as_deref(), Some("78"));
+    assert_eq!(counted(&to), ["a", "b"]);
 }
 
 #[test]

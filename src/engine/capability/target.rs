@@ -182,6 +182,13 @@ pub trait Staging: Send + Sync {
     /// `on_statement` hears of each before it runs.
     async fn finish(&self, on_statement: OnStatement<'_>) -> Result<()>;
 
+    /// Gathers the statistics that [`Staging::finish`] leaves ([`crate::model::plan::Script::statistics`]), while staged
+    /// tables are read: they cost the server's time and none of ours, the proof the other way round. Done before a view
+    /// is made, whose run needs them.
+    async fn gather_statistics(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Makes a view over what was staged, after [`Staging::finish`]. What the engine refuses is an error that leaves
     /// everything else as it was; so is `TimedOut`, where making it runs it and takes longer than `within`. Plans that
     /// only fill tables have no views.

@@ -50,7 +50,9 @@ pub(super) fn script(plan: &Plan, naming: &Naming) -> Script {
             script.last.extend(writer.on_update());
         }
         script.last.extend(writer.identities(plan.scope));
-        script.last.push(writer.say("statistics of", "", format!("ANALYZE {}", writer.quoted())));
+        if plan.scope != Scope::SchemaOnly {
+            script.statistics.push(writer.say("statistics of", "", format!("ANALYZE {}", writer.quoted())));
+        }
     }
     // Every key must be there before the first foreign key looks for it.
     if makes {

@@ -207,9 +207,10 @@ async fn end_sessions(session: &mut PgConnection, schema: &str) {
     .await;
 }
 
-/// Sessions that staging may need: one for each writer at least, or they would wait for each other's loads.
+/// Sessions that staging may need: one for each writer at least, or they would wait for each other's loads, and one for
+/// statistics while the others read.
 fn sessions(connector: &Connector) -> u32 {
-    connector.most_connections().max(WRITERS)
+    connector.most_connections().max(WRITERS + 1)
 }
 
 #[async_trait]
@@ -248,6 +249,16 @@ impl Staging for ApartStaging {
                 session.close_on_drop();
                 return Err(error);
             }
+        }
+        Ok(())
+    }
+
+    async fn gather_statistics(&self) -> Result<()> {
+        let mut session = self.session().await?;
+        // Nobody waits for the rest where the proof has failed.
+        session.close_on_drop();
+        for statement in &self.script.statistics {
+            run(&mut session, statement).await?;
         }
         Ok(())
     }

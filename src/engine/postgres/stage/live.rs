@@ -140,6 +140,14 @@ impl Staging for LiveStaging {
         Ok(())
     }
 
+    async fn gather_statistics(&self) -> Result<()> {
+        let mut state = self.state.lock().await;
+        for statement in &self.script.statistics {
+            run(&mut state.session, statement).await?;
+        }
+        Ok(())
+    }
+
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
         let mut state = self.state.lock().await;
         read::copy_out(&mut state.session, &self.table(&request.table), request, &to).await
