@@ -88,7 +88,7 @@ pub async fn write(
         }
     }
     settings.observer.event(&Event::Phase { phase: Phase::Finish });
-    for statements in [&script.indexes, &script.constraints, &script.last] {
+    for statements in [&script.indexes, &script.constraints, &script.last, &script.statistics] {
         pen = pen.statements(statements).await?;
     }
     let views: Vec<Statement> = plan.views.iter().map(ViewPlan::statement).collect();
