@@ -56,12 +56,16 @@ class Postgres:
 
     def cpu(self):
         """Seconds of the server with all its sessions. One that has ended counts as its parent's."""
-        total = _ticks(self.pid)[1]
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                parent, ticks = _ticks(entry)
-                total += ticks if parent == self.pid else 0
-        return total / TICK
+        while True:
+            own = _ticks(self.pid)
+            total = own[1]
+            for entry in os.listdir("/proc"):
+                if entry.isdigit():
+                    parent, ticks = _ticks(entry)
+                    total += ticks if parent == self.pid else 0
+            # A session that has ended in between is in neither of them.
+            if _ticks(self.pid) == own:
+                return total / TICK
 
 
 class Mariadb:
