@@ -169,7 +169,29 @@ WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.r
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY c.relname";
 
-const COLUMNS: &str = "
+/// What the expression of an object of the catalogue uses beside what is built in: functions, operators, and domains other
+/// than the one that it is of.
+macro_rules! reaches {
+    ($class:literal, $object:literal, $own:literal) => {
+        concat!(
+            "ARRAY(SELECT DISTINCT pg_describe_object(d.refclassid, d.refobjid, 0)
+             FROM pg_depend d LEFT JOIN pg_type y ON d.refclassid = 'pg_type'::regclass AND y.oid = d.refobjid
+             WHERE d.classid = '",
+            $class,
+            "'::regclass AND d.objid = ",
+            $object,
+            "
+               AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+                    OR (y.typtype = 'd' AND y.oid <> ",
+            $own,
+            "))
+             ORDER BY 1) AS reaches"
+        )
+    };
+}
+
+const COLUMNS: &str = concat!(
+    "
 WITH RECURSIVE chain AS (
     SELECT t.oid AS domain, t.typbasetype AS base, t.typtypmod AS typmod, t.typnotnull AS not_null,
            t.typdefault AS default_text, 1 AS depth
@@ -209,12 +231,9 @@ SELECT a.attrelid::int8 AS table_oid, a.attname::text AS name,
        coalesce(to_jsonb(o) ->> 'colllocale', to_jsonb(o) ->> 'colliculocale', o.collcollate::text) AS collation_locale,
        coalesce(o.collisdeterministic, true) AS collation_is_deterministic,
        col_description(a.attrelid, a.attnum) AS comment,
-       ARRAY(SELECT DISTINCT pg_describe_object(d.refclassid, d.refobjid, 0)
-             FROM pg_depend d LEFT JOIN pg_type y ON d.refclassid = 'pg_type'::regclass AND y.oid = d.refobjid
-             WHERE d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
-               AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
-                    OR (y.typtype = 'd' AND y.oid <> a.atttypid))
-             ORDER BY 1) AS reaches
+       ",
+    reaches!("pg_attrdef", "f.oid", "a.atttypid"),
+    "
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 LEFT JOIN domains d ON d.domain = a.atttypid
@@ -223,27 +242,27 @@ LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
 LEFT JOIN pg_collation o ON o.oid = a.attcollation
 WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.relkind IN ('r', 'p')
   AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY a.attrelid, a.attnum";
+ORDER BY a.attrelid, a.attnum"
+);
 
 const ENUMS: &str = "
 SELECT e.enumtypid::int8 AS oid, array_agg(e.enumlabel::text ORDER BY e.enumsortorder) AS labels
 FROM pg_enum e WHERE $1 <> '' GROUP BY e.enumtypid";
 
-const DOMAIN_CHECKS: &str = "
+const DOMAIN_CHECKS: &str = concat!(
+    "
 WITH RECURSIVE member AS (
     SELECT t.oid AS domain, t.oid AS type FROM pg_type t WHERE t.typtype = 'd'
     UNION ALL
     SELECT m.domain, t.typbasetype FROM member m JOIN pg_type t ON t.oid = m.type AND t.typtype = 'd'
 )
 SELECT m.domain::oid::int8 AS domain, pg_get_constraintdef(k.oid) AS definition,
-       ARRAY(SELECT DISTINCT pg_describe_object(d.refclassid, d.refobjid, 0)
-             FROM pg_depend d LEFT JOIN pg_type y ON d.refclassid = 'pg_type'::regclass AND y.oid = d.refobjid
-             WHERE d.classid = 'pg_constraint'::regclass AND d.objid = k.oid
-               AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
-                    OR (y.typtype = 'd' AND y.oid <> k.contypid))
-             ORDER BY 1) AS reaches
+       ",
+    reaches!("pg_constraint", "k.oid", "k.contypid"),
+    "
 FROM member m JOIN pg_constraint k ON k.contypid = m.type AND k.contype = 'c'
-WHERE $1 <> '' ORDER BY m.domain, k.conname";
+WHERE $1 <> '' ORDER BY m.domain, k.conname"
+);
 
 const SEQUENCES: &str = "
 SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name, n.nspname = $1 AS is_in_schema,
@@ -262,7 +281,8 @@ WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
         AND t.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)))
 ORDER BY c.relname";
 
-const CONSTRAINTS: &str = "
+const CONSTRAINTS: &str = concat!(
+    "
 SELECT k.conrelid::int8 AS table_oid, k.conname::text AS name, k.contype::text AS kind, k.conindid::int8 AS index_oid,
        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(num, at)
              JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num ORDER BY u.at) AS columns,
@@ -274,19 +294,17 @@ SELECT k.conrelid::int8 AS table_oid, k.conname::text AS name, k.contype::text A
        k.condeferrable AS deferrable, k.condeferred AS deferred, k.convalidated AS validated,
        CASE WHEN k.contype = 'c' THEN pg_get_expr(k.conbin, k.conrelid) END AS expression,
        pg_get_constraintdef(k.oid) AS definition,
-       ARRAY(SELECT DISTINCT pg_describe_object(d.refclassid, d.refobjid, 0)
-             FROM pg_depend d LEFT JOIN pg_type y ON d.refclassid = 'pg_type'::regclass AND y.oid = d.refobjid
-             WHERE k.contype = 'c' AND d.classid = 'pg_constraint'::regclass AND d.objid = k.oid
-               AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
-                    OR (y.typtype = 'd' AND y.oid <> k.contypid))
-             ORDER BY 1) AS reaches
+       ",
+    reaches!("pg_constraint", "CASE k.contype WHEN 'c' THEN k.oid END", "k.contypid"),
+    "
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid
 LEFT JOIN pg_class r ON r.oid = k.confrelid
 WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.relkind IN ('r', 'p')
   AND k.conparentid = 0 AND k.contype IN ('p', 'u', 'f', 'c', 'x')
   AND NOT (c.relispartition AND k.contype = 'c' AND NOT k.conislocal)
-ORDER BY k.conrelid, k.conname";
+ORDER BY k.conrelid, k.conname"
+);
 
 const INDEXES: &str = "
 SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS table_oid, x.relname::text AS name, m.amname::text AS method,
