@@ -330,9 +330,9 @@ impl Planner<'_> {
         let can = self.input.rules.capabilities();
         let carries = &planned.iter().find(|c| c.source == column.name)?.carries;
         let said = |changed| {
-            self.expression(&generated.expression, Want::Value(carries), table, planned, changed)
+            let said = self.expression(&generated.expression, Want::Value(carries), table, planned, changed);
+            self.only_as_written(&column.reaches, &generated.expression, said)
                 .filter(|_| can.generated_stored || can.generated_virtual)
-                .filter(|said| column.reaches.is_empty() || *said == generated.expression)
         };
         // What is not stored need not be watched.
         let watched = said(Changed::None);

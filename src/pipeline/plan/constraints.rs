@@ -27,6 +27,17 @@ impl Planner<'_> {
         checks.cloned().collect()
     }
 
+    /// What reaches beyond what is built in may have the name of something that every engine has: between databases of one
+    /// dialect it goes along in its own words, elsewhere not at all.
+    pub(super) fn only_as_written(
+        &self,
+        reaches: &[String],
+        written: &str,
+        said: Option<String>,
+    ) -> Option<String> {
+        said.filter(|said| reaches.is_empty() || (self.input.verbatim() && said == written))
+    }
+
     fn check(&mut self, table: &Table, check: &Check, columns: &[ColumnPlan]) -> Option<CheckPlan> {
         if self.implied(table, check, columns) {
             let text =
@@ -36,14 +47,9 @@ impl Planner<'_> {
             return None;
         }
         let said = self.expression(&check.expression, Want::Truth, table, columns, Changed::None);
-        // A routine may have the name of one that every engine has: its words go along as they are, or not at all.
-        let foreign = check
-            .reaches
-            .first()
-            .filter(|_| !self.input.verbatim() || said.as_ref() != Some(&check.expression));
-        let can = foreign.is_none() && self.input.rules.capabilities().checks;
-        let Some(expression) = said.filter(|_| can) else {
-            let why = match foreign {
+        let said = self.only_as_written(&check.reaches, &check.expression, said);
+        let Some(expression) = said.filter(|_| self.input.rules.capabilities().checks) else {
+            let why = match check.reaches.first() {
                 Some(what) => format!("uses {what}, which is not carried"),
                 None => "has no certain counterpart in the target".to_owned(),
             };
