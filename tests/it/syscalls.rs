@@ -18,7 +18,7 @@ use crate::support::strace::{self, Fault, Point};
 /// Points of one test by day.
 const POINTS: usize = 20;
 
-/// What happens where: half of those that are drawn are kills.
+/// What happens where. By day an error at every point that comes too late for an error, and some others, half of them kills.
 fn drawn(points: &[Point], chance: &mut Chance) -> Vec<(Point, Fault)> {
     assert!(points.len() > 10, "so few system calls were seen: {points:?}");
     if is_nightly() {
@@ -36,7 +36,9 @@ fn drawn(points: &[Point], chance: &mut Chance) -> Vec<(Point, Fault)> {
             (point, fault)
         })
     };
-    faults.map_while(take).take(POINTS).collect()
+    let some: Vec<(Point, Fault)> = faults.map_while(take).take(POINTS).collect();
+    let late = points.iter().filter(|point| point.is_late()).map(|point| (point.clone(), Fault::Io));
+    late.chain(some).collect()
 }
 
 /// Killed, or an error that says what to do; or the call was one that a run can do without.
@@ -245,6 +247,50 @@ fn files_that_may_not_grow() {
         assert_eq!(differences, Vec::<String>::new(), "{place}");
     }
     eprintln!("{stopped} ran out of room");
+}
+
+fn replacing<'a>(source: &'a Db, target: &'a Db) -> [&'a str; 8] {
+    ["migrate", "--source", &source.url, "--target", &target.url, "--if-exists", "replace", "--yes"]
+}
+
+/// Tables with rows give way; whatever happens, they are there or can be had back.
+#[test]
+fn a_replacement_whose_system_calls_fail() {
+    if !strace::at_hand() {
+        return;
+    }
+    let seed = seed();
+    let mut chance = Chance(seed);
+    let source = killed::source("called");
+    let fresh = || {
+        let target = Db::fresh(Engine::Sqlite);
+        target.execute("CREATE TABLE called_person (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO called_person VALUES (1, 'old')");
+        target
+    };
+    let (home, target) = (Home::new(), fresh());
+    let old = state(&target);
+    let args = replacing(&source, &target);
+    let (ran, points) = strace::points(home.0.path(), target.path().parent().unwrap(), &args);
+    assert_eq!(ran.code, 0, "{ran}");
+    let (drawn, mut switched) = (drawn(&points, &mut chance), 0);
+    for (point, fault) in &drawn {
+        let (home, target) = (Home::new(), fresh());
+        let args = replacing(&source, &target);
+        let ran = strace::run(home.0.path(), Some((point, *fault)), &args);
+        let place = format!("TECHCARE_DB_TEST_SEED={seed}, {point:?}, {fault:?}\n{ran}");
+        ended_well(&ran, *fault, &place);
+        if state(&target) == old {
+            let again = home.run(&args);
+            assert_eq!(again.code, 0, "{place}\n{again}");
+        } else {
+            switched += 1;
+        }
+        let back = home.rollback(&target, &["--yes"]);
+        assert_eq!(back.code, 0, "{place}\n{back}");
+        assert_eq!(state(&target), old, "{place}\n{back}");
+        assert_eq!(ours(&target).len(), 1, "{place}\n{back}\n{:?}", ours(&target));
+    }
+    eprintln!("{} of {} points, {switched} switched", drawn.len(), points.len());
 }
 
 #[test]

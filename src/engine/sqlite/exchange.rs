@@ -76,6 +76,24 @@ fn has_table(connection: &Connection, name: &str) -> Result<bool> {
         .map_err(|e| failure(ErrorKind::Read, "cannot look at what the file holds", &e))
 }
 
+/// What became of a switch that ended with an error: an error of the disk can come after the step that cannot be taken
+/// back, when the folder is made durable in which a journal was removed or a file renamed. Where the switch has not
+/// happened, what had been prepared for it is removed and the error stays. Else it becomes `Lost`, so that everything is
+/// kept until the next run looks again. The caller has no connection to the file any more.
+pub fn judged(path: &Path, change: &Change, done: Result<()>) -> Result<()> {
+    let Err(error) = done else { return Ok(()) };
+    match happened(path, change) {
+        Ok(false) => {
+            // What stays is found by the next run.
+            let _ = settle(path, change, false);
+            Err(error)
+        }
+        Ok(true) | Err(_) => Err(error
+            .with_kind(ErrorKind::Lost)
+            .next("run the same command again: it looks whether the switch has happened")),
+    }
+}
+
 /// Removes the mark, and the file whose tables came back from it; or the copy that was kept for a change that did not
 /// happen.
 pub fn settle(path: &Path, change: &Change, happened: bool) -> Result<()> {
@@ -236,7 +254,7 @@ pub fn exchange(path: &Path, change: &Change) -> Result<()> {
         (false, _) if whole::mark(change).is_some() => whole::swap(path, change),
         (false, _) => swap(path, change),
     };
-    done.map_err(|e| match e.kind() {
+    judged(path, change, done).map_err(|e| match e.kind() {
         // Nothing was changed, and the message says who has to stop first.
         ErrorKind::Busy => e.with_kind(ErrorKind::Refused),
         _ => e,

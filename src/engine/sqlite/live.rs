@@ -84,7 +84,8 @@ pub fn take_in(
 }
 
 /// One transaction in which some tables go and others come; before, a copy is kept of a file from which something
-/// goes. The copy is made under the lock of the transaction, so it holds the last row that anybody wrote.
+/// goes. The copy is made under the lock of the transaction, so it holds the last row that anybody wrote. After an error
+/// it is there still: whether it is of use is for [`super::exchange::judged`] to find out.
 pub fn swap(connection: &mut Connection, target: &Path, swap: &Swap<'_>) -> Result<()> {
     let failed =
         |e: rusqlite::Error| failure(ErrorKind::Write, "cannot bring the tables into the target", &e);
@@ -105,39 +106,30 @@ fn swap_tables(connection: &mut Connection, target: &Path, swap: &Swap<'_>) -> R
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
     refuse_rows(&transaction, swap.still_empty.iter())?;
-    let places = swap.change.places();
-    let kept = places.first().map(Path::new);
-    let swapped = || -> Result<()> {
-        if let Some(kept) = kept {
-            pages::keep_copy(target, kept)?;
-        }
-        let triggers = drop_kept(&transaction, swap.change).map_err(failed)?;
-        match &swap.incoming {
-            Some(Incoming::Staged { settings, .. }) => {
-                copy_tables(&transaction, None).map_err(failed)?;
-                for text in settings.iter().copied().chain(triggers.iter().map(String::as_str)) {
-                    transaction.execute_batch(text).map_err(failed)?;
-                }
-            }
-            Some(Incoming::Back { tables, views, .. }) => {
-                copy_tables(&transaction, Some(tables)).map_err(failed)?;
-                copy_texts(&transaction, "trigger", "tbl_name", tables).map_err(failed)?;
-                copy_texts(&transaction, "view", "name", views).map_err(failed)?;
-                copy_settings(&transaction).map_err(failed)?;
-            }
-            None => {}
-        }
-        let mark = quote(&swap.change.mark);
-        transaction
-            .execute_batch(&format!("CREATE TABLE IF NOT EXISTS main.{mark} (run TEXT)"))
-            .map_err(failed)
-    };
-    let done = swapped().and_then(|()| transaction.commit().map_err(failed));
-    if let (Err(_), Some(kept)) = (&done, kept) {
-        // Nothing has changed, so the copy is of no use.
-        let _ = std::fs::remove_file(kept);
+    if let Some(kept) = swap.change.places().first() {
+        pages::keep_copy(target, Path::new(kept))?;
     }
-    done
+    let triggers = drop_kept(&transaction, swap.change).map_err(failed)?;
+    match &swap.incoming {
+        Some(Incoming::Staged { settings, .. }) => {
+            copy_tables(&transaction, None).map_err(failed)?;
+            for text in settings.iter().copied().chain(triggers.iter().map(String::as_str)) {
+                transaction.execute_batch(text).map_err(failed)?;
+            }
+        }
+        Some(Incoming::Back { tables, views, .. }) => {
+            copy_tables(&transaction, Some(tables)).map_err(failed)?;
+            copy_texts(&transaction, "trigger", "tbl_name", tables).map_err(failed)?;
+            copy_texts(&transaction, "view", "name", views).map_err(failed)?;
+            copy_settings(&transaction).map_err(failed)?;
+        }
+        None => {}
+    }
+    let mark = quote(&swap.change.mark);
+    transaction
+        .execute_batch(&format!("CREATE TABLE IF NOT EXISTS main.{mark} (run TEXT)"))
+        .and_then(|()| transaction.commit())
+        .map_err(failed)
 }
 
 /// Refuses if one of the tables has a row by now.

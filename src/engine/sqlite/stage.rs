@@ -327,6 +327,7 @@ impl Staging for FileStaging {
         blocking::run(move || {
             let done = checked
                 .and_then(|()| if place.live { into_live(&place, &plan, &change) } else { publish(&place) });
+            let done = exchange::judged(&place.target, &change, done);
             // Whatever happened, there is no use for the file any more; after a rename there is none.
             remove(&place.staged);
             done.map_err(|e| with_free_space(e, &place.target))

@@ -142,7 +142,8 @@ pub fn back(real: &Path, run: &str, change: &Change) -> Result<Change> {
     })
 }
 
-/// Carries such a change out. If it fails nothing has changed, and no copy is kept.
+/// Carries such a change out. After an error the copy that is kept is there still: whether it is of use is for
+/// [`exchange::judged`] to find out.
 pub fn swap(path: &Path, change: &Change) -> Result<()> {
     let failed = |e: rusqlite::Error| {
         failure(ErrorKind::Write, format!("cannot put the database into {}", path.display()), &e)
@@ -176,11 +177,6 @@ pub fn swap(path: &Path, change: &Change) -> Result<()> {
         }
         done
     };
-    if done.is_err()
-        && let Some(kept) = change.places().first()
-    {
-        let _ = std::fs::remove_file(kept);
-    }
     done.map_err(|e| with_free_space(e, &real))
 }
 

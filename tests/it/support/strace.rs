@@ -38,9 +38,16 @@ impl Fault {
 pub struct Point {
     call: String,
     number: u32,
+    /// Whether it makes the names in a folder durable: what they say has happened by then.
+    names: bool,
 }
 
 impl Point {
+    /// Whether it comes after a step that is not taken back: a file was renamed, or a journal removed.
+    pub fn is_late(&self) -> bool {
+        self.names
+    }
+
     /// Whether an error can come of it. The runtime wakes its threads by `write` to what is no file; that never fails, and
     /// a thread that was not woken sleeps for ever.
     pub fn can_fail(&self) -> bool {
@@ -100,7 +107,9 @@ pub fn points(folder: &Path, within: &Path, args: &[&str]) -> (Ran, Vec<Point>) 
         let number = counts.entry((thread, call)).or_default();
         *number += 1;
         if arguments.contains(within.to_str().unwrap()) {
-            points.insert(Point { call: call.to_owned(), number: *number });
+            let file = arguments.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+            let names = call == "fsync" && file.is_some_and(|(path, _)| Path::new(path).is_dir());
+            points.insert(Point { call: call.to_owned(), number: *number, names });
         }
     }
     (ran, points.into_iter().collect())
