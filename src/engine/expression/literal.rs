@@ -41,7 +41,13 @@ impl Reader<'_> {
             | "real"
                 if modifier.is_none() =>
             {
-                Self::cast_number(node, base)
+                // A column of PostgreSQL that is a domain or no wider stays what it is.
+                let fits = self.source == Dialect::Postgres
+                    && matches!(base, "integer" | "int")
+                    && matches!(node.term, Term::Column(_))
+                    && node.class == Class::Integer { unsigned: false }
+                    && !node.wide;
+                if fits { Some(node) } else { Self::cast_number(node, base) }
             }
             "boolean" | "bool" => match (&node.term, &node.class) {
                 (_, Class::Truth) => Some(node),

@@ -9,6 +9,7 @@ fn columns(name: &str) -> Option<ColumnFacts> {
     let text = DataType::TEXT;
     let (data_type, comparison) = match name {
         "quantity" | "UnitsInStock" | "rank" | "rank_1" | "Order Qty" => (DataType::INT64, Comparison::Exact),
+        "year" => (DataType::INT32, Comparison::Exact),
         "count" => (DataType::Int { bits: 32, unsigned: true }, Comparison::Exact),
         "price" | "UnitPrice" => {
             (DataType::Decimal { precision: Some(12), scale: Some(2) }, Comparison::Exact)
@@ -227,6 +228,9 @@ fn postgresql_to_sqlite() {
             ("(QUANTITY >= 0)", Some(r#""quantity" >= 0"#)),
             ("((quantity >= 0) AND (quantity <= 10))", Some(r#""quantity" >= 0 AND "quantity" <= 10"#)),
             ("(price >= (0)::numeric)", Some(r#""price" >= 0"#)),
+            // What PostgreSQL writes where a column is of a domain.
+            ("((year)::integer >= 1901)", Some(r#""year" >= 1901"#)),
+            ("((quantity)::integer >= 1901)", None),
             ("(price >= '-1'::integer)", Some(r#""price" >= (-1)"#)),
             ("(ratio <= (1)::double precision)", Some(r#""ratio" <= 1"#)),
             // Text in SQLite: a double keeps the sign only.
