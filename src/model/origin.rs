@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::Flavour;
-use super::schema::{Collation, Column, DataType, IdentityGeneration};
+use super::schema::{Collation, Column, DataType, DefaultValue, IdentityGeneration};
 
 /// What stands before an origin in a comment.
 pub const MARK: &str = "techcare-db was: ";
@@ -29,8 +29,70 @@ pub struct Origin {
     /// Its comment, where the engine that it went to has none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub comment: Option<String>,
+    /// The domain that it was declared with (PostgreSQL); `native_type` and `holds` are those of the type below it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub domain: Option<DomainOrigin>,
+    /// Types that a user made and that its declaration needs, those first that others are made of; the domain comes last.
+    /// An enum that `holds` describes is not among them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub types: Vec<MadeType>,
     /// The type that was made of it; with any other one the rest is worth nothing.
     pub now: String,
+}
+
+/// A column's declaration with a domain, and what has become of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "independent properties of a declaration")]
+pub struct DomainOrigin {
+    /// Name of the domain.
+    pub name: String,
+    /// Column and domain together took no NULL.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub not_null: bool,
+    /// The column itself took none.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub own_not_null: bool,
+    /// The domain's DEFAULT, where the column had none of its own and it went along.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub default: Option<DefaultValue>,
+    /// The column had a DEFAULT of its own.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub own_default: bool,
+    /// The domain's checks that went along as checks of the table, in the words of the engine that they went to.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub checks: Vec<String>,
+    /// Some check of the domain did not go along, so nothing has held the values to it since.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub unguarded: bool,
+}
+
+/// A type that a user of PostgreSQL made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MadeType {
+    /// An enum.
+    Enum {
+        /// Its name.
+        name: String,
+        /// Labels in their order.
+        labels: Vec<String>,
+    },
+    /// A domain or composite type.
+    Other {
+        /// Its name.
+        name: String,
+        /// The statement that makes it.
+        definition: String,
+    },
+}
+
+impl MadeType {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Enum { name, .. } | Self::Other { name, .. } => name,
+        }
+    }
 }
 
 impl Origin {
@@ -43,6 +105,8 @@ impl Origin {
             collation: column.collation.clone(),
             identity: column.identity.as_ref().map(|i| i.generation),
             comment: None,
+            domain: None,
+            types: Vec::new(),
             now: now.to_owned(),
         }
     }
@@ -77,6 +141,8 @@ mod tests {
             collation: None,
             identity: None,
             comment: None,
+            domain: None,
+            types: Vec::new(),
             now: "VARCHAR(4)".into(),
         }
     }
@@ -87,6 +153,16 @@ mod tests {
             let written = write(comment, &origin()).unwrap();
             assert_eq!(read(&written), (comment.map(str::to_owned), Some(origin())));
         }
+    }
+
+    #[test]
+    fn origins_of_older_versions_are_read() {
+        let older =
+            r#"techcare-db was: {"product":"postgresql","type":"uuid","holds":"uuid","now":"CHAR(36)"}"#;
+        let (people, origin) = read(older);
+        let origin = origin.unwrap();
+        assert_eq!((people, origin.product, origin.holds), (None, Flavour::Postgres, DataType::Uuid));
+        assert_eq!((origin.domain, origin.types), (None, Vec::new()));
     }
 
     #[test]

@@ -181,6 +181,15 @@ impl TablePlan {
         self.columns.iter().filter(|c| c.filled && c.generated.is_none())
     }
 
+    /// Leaves a check out of what is kept of domains: it does not go along after all.
+    pub fn forget_check(&mut self, check: &CheckPlan) {
+        let kept = self.columns.iter_mut().filter_map(|c| c.origin.as_mut()?.domain.as_mut());
+        for domain in kept.filter(|domain| domain.checks.contains(&check.expression)) {
+            domain.checks.retain(|held| *held != check.expression);
+            domain.unguarded = true;
+        }
+    }
+
     /// Whether all referencing columns of a foreign key take NULL.
     pub fn takes_null(&self, key: &ForeignKeyPlan) -> bool {
         key.columns.iter().all(|name| self.columns.iter().any(|c| c.name == *name && c.nullable))
@@ -239,6 +248,16 @@ pub struct ColumnPlan {
     /// below it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub domain: Option<String>,
+}
+
+impl ColumnPlan {
+    /// Takes away the default, also one that the column would have from its domain.
+    pub fn leave_default(&mut self) {
+        self.default = self.domain.is_some().then(|| "NULL".into());
+        if let Some(domain) = self.origin.as_mut().and_then(|o| o.domain.as_mut()) {
+            domain.default = None;
+        }
+    }
 }
 
 /// How faithful a type of the target is to the one of the source.
@@ -469,6 +488,10 @@ pub struct ColumnProfile {
     pub utf8: Option<bool>,
     /// Rows whose value does not fit the declared type, each kind with up to five keys.
     pub misfits: Vec<Misfit>,
+    /// Why the type that the column had in the target before does not take its values, in the target's words; asked only
+    /// where nothing has held them to it since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// Rows by SQLite storage class.

@@ -546,12 +546,38 @@ pub struct Object {
     /// run nor carried, such a type is not carried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reaches: Vec<String>,
+    /// For a type: what it is made of; archives that were written before types went elsewhere do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub composition: Option<Composition>,
+}
+
+/// What a type is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Composition {
+    /// Types of the same schema, which stand before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<String>,
+    /// Labels in their order, if it is an enum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
 }
 
 impl Object {
     /// An object that is told with its text and uses nothing that would have to be named.
     pub fn new(kind: ObjectKind, name: impl Into<String>, definition: impl Into<String>) -> Self {
-        Self { kind, name: name.into(), table: None, definition: definition.into(), reaches: Vec::new() }
+        Self {
+            kind,
+            name: name.into(),
+            table: None,
+            definition: definition.into(),
+            reaches: Vec::new(),
+            composition: None,
+        }
+    }
+
+    /// Whether another one is made by the same statement, whatever else is known of the two.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (self.kind, &self.name, &self.definition) == (other.kind, &other.name, &other.definition)
     }
 
     /// The same as part of a table.

@@ -17,6 +17,7 @@ pub mod plan;
 pub mod preflight;
 pub mod private_file;
 pub mod probes;
+pub mod refusals;
 pub mod rejects;
 pub mod resume;
 pub mod runs;

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::history;
 use super::plan::{PlanInput, findings, plan};
+use super::{history, refusals};
 use crate::engine::capability::{Facts, MissingRight, Occupied, Rules, Snapshot, Target};
 use crate::model::codes::{TARGET_MISMATCH, TARGET_NOT_EMPTY};
 use crate::model::endpoint::Endpoint;
@@ -47,7 +47,12 @@ pub async fn plan_into(
     source: &dyn Snapshot,
     replaces: Replaces,
 ) -> Result<Plan> {
-    let first = plan(input);
+    let mut first = plan(input);
+    let refused = refusals::find(&first, input, source, target).await?;
+    let input = &PlanInput { profiles: refused.as_ref().unwrap_or(input.profiles), ..*input };
+    if refused.is_some() {
+        first = plan(input);
+    }
     let occupied = target.occupied(&first).await?;
     if replaces == Replaces::Restored {
         return restored(target, first, &occupied).await;

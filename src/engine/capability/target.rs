@@ -44,6 +44,12 @@ pub trait Target: Source {
     /// columns `rows` are; nothing of it stays.
     async fn collisions(&self, plan: &Plan, key: &IndexPlan, rows: BatchReceiver) -> Result<Matching>;
 
+    /// Why this engine does not take these values, without any of them; `None` if it does. `plan` has one table, of whose
+    /// columns `rows` are; nothing of it stays. Asked of types that users made, which not every engine has.
+    async fn refusal(&self, _plan: &Plan, _rows: BatchReceiver) -> Result<Option<String>> {
+        Err(Error::internal("values of types that users made have no place here"))
+    }
+
     /// Makes a place that nobody sees yet, named after the run. Fails with `Permission` and the fix when the
     /// right to do so is missing, before anything is made.
     ///

@@ -14,6 +14,7 @@ mod agree;
 mod call;
 mod dates;
 mod default;
+mod definition;
 mod literal;
 mod print;
 mod query;
@@ -27,6 +28,7 @@ mod window;
 mod tests;
 
 pub use self::default::default;
+pub use self::definition::defines_type;
 pub use self::query::{Relation, RelationColumn, TranslatedView, view};
 use self::read::{Folding, Reader};
 pub use self::relation::relations;

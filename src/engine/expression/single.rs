@@ -76,11 +76,16 @@ pub fn constants(dialect: Dialect, text: &str) -> Vec<String> {
 pub fn called(dialect: Dialect, text: &str) -> Vec<String> {
     let tokens = Tokenizer::new(grammar(dialect), text).tokenize().unwrap_or_default();
     let tokens: Vec<Token> = tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect();
+    called_in(&tokens).collect()
+}
+
+/// The same of what is read already, without blanks.
+pub(super) fn called_in(tokens: &[Token]) -> impl Iterator<Item = String> {
     let word = |token: Option<&Token>| match token {
         Some(Token::Word(word)) => Some(word.value.to_lowercase()),
         _ => None,
     };
-    let call = |(at, token): (usize, &Token)| {
+    let call = move |(at, token): (usize, &Token)| {
         let name = (*token == Token::LParen).then(|| word(tokens.get(at.checked_sub(1)?)))??;
         let schema = at.checked_sub(3).filter(|_| tokens.get(at - 2) == Some(&Token::Period));
         Some(match schema.and_then(|at| word(tokens.get(at))) {
@@ -88,7 +93,7 @@ pub fn called(dialect: Dialect, text: &str) -> Vec<String> {
             None => name,
         })
     };
-    tokens.iter().enumerate().filter_map(call).collect()
+    tokens.iter().enumerate().filter_map(call)
 }
 
 /// Whether a name stands in an expression of a dialect; what cannot be read may have it.

@@ -360,6 +360,11 @@ impl Target for Postgres {
         stage::collisions(&self.connector, plan, &script, key, rows).await
     }
 
+    async fn refusal(&self, plan: &Plan, rows: BatchReceiver) -> Result<Option<String>> {
+        let script = self.rules.script(plan, &Naming::default());
+        stage::refusal(&self.connector, plan, &script, rows).await
+    }
+
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
         let script = self.rules.script(plan, &Naming::default());
         stage::open(&self.connector, &self.facts.namespace, run, plan, script).await

@@ -50,6 +50,8 @@ mod tests {
             collation: None,
             identity: None,
             comment: None,
+            domain: None,
+            types: Vec::new(),
             now: "VARCHAR(9)".into(),
         });
         let comment = comment(&sample::table("t", vec![column]));

@@ -1,6 +1,7 @@
 //! Columns: type, default, generated expression, identity, comparison, comment.
 
 use super::findings::Note;
+use super::own_types::{as_made, bare_name, origin_here};
 use super::{Changed, Planner, by_hand, types};
 use crate::engine::capability::{ColumnInput, KeyLimit, Mapping};
 use crate::engine::connect;
@@ -22,6 +23,7 @@ impl Planner<'_> {
         let table = &input.source.tables[at];
         let mut mappings = Vec::with_capacity(table.columns.len());
         let mut planned: Vec<ColumnPlan> = Vec::with_capacity(table.columns.len());
+        let mut as_it_was = Vec::with_capacity(table.columns.len());
         for position in 0..table.columns.len() {
             let effective = self.effective[at][position].clone();
             let (mapping, restored) = self.mapping(at, position, &effective);
@@ -43,12 +45,15 @@ impl Planner<'_> {
             }
             planned.push(column);
             mappings.push(mapping);
+            as_it_was.push(restored.is_some());
         }
+        self.restore_types(at, &mut planned, &as_it_was);
         // Expressions may name any column of the table, so they come after all types are known.
         for (position, (declared, mapping)) in table.columns.iter().zip(&mappings).enumerate() {
             let domain = self.carried_domain(table, declared);
             let value = domain.map_or(&declared.default, |domain| &domain.default);
             planned[position].default = self.default(table, declared, value.as_ref(), mapping);
+            self.default_of_domain(declared, &mut planned[position], mapping);
             planned[position].generated = self.generated(table, declared, &planned);
         }
         planned
@@ -61,15 +66,7 @@ impl Planner<'_> {
         if let DataType::Native { name, .. } = &effective.data_type
             && let Some(native_type) = self.own_type(name)
         {
-            let mapping = Mapping {
-                native_type,
-                carries: effective.data_type.clone(),
-                fidelity: Fidelity::Exact,
-                note: None,
-                collation: None,
-                needs: None,
-            };
-            return (mapping, None);
+            return (as_made(&native_type, &effective.data_type), None);
         }
         let ask = |source, source_flavour, column: &Column| {
             input.rules.map_column(&ColumnInput {
@@ -80,7 +77,6 @@ impl Planner<'_> {
                 indexed: self.is_key(at, position),
             })
         };
-        let here = input.rules.dialect();
         let unknown = input.model(&table.name, &effective.name).is_none();
         // A type that may be longer than a key needs a prefix there, and the way here dropped it.
         let too_long = |holds: &DataType| {
@@ -92,10 +88,8 @@ impl Planner<'_> {
             };
             bytes.is_none_or(|bytes| bytes > limit) && self.is_key(at, position)
         };
-        let origin = effective.origin.as_ref().filter(|o| {
-            let returns = !input.verbatim() && unknown && o.product.dialect() == here;
-            returns && o.holds == effective.data_type && !too_long(&o.holds)
-        });
+        let origin = origin_here(input, effective)
+            .filter(|o| unknown && o.holds == effective.data_type && !too_long(&o.holds));
         let Some(origin) = origin else {
             return (ask(input.source.dialect, input.source_flavour, effective), None);
         };
@@ -106,7 +100,9 @@ impl Planner<'_> {
             ..effective.clone()
         };
         let foreign = ask(input.source.dialect, input.source_flavour, &now);
-        let own = ask(here, origin.product, &own);
+        let own = self
+            .made_again(table, position, origin)
+            .unwrap_or_else(|| ask(input.rules.dialect(), origin.product, &own));
         let (word, as_it_comes) = (own.native_type.clone(), foreign.native_type.clone());
         let mut mapping = input.rules.restored(own, foreign);
         // What was carried on the way there is carried on the way back.
@@ -118,10 +114,7 @@ impl Planner<'_> {
 
     /// A type without a neutral form that the plan makes, or an array of one. The target need not have it.
     fn own_type(&self, native: &str) -> Option<String> {
-        let element = native.trim_end_matches("[]");
-        let bare = element.strip_prefix('"').and_then(|e| e.strip_suffix('"'));
-        let name = bare.map_or_else(|| element.to_owned(), |quoted| quoted.replace("\"\"", "\""));
-        self.makes_type(&name).map(|_| native.to_owned())
+        self.makes_type(&bare_name(native)).map(|_| native.to_owned())
     }
 
     /// What has to be kept with a column so that its way back ends where it began: nothing where the type alone leads
@@ -134,10 +127,8 @@ impl Planner<'_> {
         }
         let known = input.known.is_some_and(|known| known.table(&table.name).is_some());
         // A table that goes back has nothing to remember of the way.
-        let back =
-            |c: &Column| c.origin.as_ref().is_some_and(|o| o.product.dialect() == input.rules.dialect());
         if known
-            || table.columns.iter().any(back)
+            || table.columns.iter().any(|c| origin_here(input, c).is_some())
             || planned.generated.is_some()
             || column.data_type == DataType::Any
         {
@@ -167,8 +158,14 @@ impl Planner<'_> {
         };
         let same_identity = column.identity.as_ref().is_none_or(|i| i.generation == usual);
         let comment = column.comment.clone().filter(|_| !input.rules.capabilities().comments);
-        (!(same_type && same_text && same_identity && comment.is_none()))
-            .then(|| Origin { comment, ..Origin::of(column, input.source_flavour, &planned.native_type) })
+        let (domain, types) = self.kept_types(column);
+        let leads_back = same_type && same_text && same_identity && comment.is_none() && types.is_empty();
+        (!leads_back).then(|| Origin {
+            comment,
+            domain,
+            types,
+            ..Origin::of(column, input.source_flavour, &planned.native_type)
+        })
     }
 
     fn column(
@@ -277,7 +274,7 @@ impl Planner<'_> {
         })
     }
 
-    fn need_type(&mut self, table: &Table, column: &Column, needed: &TypePlan) {
+    pub(super) fn need_type(&mut self, table: &Table, column: &Column, needed: &TypePlan) {
         match self.types.iter().find(|t| t.name == needed.name) {
             None => self.types.push(needed.clone()),
             Some(there) if there == needed => {}
@@ -294,8 +291,12 @@ impl Planner<'_> {
     /// found them.
     fn nullable(&self, table: &Table, position: usize) -> bool {
         let column = &table.columns[position];
-        let in_key = table.primary_key.as_ref().is_some_and(|k| k.columns.contains(&column.name));
         let nullable = self.carried_domain(table, column).map_or(column.nullable, |domain| domain.nullable);
+        self.takes_null(table, column, nullable)
+    }
+
+    pub(super) fn takes_null(&self, table: &Table, column: &Column, nullable: bool) -> bool {
+        let in_key = table.primary_key.as_ref().is_some_and(|k| k.columns.contains(&column.name));
         nullable && (!in_key || self.input.verbatim())
     }
 
@@ -306,7 +307,10 @@ impl Planner<'_> {
         value: Option<&DefaultValue>,
         mapping: &Mapping,
     ) -> Option<String> {
-        let value = value?;
+        // A column may hide the default of its domain, which takes no NULL; MySQL has no word for that.
+        let says =
+            |value: &&DefaultValue| self.input.verbatim() || column.nullable || **value != DefaultValue::Null;
+        let value = value.filter(says)?;
         let (source, target) = (self.input.source.dialect, self.input.rules.dialect());
         let said = match value {
             // A routine may have the name of one that every engine has.

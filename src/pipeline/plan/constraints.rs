@@ -13,18 +13,25 @@ use crate::model::rule;
 use crate::model::schema::{Action, Check, DataType, Deferrable, ForeignKey, Table};
 
 impl Planner<'_> {
-    /// Plans the checks of a table.
-    pub(super) fn checks(&mut self, table: &Table, columns: &[ColumnPlan]) -> Vec<CheckPlan> {
-        let of_domains = self.checks_of_domains(table);
-        let checks = table.checks.iter().chain(&of_domains);
-        checks.filter_map(|check| self.check(table, check, columns)).collect()
-    }
-
-    /// A domain that does not go along leaves its checks to the columns that have it.
-    fn checks_of_domains(&self, table: &Table) -> Vec<Check> {
-        let left = table.columns.iter().filter(|c| self.carried_domain(table, c).is_none());
-        let checks = left.filter_map(|c| c.domain.as_ref()).flat_map(|d| &d.checks);
-        checks.cloned().collect()
+    /// Plans the checks of a table. A domain that does not go along leaves its checks to the columns that have it, which
+    /// keep in mind whose they are.
+    pub(super) fn checks(&mut self, table: &Table, columns: &mut [ColumnPlan]) -> Vec<CheckPlan> {
+        let said = self.said_by_domains(table, columns);
+        let own = table.checks.iter().enumerate().filter(|(at, _)| !said.contains(at));
+        let mut planned: Vec<CheckPlan> =
+            own.filter_map(|(_, check)| self.check(table, check, columns)).collect();
+        for (position, column) in table.columns.iter().enumerate() {
+            let left = column.domain.as_ref().filter(|_| self.carried_domain(table, column).is_none());
+            for check in left.iter().flat_map(|domain| &domain.checks) {
+                let carried = self.check(table, check, columns);
+                if let Some(kept) = columns[position].origin.as_mut().and_then(|o| o.domain.as_mut()) {
+                    kept.checks.extend(carried.iter().map(|c| c.expression.clone()));
+                    kept.unguarded |= carried.is_none();
+                }
+                planned.extend(carried);
+            }
+        }
+        planned
     }
 
     /// What reaches beyond what is built in may have the name of something that every engine has: between databases of one

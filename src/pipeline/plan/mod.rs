@@ -16,6 +16,7 @@ mod indexes;
 mod keys;
 mod names;
 mod objects;
+mod own_types;
 mod replaced;
 mod types;
 pub mod views;
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 
 pub(super) use self::data_only::named;
 pub use self::decide::decide;
+pub(super) use self::own_types::unguarded;
 pub use self::replaced::keep_types;
 
 use self::comparison::on_both_sides;
@@ -117,6 +119,8 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         views: Vec::new(),
         invisible: Vec::new(),
         effective: types::effective(input),
+        disputed: own_types::disputed(input),
+        made: Vec::new(),
     };
     planner.name_tables();
     let order = dependency_order(&input.source.tables);
@@ -153,6 +157,10 @@ struct Planner<'a> {
     invisible: Vec<ColumnPlan>,
     /// Columns of each table of the source with the types that have to travel, see [`types::effective`].
     effective: Vec<Vec<Column>>,
+    /// Types that cannot be made again, see [`own_types::disputed`].
+    disputed: BTreeMap<String, &'static str>,
+    /// Types that columns on their way back need, in the order in which they are made.
+    made: Vec<ObjectPlan>,
 }
 
 impl Planner<'_> {
@@ -183,7 +191,7 @@ impl Planner<'_> {
         let primary_key = self.primary_key(table, &columns);
         let mut indexes = self.indexes(table, &columns);
         indexes.extend(self.loose_primary_key(table, &columns));
-        let checks = self.checks(table, &columns);
+        let checks = self.checks(table, &mut columns);
         columns.append(&mut self.invisible);
         let key = table.key_columns().iter().map(|c| self.names.column(&table.name, c)).collect();
         let mut planned = TablePlan {

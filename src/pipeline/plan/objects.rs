@@ -15,7 +15,7 @@ impl Planner<'_> {
         for object in &source.objects {
             if self.makes_type(&object.name).is_some_and(|made| std::ptr::eq(made, object)) {
                 // One that stands there already, made by the application, is the same.
-                let there = self.input.existing.is_some_and(|s| s.objects.contains(object));
+                let there = self.is_there(|o| o.is_like(object));
                 self.types.retain(|t| t.name != object.name);
                 if !there {
                     self.objects.push(ObjectPlan {
@@ -58,6 +58,24 @@ impl Planner<'_> {
                 None => note,
             });
         }
+        self.types_again();
+    }
+
+    /// The types that columns on their way back need.
+    fn types_again(&mut self) {
+        for made in std::mem::take(&mut self.made) {
+            if self.types.iter().any(|t| t.name == made.name) {
+                let text = format!("needs a type {:?} that another column needs as an enum", made.name);
+                let note = Note::new(codes::TYPE_CONFLICT, "type", FindingAction::Refused, text);
+                self.findings.push(note.object(Some(&made.name)));
+            } else if !self.is_there(|o| o.kind == made.kind && o.name == made.name) {
+                self.objects.push(made);
+            }
+        }
+    }
+
+    fn is_there(&self, wanted: impl Fn(&Object) -> bool) -> bool {
+        self.input.existing.is_some_and(|there| there.objects.iter().any(wanted))
     }
 
     /// An exclusion constraint in the words of the dialect that knows it; `None` where that is not the target's, or a

@@ -34,7 +34,10 @@ pub async fn prove(plan: &mut Plan, schema: &Schema, source: &dyn Source, target
             let trial = Trial { scene, check, original };
             match trial.outcome(source, target).await? {
                 Outcome::Agree => kept.push(check.clone()),
-                Outcome::Differ(how) => found.push(findings::check_differs(&planned, check, original, &how)),
+                Outcome::Differ(how) => {
+                    found.push(findings::check_differs(&planned, check, original, &how));
+                    plan.tables[at].forget_check(check);
+                }
                 Outcome::Untried(why) => {
                     *untried.entry(why).or_default() += 1;
                     kept.push(check.clone());
@@ -45,7 +48,7 @@ pub async fn prove(plan: &mut Plan, schema: &Schema, source: &dyn Source, target
         let scene = Scene { plan, planned: &planned, table };
         let (wrong, named) = defaults::prove(scene, source, target).await?;
         for column in wrong {
-            plan.tables[at].columns[column].default = None;
+            plan.tables[at].columns[column].leave_default();
         }
         found.extend(named);
         plan.tables[at].checks = kept;

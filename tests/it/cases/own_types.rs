@@ -55,7 +55,7 @@ const CATALOGUE: [&str; 4] = [
     "SELECT enumtypid::regtype::text, enumlabel FROM pg_enum ORDER BY 1, enumsortorder",
 ];
 
-fn same_catalogue(a: &Db, b: &Db) {
+pub fn same_catalogue(a: &Db, b: &Db) {
     for question in CATALOGUE {
         assert_eq!(a.query(question), b.query(question), "{question}");
     }

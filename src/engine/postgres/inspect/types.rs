@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use crate::model::schema::{Object, ObjectKind};
+use crate::model::schema::{Composition, Object, ObjectKind};
 
 /// A type with its statement, and what it is made of.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,8 @@ pub(super) struct TypeRow {
     pub(super) uses: Vec<String>,
     /// What else a user has made and no migration carries along, in words for a message.
     pub(super) reaches: Vec<String>,
+    /// Of an enum.
+    pub(super) labels: Vec<String>,
 }
 
 /// Enums, domains, composite types and ranges of the schema, and domains of other schemas that its columns use. What a
@@ -77,7 +79,8 @@ SELECT CASE WHEN m.here THEN m.typname::text ELSE format('%I.%I', m.typnamespace
        ARRAY(SELECT DISTINCT pg_describe_object(u.refclassid, u.refobjid, 0) FROM uses u
              WHERE u.oid = m.oid AND NOT EXISTS (SELECT FROM made o WHERE o.oid = u.type AND o.here))
        || CASE WHEN m.here THEN '{}'::text[] ELSE ARRAY[format('schema %I', m.typnamespace::regnamespace)] END
-       || CASE WHEN m.typtype = 'r' THEN ARRAY['what only its own author knows of a range'] ELSE '{}'::text[] END AS reaches
+       || CASE WHEN m.typtype = 'r' THEN ARRAY['what only its own author knows of a range'] ELSE '{}'::text[] END AS reaches,
+       ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = m.oid ORDER BY e.enumsortorder) AS labels
 FROM made m ORDER BY m.here DESC, m.typname";
 
 /// Asks for all types.
@@ -88,6 +91,7 @@ pub(super) async fn all(session: &mut PgConnection, schema: &str) -> Result<Vec<
             definition: r.try_get("definition")?,
             uses: r.try_get("uses")?,
             reaches: r.try_get("reaches")?,
+            labels: r.try_get("labels")?,
         })
     };
     sqlx::query(TYPES).bind(schema).fetch_all(session).await?.iter().map(read).collect()
@@ -107,6 +111,7 @@ pub(super) fn objects(rows: &[TypeRow]) -> Vec<Object> {
         for row in now {
             let mut object = Object::new(ObjectKind::Type, row.name.clone(), row.definition.trim());
             object.reaches.clone_from(&row.reaches);
+            object.composition = Some(Composition { uses: row.uses.clone(), labels: row.labels.clone() });
             let stays = |used: &&String| made.iter().any(|o| o.name == **used && !o.reaches.is_empty());
             object.reaches.extend(row.uses.iter().filter(stays).map(|used| format!("type {used}")));
             made.push(object);
@@ -126,6 +131,7 @@ mod tests {
             definition: format!("CREATE DOMAIN {name} AS integer"),
             uses: words(uses),
             reaches: words(reaches),
+            labels: Vec::new(),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Rows that a unique key takes for one: written to a schema that only an open transaction knows, which is rolled back.
+//! Rows that a unique key takes for one, and values that a type does not take: written to a schema that only an open
+//! transaction knows, which is rolled back.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
@@ -11,7 +12,7 @@ use crate::engine::postgres::look::make_place;
 use crate::engine::postgres::read::key_text;
 use crate::engine::postgres::write;
 use crate::engine::stream::BatchReceiver;
-use crate::model::error::{ErrorKind, Result};
+use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{IndexPlan, Plan, Script, TablePlan};
 
 /// Looks for them. The session goes, whatever happened, and everything with it.
@@ -23,19 +24,52 @@ pub(in crate::engine::postgres) async fn collisions(
     mut rows: BatchReceiver,
 ) -> Result<Matching> {
     let Some(table) = plan.tables.first() else { return Ok(Matching::default()) };
+    let mut session = apart(connector, script).await?;
+    write::copy_in(&mut session, &quote(&table.name), table, None, &mut rows).await?;
+    let found = ask(&mut session, table, key).await.map_err(|e| failed(&e))?;
+    gone(session).await?;
+    Ok(found)
+}
+
+/// Tries them. The session goes, whatever happened, and everything with it.
+pub(in crate::engine::postgres) async fn refusal(
+    connector: &Connector,
+    plan: &Plan,
+    script: &Script,
+    mut rows: BatchReceiver,
+) -> Result<Option<String>> {
+    let Some(table) = plan.tables.first() else { return Ok(None) };
+    let mut session = apart(connector, script).await?;
+    let taken = write::copy_in(&mut session, &quote(&table.name), table, None, &mut rows).await;
+    gone(session).await?;
+    match taken {
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::Value => {
+            Ok(Some(error.reason().unwrap_or_else(|| error.what()).to_owned()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A session with an open transaction in which the tables of a script are.
+async fn apart(connector: &Connector, script: &Script) -> Result<PgConnection> {
     let mut session = connector.session().await?;
-    let failed =
-        |e: &sqlx::Error| fault(ErrorKind::Write, "cannot look for rows that are one in the target", e);
     execute(&mut session, "BEGIN".into()).await.map_err(|e| failed(&e))?;
     make_place(&mut session).await.map_err(|e| failed(&e))?;
     for statement in &script.before {
         run(&mut session, statement).await?;
     }
-    write::copy_in(&mut session, &quote(&table.name), table, None, &mut rows).await?;
-    let found = ask(&mut session, table, key).await.map_err(|e| failed(&e))?;
+    Ok(session)
+}
+
+async fn gone(mut session: PgConnection) -> Result<()> {
     execute(&mut session, "ROLLBACK".into()).await.map_err(|e| failed(&e))?;
     let _ = session.close().await;
-    Ok(found)
+    Ok(())
+}
+
+fn failed(cause: &sqlx::Error) -> Error {
+    fault(ErrorKind::Write, "cannot try the rows of the source in the target", cause)
 }
 
 async fn ask(

@@ -4,6 +4,7 @@ mod build;
 mod by_hand;
 mod fake;
 mod keys;
+mod own_types;
 mod real;
 mod replaced;
 mod show;
