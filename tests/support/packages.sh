@@ -99,8 +99,8 @@ cache_folder() {
     echo "${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/techcare-db"
 }
 
-# fetch_mysql FOLDER: Debian's own build of MySQL (it is in the unstable suite only), unpacked into FOLDER/root with
-# every library it needs, its libc too. apt gets a configuration and a state of its own; the system's is only asked
+# fetch_mysql FOLDER: Debian's own build of MySQL and its mysqldump (they are in the unstable suite only), unpacked into
+# FOLDER/root with every library they need, their libc too. apt gets a configuration and a state of its own; the system's is only asked
 # where Debian is.
 fetch_mysql() {
     local to=$1 codename address key=/usr/share/keyrings/debian-archive-keyring.gpg deb
@@ -120,10 +120,11 @@ fetch_mysql() {
             -o Dir::Log="$to" -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none -o Acquire::Retries=3 "$@"
     }
     apt_of update || return 1
-    apt_of install --download-only --no-install-recommends mysql-server-core || return 1
+    apt_of install --download-only --no-install-recommends mysql-server-core mysql-client-core || return 1
     for deb in "$to"/deb/*.deb; do dpkg -x "$deb" "$to/root" || return 1; done
     # What a server does not need: two thirds of it.
-    rm -rf "$to/lists" "$to/deb" "$to"/*.bin "$to/root/usr/bin" "$to"/root/usr/lib/*/{perl,gconv}*
+    rm -rf "$to/lists" "$to/deb" "$to"/*.bin "$to"/root/usr/lib/*/{perl,gconv}*
+    find "$to/root/usr/bin" -mindepth 1 ! -name mysqldump -delete
     find "$to/root/usr/share" -mindepth 1 -maxdepth 1 ! -name mysql -exec rm -rf {} +
 }
 
@@ -133,16 +134,17 @@ mysql_root() {
     local cache at work log
     cache=$(cache_folder)
     at="$cache/mysql"
-    [ -x "$at/root/usr/sbin/mysqld" ] && { echo "$at/root"; return; }
+    mysql_in() { [ -x "$1/root/usr/sbin/mysqld" ] && [ -x "$1/root/usr/bin/mysqldump" ]; }
+    mysql_in "$at" && { echo "$at/root"; return; }
     mkdir -p "$cache" || return 1
     (
         flock 9
-        [ -x "$at/root/usr/sbin/mysqld" ] && exit 0
+        mysql_in "$at" && exit 0
         echo "fetching MySQL (apt-get, beside the system)" >&2
         find "$cache" -maxdepth 1 -type d -name 'mysql*' -exec rm -rf {} +
         work=$(mktemp -d "$cache/mysql.XXXXXX")
         log=$(mktemp)
-        if fetch_mysql "$work" >"$log" 2>&1 && [ -x "$work/root/usr/sbin/mysqld" ]; then
+        if fetch_mysql "$work" >"$log" 2>&1 && mysql_in "$work"; then
             mv "$work" "$at"
             rm -f "$log"
             exit 0
