@@ -360,6 +360,7 @@ fn question(report: &RollbackReport, chosen: &Record) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::change::{Aside, Kind, Moved};
 
     fn records(runs: &[(&str, Command, Option<&str>, Option<&str>)]) -> Vec<Record> {
         let target = DatabaseReport {
@@ -373,12 +374,8 @@ mod tests {
             record.state = State::Done;
             record.undoes = undoes.map(Into::into);
             record.undone_by = undone_by.map(Into::into);
-            record.change.shown.push(crate::model::change::Moved {
-                kind: crate::model::change::Kind::Table,
-                name: "t".into(),
-                aside: crate::model::change::Aside { place: "p".into(), name: "t".into() },
-                definition: None,
-            });
+            let aside = Aside { place: "p".into(), name: "t".into() };
+            record.change.shown.push(Moved::new(Kind::Table, "t".into(), aside));
             record
         };
         runs.iter().map(record).collect()

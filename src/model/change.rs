@@ -23,6 +23,10 @@ pub struct Change {
     pub whole: bool,
     /// By what the engine tells afterwards whether the switch happened, in its own words.
     pub mark: String,
+    /// Default collation of the database (MySQL, MariaDB), where stored programs are made: those that were made under
+    /// another one need it changed for a moment.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub collation: String,
 }
 
 impl Change {
@@ -71,6 +75,40 @@ pub struct Moved {
     /// and dropped after the atomic step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
+    /// The settings under which `definition` is run, of an object that keeps them (a stored program of MySQL).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
+}
+
+impl Moved {
+    /// Whether it is a stored program of MySQL: a routine, a trigger or an event, made again under its [`Settings`].
+    pub fn is_program(&self) -> bool {
+        self.settings.is_some()
+    }
+
+    /// An object that the engine itself moves.
+    pub fn new(kind: Kind, name: String, aside: Aside) -> Self {
+        Self { kind, name, aside, definition: None, settings: None }
+    }
+}
+
+/// What MySQL and MariaDB keep with a stored program of the session and the database in which it was made, in the words of
+/// their catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The account with whose rights it runs, also in its text: `user@host`, of a role only its name.
+    pub definer: String,
+    /// `sql_mode`, under which its text is read and run.
+    pub sql_mode: String,
+    /// Character set of its text.
+    pub character_set_client: String,
+    /// Collation of the constants in it.
+    pub collation_connection: String,
+    /// Default collation of the database, which its parameters and variables have.
+    pub database_collation: String,
+    /// Time zone of an event's schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 /// Where an object stands that is out of sight.
@@ -82,7 +120,7 @@ pub struct Aside {
     pub name: String,
 }
 
-/// Kinds of objects that are moved by themselves; indexes, triggers and constraints go with their tables.
+/// Kinds of objects that are moved by themselves; indexes, constraints and PostgreSQL's triggers go with their tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -98,8 +136,14 @@ pub enum Kind {
     Type,
     /// Collation.
     Collation,
-    /// Function of a trigger.
+    /// Function: of a trigger (PostgreSQL), stored (MySQL, MariaDB).
     Function,
+    /// Stored procedure.
+    Procedure,
+    /// Trigger that does not go with its table: MySQL leaves no table with one out of its database.
+    Trigger,
+    /// Event of a schedule.
+    Event,
 }
 
 impl Kind {
@@ -113,6 +157,9 @@ impl Kind {
             Self::Type => "type",
             Self::Collation => "collation",
             Self::Function => "function",
+            Self::Procedure => "procedure",
+            Self::Trigger => "trigger",
+            Self::Event => "event",
         }
     }
 }

@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow, MySqlSslMode};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Decode, Executor, MySql, MySqlConnection, MySqlPool, Row,
+    SqlSafeStr,
 };
 
 use super::fault;
@@ -162,6 +163,12 @@ impl Link {
     }
 }
 
+/// Gives a session its settings again after statements that needed others.
+pub async fn reset(connection: &mut MySqlConnection, role: Role) -> Result<(), sqlx::Error> {
+    connection.execute("SET NAMES utf8mb4").await?;
+    prepare_session(connection, role).await
+}
+
 async fn prepare_session(connection: &mut MySqlConnection, role: Role) -> Result<(), sqlx::Error> {
     connection.execute(SESSION).await?;
     for statement in role.statements() {
@@ -193,6 +200,17 @@ pub fn statement(sql: &str) -> sqlx::RawSql {
 /// Runs a statement.
 pub async fn run(connection: &mut MySqlConnection, sql: &str) -> Result<(), sqlx::Error> {
     statement(sql).execute(connection).await.map(|_| ())
+}
+
+/// Has the server read a statement without running it: it takes a single one then, whatever the session allows. `Ok`
+/// also where the server can read it but not prepare it, as is so with most definitions in MySQL.
+pub async fn parse(connection: &mut MySqlConnection, sql: &str) -> Result<(), sqlx::Error> {
+    /// `ER_UNSUPPORTED_PS`.
+    const NOT_TO_BE_PREPARED: u16 = 1295;
+    match connection.prepare(AssertSqlSafe(sql).into_sql_str()).await {
+        Err(error) if fault::number(&error) != Some(NOT_TO_BE_PREPARED) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// All rows of a query that gives few.

@@ -7,7 +7,7 @@ use sqlx::MySqlConnection;
 use super::connection::{Link, Role, number, run};
 use super::place::{Place, count_kept, is_kept_database, is_staging_database, make_kept, qualified};
 use super::types::{Rules, literal, quote};
-use super::{fault, replace};
+use super::{fault, programs, replace};
 use crate::engine::way_back;
 use crate::model::change::{Aside, Change, Kind, Moved};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -136,11 +136,15 @@ pub async fn settle(
     let failed = |e: &sqlx::Error| fault::writing("cleaning up after the switch", e);
     if happened {
         replace::mend_keys(connection, rules, target, change).await?;
+        programs::drop_kept(connection, target, change).await?;
         for view in change.kept.iter().filter(|moved| moved.kind == Kind::View) {
             let sql = format!("DROP VIEW IF EXISTS {}", qualified(target, &view.name));
             run(connection, &sql).await.map_err(|e| failed(&e))?;
         }
+        // Views may call functions.
+        programs::make_shown(connection, target, change, &[Kind::Function, Kind::Procedure]).await?;
         make_views(connection, target, change).await?;
+        programs::make_shown(connection, target, change, &[Kind::Trigger, Kind::Event]).await?;
         let sql = format!("DROP TABLE IF EXISTS {}", qualified(target, &change.mark));
         run(connection, &sql).await.map_err(|e| failed(&e))?;
     } else {
@@ -235,22 +239,31 @@ pub async fn back(
         // A table with triggers cannot leave its database.
         let stays = !may_make || !replace::triggers(connection, table).await?.is_empty();
         let place = if stays { &beside } else { &apart };
-        kept.push(Moved {
-            kind: Kind::Table,
-            name: table.clone(),
-            aside: place.kept(at, table),
-            definition: None,
-        });
+        kept.push(Moved::new(Kind::Table, table.clone(), place.kept(at, table)));
     }
     // Views are dropped and made again; what they are is known from when they were made.
     let place = kept.first().map(|table: &Moved| table.aside.place.clone());
+    let aside = |moved: &Moved| Aside {
+        place: place.clone().unwrap_or_else(|| moved.aside.place.clone()),
+        name: moved.name.clone(),
+    };
     let views = change.shown.iter().filter(|moved| moved.kind == Kind::View);
-    kept.extend(views.map(|view| {
-        let place = place.clone().unwrap_or_else(|| view.aside.place.clone());
-        Moved { aside: Aside { place, name: view.name.clone() }, ..view.clone() }
-    }));
+    kept.extend(views.map(|view| Moved { aside: aside(view), ..view.clone() }));
     way_back::refuse_held(&holders)?;
-    Ok(Change {
+    let mut collation = String::new();
+    let of_change: Vec<&Moved> = change.shown.iter().chain(&change.kept).filter(|m| m.is_program()).collect();
+    if !of_change.is_empty() {
+        collation = programs::collation(connection, target).await?;
+        // Those that came are kept as they are by now, and those that went come where nothing of their name is.
+        for program in programs::all(connection).await? {
+            let same = |m: &&&Moved| m.kind == program.kind && m.name == program.name;
+            if let Some(moved) = of_change.iter().find(same) {
+                kept.push(program.moved(aside(moved)));
+            }
+        }
+    }
+    let back = Change {
+        collation,
         run: run.to_owned(),
         shown: change.kept.clone(),
         again: replace::keys_onto_others(connection, rules, target, &tables).await?,
@@ -258,7 +271,9 @@ pub async fn back(
         whole: change.whole,
         mark: apart.switched_marker(),
         kept,
-    })
+    };
+    programs::try_rights(connection, &back).await?;
+    Ok(back)
 }
 
 /// Carries out what [`back`] has made.

@@ -92,11 +92,8 @@ async fn kept_by(connection: &mut MySqlConnection, run_id: &str, marker: &str) -
         literal(&database),
         literal(MARKER)
     );
-    let kept = rows(connection, "the list of tables", &list).await?.into_iter().map(|row| Moved {
-        kind: Kind::Table,
-        name: row.word(0),
-        aside: Aside { place: database.clone(), name: row.word(0) },
-        definition: None,
+    let kept = rows(connection, "the list of tables", &list).await?.into_iter().map(|row| {
+        Moved::new(Kind::Table, row.word(0), Aside { place: database.clone(), name: row.word(0) })
     });
     Ok(Change { run: run_id.to_owned(), kept: kept.collect(), mark: marker.to_owned(), ..Change::default() })
 }

@@ -19,6 +19,7 @@ mod native;
 mod place;
 mod probe;
 mod profile;
+mod programs;
 mod read;
 mod replace;
 mod restore;

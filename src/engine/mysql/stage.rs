@@ -515,25 +515,20 @@ impl Staging for Stage {
             .filter(|(name, kind)| kind == "table" && self.planned(name).is_some_and(|t| t.replaces));
         let kept: Vec<Moved> = replaced
             .enumerate()
-            .map(|(at, (name, _))| Moved {
-                kind: Kind::Table,
-                aside: self.place.kept(at, &name),
-                name,
-                definition: None,
+            .map(|(at, (name, _))| {
+                let aside = self.place.kept(at, &name);
+                Moved::new(Kind::Table, name, aside)
             })
             .collect();
-        let shown = self.plan.tables.iter().map(|table| Moved {
-            kind: Kind::Table,
-            name: table.name.clone(),
-            aside: self.place.aside(&table.name),
-            definition: None,
-        });
+        let shown = self
+            .plan
+            .tables
+            .iter()
+            .map(|table| Moved::new(Kind::Table, table.name.clone(), self.place.aside(&table.name)));
         let views = self.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let views = views.into_iter().map(|view| Moved {
-            kind: Kind::View,
-            aside: self.place.aside(&view.name),
-            name: view.name,
-            definition: Some(view.definition),
+        let views = views.into_iter().map(|view| {
+            let aside = self.place.aside(&view.name);
+            Moved { definition: Some(view.definition), ..Moved::new(Kind::View, view.name, aside) }
         });
         let names: Vec<String> = kept.iter().map(|moved| moved.name.clone()).collect();
         Ok(Change {

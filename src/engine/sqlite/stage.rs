@@ -291,11 +291,8 @@ impl Staging for FileStaging {
         }
         let kept = exchange::kept_file(&self.place.target, &self.run).display().to_string();
         let staged = self.place.staged.display().to_string();
-        let moved = |kind, name: &String, place: &String| Moved {
-            kind,
-            name: name.clone(),
-            aside: Aside { place: place.clone(), name: name.clone() },
-            definition: None,
+        let moved = |kind, name: &String, place: &String| {
+            Moved::new(kind, name.clone(), Aside { place: place.clone(), name: name.clone() })
         };
         let tables = self.plan.tables.iter().map(|table| moved(Kind::Table, &table.name, &staged));
         let views = self.look_at_views().await?;

@@ -112,11 +112,9 @@ fn objects(real: &Path, place: &Path) -> Result<Vec<Moved>> {
              AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name",
         )?;
         let rows = statement.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))?;
-        let moved = |(kind, name): (String, String)| Moved {
-            kind: if kind == "view" { Kind::View } else { Kind::Table },
-            aside: Aside { place: place.display().to_string(), name: name.clone() },
-            name,
-            definition: None,
+        let moved = |(kind, name): (String, String)| {
+            let kind = if kind == "view" { Kind::View } else { Kind::Table };
+            Moved::new(kind, name.clone(), Aside { place: place.display().to_string(), name })
         };
         rows.map(|row| row.map(moved)).collect()
     };

@@ -22,6 +22,7 @@ mod refused;
 mod restore;
 pub mod restore_killed;
 mod restore_native;
+mod restore_programs;
 mod resume;
 pub mod rollback;
 mod rollback_killed;

@@ -1,7 +1,8 @@
 //! A dump of `mariadb-dump` or `mysqldump` becomes a database that nobody sees: tables with their rows, which one RENAME moves into
-//! the target, and views, which are tried here and made there. Every statement goes through a session of this program in
-//! that database, and only statements that are known to stay in it.
+//! the target, and views, routines, triggers and events, which are tried here and made there. Every statement goes through
+//! a session of this program in that database, and only statements that are known to stay in it.
 
+mod program;
 mod text;
 
 use std::collections::BTreeMap;
@@ -14,11 +15,12 @@ use sqlx::{Connection as _, MySqlConnection};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::program::Program;
 use self::text::{Reader, Statement};
-use super::connection::{Link, Role, number, rows, run};
+use super::connection::{Link, Role, number, parse, rows, run};
 use super::place::{self, OURS, Place};
 use super::types::{literal, quote};
-use super::{Database, fault, replace};
+use super::{Database, fault, programs, replace};
 use crate::engine::blocking;
 use crate::engine::capability::{Restoration, Source};
 use crate::engine::way_back;
@@ -37,10 +39,20 @@ pub(super) struct DatabaseRestoration {
     target: String,
     run: String,
     place: Place,
-    /// Views with the statements that make them, those first that are not made of others.
-    views: Vec<(String, String)>,
+    holds: Holds,
     /// Holds the lock that says that this run lives.
     guard: MySqlConnection,
+}
+
+/// What a dump holds beside tables.
+#[derive(Default)]
+struct Holds {
+    /// Views with the statements that make them, those first that are not made of others.
+    views: Vec<(String, String)>,
+    /// Routines, triggers and events as the server tells of them.
+    programs: Vec<programs::Program>,
+    /// What the server has no place for, a sentence each.
+    left_out: Vec<String>,
 }
 
 impl DatabaseRestoration {
@@ -66,12 +78,12 @@ impl DatabaseRestoration {
             target: target.to_owned(),
             run: run.to_owned(),
             place,
-            views: Vec::new(),
+            holds: Holds::default(),
             guard,
         };
         match made.load(dump, cancel).await {
-            Ok(views) => {
-                made.views = views;
+            Ok(holds) => {
+                made.holds = holds;
                 Ok(made)
             }
             Err(mut error) => {
@@ -83,7 +95,7 @@ impl DatabaseRestoration {
         }
     }
 
-    async fn load(&self, dump: &Path, cancel: &CancellationToken) -> Result<Vec<(String, String)>> {
+    async fn load(&self, dump: &Path, cancel: &CancellationToken) -> Result<Holds> {
         let (to, from) = mpsc::channel(STATEMENTS);
         let dump = dump.to_owned();
         let reading = blocking::run(move || read(&dump, &to));
@@ -96,14 +108,17 @@ impl DatabaseRestoration {
         // Whoever reads stops without an error where nobody takes anything any more.
         match tokio::join!(reading, loading) {
             (_, Err(error)) | (Err(error), Ok(_)) => Err(error),
-            (Ok(()), Ok(views)) => Ok(views),
+            (Ok(()), Ok(holds)) => Ok(holds),
         }
     }
 
     /// Runs the statements; then every table has to have the rows of the dump, and every view has to be one.
-    async fn fill(&self, mut from: mpsc::Receiver<Statement>) -> Result<Vec<(String, String)>> {
+    async fn fill(&self, mut from: mpsc::Receiver<Statement>) -> Result<Holds> {
         let mut session = self.link.in_database(&self.place.database).connect(Role::Loader).await?;
         let (mut tables, mut views) = (BTreeMap::<String, u64>::new(), BTreeMap::new());
+        let mut made = Vec::new();
+        let collation = programs::collation(&mut session, &self.target).await?;
+        collate(&mut session, &programs::collate(&self.place.database, &collation)).await?;
         while let Some(statement) = from.recv().await {
             match statement {
                 Statement::Idle => {}
@@ -115,6 +130,12 @@ impl DatabaseRestoration {
                     made.map_err(|e| fault::writing(&format!("restoring table \"{name}\""), &e))?;
                     tables.insert(name, 0);
                 }
+                Statement::Rows { table, .. } if is_triggered(&made, &table) => {
+                    let what = format!(
+                        "the dump holds rows of \"{table}\" behind a trigger that would run for them"
+                    );
+                    return Err(Error::new(ErrorKind::Refused, what).next(BY_HAND));
+                }
                 Statement::Rows { table, rows, sql } => {
                     let filled = run(&mut session, &sql).await;
                     filled.map_err(|e| fault::writing(&format!("restoring the rows of \"{table}\""), &e))?;
@@ -123,6 +144,14 @@ impl DatabaseRestoration {
                 // The last is the view itself: before it stands what other views are made of meanwhile.
                 Statement::View { name, sql } => {
                     views.insert(name, sql);
+                }
+                Statement::Program(program) => {
+                    restore(&mut session, &program).await?;
+                    made.push(program);
+                }
+                Statement::Collation(clauses) => {
+                    let sql = format!("ALTER DATABASE {} {clauses}", quote(&self.place.database));
+                    collate(&mut session, &sql).await?;
                 }
                 Statement::Other(what) => {
                     let what = format!("the dump holds what rollback does not restore: {what}");
@@ -145,11 +174,71 @@ impl DatabaseRestoration {
                     .next(BY_HAND));
             }
         }
-        let _ = other.close().await;
         let views = tried(&mut session, views).await?;
         let _ = session.close().await;
-        Ok(views)
+        let (programs, left_out) = told(&mut other, &made).await?;
+        let _ = other.close().await;
+        Ok(Holds { views, programs, left_out })
     }
+}
+
+async fn collate(session: &mut MySqlConnection, sql: &str) -> Result<()> {
+    run(session, sql).await.map_err(|e| fault::writing("the collation of the staging database", &e))
+}
+
+/// What the server tells of the programs that were made, and of which it tells nothing. Then triggers are removed again: no
+/// table leaves its database with one.
+async fn told(
+    session: &mut MySqlConnection,
+    made: &[Program],
+) -> Result<(Vec<programs::Program>, Vec<String>)> {
+    let mut told = programs::all(session).await?;
+    let mut left_out = Vec::new();
+    for program in made {
+        let (kind, name) = (program.kind, &program.name);
+        let Some(there) = told.iter_mut().find(|t| t.kind == kind && t.name == *name) else {
+            if kind == Kind::Event {
+                left_out.push(format!(
+                    "event \"{name}\" was not made again: its time is over, and it was to go with that"
+                ));
+                continue;
+            }
+            return Err(Error::new(ErrorKind::Verify, "what was restored is not what the backup holds")
+                .why(format!("{} \"{name}\" is not there", kind.word()))
+                .next(BY_HAND));
+        };
+        if program.is_enabled() {
+            there.sql = program::switched_on(&there.sql)
+                .ok_or_else(|| Error::internal(format!("event \"{name}\" cannot be switched on again")))?;
+        }
+    }
+    for trigger in told.iter().filter(|program| program.kind == Kind::Trigger) {
+        let dropped = run(session, &format!("DROP TRIGGER {}", quote(&trigger.name))).await;
+        dropped.map_err(|e| fault::writing(&format!("removing trigger \"{}\" again", trigger.name), &e))?;
+    }
+    Ok((told, left_out))
+}
+
+/// Whether one of these is a trigger on the table.
+fn is_triggered(made: &[Program], table: &str) -> bool {
+    made.iter().any(|program| program.table.as_deref() == Some(table))
+}
+
+/// Makes a stored program, an event so that it never fires.
+async fn restore(session: &mut MySqlConnection, program: &Program) -> Result<()> {
+    let sql = program.at_rest();
+    let tried = async {
+        parse(session, &sql).await?;
+        run(session, &sql).await
+    };
+    tried.await.map_err(|e| {
+        let what = format!("restoring {} \"{}\"", program.kind.word(), program.name);
+        let error = fault::writing(&what, &e);
+        match error.kind() {
+            ErrorKind::Write => error.with_kind(ErrorKind::Refused).next(BY_HAND),
+            _ => error,
+        }
+    })
 }
 
 /// Makes views, in whichever order that can be done, and removes them again: the order is the answer.
@@ -210,8 +299,12 @@ impl Restoration for DatabaseRestoration {
         Ok(Box::new(staged))
     }
 
-    /// Tables with triggers stay in their database, under another name: they cannot leave it. Views are dropped and made
-    /// again, so that what they are is written down.
+    fn left_out(&self) -> Vec<String> {
+        self.holds.left_out.clone()
+    }
+
+    /// Tables with triggers stay in their database, under another name: they cannot leave it. Views, routines, triggers and
+    /// events are dropped and made again, so that what they are is written down.
     async fn change(&self) -> Result<Change> {
         let mut session = self.link.connect(Role::Loader).await?;
         let beside = Place::prefix(&self.run, &self.target);
@@ -223,7 +316,7 @@ impl Restoration for DatabaseRestoration {
                 held.extend(keys_that_meet(&mut session, &table, &self.place.database).await?);
             }
             let aside = if stays { &beside } else { &self.place }.kept(at, &table);
-            kept.push(Moved { kind: Kind::Table, name: table, aside, definition: None });
+            kept.push(Moved::new(Kind::Table, table, aside));
         }
         way_back::refuse_held(&held)?;
         let tables = objects(&mut session, &self.place.database, "TABLE").await?;
@@ -235,26 +328,44 @@ impl Restoration for DatabaseRestoration {
             }
             let show = format!("SHOW CREATE VIEW {}", quote(&view));
             let shown = rows(&mut session, &format!("view \"{view}\""), &show).await?;
-            kept.push(Moved {
-                kind: Kind::View,
-                aside: self.place.kept(kept.len(), &view),
-                definition: shown.first().and_then(|row| row.text(1)),
-                name: view,
-            });
+            let aside = self.place.kept(kept.len(), &view);
+            let definition = shown.first().and_then(|row| row.text(1));
+            kept.push(Moved { definition, ..Moved::new(Kind::View, view, aside) });
         }
-        let _ = session.close().await;
-        let moved =
-            |kind, name: String, definition| Moved { kind, aside: self.place.aside(&name), name, definition };
-        let shown = tables.into_iter().map(|name| moved(Kind::Table, name, None));
-        let views = self.views.iter().map(|(name, sql)| moved(Kind::View, name.clone(), Some(sql.clone())));
-        Ok(Change {
+        let moved = |kind, name: String| Moved::new(kind, name.clone(), self.place.aside(&name));
+        let mut shown: Vec<Moved> = tables.into_iter().map(|name| moved(Kind::Table, name)).collect();
+        shown.extend(
+            self.holds.views.iter().map(|(name, sql)| Moved {
+                definition: Some(sql.clone()),
+                ..moved(Kind::View, name.clone())
+            }),
+        );
+        let (going, coming) = programs::differing(programs::all(&mut session).await?, &self.holds.programs);
+        for program in going {
+            let aside = self.place.kept(kept.len(), &program.name);
+            kept.push(program.moved(aside));
+        }
+        shown.extend(coming.into_iter().map(|program| {
+            let aside = self.place.aside(&program.name);
+            program.moved(aside)
+        }));
+        let change = Change {
             run: self.run.clone(),
-            shown: shown.chain(views).collect(),
+            shown,
             kept,
             whole: true,
             mark: self.place.switched_marker(),
+            collation: programs::collation(&mut session, &self.target).await?,
             ..Change::default()
-        })
+        };
+        if let Err(error) = programs::try_rights(&mut session, &change).await {
+            return Err(match error.kind() {
+                ErrorKind::Permission => error.next(place::grant(&mut session, &self.link).await),
+                _ => error,
+            });
+        }
+        let _ = session.close().await;
+        Ok(change)
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {

@@ -1,6 +1,8 @@
 //! What `mariadb-dump` and `mysqldump` write, statement by statement. Each is recognised before it is run, and none is handed
 //! to a client program: such a script may name the database that it came from and change that. Pure.
 
+use super::program::{self, Program};
+
 /// A statement of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Statement {
@@ -29,6 +31,10 @@ pub(super) enum Statement {
         /// The statement.
         sql: String,
     },
+    /// Makes a stored program.
+    Program(Program),
+    /// Gives the database the default collation under which programs that follow were made; the clauses behind its name.
+    Collation(String),
     /// Nothing that a new database needs.
     Idle,
     /// Something that is not restored; what it is.
@@ -41,6 +47,36 @@ pub(super) struct Reader {
     text: String,
     delimiter: String,
     within: Within,
+    quoting: Quoting,
+}
+
+/// What `sql_mode` says of quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Quoting {
+    /// A backslash within a text takes the meaning from what follows.
+    escapes: bool,
+    /// Texts may stand between double quotes. Else names do, and in names there is no such backslash.
+    double: bool,
+}
+
+/// What programs write for rows, and what a session of ours begins with.
+const USUAL: Quoting = Quoting { escapes: true, double: true };
+
+impl Quoting {
+    fn escapes_in(self, quote: u8) -> bool {
+        self.escapes && (quote == b'\'' || (quote == b'"' && self.double))
+    }
+
+    /// What holds after a statement that has been run.
+    fn after(self, statement: &str) -> Self {
+        let head = head(statement).to_ascii_uppercase();
+        if !head.starts_with("SET ") || !head.contains("SQL_MODE") {
+            return self;
+        }
+        // Programs set it for one object, and then to what it was before.
+        let says = |mode: &str| statement.to_ascii_uppercase().contains(mode);
+        Self { escapes: !says("NO_BACKSLASH_ESCAPES"), double: !says("ANSI_QUOTES") }
+    }
 }
 
 /// In what the reader stands.
@@ -55,7 +91,7 @@ enum Within {
 
 impl Default for Reader {
     fn default() -> Self {
-        Self { text: String::new(), delimiter: ";".into(), within: Within::Code }
+        Self { text: String::new(), delimiter: ";".into(), within: Within::Code, quoting: USUAL }
     }
 }
 
@@ -78,8 +114,9 @@ impl Reader {
             return None;
         }
         let text = std::mem::take(&mut self.text);
-        let statement = text.trim_end().strip_suffix(&self.delimiter).unwrap_or(&text);
-        Some(statement.trim_end().to_owned())
+        let statement = text.trim_end().strip_suffix(&self.delimiter).unwrap_or(&text).trim_end();
+        self.quoting = self.quoting.after(statement);
+        Some(statement.to_owned())
     }
 
     /// Whether the script stands between two statements.
@@ -89,14 +126,14 @@ impl Reader {
 
     fn ends_in(&mut self, line: &str) -> bool {
         let ends = line.trim_end().ends_with(&self.delimiter);
-        self.within = scan(line.as_bytes(), self.within, &mut |_, _| {});
+        self.within = scan(line.as_bytes(), self.within, self.quoting, &mut |_, _| {});
         ends && self.within == Within::Code
     }
 }
 
 /// Goes over text and hears of every byte of code with its place; answers in what the text ends. Comments with a version are
 /// code.
-fn scan(text: &[u8], mut within: Within, code: &mut impl FnMut(usize, u8)) -> Within {
+fn scan(text: &[u8], mut within: Within, quoting: Quoting, code: &mut impl FnMut(usize, u8)) -> Within {
     let mut at = 0;
     while at < text.len() {
         let byte = text[at];
@@ -108,7 +145,7 @@ fn scan(text: &[u8], mut within: Within, code: &mut impl FnMut(usize, u8)) -> Wi
             }
             // A doubled quote ends one text and begins another, which comes to the same.
             Within::Quotes(quote) if byte == quote => within = Within::Code,
-            Within::Quotes(b'\'' | b'"') if byte == b'\\' => at += 1,
+            Within::Quotes(quote) if byte == b'\\' && quoting.escapes_in(quote) => at += 1,
             Within::Comment | Within::Quotes(_) => {}
             Within::Code => match (byte, next) {
                 (b'\'' | b'"' | b'`', _) => within = Within::Quotes(byte),
@@ -136,6 +173,8 @@ fn line_end(text: &[u8], from: usize) -> usize {
 pub(super) fn recognise(sql: String) -> Statement {
     let several = holds_several(&sql);
     match by_its_words(sql) {
+        // Its text may hold statements of its own: where it ends the server says, before it runs it.
+        statement @ Statement::Program(_) => statement,
         // The server would run all of them, and only the first has been looked at.
         statement if several && !matches!(statement, Statement::Other(_)) => {
             Statement::Other("several statements in one line".into())
@@ -147,7 +186,7 @@ pub(super) fn recognise(sql: String) -> Statement {
 /// Whether a semicolon stands in the code.
 fn holds_several(sql: &str) -> bool {
     let mut several = false;
-    scan(sql.as_bytes(), Within::Code, &mut |_, byte| several |= byte == b';');
+    scan(sql.as_bytes(), Within::Code, USUAL, &mut |_, byte| several |= byte == b';');
     several
 }
 
@@ -162,13 +201,16 @@ fn by_its_words(sql: String) -> Statement {
         ("SET", _) => Statement::Set(sql),
         ("DROP", "TABLE" | "VIEW" | "PROCEDURE" | "FUNCTION" | "EVENT" | "TRIGGER" | "SEQUENCE")
         | ("LOCK" | "UNLOCK", "TABLES")
-        | ("ALTER", "DATABASE")
         // Statistics, which the server gathers anew.
         | ("ANALYZE", "TABLE")
         | ("COMMIT" | "", _) => Statement::Idle,
         // What older programs put in the place of a view until its tables are there.
         ("CREATE", "TABLE") if sql.starts_with("/*!50001 ") => Statement::Idle,
         ("ALTER", "TABLE") if head.ends_with("ABLE KEYS") => Statement::Idle,
+        ("ALTER", "DATABASE") => match collation(&sql) {
+            Some(clauses) => Statement::Collation(clauses),
+            None => Statement::Other("ALTER DATABASE".into()),
+        },
         ("INSERT", "INTO") => match (name_after(&sql, "INTO"), rows(&sql)) {
             (Some(table), rows) if rows > 0 => Statement::Rows { table, rows, sql },
             _ => Statement::Other("INSERT".into()),
@@ -184,7 +226,11 @@ fn names_one_of(head: &str, words: &[&str]) -> bool {
 }
 
 fn made(sql: String, head: &str) -> Statement {
-    const KINDS: [&str; 7] = ["TABLE", "VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "SEQUENCE"];
+    const KINDS: [&str; 8] =
+        ["PACKAGE", "TABLE", "VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "SEQUENCE"];
+    if let Some(program) = program::header(&sql) {
+        return Statement::Program(program);
+    }
     let words = head.split_whitespace().map(str::to_ascii_uppercase);
     let kind = words.skip(1).find(|word| KINDS.contains(&word.as_str())).unwrap_or_default();
     match (kind.as_str(), name_after(&sql, &kind)) {
@@ -214,6 +260,19 @@ fn head(sql: &str) -> String {
     head
 }
 
+/// The clauses of an ALTER DATABASE behind the name: a character set and a collation, and nothing else.
+fn collation(sql: &str) -> Option<String> {
+    name_after(sql, "DATABASE")?;
+    let words: Vec<&str> = sql[sql.rfind('`')? + 1..].split_whitespace().collect();
+    let is_name = |word: &str| word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    match words.as_slice() {
+        ["CHARACTER", "SET", set, "COLLATE", collation] if is_name(set) && is_name(collation) => {
+            Some(words.join(" "))
+        }
+        _ => None,
+    }
+}
+
 /// The quoted name behind a word; none where it is qualified with a database.
 fn name_after(sql: &str, word: &str) -> Option<String> {
     // Names stand at the beginning of what may be a megabyte of rows.
@@ -234,7 +293,7 @@ fn name_after(sql: &str, word: &str) -> Option<String> {
 /// Rows of an INSERT: its outermost parentheses behind VALUES.
 fn rows(sql: &str) -> u64 {
     let (mut depth, mut rows, mut values, mut word) = (0_u32, 0, false, 0);
-    scan(sql.as_bytes(), Within::Code, &mut |_, byte| {
+    scan(sql.as_bytes(), Within::Code, USUAL, &mut |_, byte| {
         word = if b"VALUES".get(word) == Some(&byte) { word + 1 } else { usize::from(byte == b'V') };
         values |= word == 6 && depth == 0;
         match byte {
@@ -274,6 +333,20 @@ mod tests {
                 "/* a;\n ' */ SELECT 1",
             ]
         );
+        // As both programs print a routine that was made under another sql_mode; what follows it is read as before.
+        let script = "/*!50003 SET sql_mode              = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES' */ ;\nDELIMITER ;;\n\
+            CREATE DEFINER=\"r\"@\"h\" PROCEDURE \"p\\\"()\nSELECT '\\', \";;\n\" ;;\nDELIMITER ;\n\
+            /*!50003 SET sql_mode              = @saved_sql_mode */ ;\n\
+            INSERT INTO `t` VALUES ('SET SQL_MODE NO_BACKSLASH_ESCAPES');\nINSERT INTO `t` VALUES ('\\';\n');\n";
+        assert_eq!(
+            statements(script)[1..],
+            [
+                "CREATE DEFINER=\"r\"@\"h\" PROCEDURE \"p\\\"()\nSELECT '\\', \";;\n\"",
+                "/*!50003 SET sql_mode              = @saved_sql_mode */",
+                "INSERT INTO `t` VALUES ('SET SQL_MODE NO_BACKSLASH_ESCAPES')",
+                "INSERT INTO `t` VALUES ('\\';\n')",
+            ]
+        );
         let mut cut = Reader::default();
         assert_eq!(cut.line("INSERT INTO `t` VALUES (1,';\n"), None);
         assert!(!cut.is_between());
@@ -289,7 +362,11 @@ mod tests {
             ("DROP TABLE IF EXISTS `a`", Some(Statement::Idle)),
             ("/*!50001 DROP VIEW IF EXISTS `v`*/", Some(Statement::Idle)),
             ("/*!40000 ALTER TABLE `a` DISABLE KEYS */", Some(Statement::Idle)),
-            ("ALTER DATABASE `live` CHARACTER SET latin1", Some(Statement::Idle)),
+            (
+                "ALTER DATABASE `a``b` CHARACTER SET latin1 COLLATE latin1_general_ci",
+                Some(Statement::Collation("CHARACTER SET latin1 COLLATE latin1_general_ci".into())),
+            ),
+            ("ALTER DATABASE `live` READ ONLY = 1", Some(other("ALTER DATABASE"))),
             ("LOCK TABLES `a` WRITE", Some(Statement::Idle)),
             ("set autocommit=0", Some(Statement::Idle)),
             ("/*M!100616 SET @OLD_AUTOCOMMIT=@@AUTOCOMMIT, @@AUTOCOMMIT=0 */", Some(Statement::Idle)),
@@ -307,15 +384,10 @@ mod tests {
             ),
             ("SET NAMES utf8; DELETE FROM `live`.`t`", Some(other("several statements in one line"))),
             ("SET @a = ';' /* ; */", None),
-            (
-                "/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`h`*/ /*!50003 trigger t before insert on a",
-                Some(other("trigger")),
-            ),
-            ("CREATE DEFINER=`r`@`h` FUNCTION `f`(a int) RETURNS int(11)", Some(other("function"))),
-            (
-                "/*!50106 CREATE*/ /*!50117 DEFINER=`r`@`h`*/ /*!50106 EVENT `e` ON SCHEDULE",
-                Some(other("event")),
-            ),
+            // What is not said as the server says it.
+            ("CREATE TRIGGER t BEFORE INSERT OR UPDATE ON a FOR EACH ROW SET @a = 1", Some(other("trigger"))),
+            ("CREATE EVENT `e` ON SCHEDULE EVERY 1 DAY DO SELECT 1", Some(other("event"))),
+            ("CREATE DEFINER=`r`@`h` PACKAGE `p` AS procedure a(); end", Some(other("package"))),
             ("CREATE SEQUENCE `s` start with 5", Some(other("sequence"))),
             ("DO SETVAL(`s`, 5, 0)", Some(other("DO SETVAL"))),
             ("USE `live`", Some(other("USE `LIVE`"))),
@@ -329,6 +401,7 @@ mod tests {
             Statement::Table { name, .. } => format!("table {name}"),
             Statement::View { name, .. } => format!("view {name}"),
             Statement::Rows { table, rows, .. } => format!("{rows} rows of {table}"),
+            Statement::Program(program) => format!("{} {}", program.kind.word(), program.name),
             other => format!("{other:?}"),
         };
         for (sql, expected) in [
@@ -337,6 +410,18 @@ mod tests {
             (
                 "/*!50001 CREATE ALGORITHM=UNDEFINED */\n/*!50013 DEFINER=`r`@`h` SQL SECURITY DEFINER */\n/*!50001 VIEW `v` AS select 1 */",
                 "view v",
+            ),
+            (
+                "/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`h`*/ /*!50003 trigger t before insert on a for each row begin set \
+                 @a = 1; set @b = 2; end */",
+                "trigger t",
+            ),
+            ("CREATE DEFINER=`r`@`h` FUNCTION `f`(a int) RETURNS int(11)\nRETURN a", "function f"),
+            ("CREATE DEFINER=`r`@`h` PROCEDURE `p`()\nBEGIN select 1; select 2; END", "procedure p"),
+            (
+                "/*!50106 CREATE*/ /*!50117 DEFINER=`r`@`h`*/ /*!50106 EVENT `e` ON SCHEDULE EVERY 1 DAY ON COMPLETION \
+                 PRESERVE ENABLE DO SELECT 1 */",
+                "event e",
             ),
             ("INSERT INTO `a` VALUES\n(1,'(\\'VALUES ('),\n(2,point(1,2))", "2 rows of a"),
             ("INSERT INTO `VALUES` (`a`, `b`) VALUES (1,2),(3,4),(5,\"(\")", "3 rows of VALUES"),

@@ -45,12 +45,7 @@ pub(super) fn kept_schema(run: &str) -> String {
 
 /// An object with the schema in which it stands out of sight.
 pub(super) fn moved(kind: Kind, name: &str, place: &str) -> Moved {
-    Moved {
-        kind,
-        name: name.to_owned(),
-        aside: Aside { place: place.to_owned(), name: name.to_owned() },
-        definition: None,
-    }
+    Moved::new(kind, name.to_owned(), Aside { place: place.to_owned(), name: name.to_owned() })
 }
 
 fn names<'a>(moved: impl Iterator<Item = &'a Moved>) -> Vec<String> {
@@ -302,6 +297,7 @@ pub(in crate::engine::postgres) async fn back(
         restores: change.again.clone(),
         whole: change.whole,
         mark: kept,
+        ..Change::default()
     })
 }
 
