@@ -1,11 +1,14 @@
-//! Statements that make a type of PostgreSQL, as they are kept in comments of other databases. Whoever may write such a
-//! comment must not have a statement of his own run with the rights of whoever migrates, so one is taken only if it can be
-//! nothing but the definition of that type, and calls nothing but what is known to look at its arguments alone.
+//! Types as they are kept in comments of other databases: their names, and for those that users of PostgreSQL made the
+//! statements that make them. Whoever may write such a comment must not have a statement of his own run with the rights of
+//! whoever migrates, so a text is taken only if it can be nothing else, and a definition only if it calls nothing but what
+//! is known to look at its arguments alone.
 
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
+use super::read::grammar;
 use super::single::called_in;
+use crate::model::endpoint::Dialect;
 
 /// Words in front of a parenthesis that call nothing.
 const WORDS: &str = "\
@@ -25,19 +28,45 @@ const FUNCTIONS: &str = "\
     statement_timestamp strpos substr substring timezone to_char transaction_timestamp translate trim trim_scale \
     trunc upper upper_inc upper_inf";
 
+/// What may follow the type of a column in one dialect or another.
+const CLAUSES: &str = "\
+    as auto_increment autoincrement check collate column_format comment compression constraint default deferrable \
+    engine_attribute enforced generated initially invisible key not null on options persistent primary ref_system_id \
+    references secondary_engine_attribute srid storage stored unique using virtual visible";
+
+/// Whether a text is the type of a column, with its length or labels, and says nothing else of the column.
+pub fn is_declaration(dialect: Dialect, text: &str) -> bool {
+    let Ok(tokens) = Tokenizer::new(grammar(dialect), text).tokenize() else { return false };
+    let (mut groups, mut within) = (0_usize, false);
+    tokens.iter().all(|token| match token {
+        Token::Word(word) => {
+            word.quote_style.is_some() || !CLAUSES.split(' ').any(|c| word.value.eq_ignore_ascii_case(c))
+        }
+        Token::LParen => {
+            groups += 1;
+            within = true;
+            groups == 1
+        }
+        Token::RParen => std::mem::replace(&mut within, false),
+        Token::Comma | Token::Minus | Token::SingleQuotedString(_) => within,
+        Token::Whitespace(blank) => !is_comment(blank),
+        Token::Number(..) | Token::LBracket | Token::RBracket | Token::Period => true,
+        _ => false,
+    }) && !within
+}
+
+fn is_comment(blank: &Whitespace) -> bool {
+    matches!(blank, Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))
+}
+
 /// Whether a text makes the type of that name (a domain, or a composite type), with comments on it, and does nothing else.
 pub fn defines_type(text: &str, name: &str) -> bool {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize() else { return false };
     // Comments vanish here and not in the statement; psql has its own idea of colons and backslashes.
-    let plain = |token: &Token| {
-        !matches!(
-            token,
-            Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))
-                | Token::DollarQuotedString(_)
-                | Token::Placeholder(_)
-                | Token::Colon
-                | Token::Backslash
-        )
+    let plain = |token: &Token| match token {
+        Token::Whitespace(blank) => !is_comment(blank),
+        Token::DollarQuotedString(_) | Token::Placeholder(_) | Token::Colon | Token::Backslash => false,
+        _ => true,
     };
     if !tokens.iter().all(plain) || text.contains('\0') {
         return false;
@@ -108,6 +137,50 @@ fn is_name(token: &Token, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn types_of_columns_are_taken_and_nothing_behind_them() {
+        for (dialect, text) in [
+            (Dialect::Postgres, "character varying(12)"),
+            (Dialect::Postgres, "timestamp(3) with time zone"),
+            (Dialect::Postgres, "interval day to second(3)"),
+            (Dialect::Postgres, "numeric(5,-2)"),
+            (Dialect::Postgres, "integer[]"),
+            (Dialect::Postgres, "\"char\""),
+            (Dialect::Postgres, "aside.\"Odd; name\"[]"),
+            (Dialect::Postgres, "geometry(Point,4326)"),
+            (Dialect::Mysql, "enum('a; --','it''s','back\\\\slash')"),
+            (Dialect::Mysql, "set('x','y')"),
+            (Dialect::Mysql, "int(10) unsigned zerofill"),
+            (Dialect::Mysql, "double(10,2)"),
+            (Dialect::Sqlite, ""),
+            (Dialect::Sqlite, "UNSIGNED BIG INT"),
+            (Dialect::Sqlite, "NATIVE CHARACTER(70)"),
+        ] {
+            assert!(is_declaration(dialect, text), "{dialect} {text}");
+        }
+        for text in [
+            "text; DROP TABLE users",
+            "text, evil int",
+            "text) ; DROP TABLE users; --",
+            "text DEFAULT evil()",
+            "text NOT NULL",
+            "text CHECK (evil(a))",
+            "text COLLATE evil",
+            "text PRIMARY KEY",
+            "text AS (evil())",
+            "enum('a') (x)",
+            "enum('a'",
+            "text 'x'",
+            "text /* x */",
+            "text -- x",
+            "numeric(evil(1))",
+        ] {
+            for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql] {
+                assert!(!is_declaration(dialect, text), "{dialect} {text}");
+            }
+        }
+    }
 
     #[test]
     fn what_the_catalogue_tells_of_types_is_taken() {

@@ -28,7 +28,7 @@ mod window;
 mod tests;
 
 pub use self::default::default;
-pub use self::definition::defines_type;
+pub use self::definition::{defines_type, is_declaration};
 pub use self::query::{Relation, RelationColumn, TranslatedView, view};
 use self::read::{Folding, Reader};
 pub use self::relation::relations;

@@ -129,7 +129,6 @@ impl Planner<'_> {
         // A table that goes back has nothing to remember of the way.
         if known
             || table.columns.iter().any(|c| origin_here(input, c).is_some())
-            || planned.generated.is_some()
             || column.data_type == DataType::Any
         {
             return None;

@@ -12,12 +12,27 @@ use crate::model::codes;
 use crate::model::origin::{DomainOrigin, MadeType, Origin};
 use crate::model::plan::{ColumnPlan, Fidelity, FindingAction, ObjectPlan, TypePlan};
 use crate::model::rule;
-use crate::model::schema::{Column, DataType, DefaultValue, IdentityGeneration, Object, ObjectKind, Table};
+use crate::model::schema::{
+    Collation, Column, DataType, DefaultValue, IdentityGeneration, Object, ObjectKind, Table,
+};
 
-/// The origin of a column that goes back to where it came from.
+/// The origin of a column that goes back to where it came from, if it is one that this program may have written.
 pub(super) fn origin_here<'a>(input: &PlanInput<'_>, column: &'a Column) -> Option<&'a Origin> {
-    let here = |o: &&Origin| !input.verbatim() && o.product.dialect() == input.rules.dialect();
-    column.origin.as_ref().filter(here)
+    let dialect = input.rules.dialect();
+    let here = |o: &&Origin| !input.verbatim() && o.product.dialect() == dialect;
+    // Anybody who may comment on a column may have written it, and these go into statements as they stand.
+    let named = |o: &&Origin| match &o.holds {
+        DataType::Native { name, .. } => expression::is_declaration(dialect, name),
+        _ => true,
+    };
+    let plain = |c: &Collation| c.name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.@".contains(c));
+    column
+        .origin
+        .as_ref()
+        .filter(here)
+        .filter(named)
+        .filter(|o| expression::is_declaration(dialect, &o.native_type))
+        .filter(|o| o.collation.as_ref().is_none_or(plain))
 }
 
 /// Names of kept types that cannot be made again, and why.
@@ -163,12 +178,7 @@ impl Planner<'_> {
     pub(super) fn made_again(&self, table: &Table, position: usize, origin: &Origin) -> Option<Mapping> {
         let DataType::Native { .. } = &origin.holds else { return None };
         let (name, below) = (bare_name(&origin.native_type), below(origin));
-        let element = origin.native_type.trim_end_matches("[]");
-        // Nothing but a name goes into a statement.
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        let spelled = element == self.input.rules.quote(&name) || element.chars().all(plain);
-        let again = spelled
-            && below.iter().any(|made| made.name() == name)
+        let again = below.iter().any(|made| made.name() == name)
             && !below.iter().any(|made| self.disputed.contains_key(made.name()))
             && self.refused(table, position).is_none();
         again.then(|| as_made(&origin.native_type, &origin.holds))

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::own_types::origin_here;
 use super::{PlanInput, by_hand};
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnProfile, Scope, TableProfile};
@@ -39,8 +40,7 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
             let needed =
                 facts.map_or_else(|| column.data_type.clone(), |facts| widen(&column.data_type, facts));
             // What it was here before, unless the values have outgrown that.
-            let origin = column.origin.as_ref().filter(|o| o.product.dialect() == input.rules.dialect());
-            if let Some(origin) = origin
+            if let Some(origin) = origin_here(input, column)
                 && input.model(&table.name, &column.name).is_none()
                 && needed == column.data_type
                 && facts.is_none_or(|facts| widen(&origin.holds, facts) == origin.holds)
@@ -71,8 +71,7 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
     for (table, columns) in tables.iter().zip(&mut columns) {
         for column in columns {
             // One that goes back to where it came from is as it was.
-            let holds = column.origin.as_ref().filter(|o| o.product.dialect() == input.rules.dialect());
-            if holds.is_some_and(|o| o.holds == column.data_type) {
+            if origin_here(input, column).is_some_and(|o| o.holds == column.data_type) {
                 continue;
             }
             let name = enum_name(input, &table.name, &column.name);

@@ -223,3 +223,43 @@ fn damaged_files_end_in_an_answer_or_an_error() {
 fn only_changed_by_nobody(file: &Path, bytes: &[u8]) {
     assert!(std::fs::read(file).unwrap() == bytes, "the file was written to");
 }
+
+/// What a column was stands in a comment, which anybody may write who may write the file.
+#[test]
+fn nothing_that_a_comment_says_of_a_column_is_run() {
+    let origin = |product: &str, native: &str, more: &str| {
+        format!(
+            r#"{{"a":{{"product":"{product}","type":"{native}","holds":{{"text":{{"max_chars":null,"fixed":false}}}},{more}"now":"TEXT"}}}}"#
+        )
+    };
+    let domain = r#""domain":{"name":"d"},"types":[{"other":{"name":"d","definition":"CREATE DOMAIN d AS text; CREATE TABLE evil (x integer)"}}],"#;
+    let collation = r#""collation":{"name":"utf8mb4_bin, evil int","case_insensitive":true,"accent_insensitive":false,"pads":false},"#;
+    for (product, engine, native, more) in [
+        ("postgresql", Engine::Postgres, "inet() DEFAULT 'x', evil integer", ""),
+        ("postgresql", Engine::Postgres, "inet()); CREATE TABLE evil (x integer", ""),
+        ("postgresql", Engine::Postgres, "text", domain),
+        ("mysql", Engine::Mysql, "text DEFAULT 'x', evil int", ""),
+        ("mysql", Engine::Mysql, "text", collation),
+        ("mariadb", Engine::Mariadb, "text DEFAULT 'x', evil int", ""),
+        ("mariadb", Engine::Mariadb, "text", collation),
+    ] {
+        if !engine.at_hand() {
+            continue;
+        }
+        let (db, target) = (Db::fresh(Engine::Sqlite), Db::fresh(engine));
+        let comment = origin(product, native, more);
+        db.execute(&format!(
+            "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, a TEXT\n  /* techcare-db was: {comment} */\n);
+             INSERT INTO t VALUES (1, 'x')"
+        ));
+        let ran = binary::migrate(&db.url, &target.url, &[]);
+        assert!(ran.code <= 1, "{comment}: {ran}");
+        let here = if engine == Engine::Postgres { "current_schema()" } else { "DATABASE()" };
+        let named = format!(
+            "SELECT count(*) FROM information_schema.columns
+             WHERE table_schema = {here} AND (table_name = 'evil' OR column_name = 'evil')"
+        );
+        assert_eq!(target.value(&named).as_deref(), Some("0"), "{comment}");
+        assert_eq!(target.query("SELECT id, a FROM t"), db.query("SELECT id, a FROM t"), "{comment}");
+    }
+}
