@@ -2,7 +2,7 @@
 //! that come are made, from their text and under the settings that the server keeps with it. This follows the switch, and
 //! can be done again by whoever finds it half done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::MySqlConnection;
 
@@ -215,11 +215,47 @@ pub async fn try_rights(session: &mut MySqlConnection, change: &Change) -> Resul
     Ok(())
 }
 
-/// An account of the catalogue, quoted.
+/// Which programs run as an account that the server does not have, a sentence for each such account. Nothing where the list
+/// of accounts may not be read.
+pub async fn without_account(session: &mut MySqlConnection, programs: &[Program]) -> Result<Vec<String>> {
+    let mut of_definer = BTreeMap::<&str, Vec<String>>::new();
+    for program in programs {
+        let name = format!("{} \"{}\"", program.kind.word(), program.name);
+        of_definer.entry(&program.settings.definer).or_default().push(name);
+    }
+    let mut told = Vec::new();
+    for (definer, names) in of_definer {
+        let (user, host) = parts(definer);
+        let sql = format!(
+            "SELECT COUNT(*) FROM mysql.user WHERE user = {} AND host = {}",
+            literal(user),
+            literal(host.unwrap_or_default())
+        );
+        match number(session, "the list of accounts", &sql).await {
+            Ok(0) => told.push(format!(
+                "{definer} is no account of this server: until it is made, what has it as its definer cannot run: {}",
+                names.join(", ")
+            )),
+            Err(error) if error.kind() == ErrorKind::Lost => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(told)
+}
+
+/// User and host of an account in the words of the catalogue; roles have no host.
+fn parts(definer: &str) -> (&str, Option<&str>) {
+    match definer.rsplit_once('@') {
+        Some((user, host)) => (user, Some(host).filter(|host| !host.is_empty())),
+        None => (definer, None),
+    }
+}
+
+/// An account in the words of the catalogue, quoted.
 fn account(definer: &str) -> String {
-    match definer.rsplit_once('@').filter(|(_, host)| !host.is_empty()) {
-        Some((user, host)) => format!("{}@{}", quote(user), quote(host)),
-        None => quote(definer.trim_end_matches('@')),
+    match parts(definer) {
+        (user, Some(host)) => format!("{}@{}", quote(user), quote(host)),
+        (role, None) => quote(role),
     }
 }
 

@@ -478,6 +478,31 @@ fn a90_a_definer_that_may_not_be_named_is_refused() {
     }
 }
 
+/// A definer that is gone: the server takes it from whoever may name it, and it is told.
+#[test]
+fn a90_a_definer_that_is_no_account_any_more_is_told() {
+    for engine in engines() {
+        let case = Case::new(engine);
+        let account = Account::new(&case.db, "gone");
+        case.db.execute("CREATE TABLE notes (id int NOT NULL PRIMARY KEY); INSERT INTO notes VALUES (1)");
+        case.db.execute(&format!(
+            "CREATE DEFINER={0}@'%' PROCEDURE more() SELECT 1; CREATE PROCEDURE other() SELECT 1;
+             CREATE DEFINER={0}@'%' TRIGGER more BEFORE INSERT ON notes FOR EACH ROW SET NEW.id = NEW.id + 1",
+            account.name
+        ));
+        let before = state(&case.db);
+        let backup = case.backup();
+        case.db.execute("DROP PROCEDURE more; DROP TRIGGER more");
+        let name = account.name.clone();
+        drop(account);
+        let ran = case.restore(&backup, &[]);
+        assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+        let notes = ran.json()["notes"].to_string();
+        assert!(notes.contains(&format!("{name}@%")) && !notes.contains("other"), "{engine:?}: {ran}");
+        same(&state(&case.db), &before);
+    }
+}
+
 /// A text that is not UTF-8 cannot be handed to the server as it was: whichever side it is on, it is named.
 #[test]
 fn a90_a_routine_in_another_character_set_is_refused() {

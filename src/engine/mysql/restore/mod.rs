@@ -51,7 +51,7 @@ struct Holds {
     views: Vec<(String, String)>,
     /// Routines, triggers and events as the server tells of them.
     programs: Vec<programs::Program>,
-    /// What the server has no place for, a sentence each.
+    /// What the server has no place for, and accounts that it does not have, a sentence each.
     left_out: Vec<String>,
 }
 
@@ -216,6 +216,7 @@ async fn told(
         let dropped = run(session, &format!("DROP TRIGGER {}", quote(&trigger.name))).await;
         dropped.map_err(|e| fault::writing(&format!("removing trigger \"{}\" again", trigger.name), &e))?;
     }
+    left_out.extend(programs::without_account(session, &told).await?);
     Ok((told, left_out))
 }
 

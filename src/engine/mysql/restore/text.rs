@@ -352,6 +352,50 @@ mod tests {
         assert!(!cut.is_between());
     }
 
+    /// Whole dumps as the programs print them, of one database on either server.
+    #[test]
+    fn what_the_programs_print_is_recognised() {
+        for (dump, utf8) in [
+            (
+                include_str!("../../../../tests/it/fixtures/dumps/mariadb-10.11.sql"),
+                "collation utf8mb4_general_ci",
+            ),
+            (
+                include_str!("../../../../tests/it/fixtures/dumps/mysql-9.7.sql"),
+                "collation utf8mb4_0900_ai_ci",
+            ),
+        ] {
+            let mut found = Vec::new();
+            for statement in statements(dump).into_iter().map(recognise) {
+                found.push(match statement {
+                    Statement::Idle | Statement::Set(_) => continue,
+                    Statement::Table { name, .. } => format!("table {name}"),
+                    Statement::Rows { table, rows, .. } => format!("{rows} rows of {table}"),
+                    Statement::Program(program) => format!("{} {}", program.kind.word(), program.name),
+                    Statement::Collation(clauses) => {
+                        format!("collation {}", clauses.rsplit(' ').next().unwrap())
+                    }
+                    other => format!("{other:?}"),
+                });
+            }
+            let expected = [
+                "table log",
+                "table t",
+                "2 rows of t",
+                "trigger tr1",
+                "trigger tr2",
+                "event e1",
+                "event e2",
+                "function f1",
+                "collation latin1_general_ci",
+                "function f2",
+                utf8,
+                "procedure p1",
+            ];
+            assert_eq!(found, expected);
+        }
+    }
+
     #[test]
     fn statements_are_recognised() {
         let other = |what: &str| Statement::Other(what.into());
