@@ -125,6 +125,11 @@ pub fn settle(path: &Path, change: &Change, happened: bool) -> Result<()> {
         }
     }
     if let Some(real) = file::find(path)? {
+        if happened {
+            // A run that was killed behind its switch had no time to.
+            let (folder, name) = file::place(&real)?;
+            stage::remove(&leftovers::staging_file(&folder, &name, &change.run));
+        }
         leftovers::clear_super_journals(&real);
     }
     Ok(())

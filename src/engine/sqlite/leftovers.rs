@@ -19,8 +19,13 @@ use crate::engine::claim::taken;
 use crate::model::error::Result;
 
 /// How the names of staging files of a database begin; the run follows.
-pub fn prefix(name: &str) -> String {
+fn prefix(name: &str) -> String {
     format!(".{name}.partial-")
+}
+
+/// The staging file of a run beside a database of this folder and name.
+pub fn staging_file(folder: &Path, name: &str, run: &str) -> PathBuf {
+    folder.join(format!("{}{run}", prefix(name)))
 }
 
 /// Folder and name of the database that a path leads to, whether it exists or not.

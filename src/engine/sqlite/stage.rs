@@ -68,7 +68,7 @@ impl Place {
         lock: impl FnOnce(&Path) -> Result<File>,
     ) -> Result<Self> {
         let (folder, name) = file::place(live.unwrap_or(path))?;
-        let staged = folder.join(format!("{}{run}", leftovers::prefix(&name)));
+        let staged = leftovers::staging_file(&folder, &name, run);
         let lock = lock(&staged)?;
         Ok(Self { staged, target: folder.join(&name), live: live.is_some(), lock })
     }

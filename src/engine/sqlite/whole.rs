@@ -41,7 +41,7 @@ impl FileRestoration {
         let live = file::find(path)?;
         live.as_deref().map_or(Ok(()), file::writable)?;
         let (folder, name) = file::place(live.as_deref().unwrap_or(path))?;
-        let staged = folder.join(format!("{}{run}", leftovers::prefix(&name)));
+        let staged = leftovers::staging_file(&folder, &name, run);
         let lock = stage::create(&staged)?;
         let made = Self { run: run.to_owned(), staged, target: folder.join(name), _lock: lock };
         made.fill(backup).inspect_err(|_| stage::remove(&made.staged))?;
