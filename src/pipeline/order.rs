@@ -10,26 +10,30 @@ use crate::model::schema::Table;
 pub fn dependency_order(tables: &[Table]) -> Vec<usize> {
     let by_name: BTreeMap<&str, usize> =
         tables.iter().enumerate().map(|(at, t)| (t.name.as_str(), at)).collect();
-    let mut unmet: Vec<BTreeSet<usize>> = tables
-        .iter()
-        .enumerate()
-        .map(|(at, table)| {
-            let parents =
-                table.foreign_keys.iter().filter_map(|key| by_name.get(key.references.as_str()).copied());
-            parents.filter(|parent| *parent != at).collect()
-        })
-        .collect();
-    let mut waiting: Vec<usize> = by_name.into_values().collect();
-    let mut order = Vec::with_capacity(tables.len());
-    while !waiting.is_empty() {
-        // `min_by_key` takes the first of equals, and `waiting` is sorted by name.
-        let next =
-            waiting.iter().enumerate().min_by_key(|(_, table)| unmet[**table].len()).map_or(0, |(at, _)| at);
-        let table = waiting.remove(next);
-        for parents in &mut unmet {
-            parents.remove(&table);
+    let parents_of = |table: &Table| -> BTreeSet<usize> {
+        table.foreign_keys.iter().filter_map(|key| by_name.get(key.references.as_str()).copied()).collect()
+    };
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); tables.len()];
+    let mut unmet = vec![0; tables.len()];
+    for (at, table) in tables.iter().enumerate() {
+        for parent in parents_of(table).into_iter().filter(|parent| *parent != at) {
+            children[parent].push(at);
+            unmet[at] += 1;
         }
-        order.push(table);
+    }
+    // By unmet parents, then by name.
+    let mut waiting: BTreeSet<(usize, &str, usize)> =
+        by_name.iter().map(|(name, at)| (unmet[*at], *name, *at)).collect();
+    let mut order = Vec::with_capacity(tables.len());
+    while let Some((_, _, next)) = waiting.pop_first() {
+        for child in &children[next] {
+            let name = tables[*child].name.as_str();
+            if waiting.remove(&(unmet[*child], name, *child)) {
+                unmet[*child] -= 1;
+                waiting.insert((unmet[*child], name, *child));
+            }
+        }
+        order.push(next);
     }
     order
 }

@@ -487,13 +487,36 @@ impl Snapshot for SqliteSnapshot {
     }
 }
 
-/// Reads through a connection of its own, for a file that nobody writes to (a staged one).
-pub async fn apart(real: PathBuf, request: ReadRequest, to: BatchSender) -> Result<()> {
-    blocking::run(move || {
-        let connection = file::open(&real, Access::Read)?;
-        table(&connection, &request, &to)
-    })
-    .await
+/// Readers of a file that nobody writes to (a staged one): as many as are wanted at once. Each is used again, because a
+/// new connection reads the definition of every object first.
+pub struct Readers {
+    real: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Readers {
+    /// Of this file; none is opened yet.
+    pub fn new(real: PathBuf) -> Self {
+        Self { real, idle: Arc::default() }
+    }
+
+    /// Reads a table.
+    pub async fn read(&self, request: ReadRequest, to: BatchSender) -> Result<()> {
+        let (real, idle) = (self.real.clone(), self.idle.clone());
+        blocking::run(move || {
+            let rested = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = rested.map_or_else(|| file::open(&real, Access::Read), Ok)?;
+            let done = table(&connection, &request, &to);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            done
+        })
+        .await
+    }
+
+    /// Closes all that are idle.
+    pub fn close(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::ddl::{SqliteRules, quote};
 use super::file::{self, Access, failure, with_free_space};
-use super::read::{self, Pool};
+use super::read::{self, Pool, Readers};
 use super::{exchange, journal, leftovers, live, orphans, whole, write};
 use crate::engine::blocking;
 use crate::engine::capability::{
@@ -39,6 +39,7 @@ pub struct FileStaging {
     plan: Arc<Plan>,
     script: Script,
     pool: Pool,
+    readers: Readers,
     /// Stops a statement that nobody waits for any more.
     interrupt: InterruptHandle,
     place: Place,
@@ -100,6 +101,7 @@ impl FileStaging {
                 script: SqliteRules.script(plan, &Naming::default()),
                 interrupt: connection.get_interrupt_handle(),
                 pool: Pool::new(vec![connection]),
+                readers: Readers::new(place.staged.clone()),
                 place,
                 check: Mutex::new(None),
                 journaled: AtomicBool::new(journaled),
@@ -146,6 +148,11 @@ impl FileStaging {
             ask().map_err(|e| failure(ErrorKind::Read, "cannot look at the new file", &e))
         })
         .await
+    }
+
+    async fn close(&self) {
+        self.readers.close();
+        self.pool.close().await;
     }
 
     async fn run<T: Send + 'static>(
@@ -233,11 +240,11 @@ impl Staging for FileStaging {
 
     async fn park(self: Box<Self>) {
         let _ = self.checked().await;
-        self.pool.close().await;
+        self.close().await;
     }
 
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()> {
-        read::apart(self.place.staged.clone(), request.clone(), to).await
+        self.readers.read(request.clone(), to).await
     }
 
     async fn take_orphans(
@@ -318,7 +325,7 @@ impl Staging for FileStaging {
         if checked.is_ok() && self.is_journaled() {
             checked = self.run(|connection| journal::remove(connection)).await;
         }
-        self.pool.close().await;
+        self.close().await;
         let Self { place, plan, .. } = *self;
         let change = change.clone();
         blocking::run(move || {
@@ -336,7 +343,7 @@ impl Staging for FileStaging {
         self.interrupt.interrupt();
         // What it found is no matter, but it has the file open.
         let _ = self.checked().await;
-        self.pool.close().await;
+        self.close().await;
         let Self { place, .. } = *self;
         blocking::run(move || {
             remove(&place.staged);

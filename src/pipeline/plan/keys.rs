@@ -1,6 +1,8 @@
 //! How long keys may be: which columns have to be bounded because a key covers them whole, and which indexes have
 //! to look at the beginnings of their columns or go.
 
+use std::collections::HashSet;
+
 use super::Planner;
 use super::indexes::Shape;
 use crate::engine::capability::KeyLimit;
@@ -13,6 +15,13 @@ const BYTES_PER_CHAR: u64 = 4;
 
 /// Characters of a column's beginning that serve an index as well as the whole would.
 const MOST_PREFIX: u64 = 255;
+
+/// Table and column of what the foreign keys of these tables refer to.
+pub(super) fn referenced(tables: &[Table]) -> HashSet<(&str, &str)> {
+    let keys = tables.iter().flat_map(|table| &table.foreign_keys);
+    keys.flat_map(|key| key.referenced_columns.iter().map(|c| (key.references.as_str(), c.as_str())))
+        .collect()
+}
 
 impl Planner<'_> {
     /// Whether a column has to be bounded because a key covers it whole: a primary key, a foreign key on either
@@ -62,15 +71,8 @@ impl Planner<'_> {
 
     /// Whether a column is part of a foreign key, on either side.
     pub(super) fn is_referring(&self, table: &Table, column: &str) -> bool {
-        let refers = table.foreign_keys.iter().any(|k| k.columns.iter().any(|c| c == column));
-        refers
-            || self
-                .input
-                .source
-                .tables
-                .iter()
-                .flat_map(|t| &t.foreign_keys)
-                .any(|k| k.references == table.name && k.referenced_columns.iter().any(|c| c == column))
+        table.foreign_keys.iter().any(|k| k.columns.iter().any(|c| c == column))
+            || self.referenced.contains(&(table.name.as_str(), column))
     }
 
     /// Whether the target takes the primary key.

@@ -24,7 +24,7 @@ pub mod views;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 pub(super) use self::data_only::named;
 pub use self::decide::decide;
@@ -121,6 +121,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         effective: types::effective(input),
         disputed: own_types::disputed(input),
         made: Vec::new(),
+        referenced: keys::referenced(&input.source.tables),
     };
     planner.name_tables();
     let order = dependency_order(&input.source.tables);
@@ -161,6 +162,8 @@ struct Planner<'a> {
     disputed: BTreeMap<String, &'static str>,
     /// Types that columns on their way back need, in the order in which they are made.
     made: Vec<ObjectPlan>,
+    /// Table and column of what foreign keys of the source refer to.
+    referenced: HashSet<(&'a str, &'a str)>,
 }
 
 impl Planner<'_> {
