@@ -38,7 +38,7 @@ const FOOT: &str = "
 | uuid | 36 characters, lower case |
 | JSON | the text as received; it is never parsed |
 | set | its labels, joined by commas in the order of the declaration |
-| arrays, ranges, inet, geometry … | the text that the engine prints |
+| arrays, ranges, inet, geometry, composite types … | the text that the engine prints |
 ";
 
 fn types() -> Vec<(&'static str, DataType)> {
