@@ -168,7 +168,7 @@ pub async fn try_rights(session: &mut MySqlConnection, change: &Change) -> Resul
     let needs = |kinds: &[Kind]| programs().any(|moved| kinds.contains(&moved.kind));
     // Its comment is longer than any may be.
     let create = |definer: &str| {
-        format!("CREATE {definer} PROCEDURE {nobody}() COMMENT '{}' SELECT 1", "x".repeat(1 << 16))
+        format!("CREATE {definer} PROCEDURE {nobody}() COMMENT {} SELECT 1", literal(&"x".repeat(1 << 16)))
     };
     let mut tries = Vec::new();
     if needs(&[Kind::Function, Kind::Procedure]) {

@@ -570,7 +570,7 @@ fn killed(engine: Engine) {
         if kill % 2 == 0 || !is_new {
             let again = case.restore(&backup, &["--no-backup"]);
             assert_eq!(again.code, 0, "{place}\n{again}");
-        } else if is != before {
+        } else if is != before || !staged(db).is_empty() {
             let again = case.run(&["rollback", "--yes", "--database", &db.url]);
             assert_eq!(again.code, 0, "{place}\n{again}");
         }
