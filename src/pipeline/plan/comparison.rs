@@ -8,7 +8,7 @@ use crate::engine::expression::Comparison;
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnPlan, FindingAction};
-use crate::model::schema::{Collation, Column, Table};
+use crate::model::schema::{Collation, Column, DataType, Table};
 
 /// What a collation does not tell apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -144,7 +144,8 @@ impl Planner<'_> {
     }
 
     /// What a key over a column ignores in the source and not in the target, blanks at the end left aside: those are
-    /// told with the column, and nobody relies on them. `None` where that is nothing.
+    /// told with the column, and nobody relies on them. `None` where that is nothing, as it is for ENUM and SET, whatever
+    /// their collation: a key over them compares the numbers that are stored for labels (MySQL manual, "The ENUM Type").
     pub(super) fn lost_comparison<'t>(
         &self,
         table: &'t Table,
@@ -152,7 +153,8 @@ impl Planner<'_> {
         columns: &[ColumnPlan],
         said: Option<&'t Collation>,
     ) -> Option<(&'t Collation, Ignored)> {
-        let own = table.column(column).filter(|c| c.data_type.is_text()).and_then(|c| c.collation.as_ref());
+        let column_of_text = |c: &&Column| matches!(c.data_type, DataType::Text { .. });
+        let own = table.column(column).filter(column_of_text).and_then(|c| c.collation.as_ref());
         let collation = said.or(own)?;
         let planned = columns.iter().find(|c| c.source == column);
         // The same dialect keeps the collation, unless it had to take another one.

@@ -337,6 +337,26 @@ fn a41_a_timestamp_is_an_instant_and_a_datetime_is_a_wall_clock() {
     }
 }
 
+/// A key over labels compares their numbers, whatever collation the column has.
+#[test]
+fn a72_labels_in_unique_keys_stay_under_them() {
+    let table = "CREATE TABLE t (e ENUM('a', 'B c') COLLATE utf8mb4_general_ci NOT NULL,
+                   s SET('x', 'Y') COLLATE utf8mb4_general_ci, id INT, PRIMARY KEY (e, id), UNIQUE KEY both_of_them (s, e));
+                 INSERT INTO t VALUES ('a', 'x,Y', 1), ('B c', 'x,Y', 1), ('B c', 'Y', 2), ('a', NULL, 2)";
+    for from in Engine::mysqls() {
+        for to in Engine::all() {
+            let arrived = migrate(from, table, to).done();
+            for code in ["unique_looser", "index_added"] {
+                assert!(arrived.findings(code).is_empty(), "{from:?} → {to:?}: {code}");
+            }
+            let target = &arrived.target;
+            assert!(target.refuses("INSERT INTO t (e, s, id) VALUES ('a', 'x', 1)"), "{from:?} → {to:?}");
+            assert!(target.refuses("INSERT INTO t (e, s, id) VALUES ('a', 'x,Y', 9)"), "{from:?} → {to:?}");
+            assert!(!target.refuses("INSERT INTO t (e, s, id) VALUES ('a', 'x', 9)"), "{from:?} → {to:?}");
+        }
+    }
+}
+
 #[test]
 fn a72_labels_with_quotes_move_and_the_label_that_is_none_is_named() {
     let table =

@@ -417,6 +417,8 @@ pub fn missing(source: &[Fact], target: &[Fact], renamed: &Renamed, findings: &[
     let there = |name: &String| renamed.get(name).unwrap_or(name).clone();
     source
         .iter()
+        // Of checks only the server's own ones are there: nothing to look for.
+        .filter(|fact| fact.kind != Kind::Check || fact.detail != "0")
         .filter(|fact| {
             let table = there(&fact.table);
             !target.iter().any(|other| other.table == table && serves(fact, other, renamed))
@@ -457,9 +459,8 @@ fn serves(fact: &Fact, other: &Fact, renamed: &Renamed) -> bool {
         }
         Kind::Default => other.kind == Kind::Default && same_columns && other.detail == fact.detail,
         Kind::Check => {
-            number(&fact.detail) == 0
-                || other.kind == Kind::Check
-                    && number(&other.detail).max(number(&other.name)) >= number(&fact.detail)
+            other.kind == Kind::Check
+                && number(&other.detail).max(number(&other.name)) >= number(&fact.detail)
         }
         Kind::Identity => other.kind == Kind::Identity && same_columns && other.detail == fact.detail,
         Kind::Beside => other.kind == Kind::Beside && other.detail == fact.detail && other.name == fact.name,
