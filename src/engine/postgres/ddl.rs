@@ -11,7 +11,7 @@ use crate::model::plan::{
     ColumnPlan, ForeignKeyPlan, IdentityPlan, IndexPartPlan, IndexPlan, KeyPlan, ObjectPlan, Plan, Scope,
     Script, Statement, TablePlan,
 };
-use crate::model::schema::{Action, Deferrable, IdentityGeneration, ObjectKind};
+use crate::model::schema::{Action, DataType, Deferrable, IdentityGeneration, ObjectKind};
 
 /// A character string literal, the same whatever `standard_conforming_strings` says.
 pub(super) fn literal(text: &str) -> String {
@@ -23,8 +23,11 @@ pub(super) fn literal(text: &str) -> String {
     }
 }
 
-/// All statements of a plan, in the order of [`Script`].
-pub(super) fn script(plan: &Plan, naming: &Naming) -> Script {
+/// Rows up to which the statistics of all columns cost nothing that anyone would notice.
+const SMALL: u64 = 10_000;
+
+/// All statements of a plan, in the order of [`Script`], for a server that has autovacuum or not.
+pub(super) fn script(plan: &Plan, naming: &Naming, autovacuum: bool) -> Script {
     let mut script = Script::default();
     let makes = plan.scope != Scope::DataOnly;
     if makes {
@@ -51,7 +54,9 @@ pub(super) fn script(plan: &Plan, naming: &Naming) -> Script {
         }
         script.last.extend(writer.identities(plan.scope));
         if plan.scope != Scope::SchemaOnly {
-            script.statistics.push(writer.say("statistics of", "", format!("ANALYZE {}", writer.quoted())));
+            let seen =
+                plan.scope == Scope::DataOnly || plan.views.iter().any(|v| v.reads.contains(&table.source));
+            script.statistics.push(writer.statistics(autovacuum && !seen));
         }
     }
     // Every key must be there before the first foreign key looks for it.
@@ -84,6 +89,31 @@ fn made(object: &ObjectPlan) -> Statement {
     }
 }
 
+/// Whether values of a type are short, whatever they are.
+fn has_bound(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Text { max_chars: length, .. } | DataType::Bytes { max_bytes: length, .. } => {
+            length.is_some_and(|length| length <= 255)
+        }
+        DataType::Bool
+        | DataType::Int { .. }
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::Decimal { .. }
+        | DataType::Date
+        | DataType::Time { .. }
+        | DataType::TimeSpan { .. }
+        | DataType::TimeTz
+        | DataType::DateTime { .. }
+        | DataType::Timestamp { .. }
+        | DataType::Interval
+        | DataType::Year
+        | DataType::Uuid
+        | DataType::Enum { .. } => true,
+        _ => false,
+    }
+}
+
 /// Statements of one table.
 struct Writer<'a> {
     table: &'a TablePlan,
@@ -105,6 +135,29 @@ impl Writer<'_> {
             format!("{kind} {object} of table {table}")
         };
         Statement { table: Some(self.table.source.clone()), what, sql }
+    }
+
+    /// ANALYZE of the table. Where `later` somebody sees to the rest, a large one has no more than what keys and indexes
+    /// are over and values with a bound: to take 30,000 long texts apart costs as much as to load them. A list of
+    /// columns leaves the table as changed as it was (`resetcounter` in PostgreSQL's analyze.c), so that autovacuum
+    /// gathers the rest within its minute; it leaves out what indexes have expressions for as well.
+    fn statistics(&self, later: bool) -> Statement {
+        let table = self.table;
+        let indexed: Vec<&IndexPartPlan> = table.indexes.iter().flat_map(|i| &i.parts).collect();
+        let known = |column: &ColumnPlan| {
+            has_bound(&column.carries)
+                || indexed.iter().any(|part| part.column.as_ref() == Some(&column.name))
+                || table.primary_key.iter().any(|key| key.columns.contains(&column.name))
+                || table.foreign_keys.iter().any(|key| key.columns.contains(&column.name))
+        };
+        let all = !later
+            || table.estimated_rows.is_some_and(|rows| rows <= SMALL)
+            || indexed.iter().any(|part| part.expression.is_some())
+            || table.columns.iter().all(known);
+        let columns: Vec<String> =
+            table.columns.iter().filter(|c| !all && known(c)).map(|c| quote(&c.name)).collect();
+        let list = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+        self.say("statistics of", "", format!("ANALYZE {}{list}", self.quoted()))
     }
 
     fn create(&self) -> Vec<Statement> {
@@ -453,7 +506,7 @@ mod tests {
             types: vec![TypePlan { name: "mood".into(), labels: vec!["a".into(), "it's".into()] }],
             ..sample::plan(Dialect::Sqlite, Flavour::Postgres, vec![table()])
         };
-        script(&plan, &Naming::default())
+        script(&plan, &Naming::default(), false)
     }
 
     #[test]
@@ -481,6 +534,30 @@ mod tests {
         );
         assert_eq!(script.before[1].table.as_deref(), Some("T"));
         assert_eq!(script.indexes[1].what, "index \"ix\" of table \"t\"");
+    }
+
+    #[test]
+    fn long_values_without_an_index_are_left_to_autovacuum() {
+        let statistics = |change: &dyn Fn(&mut Plan), autovacuum| {
+            let note = sample::column("note", "text", DataType::TEXT);
+            let mut table = table();
+            table.indexes.clear();
+            table.columns.push(note);
+            let mut plan = sample::plan(Dialect::Sqlite, Flavour::Postgres, vec![table]);
+            change(&mut plan);
+            script(&plan, &Naming::default(), autovacuum).statistics.remove(0).sql
+        };
+        let all = "ANALYZE \"t\"";
+        assert_eq!(statistics(&|_| (), true), "ANALYZE \"t\" (\"id\", \"na\"\"me\")");
+        assert_eq!(statistics(&|_| (), false), all);
+        assert_eq!(statistics(&|plan| plan.tables[0].estimated_rows = Some(99), true), all);
+        assert_eq!(statistics(&|plan| plan.scope = Scope::DataOnly, true), all);
+        let indexed = |part: IndexPartPlan| {
+            let index = IndexPlan::over(Some("ix".into()), false, vec![part]);
+            statistics(&move |plan| plan.tables[0].indexes.push(index.clone()), true)
+        };
+        assert_eq!(indexed(IndexPartPlan::plain(Some("note".into()), None)), all);
+        assert_eq!(indexed(IndexPartPlan::plain(None, Some("lower(note)".into()))), all);
     }
 
     #[test]

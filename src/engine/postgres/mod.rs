@@ -122,9 +122,9 @@ impl Postgres {
         let asked = async {
             let facts = facts(&mut session).await?;
             let types = types_of_users(&mut session).await?;
-            Ok::<_, sqlx::Error>((facts, types))
+            Ok::<_, sqlx::Error>((facts, types, has_autovacuum(&mut session).await?))
         };
-        let (facts, types) = asked.await.map_err(|e| {
+        let (facts, types, autovacuum) = asked.await.map_err(|e| {
             fault(ErrorKind::Read, format!("cannot ask {} what it is", connector.shown()), &e)
         })?;
         let _ = session.close().await;
@@ -134,7 +134,7 @@ impl Postgres {
                 Error::new(ErrorKind::Refused, what).next(format!("PostgreSQL {OLDEST} or newer is needed"))
             );
         }
-        let rules = PostgresRules::with_types(&facts, types);
+        let rules = PostgresRules::of_server(&facts, types, autovacuum);
         let pool = connector.pool(connector.most_connections());
         Ok(Self { connector, facts, rules, pool })
     }
@@ -205,6 +205,13 @@ async fn latency(session: &mut PgConnection) -> Result<Duration, sqlx::Error> {
     let before = Instant::now();
     sqlx::raw_sql("SELECT 1").execute(session).await?;
     Ok(before.elapsed())
+}
+
+/// Whether autovacuum gathers statistics; it needs the counters of changes as well.
+async fn has_autovacuum(session: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT current_setting('autovacuum')::bool AND current_setting('track_counts')::bool")
+        .fetch_one(session)
+        .await
 }
 
 /// Types that users and extensions have made and that can be named without a schema, as `format_type` spells them.

@@ -26,14 +26,20 @@ impl PostgresRules {
             collations: Some(facts.collations.iter().cloned().collect()),
             default_is_exact: is_unicode_code_point_order(&facts.collation),
             types: None,
+            autovacuum: false,
         });
         Self::new(known)
     }
 
     /// Rules of a server of which more is known than [`Facts`] hold.
-    pub(super) fn with_types(facts: &Facts, types: impl IntoIterator<Item = String>) -> Self {
+    pub(super) fn of_server(
+        facts: &Facts,
+        types: impl IntoIterator<Item = String>,
+        autovacuum: bool,
+    ) -> Self {
         let mut rules = Self::from_facts(Some(facts));
         rules.known.types = Some(types.into_iter().collect());
+        rules.known.autovacuum = autovacuum;
         rules
     }
 
@@ -180,7 +186,7 @@ impl Rules for PostgresRules {
     }
 
     fn script(&self, plan: &Plan, naming: &Naming) -> Script {
-        ddl::script(plan, naming)
+        ddl::script(plan, naming, self.known.autovacuum)
     }
 }
 

@@ -66,6 +66,8 @@ pub(super) struct Known {
     pub(super) default_is_exact: bool,
     /// Types that users or extensions have made and that the session can name.
     pub(super) types: Option<BTreeSet<String>>,
+    /// Autovacuum gathers statistics of tables that have changed.
+    pub(super) autovacuum: bool,
 }
 
 impl Known {
