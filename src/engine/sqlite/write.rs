@@ -72,6 +72,7 @@ struct Chunk {
 }
 
 struct Writer<'a> {
+    connection: &'a Connection,
     table: &'a TablePlan,
     columns: Vec<Column<'a>>,
     many: Statement<'a>,
@@ -103,7 +104,7 @@ impl<'a> Writer<'a> {
         let rows_of_many = (variables / columns.len().max(1)).clamp(1, ROWS);
         let prepare = |rows: usize| connection.prepare(&insert(table, rows)).map_err(failed);
         let (many, one) = (prepare(rows_of_many)?, prepare(1)?);
-        Ok(Self { table, columns, many, one, rows_of_many, scratch: String::new() })
+        Ok(Self { connection, table, columns, many, one, rows_of_many, scratch: String::new() })
     }
 
     /// Takes batches until they have come to `most` bytes, or the road ends.
@@ -170,9 +171,13 @@ impl<'a> Writer<'a> {
         match statement.raw_execute() {
             Ok(_) => Ok(()),
             Err(e) if rows == 1 => Err(refused(&place(self.table, batch, first), &e)),
-            // SQLite has taken the whole statement back: row by row it says which one it was.
             Err(e) => {
-                for row in first..first + rows {
+                // SQLite has taken the whole statement back: row by row it says which one it was. After an error of the
+                // disk it has taken back the transaction, and what is written then would stay.
+                let mut alone = first..first + rows;
+                while !self.connection.is_autocommit()
+                    && let Some(row) = alone.next()
+                {
                     self.some(batch, row, 1)?;
                 }
                 Err(failure(ErrorKind::Write, format!("cannot write table {}", quote(&self.table.name)), &e))

@@ -486,6 +486,24 @@ async fn rows_alone_go_into_tables_that_are_there() {
     assert_same(&from, &to).await;
 }
 
+/// What ends the transaction of a load, as an error of the disk does, ends the load: no row is written after it.
+#[tokio::test]
+async fn a_load_whose_transaction_ends_leaves_no_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("from.db"), folder.path().join("to.db"));
+    // So many that they are written by one statement.
+    seed(
+        &from,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT);
+         INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 70) SELECT i, i % 60 FROM n",
+    );
+    seed(&to, "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE ON CONFLICT ROLLBACK)");
+    let error = migrate(&from, &to, Scope::DataOnly).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Value, "{error}");
+    let rows = Connection::open(&to).unwrap().query_row("SELECT count(*) FROM t", [], |r| r.get::<_, i64>(0));
+    assert_eq!(rows.unwrap(), 0);
+}
+
 #[tokio::test]
 async fn what_is_given_up_leaves_no_trace_and_leftovers_go() {
     let (folder, from, to) = files();
