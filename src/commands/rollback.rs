@@ -266,7 +266,7 @@ fn choose<'a>(records: &'a [Record], wanted: Option<&str>) -> Result<&'a Record>
     if let Some(by) = &record.undone_by {
         return refuse(format!("run {} was taken back by run {by}", record.run), "rollback --list shows all");
     }
-    if record.change.is_empty() {
+    if record.change.is_empty() || record.change.is_filling() {
         return refuse(
             format!("run {} put rows into tables that were there, and none of its own", record.run),
             "restore a backup, or delete the rows by hand",
@@ -305,7 +305,10 @@ fn line(records: &[Record], record: &Record) -> RunLine {
         replaced: record.change.tables_kept().count(),
         rows: record.tables.iter().map(|table| table.rows).sum(),
         undone_by: record.undone_by.clone(),
-        can_be_undone: stands(record) && !record.change.is_empty() && in_the_way(records, record).is_none(),
+        can_be_undone: stands(record)
+            && !record.change.is_empty()
+            && !record.change.is_filling()
+            && in_the_way(records, record).is_none(),
     }
 }
 

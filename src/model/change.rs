@@ -30,9 +30,21 @@ pub struct Change {
 }
 
 impl Change {
-    /// Whether there is nothing to be taken back: the run only put rows into tables that were there.
+    /// Whether there is nothing to be taken back.
     pub fn is_empty(&self) -> bool {
         self.shown.is_empty() && self.kept.is_empty()
+    }
+
+    /// The change of a run that puts rows into tables which are there.
+    pub fn filling<'a>(run: &str, tables: impl Iterator<Item = &'a str>, mark: String) -> Self {
+        let nowhere = |name: &str| Aside { place: String::new(), name: name.to_owned() };
+        let rows = |name: &str| Moved::new(Kind::Rows, name.to_owned(), nowhere(name));
+        Self { run: run.to_owned(), shown: tables.map(rows).collect(), mark, ..Self::default() }
+    }
+
+    /// Whether rows go into tables that are there, which stay what they are.
+    pub fn is_filling(&self) -> bool {
+        self.shown.iter().any(|moved| moved.kind == Kind::Rows)
     }
 
     /// Tables that become visible.
@@ -78,6 +90,10 @@ pub struct Moved {
     /// The settings under which `definition` is run, of an object that keeps them (a stored program of MySQL).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Settings>,
+    /// Statements that follow the atomic step because they cannot be part of it; running one again does no harm. Rows of
+    /// MySQL have such: the table's next value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows: Vec<String>,
 }
 
 impl Moved {
@@ -88,7 +104,7 @@ impl Moved {
 
     /// An object that the engine itself moves.
     pub fn new(kind: Kind, name: String, aside: Aside) -> Self {
-        Self { kind, name, aside, definition: None, settings: None }
+        Self { kind, name, aside, definition: None, settings: None, follows: Vec::new() }
     }
 }
 
@@ -114,7 +130,7 @@ pub struct Settings {
 /// Where an object stands that is out of sight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Aside {
-    /// Schema (PostgreSQL), database (MySQL, MariaDB) or file (SQLite).
+    /// Schema (PostgreSQL), database (MySQL, MariaDB) or file (SQLite); empty for rows that a migration brings.
     pub place: String,
     /// Its name there.
     pub name: String,
@@ -126,6 +142,8 @@ pub struct Aside {
 pub enum Kind {
     /// Table.
     Table,
+    /// All rows of a table that stays.
+    Rows,
     /// View.
     View,
     /// Materialized view.
@@ -151,6 +169,7 @@ impl Kind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Table => "table",
+            Self::Rows => "rows",
             Self::View => "view",
             Self::MaterializedView => "materialized view",
             Self::Sequence => "sequence",

@@ -189,7 +189,7 @@ async fn switch(
     };
     if let Err(mut error) = staging.switch(&change).await {
         if error.kind() == ErrorKind::Lost {
-            return Err(unknown(error, &change, settings));
+            return Err(unknown(error, settings));
         }
         settings.rejects.discard();
         if let Some(Err(also)) = recorder.map(Recorder::forget) {
@@ -214,9 +214,8 @@ async fn switch(
 }
 
 /// After a lost reply to the switch nobody knows; the next run looks, and where this process can go on, that is itself.
-/// Rows that were put in tables which were there leave no mark to look for.
-fn unknown(error: Error, change: &Change, settings: &Settings) -> Error {
-    if settings.recorder.is_none() || change.is_empty() {
+fn unknown(error: Error, settings: &Settings) -> Error {
+    if settings.recorder.is_none() {
         return error;
     }
     let error = error.next(

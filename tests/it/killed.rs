@@ -8,7 +8,9 @@ pub mod backup;
 use std::time::{Duration, Instant};
 
 use crate::bad_input::error_shape;
+use crate::cases::rollback::Home;
 use crate::faults::{large, loading};
+use crate::network::is_unfilled;
 use crate::support::binary::{self, Running};
 use crate::support::chance::{Chance, is_nightly, seed};
 use crate::support::content::{self, Renamed};
@@ -123,6 +125,87 @@ fn killed_while_migrating_into_mariadb() {
 #[test]
 fn killed_while_migrating_into_mysql() {
     killed(Engine::Mysql);
+}
+
+/// Kills runs that fill tables which are there: all rows or none, and the same command again fills them, or says that it
+/// is done.
+fn killed_while_filling(engine: Engine) {
+    if !engine.at_hand() {
+        return;
+    }
+    let seed = seed();
+    let mut chance = Chance(seed);
+    let prefix = format!("f{}", std::process::id());
+    let source = source(&prefix);
+    let expected = content::read(&source);
+    let fresh = || {
+        let target = Db::fresh(engine);
+        let ran = binary::migrate(&source.url, &target.url, &["--schema-only"]);
+        assert_eq!(ran.code, 0, "{ran}");
+        target
+    };
+    let mut target = fresh();
+    let begun = Instant::now();
+    let ran = binary::migrate(&source.url, &target.url, &["--data-only"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let span = u64::try_from(begun.elapsed().as_micros()).unwrap();
+    target = fresh();
+    let mut home = Home::new();
+    let (mut old, mut new, mut completed) = (0, 0, 0);
+    let last = if is_nightly() { KILLS.1 } else { KILLS.0 };
+    for kill in 0..=last {
+        if kill < last {
+            let mut command = binary::command(home.0.path());
+            command.args(["migrate", "--data-only", "--source", &source.url, "--target", &target.url]);
+            let running = Running::start(command);
+            std::thread::sleep(Duration::from_micros(chance.below(span)));
+            running.signal("KILL");
+            running.end();
+            target.left_alone();
+        }
+        let place = format!("TECHCARE_DB_TEST_SEED={seed}, {engine:?}, kill {kill}");
+        let is_old = is_unfilled(&target);
+        if is_old && kill < last {
+            old += 1;
+            continue;
+        }
+        let again = home.migrate(&source, &target, &["--data-only"]);
+        if is_old {
+            assert_eq!(again.code, 0, "{place}\n{again}");
+        } else {
+            new += 1;
+            // Whoever was killed behind the end had told it.
+            completed += usize::from(again.code == 0);
+            assert!(matches!(again.code, 0 | 4), "{place}\n{again}");
+        }
+        let differences = content::differences(&expected, &content::read(&target), &Renamed::new());
+        assert_eq!(differences, Vec::<String>::new(), "{place}\n{again}");
+        assert_eq!(leftovers(&target, &prefix), Vec::<String>::new(), "{place}\n{again}");
+        (target, home) = (fresh(), Home::new());
+    }
+    eprintln!(
+        "{engine:?}: {old} killed before the commit, {new} after it, {completed} completed by the next"
+    );
+}
+
+#[test]
+fn killed_while_filling_tables_of_sqlite() {
+    killed_while_filling(Engine::Sqlite);
+}
+
+#[test]
+fn killed_while_filling_tables_of_postgres() {
+    killed_while_filling(Engine::Postgres);
+}
+
+#[test]
+fn killed_while_filling_tables_of_mariadb() {
+    killed_while_filling(Engine::Mariadb);
+}
+
+#[test]
+fn killed_while_filling_tables_of_mysql() {
+    killed_while_filling(Engine::Mysql);
 }
 
 /// What a dead run left is named by the one that removes it.

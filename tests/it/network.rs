@@ -276,6 +276,104 @@ fn a_switch_of_which_nobody_knows_is_cleared_up_by_the_run() {
     }
 }
 
+/// What passes to the server where rows are committed into tables that are there, one after the other.
+fn commit(engine: Engine) -> &'static [&'static str] {
+    if engine == Engine::Postgres { &["txid_current", "COMMIT"] } else { &["SET filled = 1", "COMMIT"] }
+}
+
+/// Tables without rows, as a source has them.
+fn made_for(source: &Db, engine: Engine) -> Db {
+    let target = Db::fresh(engine);
+    let ran = binary::migrate(&source.url, &target.url, &["--schema-only"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    target
+}
+
+/// Whether no table has a row.
+pub fn is_unfilled(target: &Db) -> bool {
+    content::tables(target).iter().all(|table| {
+        target.value(&format!("SELECT count(*) FROM {}", target.engine.quote(table))).as_deref() == Some("0")
+    })
+}
+
+/// The server has committed, and its answer never arrives, or it never gets to hear of it: the run finds out by asking.
+#[test]
+fn a_lost_reply_to_the_commit_of_rows_is_settled() {
+    for engine in Engine::servers() {
+        let prefix = format!("r{}", std::process::id());
+        let source = killed::source(&prefix);
+        for (fault, happens) in [(Fault::Cut, true), (Fault::Reset, true), (Fault::Cut, false)] {
+            let target = made_for(&source, engine);
+            let proxy = Proxy::before(&target.url);
+            if happens {
+                proxy.fail_at_answer(commit(engine), fault, false);
+            } else {
+                proxy.fail_near(commit(engine), -1, fault, false);
+            }
+            let ran = binary::migrate(&source.url, &by_way_of(&proxy, &target), &["--data-only"]);
+            let place = format!("{engine:?} {fault:?}, happens: {happens}\n{ran}");
+            assert!(proxy.has_failed(), "{place}");
+            if happens {
+                assert_eq!(ran.code, 0, "{place}");
+                let differences =
+                    content::differences(&content::read(&source), &content::read(&target), &Renamed::new());
+                assert_eq!(differences, Vec::<String>::new(), "{place}");
+            } else {
+                error_shape(&ran, 5);
+                assert!(ran.stderr.contains("nothing has changed"), "{place}");
+                assert!(is_unfilled(&target), "{place}");
+            }
+            assert_eq!(leftovers(&target, &prefix), Vec::<String>::new(), "{place}");
+        }
+    }
+}
+
+/// Nobody could tell whether the rows were committed. The same command again finds out: it says that all is done, or does
+/// it.
+#[test]
+fn a_commit_of_rows_of_which_nobody_knows_is_cleared_up_by_the_same_command() {
+    for engine in Engine::servers() {
+        let prefix = format!("q{}", std::process::id());
+        let source = killed::source(&prefix);
+        for happens in [true, false] {
+            let (home, target) = (Home::new(), made_for(&source, engine));
+            let proxy = Proxy::before(&target.url);
+            if happens {
+                proxy.fail_at_answer(commit(engine), Fault::Cut, true);
+            } else {
+                proxy.fail_near(commit(engine), -1, Fault::Cut, true);
+            }
+            let url = by_way_of(&proxy, &target);
+            let quiet = ["--progress", "never", "migrate", "--data-only", "--source", &source.url];
+            let cut = home.run(&[&quiet[..], &["--target", &url]].concat());
+            let place = format!("{engine:?}, happens: {happens}\n{cut}");
+            assert!(proxy.has_failed(), "{place}");
+            error_shape(&cut, 5);
+            assert!(cut.stderr.contains("run the same command again: it looks"), "{place}");
+            assert!(!cut.stderr.contains("nothing has changed"), "{place}");
+            target.left_alone();
+            assert_eq!(is_unfilled(&target), !happens, "{place}");
+
+            let look = home.migrate(&source, &target, &["--data-only", "--dry-run"]);
+            assert!(look.stderr.contains("was interrupted in the moment of its switch"), "{place}\n{look}");
+            let again = home.migrate(&source, &target, &["--data-only"]);
+            assert_eq!(again.code, 0, "{place}\n{again}");
+            let became = if happens { "it had happened" } else { "it had not happened" };
+            assert!(again.stderr.contains(became), "{place}\n{again}");
+            let told = again.json();
+            let written = told["tables"].as_array().unwrap().iter();
+            let written: u64 = written.map(|table| table["rows_written"].as_u64().unwrap()).sum();
+            assert_eq!(written, 6000, "{place}\n{again}");
+            let differences =
+                content::differences(&content::read(&source), &content::read(&target), &Renamed::new());
+            assert_eq!(differences, Vec::<String>::new(), "{place}\n{again}");
+            assert_eq!(leftovers(&target, &prefix), Vec::<String>::new(), "{place}\n{again}");
+            // What has been said is said: now the tables are full.
+            assert_eq!(home.migrate(&source, &target, &["--data-only"]).code, 4, "{place}");
+        }
+    }
+}
+
 /// Ends the sessions that say that a run lives, and none that writes.
 fn unlock(engine: Engine, target: &Db) {
     if engine == Engine::Postgres {

@@ -9,6 +9,7 @@ use crate::cases::restore_killed::Used;
 use crate::cases::rollback::{Home, ours, state};
 use crate::killed::backup::{back_up, is_tidy, judge};
 use crate::killed::{self, leftovers};
+use crate::network::is_unfilled;
 use crate::support::binary::{self, Ran, Running};
 use crate::support::chance::{Chance, is_nightly, seed};
 use crate::support::content::{self, Renamed};
@@ -153,6 +154,58 @@ fn a_migration_into_a_new_file_whose_system_calls_fail() {
 #[test]
 fn a_migration_into_a_live_file_whose_system_calls_fail() {
     migrated(true);
+}
+
+fn filling<'a>(source: &'a Db, target: &'a Db) -> [&'a str; 7] {
+    ["migrate", "--data-only", "--no-backup", "--source", &source.url, "--target", &target.url]
+}
+
+/// Rows into tables that are there: all of them or none, and what nobody knew is found out by the same command.
+#[test]
+fn a_load_into_tables_that_are_there_whose_system_calls_fail() {
+    if !strace::at_hand() {
+        return;
+    }
+    let seed = seed();
+    let mut chance = Chance(seed);
+    let source = killed::source("called");
+    let expected = content::read(&source);
+    let fresh = || {
+        let target = Db::fresh(Engine::Sqlite);
+        assert_eq!(binary::migrate(&source.url, &target.url, &["--schema-only"]).code, 0);
+        target
+    };
+    let (home, target) = (Home::new(), fresh());
+    let folder = target.path().parent().unwrap();
+    let (ran, points) = strace::points(home.0.path(), folder, &filling(&source, &target));
+    assert_eq!(ran.code, 0, "{ran}");
+    let (drawn, mut filled, mut unknown) = (drawn(&points, &mut chance), 0, 0);
+    for (point, fault) in &drawn {
+        let (home, target) = (Home::new(), fresh());
+        let ran = strace::run(home.0.path(), Some((point, *fault)), &filling(&source, &target));
+        let place = format!("TECHCARE_DB_TEST_SEED={seed}, {point:?}, {fault:?}\n{ran}");
+        ended_well(&ran, *fault, &place);
+        // A transaction that was cut short is rolled back by whoever writes first.
+        target.execute("PRAGMA user_version = 0");
+        let old = is_unfilled(&target);
+        filled += usize::from(!old);
+        if ran.code == 5 && !old {
+            unknown += 1;
+            assert!(ran.stderr.contains("run the same command again"), "{place}");
+        }
+        let again = home.run(&filling(&source, &target));
+        // Of a run whose end is written down there is nothing left to tell: the tables are full.
+        assert!(again.code == 0 || again.code == 4 && !old, "{place}\n{again}");
+        assert_eq!(
+            content::differences(&expected, &content::read(&target), &Renamed::new()),
+            Vec::<String>::new(),
+            "{place}\n{again}"
+        );
+        assert_eq!(leftovers(&target, "called"), Vec::<String>::new(), "{place}\n{again}");
+        assert_eq!(target.value("PRAGMA integrity_check").as_deref(), Some("ok"), "{place}");
+    }
+    assert!(unknown > 0, "no folder was there that could not be made durable");
+    eprintln!("{} of {} points, {filled} filled, {unknown} not known", drawn.len(), points.len());
 }
 
 /// Calls that concern files below the application's folder, or beside the database of a file.

@@ -233,7 +233,7 @@ pub trait Staging: Send + Sync {
     /// the one connection that holds a transaction.
     async fn orm(&self) -> Result<Option<sea_orm::DatabaseConnection>>;
 
-    /// What [`Staging::switch`] is going to do; empty where it only adds rows to tables that are there.
+    /// What [`Staging::switch`] is going to do.
     async fn change(&self) -> Result<Change>;
 
     /// Makes everything visible in one atomic step, in which the plan's tables take the place of those that they

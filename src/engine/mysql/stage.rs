@@ -102,8 +102,7 @@ impl Target for Database {
 
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {
         if plan.scope == Scope::DataOnly {
-            let connection = self.link.connect(Role::Loader).await?;
-            return data::stage(connection, &self.link, &self.facts, &self.rules, plan).await;
+            return data::stage(&self.link, &self.facts, &self.rules, run, plan).await;
         }
         let mut guard = self.link.connect(Role::Loader).await?;
         let target = &self.facts.namespace;
@@ -124,11 +123,18 @@ impl Target for Database {
     }
 
     async fn happened(&self, change: &Change) -> Result<bool> {
-        exchange::happened(&mut self.link.connect(Role::Loader).await?, change).await
+        let mut connection = self.link.connect(Role::Loader).await?;
+        if change.is_filling() {
+            return data::happened(&mut connection, &change.mark).await;
+        }
+        exchange::happened(&mut connection, change).await
     }
 
     async fn settle(&self, change: &Change, happened: bool) -> Result<()> {
         let mut connection = self.link.connect(Role::Loader).await?;
+        if change.is_filling() {
+            return data::settle(&mut connection, change, happened).await;
+        }
         exchange::settle(&mut connection, &self.rules, &self.facts.namespace, change, happened).await
     }
 

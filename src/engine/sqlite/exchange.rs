@@ -105,7 +105,14 @@ pub fn settle(path: &Path, change: &Change, happened: bool) -> Result<()> {
         if let Some(real) = file::find(path)? {
             file::open(&real, Access::Write)?
                 .execute_batch(&format!("DROP TABLE IF EXISTS main.{}", quote(mark_of(change))))
-                .map_err(|e| failure(ErrorKind::Write, "cannot remove the mark of the switch", &e))?;
+                .map_err(|e| {
+                    failure(
+                        ErrorKind::Write,
+                        "all is in place, but the mark of the switch cannot be removed",
+                        &e,
+                    )
+                    .next("run the same command again: it removes the mark")
+                })?;
         }
         change.shown.first()
     } else {

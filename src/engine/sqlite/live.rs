@@ -10,7 +10,8 @@ use rusqlite::{Connection, InterruptHandle};
 use super::ddl::{SqliteRules, column_list, quote};
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
-use super::{on_update, pages, stage, write};
+use super::{exchange, on_update, pages, stage, write};
+use crate::engine::blocking;
 use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::model::change::{Change, Kind};
@@ -291,6 +292,7 @@ fn copied_columns(connection: &Connection, table: &str) -> rusqlite::Result<(Str
 
 /// Tables that are there are filled within one transaction that nobody sees before the switch.
 pub struct TransactionStaging {
+    run: String,
     plan: Arc<Plan>,
     last: Vec<Statement>,
     pool: Pool,
@@ -301,7 +303,7 @@ pub struct TransactionStaging {
 
 impl TransactionStaging {
     /// Takes the write lock of the file and keeps it until the end.
-    pub fn begin(real: &Path, plan: &Plan) -> Result<Self> {
+    pub fn begin(real: &Path, run: &str, plan: &Plan) -> Result<Self> {
         let connection = file::open(real, Access::Write)?;
         let started = connection
             .pragma_update(None, "synchronous", "EXTRA")
@@ -320,6 +322,7 @@ impl TransactionStaging {
         refuse_rows(&connection, plan.tables.iter().map(|t| &t.name))?;
         let script = SqliteRules.script(plan, &Naming::default());
         Ok(Self {
+            run: run.to_owned(),
             plan: Arc::new(plan.clone()),
             last: if has_marks { script.last } else { Vec::new() },
             interrupt: connection.get_interrupt_handle(),
@@ -382,11 +385,22 @@ impl Staging for TransactionStaging {
     }
 
     async fn change(&self) -> Result<Change> {
-        Ok(Change::default())
+        let tables = self.plan.tables.iter().map(|table| table.name.as_str());
+        Ok(Change::filling(&self.run, tables, exchange::table_mark(&self.run)))
     }
 
-    async fn switch(self: Box<Self>, _change: &Change) -> Result<()> {
-        self.end("COMMIT").await
+    async fn switch(self: Box<Self>, change: &Change) -> Result<()> {
+        let mark = format!("CREATE TABLE main.{} (run TEXT)", quote(&change.mark));
+        let marked = self.pool.run(move |connection| {
+            let failed = |e: rusqlite::Error| failure(ErrorKind::Write, "cannot mark the loaded rows", &e);
+            connection.execute_batch(&mark).map_err(failed)
+        });
+        let done = match marked.await {
+            Ok(()) => self.end("COMMIT").await,
+            Err(error) => self.end("ROLLBACK").await.and(Err(error)),
+        };
+        let (target, change) = (self.target.clone(), change.clone());
+        blocking::run(move || exchange::judged(&target, &change, done)).await
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {

@@ -297,7 +297,7 @@ impl Target for Database {
             real.as_deref().map_or(Ok(()), file::writable)?;
             Ok(if plan.scope == Scope::DataOnly {
                 let real = real.map_or_else(|| file::existing(&path), Ok)?;
-                Box::new(live::TransactionStaging::begin(&real, &plan)?) as Box<dyn Staging>
+                Box::new(live::TransactionStaging::begin(&real, &run, &plan)?) as Box<dyn Staging>
             } else {
                 Box::new(stage::FileStaging::make(&path, real.as_deref(), &run, &plan)?)
             })

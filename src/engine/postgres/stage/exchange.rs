@@ -6,7 +6,9 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
 use super::replace::{self, Given};
-use super::{PREFIX, check_rights, commit, execute, journal, schema_of, session_again, transaction, whole};
+use super::{
+    PREFIX, check_rights, commit, execute, journal, live, schema_of, session_again, transaction, whole,
+};
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
 use crate::engine::postgres::fault::{code, fault};
@@ -182,6 +184,9 @@ fn to_schema(moved: &Moved, from: &str, to: &str) -> String {
 
 /// Whether the switch of a change has happened.
 pub(in crate::engine::postgres) async fn happened(connector: &Connector, change: &Change) -> Result<bool> {
+    if let Some(transaction) = live::transaction_of(change) {
+        return live::is_committed(connector, transaction).await;
+    }
     let mut session = session_again(connector).await?;
     let there = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)")
         .bind(&change.mark)
@@ -197,7 +202,7 @@ pub(in crate::engine::postgres) async fn happened(connector: &Connector, change:
 pub(in crate::engine::postgres) async fn settle(connector: &Connector, change: &Change) -> Result<()> {
     let mut places = change.origins();
     places.retain(|place| place.starts_with(KEPT));
-    if change.kept.is_empty() {
+    if change.kept.is_empty() && !change.is_filling() {
         places.push(&change.mark);
     }
     if places.is_empty() {

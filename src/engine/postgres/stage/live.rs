@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Row as _};
 use tokio::sync::Mutex;
 
-use super::{commit, execute, run, transaction};
+use super::{Outcome, execute, outcome, run, transaction};
 use crate::engine::capability::{OnStatement, Orphans, ReadRequest, Staging};
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::fault::fault;
@@ -31,8 +31,37 @@ SELECT format('ALTER TABLE %I.%I ALTER CONSTRAINT %I DEFERRABLE INITIALLY DEFERR
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = ANY($2) AND k.contype = 'f' AND NOT k.condeferrable AND k.conparentid = 0";
 
+/// How the mark of such a load begins; the number of its transaction follows, of which the server tells afterwards
+/// whether it was committed.
+const TRANSACTION: &str = "transaction:";
+
+/// The transaction that the mark of a change names.
+pub(super) fn transaction_of(change: &Change) -> Option<i64> {
+    change.mark.strip_prefix(TRANSACTION)?.parse().ok()
+}
+
+/// Whether the transaction of a load was committed.
+pub(super) async fn is_committed(connector: &Connector, transaction: i64) -> Result<bool> {
+    let ask = format!("SELECT txid_status({transaction})");
+    match outcome(connector, transaction).await {
+        Some(Outcome::Committed) => Ok(true),
+        Some(Outcome::Aborted) => Ok(false),
+        Some(Outcome::Forgotten) => {
+            Err(Error::new(ErrorKind::Refused, "the server does not know any more whether rows were loaded")
+                .why(format!("{ask} tells nothing: it was too long ago"))
+                .next("look at the tables, then move the record of that run out of the folder history"))
+        }
+        None => {
+            Err(Error::new(ErrorKind::Busy, "the server has not ended the transaction of an earlier run")
+                .why(format!("{ask} gives no end at {}", connector.shown()))
+                .next("run the same command again when it has; pg_terminate_backend ends its session"))
+        }
+    }
+}
+
 /// One transaction over the tables that are there.
 pub(super) struct LiveStaging {
+    run: String,
     connector: Connector,
     namespace: String,
     plan: Plan,
@@ -51,6 +80,7 @@ impl LiveStaging {
     pub(super) async fn open(
         connector: &Connector,
         namespace: &str,
+        run: &str,
         plan: &Plan,
         script: Script,
     ) -> Result<Self> {
@@ -76,6 +106,7 @@ impl LiveStaging {
         })?;
         super::replace::refuse_rows(&mut session, namespace, &names).await?;
         Ok(Self {
+            run: run.to_owned(),
             connector: connector.clone(),
             namespace: namespace.to_owned(),
             plan: plan.clone(),
@@ -162,7 +193,9 @@ impl Staging for LiveStaging {
     }
 
     async fn change(&self) -> Result<Change> {
-        Ok(Change::default())
+        let tables = self.plan.tables.iter().map(|table| table.name.as_str());
+        let mark = format!("{TRANSACTION}{}", self.state.lock().await.transaction);
+        Ok(Change::filling(&self.run, tables, mark))
     }
 
     async fn switch(self: Box<Self>, _change: &Change) -> Result<()> {
@@ -170,9 +203,21 @@ impl Staging for LiveStaging {
         if !state.tighten.is_empty() {
             return Err(Error::internal("the load was not finished before the switch"));
         }
-        commit(&mut state.session, &self.connector, state.transaction, "the loaded rows").await?;
-        let _ = state.session.close().await;
-        Ok(())
+        let Err(cause) = execute(&mut state.session, "COMMIT".into()).await else {
+            let _ = state.session.close().await;
+            return Ok(());
+        };
+        let error = fault(ErrorKind::Write, "cannot make the loaded rows visible", &cause);
+        if error.kind() != ErrorKind::Lost {
+            return Err(error);
+        }
+        match outcome(&self.connector, state.transaction).await {
+            Some(Outcome::Committed) => Ok(()),
+            Some(Outcome::Aborted) => {
+                Err(error.with_kind(ErrorKind::Write).next("nothing has changed: run the same command again"))
+            }
+            Some(Outcome::Forgotten) | None => Err(error),
+        }
     }
 
     /// The end of the session is the end of its transaction; ROLLBACK only makes it sooner.

@@ -51,7 +51,7 @@ pub(super) async fn open(
     script: Script,
 ) -> Result<Box<dyn Staging>> {
     if plan.scope == Scope::DataOnly {
-        return Ok(Box::new(live::LiveStaging::open(connector, namespace, plan, script).await?));
+        return Ok(Box::new(live::LiveStaging::open(connector, namespace, run, plan, script).await?));
     }
     Ok(Box::new(apart::ApartStaging::open(connector, namespace, run, plan, script).await?))
 }
@@ -140,18 +140,38 @@ async fn commit(
     if error.kind() != ErrorKind::Lost {
         return Err(error);
     }
+    match outcome(connector, transaction).await {
+        Some(Outcome::Committed) => Ok(()),
+        Some(Outcome::Aborted) => Err(error),
+        Some(Outcome::Forgotten) | None => Err(error.next(format!(
+            "the connection broke in the moment of the switch: ask {} with SELECT txid_status({transaction}) whether it happened",
+            connector.shown()
+        ))),
+    }
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Committed,
+    Aborted,
+    /// The server does not know any more: it was too long ago.
+    Forgotten,
+}
+
+/// Asks what became of a transaction, also where the server is only just coming back; `None` where it cannot be asked, or
+/// is still at work on it.
+async fn outcome(connector: &Connector, transaction: i64) -> Option<Outcome> {
     for _ in 0..ATTEMPTS {
         match status(connector, transaction).await {
-            Ok(Some(status)) if status == "committed" => return Ok(()),
-            Ok(Some(status)) if status == "aborted" => return Err(error),
+            Ok(Some(status)) if status == "committed" => return Some(Outcome::Committed),
+            Ok(Some(status)) if status == "aborted" => return Some(Outcome::Aborted),
+            Ok(None) => return Some(Outcome::Forgotten),
             // In progress: the server has not noticed yet that we are gone. Unreachable: it may come back.
             Ok(_) | Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
         }
     }
-    Err(error.next(format!(
-        "the connection broke in the moment of the switch: ask {} with SELECT txid_status({transaction}) whether it happened",
-        connector.shown()
-    )))
+    None
 }
 
 async fn status(connector: &Connector, transaction: i64) -> Result<Option<String>> {
