@@ -1,6 +1,10 @@
 //! The plan: everything that a migration will do, as a value. Made by a pure function (`pipeline/plan`), printed
 //! by `--dry-run`, held by snapshot tests, rendered into statements by the target's dialect, executed as it stands.
 
+mod finding;
+mod profile;
+mod script;
+
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{Dialect, Flavour};
@@ -9,6 +13,10 @@ use super::origin::Origin;
 use super::policy::Policies;
 use super::schema::{Action, DataType, Deferrable, IdentityGeneration, ObjectKind};
 use super::view::ViewPlan;
+
+pub use finding::{Finding, FindingAction, Severity};
+pub use profile::{ColumnProfile, Misfit, StorageClasses, TableProfile};
+pub use script::{Script, Statement};
 
 /// How the names of columns begin that a plan makes for indexes ([`ColumnPlan::invisible`]).
 pub const INVISIBLE: &str = "techcare_db_";
@@ -416,172 +424,6 @@ pub struct CheckPlan {
     /// The same in the source's words, where those are others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original: Option<String>,
-}
-
-/// One statement in the target's dialect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Statement {
-    /// Table it is about, as named in the source; `None` for types.
-    pub table: Option<String>,
-    /// What it makes, for messages: `table "users"`, `index "ix_users_email"`.
-    pub what: String,
-    /// The statement, without a closing semicolon. Names are unqualified: the session decides where they go.
-    pub sql: String,
-}
-
-/// The statements of a plan, in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Script {
-    /// Before the rows: types and tables.
-    pub before: Vec<Statement>,
-    /// After the rows: keys and indexes.
-    pub indexes: Vec<Statement>,
-    /// After the indexes: foreign keys and checks that the target validates itself.
-    pub constraints: Vec<Statement>,
-    /// Last: identities, comments, and statistics where nothing may read while they are gathered.
-    pub last: Vec<Statement>,
-    /// Statistics that can be gathered while the rows are read back.
-    pub statistics: Vec<Statement>,
-}
-
-impl Script {
-    /// All statements in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Statement> {
-        let after = self.indexes.iter().chain(&self.constraints).chain(&self.last);
-        self.before.iter().chain(after).chain(&self.statistics)
-    }
-}
-
-/// Facts about the data of one table that its declared types leave open.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct TableProfile {
-    /// Rows; `None` if they were not counted.
-    pub rows: Option<u64>,
-    /// Facts by column, in the order of the table's columns; empty if the table was not looked at.
-    pub columns: Vec<ColumnProfile>,
-}
-
-/// Facts about the values of one column. `None`: not looked at, because the declared type says enough.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ColumnProfile {
-    /// Longest text in characters.
-    pub max_chars: Option<u64>,
-    /// Longest text or byte string in bytes.
-    pub max_bytes: Option<u64>,
-    /// Whether all text is ASCII; asked of keys that ignore case or accents.
-    #[serde(default)]
-    pub ascii: Option<bool>,
-    /// Smallest integer.
-    pub min_int: Option<i64>,
-    /// Largest integer.
-    pub max_int: Option<i64>,
-    /// Most digits before the point of any decimal.
-    pub whole_digits: Option<u32>,
-    /// Most digits after the point of any decimal.
-    pub fraction_digits: Option<u32>,
-    /// Unit of the numbers that stand for times.
-    pub epoch: Option<Epoch>,
-    /// Storage classes of SQLite and how many rows have each.
-    pub classes: Option<StorageClasses>,
-    /// Whether all text is valid UTF-8, which SQLite does not look at.
-    #[serde(default)]
-    pub utf8: Option<bool>,
-    /// Rows whose value does not fit the declared type, each kind with up to five keys.
-    pub misfits: Vec<Misfit>,
-    /// Why the type that the column had in the target before does not take its values, in the target's words; asked only
-    /// where nothing has held them to it since.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused: Option<String>,
-}
-
-/// Rows by SQLite storage class.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StorageClasses {
-    /// NULL.
-    pub null: u64,
-    /// INTEGER.
-    pub integer: u64,
-    /// REAL.
-    pub real: u64,
-    /// TEXT.
-    pub text: u64,
-    /// BLOB.
-    pub blob: u64,
-}
-
-/// Rows whose value does not fit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Misfit {
-    /// Code of the finding that this becomes, see [`super::codes`].
-    pub code: String,
-    /// How many.
-    pub rows: u64,
-    /// Keys of up to five of them, as `id=7`.
-    pub keys: Vec<String>,
-    /// What is wrong, in words that hold no value: `holds text in a column of integers`.
-    pub text: String,
-}
-
-/// How grave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Good to know: widened, translated, emulated. Exit 0.
-    Info,
-    /// Something was left behind. Exit 1.
-    Warning,
-    /// Stops the migration. Exit 4.
-    Blocker,
-}
-
-/// What the migration does about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingAction {
-    /// A wider type.
-    Widened,
-    /// The same meaning in other words.
-    Translated,
-    /// The same values under another spelling.
-    Emulated,
-    /// Converted by a stated rule.
-    Converted,
-    /// The row was put aside.
-    Rejected,
-    /// Left behind.
-    NotCarried,
-    /// Stopped.
-    Refused,
-}
-
-/// One thing that will not arrive as it was. Holds keys and names, never a value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// Stable code.
-    pub code: String,
-    /// How grave.
-    pub severity: Severity,
-    /// Table in the source.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub table: Option<String>,
-    /// Column in the source.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub column: Option<String>,
-    /// Name of the object that is not a column.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub object: Option<String>,
-    /// What kind of object: `column`, `index`, `foreign key`, `check`, `default`, `view`, `trigger`, …
-    pub kind: String,
-    /// Rows concerned.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub rows: Option<u64>,
-    /// Up to five keys of them.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub keys: Vec<String>,
-    /// What is done.
-    pub action: FindingAction,
-    /// One sentence; for an object left behind, with its original text.
-    pub text: String,
 }
 
 #[cfg(test)]
