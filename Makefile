@@ -20,8 +20,9 @@ test: ## every test, on private PostgreSQL, MariaDB and MySQL servers that come 
 nightly: ## `make test` with the sizes that take long (300,000 diagnostics)
 	@TECHCARE_DB_TEST_NIGHTLY=1 $(support)/servers run --mysql $(support)/test.sh
 
-lint: floors ## clippy, warnings denied, and the floors
+lint: floors ## clippy and rustdoc, warnings denied, and the floors
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --document-private-items
 
 fmt: ## format all Rust code
 	$(CARGO) fmt --all

@@ -1,6 +1,6 @@
 //! Where the configuration comes from and how a database is named in it: flags > environment > `.env` >
 //! `techcare-db.toml` > defaults. Every endpoint that leaves here knows its origin, and no password leaves in the
-//! clear. What the words of the contract mean (CLI.md, "Naming a database") is in [`resolve`].
+//! clear. What the words of the contract mean (CLI.md, "Naming a database") is in `resolve`.
 
 mod environment;
 mod file;

@@ -55,7 +55,7 @@ pub struct Manifest {
     pub ended: String,
     /// The database.
     pub database: Database,
-    /// SHA-256 of [`SCHEMA`], in hexadecimal.
+    /// SHA-256 of `schema.json`, in hexadecimal.
     pub schema_sha256: String,
     /// Tables, in the order of the schema.
     pub tables: Vec<TableEntry>,

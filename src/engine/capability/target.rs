@@ -207,7 +207,7 @@ pub trait Staging: Send + Sync {
         Ok(())
     }
 
-    /// Reads a staged table or view back, with the contract of [`Snapshot::read`].
+    /// Reads a staged table or view back, with the contract of [`super::Snapshot::read`].
     async fn read(&self, request: &ReadRequest, to: BatchSender) -> Result<()>;
 
     /// Reads the rows of a table that a foreign key of the plan finds without a parent, as [`Staging::read`] does, and

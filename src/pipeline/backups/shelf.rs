@@ -15,7 +15,7 @@ use crate::model::manifest::Manifest;
 const MOST: u64 = 64 << 20;
 
 /// A backup with a manifest that vouches for itself. Its file is there and has the length that it should have; whether it
-/// is sound, [`super::verify`] tells.
+/// is sound, [`super::verify()`] tells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Backup {
     /// Where it is.

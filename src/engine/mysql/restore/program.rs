@@ -189,7 +189,7 @@ impl<'a> Tokens<'a> {
         self.clone().next()
     }
 
-    /// Goes behind ON COMPLETION [NOT] PRESERVE, which the server always writes. What stands before it in a schedule are
+    /// Goes behind ON COMPLETION PRESERVE or NOT PRESERVE, which the server always writes. What stands before it in a schedule are
     /// numbers, words and texts between quotes.
     fn preserve(&mut self) -> Option<()> {
         loop {
