@@ -52,6 +52,7 @@ mod tests {
             identity: String::new(),
             latency: Duration::ZERO,
             collations: vec![],
+            sequences: Vec::new(),
             max_value_bytes: None,
             case_sensitive_names: true,
             namespace: String::new(),

@@ -97,7 +97,8 @@ pub struct Moved {
 }
 
 impl Moved {
-    /// Whether it is a stored program of MySQL: a routine, a trigger or an event, made again under its [`Settings`].
+    /// Whether it is a stored program of MySQL: a routine, a package, a trigger or an event, made again under its
+    /// [`Settings`].
     pub fn is_program(&self) -> bool {
         self.settings.is_some()
     }
@@ -148,7 +149,7 @@ pub enum Kind {
     View,
     /// Materialized view.
     MaterializedView,
-    /// Sequence that no column owns.
+    /// Sequence that no column owns. MariaDB moves them as it does tables.
     Sequence,
     /// Type.
     Type,
@@ -158,6 +159,10 @@ pub enum Kind {
     Function,
     /// Stored procedure.
     Procedure,
+    /// What a package of MariaDB offers.
+    Package,
+    /// What a package of MariaDB does.
+    PackageBody,
     /// Trigger that does not go with its table: MySQL leaves no table with one out of its database.
     Trigger,
     /// Event of a schedule.
@@ -177,6 +182,8 @@ impl Kind {
             Self::Collation => "collation",
             Self::Function => "function",
             Self::Procedure => "procedure",
+            Self::Package => "package",
+            Self::PackageBody => "package body",
             Self::Trigger => "trigger",
             Self::Event => "event",
         }

@@ -434,7 +434,9 @@ fn objects_beside_tables_are_told() {
          VALUES LESS THAN MAXVALUE);
         CREATE VIEW v AS SELECT a FROM t; CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.b = 1;
         CREATE PROCEDURE pr() SELECT 1; CREATE FUNCTION fu() RETURNS INT DETERMINISTIC RETURN 1;
-        CREATE EVENT ev ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1; CREATE SEQUENCE sq",
+        CREATE EVENT ev ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1; CREATE SEQUENCE sq;
+        SET sql_mode = ORACLE; CREATE PACKAGE pk AS PROCEDURE a(x INT); END;
+        CREATE PACKAGE BODY pk AS PROCEDURE a(x INT) AS BEGIN NULL; END; END",
     );
     let schema = schema(&db);
     assert_eq!(schema.tables.len(), 1);
@@ -446,6 +448,8 @@ fn objects_beside_tables_are_told() {
             ("view", "v"),
             ("trigger", "tr"),
             ("routine", "fu"),
+            ("routine", "pk"),
+            ("routine", "pk"),
             ("routine", "pr"),
             ("event", "ev"),
             ("sequence", "sq")

@@ -124,6 +124,7 @@ fn facts(file: &File, manifest: &Manifest) -> io::Result<Facts> {
         identity: format!("archive:{}", manifest.run),
         latency: Duration::ZERO,
         collations: database.collations,
+        sequences: Vec::new(),
         max_value_bytes: None,
         case_sensitive_names: database.case_sensitive_names,
         namespace: database.namespace,

@@ -63,6 +63,8 @@ pub struct Capabilities {
     pub generated_virtual: bool,
     /// DEFAULT may be any expression.
     pub default_expressions: bool,
+    /// Sequences that no column owns are made anew, and go on where they were.
+    pub sequences: bool,
     /// Comments on tables and columns.
     pub comments: bool,
     /// ON UPDATE CURRENT_TIMESTAMP on a column; who does not have it makes a trigger.

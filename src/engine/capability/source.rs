@@ -40,6 +40,8 @@ pub struct Facts {
     pub latency: Duration,
     /// Names of the collations that [`Rules`] choose from, where that depends on the server.
     pub collations: Vec<String>,
+    /// Sequences of the namespace, as a default tells them that uses one (MariaDB).
+    pub sequences: Vec<String>,
     /// Largest packet or field in bytes that one value may need, where the server has a limit.
     pub max_value_bytes: Option<u64>,
     /// Whether table names that differ only in case are different tables.

@@ -2,9 +2,11 @@
 //! the marker is in the target, the switch has happened; a lost reply is settled by looking for it. Foreign keys
 //! between what goes and what stays are mended afterwards, because no RENAME does that.
 
+use std::collections::BTreeMap;
+
 use sqlx::MySqlConnection;
 
-use super::connection::{Link, Role, number, run};
+use super::connection::{Link, Role, number, rows, run};
 use super::place::{Place, count_kept, is_kept_database, is_staging_database, make_kept, qualified};
 use super::types::{Rules, literal, quote};
 use super::{fault, programs, replace};
@@ -15,14 +17,19 @@ use crate::model::error::{Error, ErrorKind, Result};
 /// How often the switch is tried while another session holds a lock.
 const TRIES: u32 = 3;
 
+/// What RENAME TABLE moves: tables, and sequences, which are tables to the server.
+fn renamed(moved: &[Moved]) -> impl Iterator<Item = &Moved> {
+    moved.iter().filter(|moved| matches!(moved.kind, Kind::Table | Kind::Sequence))
+}
+
 /// The statement of the switch, or of the one that takes it back.
 fn renames(target: &str, change: &Change, marker: &Aside, back: bool) -> String {
     let at = |aside: &Aside| qualified(&aside.place, &aside.name);
     let mut pairs = Vec::new();
-    for moved in change.tables_kept() {
+    for moved in renamed(&change.kept) {
         pairs.push((qualified(target, &moved.name), at(&moved.aside)));
     }
-    for moved in change.tables_shown() {
+    for moved in renamed(&change.shown) {
         pairs.push((at(&moved.aside), qualified(target, &moved.name)));
     }
     pairs.push((at(marker), qualified(target, &change.mark)));
@@ -109,7 +116,7 @@ pub fn dropping(change: &Change) -> Vec<String> {
     let databases = change.places().into_iter().filter(|place| is_kept_database(place));
     let mut statements: Vec<String> =
         databases.map(|place| format!("DROP DATABASE {}", quote(place))).collect();
-    let beside = change.tables_kept().filter(|moved| !is_kept_database(&moved.aside.place));
+    let beside = renamed(&change.kept).filter(|moved| !is_kept_database(&moved.aside.place));
     statements.extend(
         beside.map(|moved| format!("DROP TABLE {}", qualified(&moved.aside.place, &moved.aside.name))),
     );
@@ -136,13 +143,18 @@ pub async fn settle(
     let failed = |e: &sqlx::Error| fault::writing("cleaning up after the switch", e);
     if happened {
         replace::mend_keys(connection, rules, target, change).await?;
+        if change.shown.iter().any(|moved| moved.kind == Kind::Sequence) {
+            for place in change.origins().into_iter().filter(|place| is_staging_database(place)) {
+                lead_defaults(connection, target, place, target).await?;
+            }
+        }
         programs::drop_kept(connection, target, change).await?;
         for view in change.kept.iter().filter(|moved| moved.kind == Kind::View) {
             let sql = format!("DROP VIEW IF EXISTS {}", qualified(target, &view.name));
             run(connection, &sql).await.map_err(|e| failed(&e))?;
         }
         // Views may call functions.
-        programs::make_shown(connection, target, change, &[Kind::Function, Kind::Procedure]).await?;
+        programs::make_shown(connection, target, change, &programs::CALLED).await?;
         make_views(connection, target, change).await?;
         programs::make_shown(connection, target, change, &[Kind::Trigger, Kind::Event]).await?;
         let sql = format!("DROP TABLE IF EXISTS {}", qualified(target, &change.mark));
@@ -159,6 +171,40 @@ pub async fn settle(
         }
     }
     remove_empty_places(connection, change).await
+}
+
+/// Leads the sequences that defaults of columns of the tables in `tables_in` take their values from, from one database to
+/// another. The server keeps a sequence in a default together with its database, also where one of them is renamed, and takes
+/// none that is not there.
+pub async fn lead_defaults(
+    connection: &mut MySqlConnection,
+    tables_in: &str,
+    from: &str,
+    to: &str,
+) -> Result<()> {
+    let [from, to] = [from, to].map(|database| format!("{}.", quote(database)));
+    let list = format!(
+        "SELECT table_name, column_name, column_default FROM information_schema.columns WHERE table_schema = {} AND \
+         LOCATE({}, column_default) > 0 ORDER BY 1, ordinal_position",
+        literal(tables_in),
+        literal(&from)
+    );
+    let mut clauses = BTreeMap::<String, Vec<String>>::new();
+    for row in rows(connection, "the defaults that use sequences", &list).await? {
+        let default = row.word(2).replace(&from, &to);
+        let clause = format!("ALTER COLUMN {} SET DEFAULT ({default})", quote(&row.word(1)));
+        clauses.entry(row.word(0)).or_default().push(clause);
+    }
+    // All of a table at once: no statement alters one that has a default of a sequence which is not there.
+    for (table, clauses) in clauses {
+        let table = qualified(tables_in, &table);
+        let sql = format!("ALTER TABLE {table} {}", clauses.join(", "));
+        run(connection, &sql).await.map_err(|e| {
+            let what = format!("leading the defaults of table {table} to their sequences");
+            fault::writing(&what, &e).next(format!("run yourself: {sql}"))
+        })?;
+    }
+    Ok(())
 }
 
 /// Makes the views of a change, those first that are not made of others.
@@ -208,18 +254,19 @@ pub async fn back(
     run: &str,
     change: &Change,
 ) -> Result<Change> {
-    let visible = change.tables_shown().map(|m| (m, target, m.name.as_str()));
-    let hidden = change.tables_kept().map(|m| (m, m.aside.place.as_str(), m.aside.name.as_str()));
+    let visible = renamed(&change.shown).map(|m| (m, target, m.name.as_str()));
+    let hidden = renamed(&change.kept).map(|m| (m, m.aside.place.as_str(), m.aside.name.as_str()));
     for (moved, place, name) in visible.chain(hidden) {
         let sql = format!(
             "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} AND table_name = {} \
-             AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')",
+             AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')",
             literal(place),
             literal(name)
         );
         if number(connection, "what is to be taken back", &sql).await? == 0 {
             return Err(way_back::gone(format!(
-                "table \"{}\" is not in database \"{place}\" any more",
+                "{} \"{}\" is not in database \"{place}\" any more",
+                moved.kind.word(),
                 moved.name
             )));
         }
@@ -240,6 +287,10 @@ pub async fn back(
         let stays = !may_make || !replace::triggers(connection, table).await?.is_empty();
         let place = if stays { &beside } else { &apart };
         kept.push(Moved::new(Kind::Table, table.clone(), place.kept(at, table)));
+    }
+    for sequence in change.shown.iter().filter(|moved| moved.kind == Kind::Sequence) {
+        let place = if may_make { &apart } else { &beside };
+        kept.push(Moved { aside: place.kept(kept.len(), &sequence.name), ..sequence.clone() });
     }
     // Views are dropped and made again; what they are is known from when they were made.
     let place = kept.first().map(|table: &Moved| table.aside.place.clone());

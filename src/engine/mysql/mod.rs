@@ -240,6 +240,7 @@ async fn facts(connection: &mut MySqlConnection, database: &str, latency: Durati
     .await?;
     let collations =
         rows(connection, what, "SELECT collation_name FROM information_schema.collations").await?;
+    let sequences = rows(connection, what, inspect::SEQUENCES).await?;
     let field = |at: usize| about.first().and_then(|r| r.text(at));
     let namespace = field(0).unwrap_or_else(|| database.to_owned());
     let unique = variable("server_uuid").or_else(|| variable("server_uid")).unwrap_or_default();
@@ -249,6 +250,7 @@ async fn facts(connection: &mut MySqlConnection, database: &str, latency: Durati
         _ => zone,
     });
     Ok(Facts {
+        sequences: sequences.iter().map(|r| place::qualified(&namespace, &r.word(0))).collect(),
         flavour,
         version_number: version_number(&version),
         version,

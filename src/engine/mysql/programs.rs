@@ -1,4 +1,4 @@
-//! Stored programs: routines, triggers and events. No statement moves them, so those that give way are dropped and those
+//! Stored programs: routines, packages, triggers and events. No statement moves them, so those that give way are dropped and those
 //! that come are made, from their text and under the settings that the server keeps with it. This follows the switch, and
 //! can be done again by whoever finds it half done.
 
@@ -19,7 +19,7 @@ const NOBODY: &str = "techcare_db_nobody";
 /// A stored program as the server tells of it.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// Function, procedure, trigger or event.
+    /// Function, procedure, package, its body, trigger or event.
     pub kind: Kind,
     /// Its name.
     pub name: String,
@@ -51,8 +51,8 @@ impl Program {
 
 /// Kinds of programs in the order in which they are made, with the queries that list names and definers in the session's
 /// database, and the columns of SHOW CREATE in which text and time zone stand. Triggers of one moment run in the order in which they
-/// were made.
-const KINDS: [(Kind, &str, usize, Option<usize>); 4] = [
+/// were made, and a body needs its package; MySQL has none (<https://mariadb.com/kb/en/create-package-body/>).
+const KINDS: [(Kind, &str, usize, Option<usize>); 6] = [
     (
         Kind::Function,
         "SELECT routine_name, definer FROM information_schema.routines WHERE routine_schema = DATABASE() AND \
@@ -64,6 +64,20 @@ const KINDS: [(Kind, &str, usize, Option<usize>); 4] = [
         Kind::Procedure,
         "SELECT routine_name, definer FROM information_schema.routines WHERE routine_schema = DATABASE() AND \
          routine_type = 'PROCEDURE' ORDER BY 1",
+        2,
+        None,
+    ),
+    (
+        Kind::Package,
+        "SELECT routine_name, definer FROM information_schema.routines WHERE routine_schema = DATABASE() AND \
+         routine_type = 'PACKAGE' ORDER BY 1",
+        2,
+        None,
+    ),
+    (
+        Kind::PackageBody,
+        "SELECT routine_name, definer FROM information_schema.routines WHERE routine_schema = DATABASE() AND \
+         routine_type = 'PACKAGE BODY' ORDER BY 1",
         2,
         None,
     ),
@@ -81,6 +95,9 @@ const KINDS: [(Kind, &str, usize, Option<usize>); 4] = [
         Some(2),
     ),
 ];
+
+/// Kinds that views may call, and that triggers and events call.
+pub const CALLED: [Kind; 4] = [Kind::Function, Kind::Procedure, Kind::Package, Kind::PackageBody];
 
 /// All programs of the session's database, each kind in the order in which it is made.
 pub async fn all(session: &mut MySqlConnection) -> Result<Vec<Program>> {
@@ -135,13 +152,20 @@ async fn shown(
 }
 
 /// Which programs go where these are and those come, and which come. Routines and events that would come back as they are
-/// stay, and so do the rights on them. A trigger goes with its table.
-pub fn differing(there: Vec<Program>, comes: &[Program]) -> (Vec<Program>, Vec<Program>) {
-    let stays = |program: &Program, others: &[Program]| {
-        program.kind != Kind::Trigger && others.iter().any(|other| other.is(program))
+/// stay, and so do the rights on them. A trigger goes with its table, and the body of a package with the package, which
+/// takes it along when it is dropped (<https://mariadb.com/kb/en/drop-package/>).
+pub fn differing(there: &[Program], comes: &[Program]) -> (Vec<Program>, Vec<Program>) {
+    let in_both = |program: &Program| {
+        there.iter().any(|other| other.is(program)) && comes.iter().any(|other| other.is(program))
     };
-    let coming = comes.iter().filter(|program| !stays(program, &there)).cloned().collect();
-    let going = there.into_iter().filter(|program| !stays(program, comes)).collect();
+    let stays = |program: &Program| {
+        let package = |other: &&Program| other.kind == Kind::Package && other.name == program.name;
+        in_both(program)
+            && program.kind != Kind::Trigger
+            && (program.kind != Kind::PackageBody || there.iter().find(package).is_some_and(in_both))
+    };
+    let (_, coming) = comes.iter().cloned().partition(stays);
+    let (_, going): (Vec<_>, _) = there.iter().cloned().partition(stays);
     (going, coming)
 }
 
@@ -171,7 +195,7 @@ pub async fn try_rights(session: &mut MySqlConnection, change: &Change) -> Resul
         format!("CREATE {definer} PROCEDURE {nobody}() COMMENT {} SELECT 1", literal(&"x".repeat(1 << 16)))
     };
     let mut tries = Vec::new();
-    if needs(&[Kind::Function, Kind::Procedure]) {
+    if needs(&CALLED) {
         tries.push(create(""));
         tries.push(format!("DROP PROCEDURE IF EXISTS {nobody}"));
     }
@@ -187,7 +211,8 @@ pub async fn try_rights(session: &mut MySqlConnection, change: &Change) -> Resul
     }
     for sql in tries {
         let Err(error) = run(session, &sql).await else { continue };
-        let failed = fault::writing("trying the right to make routines, triggers and events", &error);
+        let failed =
+            fault::writing("trying the right to make routines, packages, triggers and events", &error);
         match failed.kind() {
             ErrorKind::Permission | ErrorKind::Login => return Err(failed.with_kind(ErrorKind::Permission)),
             ErrorKind::Lost | ErrorKind::Busy => return Err(failed),
@@ -200,8 +225,9 @@ pub async fn try_rights(session: &mut MySqlConnection, change: &Change) -> Resul
         let Err(error) = run(session, &create(&format!("DEFINER={}", account(definer)))).await else {
             continue;
         };
-        let what =
-            format!("routines, triggers and events of the definer {definer} may not be dropped and made");
+        let what = format!(
+            "routines, packages, triggers and events of the definer {definer} may not be dropped and made"
+        );
         match fault::writing("trying a definer", &error).kind() {
             ErrorKind::Permission => {
                 return Err(Error::new(ErrorKind::Refused, what)
@@ -266,9 +292,16 @@ pub async fn drop_kept(session: &mut MySqlConnection, target: &str, change: &Cha
     let come = change.shown.iter().filter(|moved| moved.kind == Kind::Trigger);
     for program in kept.chain(come) {
         let (word, name) = (program.kind.word(), qualified(target, &program.name));
-        run(session, &format!("DROP {word} IF EXISTS {name}"))
-            .await
-            .map_err(|e| fault::writing(&format!("removing {word} {name}"), &e))?;
+        let failed = |e: sqlx::Error| fault::writing(&format!("removing {word} {name}"), &e);
+        let drop = format!("DROP {word} IF EXISTS {name}");
+        if matches!(program.kind, Kind::Package | Kind::PackageBody) {
+            // Only under this mode does the server know the statement (<https://mariadb.com/kb/en/drop-package/>).
+            run(session, "SET SESSION sql_mode='ORACLE'").await.map_err(failed)?;
+            run(session, &drop).await.map_err(failed)?;
+            reset(session, Role::Loader).await.map_err(failed)?;
+        } else {
+            run(session, &drop).await.map_err(failed)?;
+        }
     }
     Ok(())
 }
@@ -400,7 +433,7 @@ mod tests {
         let names = |programs: Vec<Program>| -> Vec<String> {
             programs.into_iter().map(|p| format!("{} {}", p.kind.word(), p.name)).collect()
         };
-        let (going, coming) = differing(there, &comes);
+        let (going, coming) = differing(&there, &comes);
         assert_eq!(names(going), ["function text", "function mode", "trigger trigger", "event later"]);
         assert_eq!(names(coming), ["procedure same", "function text", "function mode", "trigger trigger"]);
     }

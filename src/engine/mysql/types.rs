@@ -8,6 +8,7 @@ use crate::engine::capability::{
     Capabilities, ColumnInput, CommentLimit, Facts, KeyLimit, LooseKey, Mapping, NameLimit, Naming,
     Rules as RulesTrait,
 };
+use crate::engine::expression;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{IdentityPlan, Plan, Script, TablePlan};
 use crate::model::schema::{Collation, DataType, DefaultValue, Identity, IdentityGeneration};
@@ -19,6 +20,8 @@ pub struct Rules {
     pub(super) version: (u32, u32, u32),
     pub(super) collations: Collations,
     capabilities: Capabilities,
+    /// Sequences that defaults may use, with their database, as the catalogue tells them.
+    sequences: Vec<String>,
 }
 
 impl Rules {
@@ -29,7 +32,22 @@ impl Rules {
         let collations =
             Collations::new(flavour, version, facts.map(|f| f.collations.as_slice()).unwrap_or_default());
         let case_sensitive = facts.is_none_or(|f| f.case_sensitive_names);
-        Self { flavour, version, collations, capabilities: capabilities(flavour, version, case_sensitive) }
+        Self {
+            flavour,
+            version,
+            collations,
+            capabilities: capabilities(flavour, version, case_sensitive),
+            sequences: facts.map(|f| f.sequences.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// Whether the target has every sequence that an expression takes values from. The catalogue tells a sequence in a default
+    /// together with its database, so that of another database would be used, or none be found.
+    fn has_sequences(&self, expression: &str) -> bool {
+        let calls = expression::called(Dialect::Mysql, expression);
+        let calls = calls.iter().filter(|name| matches!(name.as_str(), "nextval" | "lastval" | "setval"));
+        let known = self.sequences.iter().flat_map(|s| [format!("nextval({s})"), format!("lastval({s})")]);
+        calls.count() == known.map(|call| expression.matches(&call).count()).sum::<usize>()
     }
 
     pub(super) fn is_mariadb(&self) -> bool {
@@ -100,6 +118,7 @@ impl RulesTrait for Rules {
         let computed = |text: &str| expressions.then(|| format!("({text})"));
         let quoted = native.is_character();
         match value {
+            DefaultValue::Expression(text) if !self.has_sequences(text) => None,
             DefaultValue::Null => Some("NULL".into()),
             DefaultValue::Bool(b) if quoted => plain(literal(if *b { "true" } else { "false" })),
             DefaultValue::Bool(b) => Some(u8::from(*b).to_string()),
@@ -226,6 +245,7 @@ fn capabilities(flavour: Flavour, version: (u32, u32, u32), case_sensitive_table
         generated_stored: version >= (5, 7, 6),
         generated_virtual: version >= (5, 7, 6),
         default_expressions: version >= if mariadb { (10, 2, 1) } else { (8, 0, 13) },
+        sequences: false,
         comments: true,
         on_update_now: true,
         // Two streams load 1.2 to 1.4 times as fast as one even on two cores: a session of the server is one thread.

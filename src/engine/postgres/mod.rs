@@ -177,6 +177,7 @@ FROM pg_database d WHERE d.datname = current_database()";
         identity: format!("postgresql:{server}/{oid}/{namespace}"),
         latency: latency(session).await?,
         collations: row.try_get("collations")?,
+        sequences: Vec::new(),
         max_value_bytes: Some(0x3fff_ffff),
         case_sensitive_names: true,
         namespace,

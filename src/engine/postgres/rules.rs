@@ -71,6 +71,7 @@ impl PostgresRules {
             generated_stored: true,
             generated_virtual: major >= 18,
             default_expressions: true,
+            sequences: true,
             comments: true,
             on_update_now: false,
             restores_whole: false,

@@ -61,6 +61,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     generated_stored: true,
     generated_virtual: true,
     default_expressions: true,
+    sequences: false,
     comments: false,
     on_update_now: false,
     restores_whole: true,

@@ -202,6 +202,7 @@ fn blank_facts(identity: String, latency: Duration) -> Facts {
         identity,
         latency,
         collations: ["BINARY", "NOCASE", "RTRIM"].map(str::to_owned).to_vec(),
+        sequences: Vec::new(),
         max_value_bytes: Some(MAX_VALUE_BYTES),
         case_sensitive_names: false,
         namespace: String::new(),

@@ -32,7 +32,10 @@ impl Planner<'_> {
                 continue;
             }
             // No other dialect has these, so they go word for word or not at all.
-            let own = matches!(object.kind, ObjectKind::Sequence | ObjectKind::Setting);
+            let own = match object.kind {
+                ObjectKind::Sequence => self.input.rules.capabilities().sequences,
+                kind => kind == ObjectKind::Setting,
+            };
             if own && self.input.verbatim() {
                 self.objects.push(ObjectPlan {
                     kind: object.kind,

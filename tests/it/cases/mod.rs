@@ -23,6 +23,7 @@ mod restore;
 pub mod restore_killed;
 mod restore_native;
 mod restore_programs;
+mod restore_sequences;
 mod resume;
 pub mod rollback;
 mod rollback_killed;

@@ -242,6 +242,34 @@ fn rows_without_their_parents_are_known_before_a_row_moves() {
     }
 }
 
+/// No target takes values from a sequence of the source, and what is left behind is named.
+#[test]
+fn sequences_and_packages_of_mariadb_are_listed() {
+    let sql = "CREATE SEQUENCE tickets START WITH 50; CREATE SEQUENCE other;
+               CREATE TABLE item (id bigint NOT NULL DEFAULT nextval(tickets) PRIMARY KEY, n bigint DEFAULT (nextval(other) + 1),
+                 plain int DEFAULT 7);
+               INSERT INTO item VALUES (1, 1, 1);
+               SET sql_mode = ORACLE; CREATE PACKAGE tools AS PROCEDURE noted(x int); END;
+               CREATE PACKAGE BODY tools AS PROCEDURE noted(x int) AS BEGIN NULL; END; END";
+    for to in Engine::all() {
+        let arrived = migrate(Mariadb, sql, to).done();
+        let named = |code: &str, key: &str| {
+            let mut names: Vec<String> =
+                arrived.findings(code).iter().map(|f| f[key].as_str().unwrap().to_owned()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(named("object_not_carried", "object"), ["other", "tickets", "tools", "tools"], "{to:?}");
+        assert_eq!(named("default_not_carried", "column"), ["id", "n"], "{to:?}");
+        arrived.target.execute("INSERT INTO item (id, n) VALUES (2, 2)");
+        assert_eq!(column(&arrived.target, "SELECT plain FROM item WHERE id = 2"), ["7"], "{to:?}");
+        if to == Mariadb {
+            let shown = arrived.target.query("SHOW CREATE TABLE item")[0][1].clone().unwrap();
+            assert!(!shown.contains("nextval"), "{shown}");
+        }
+    }
+}
+
 #[test]
 fn a75_names_that_begin_alike_get_short_names_that_are_listed() {
     let (one, two) = (format!("{}_one", "n".repeat(60)), format!("{}_two", "n".repeat(60)));

@@ -407,23 +407,6 @@ fn a90_a_dump_is_refused_where_a_right_is_missing() {
     }
 }
 
-/// A sequence of MariaDB is not restored: it is named, and nothing has changed.
-#[test]
-fn a90_a_dump_of_mariadb_with_a_sequence_is_refused() {
-    let (home, db) = (Home::new(), Db::fresh(Engine::Mariadb));
-    db.execute(
-        "CREATE TABLE notes (id INTEGER NOT NULL PRIMARY KEY); INSERT INTO notes VALUES (1); CREATE SEQUENCE more",
-    );
-    let backup = home.backup(&db, &["--method", "native"]);
-    db.execute("DELETE FROM notes");
-    let used = told(&db);
-    let ran = home.restore(&db, &backup, &["--yes", "--no-backup"]);
-    assert_eq!(ran.code, 4, "{ran}");
-    assert!(ran.stderr.contains("sequence") && ran.stderr.contains("by hand"), "{ran}");
-    same(&told(&db), &used);
-    assert_eq!((staged(&db), ours(&db)), (vec![], vec![]));
-}
-
 /// A table with a trigger cannot leave its database: it gives way under another name beside it, and comes back with its trigger.
 #[test]
 fn a90_a_table_with_a_trigger_gives_way_to_one_of_a_dump() {

@@ -29,17 +29,17 @@ fn mysqldump() -> Option<PathBuf> {
 }
 
 /// A database, and the folder of the application that uses it.
-struct Case {
-    home: Home,
-    db: Db,
+pub struct Case {
+    pub home: Home,
+    pub db: Db,
 }
 
 impl Case {
-    fn new(engine: Engine) -> Self {
+    pub fn new(engine: Engine) -> Self {
         Self { home: Home::new(), db: Db::fresh(engine) }
     }
 
-    fn command(&self, args: &[&str]) -> std::process::Command {
+    pub fn command(&self, args: &[&str]) -> std::process::Command {
         let mut command = binary::command(self.home.0.path());
         if let Some(folder) = mysqldump() {
             let path = std::env::var("PATH").unwrap();
@@ -49,21 +49,21 @@ impl Case {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub fn run(&self, args: &[&str]) -> Ran {
         Running::start(self.command(args)).end()
     }
 
-    fn backup(&self) -> PathBuf {
+    pub fn backup(&self) -> PathBuf {
         let ran = self.run(&["backup", "--database", &self.db.url, "--method", "native"]);
         assert_eq!(ran.code, 0, "{ran}");
         self.home.0.path().join(ran.json()["backup"].as_str().unwrap())
     }
 
-    fn restore(&self, backup: &Path, more: &[&str]) -> Ran {
+    pub fn restore(&self, backup: &Path, more: &[&str]) -> Ran {
         self.restore_as(&self.db.url, backup, more)
     }
 
-    fn restore_as(&self, url: &str, backup: &Path, more: &[&str]) -> Ran {
+    pub fn restore_as(&self, url: &str, backup: &Path, more: &[&str]) -> Ran {
         let args = ["rollback", "--yes", "--database", url, "--backup", backup.to_str().unwrap()];
         let ran = self.run(&[&args[..], more].concat());
         json_schema::fits("rollback", &ran);
@@ -71,7 +71,7 @@ impl Case {
     }
 
     /// Takes the newest run back that can be.
-    fn take_back(&self) {
+    pub fn take_back(&self) {
         let run = self.home.newest(&self.db);
         let back = self.run(&["rollback", "--yes", "--database", &self.db.url, "--run", &run]);
         assert_eq!(back.code, 0, "{back}");
@@ -86,7 +86,7 @@ impl Case {
     }
 
     /// Refused, with these words, and everything is as it was.
-    fn refused(&self, ran: &Ran, words: &[&str], was: &str) {
+    pub fn refused(&self, ran: &Ran, words: &[&str], was: &str) {
         assert_eq!(ran.code, 4, "{ran}");
         for word in words {
             assert!(ran.stderr.contains(word), "{word}: {ran}");
@@ -98,7 +98,7 @@ impl Case {
 
 /// Everything of a database that a dump holds, a line each: rows, and what the catalogue tells of the rest. MySQL takes the
 /// semicolon that ends a statement for a part of the text where another statement follows in the same packet, as here.
-fn state(db: &Db) -> String {
+pub fn state(db: &Db) -> String {
     let told = [
         "SELECT specific_name, routine_type, dtd_identifier, trim(TRAILING ';' FROM routine_definition), is_deterministic, sql_data_access, \
          security_type, sql_mode, routine_comment, definer, character_set_client, collation_connection, database_collation \
@@ -114,11 +114,37 @@ fn state(db: &Db) -> String {
         "SELECT table_name, view_definition, definer FROM information_schema.views WHERE table_schema = database() \
          ORDER BY 1",
         "SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = database()",
+        "SELECT table_name, column_name, column_default FROM information_schema.columns WHERE table_schema = database() \
+         AND column_default LIKE '%nextval%' AND table_name NOT LIKE 'techcare%' ORDER BY 1, 2",
     ];
     let mut lines: Vec<String> =
         told.iter().flat_map(|sql| db.query(sql)).map(|row| format!("{row:?}")).collect();
+    lines.extend(sequences(db));
     lines.push(rows(db));
     lines.join("\n")
+}
+
+/// What SHOW CREATE tells of each sequence and package of MariaDB, and where a sequence stands.
+fn sequences(db: &Db) -> Vec<String> {
+    let names = |sql: &str| db.query(sql).into_iter().filter_map(|mut row| row.remove(0));
+    let quote = |name: String| Engine::Mariadb.quote(&name);
+    let mut lines = Vec::new();
+    for name in names(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND table_type = 'SEQUENCE' \
+         AND table_name NOT LIKE 'techcare%' ORDER BY 1",
+    ) {
+        lines.push(format!("{:?}", db.query(&format!("SHOW CREATE SEQUENCE {}", quote(name.clone())))));
+        lines.push(format!("{:?}", db.query(&format!("SELECT * FROM {}", quote(name)))));
+    }
+    for kind in ["PACKAGE", "PACKAGE BODY"] {
+        for name in names(&format!(
+            "SELECT routine_name FROM information_schema.routines WHERE routine_schema = database() AND routine_type = \
+             '{kind}' ORDER BY 1"
+        )) {
+            lines.push(format!("{:?}", db.query(&format!("SHOW CREATE {kind} {}", quote(name)))));
+        }
+    }
+    lines
 }
 
 fn rows(db: &Db) -> String {
@@ -126,7 +152,7 @@ fn rows(db: &Db) -> String {
 }
 
 /// Shows the lines that differ.
-fn same(is: &str, should: &str) {
+pub fn same(is: &str, should: &str) {
     let only = |a: &str, b: &str| {
         a.lines().filter(|line| !b.lines().any(|other| other == *line)).collect::<Vec<_>>().join("\n")
     };
@@ -134,7 +160,7 @@ fn same(is: &str, should: &str) {
 }
 
 /// What runs have staged, or made to try something, and nobody has taken away.
-fn staged(db: &Db) -> Vec<String> {
+pub fn staged(db: &Db) -> Vec<String> {
     let routines = "SELECT routine_name FROM information_schema.routines WHERE routine_schema = database() AND \
                     routine_name LIKE 'techcare%'";
     let markers = "SHOW TABLES LIKE 'techcare\\_db\\_switch%'";
@@ -143,24 +169,24 @@ fn staged(db: &Db) -> Vec<String> {
 }
 
 /// An account of one test.
-struct Account<'a> {
+pub struct Account<'a> {
     db: &'a Db,
-    name: String,
+    pub name: String,
 }
 
 impl<'a> Account<'a> {
-    fn new(db: &'a Db, word: &str) -> Self {
+    pub fn new(db: &'a Db, word: &str) -> Self {
         let name = format!("{}_{word}", db.name());
         db.execute(&format!("CREATE USER {name}@'%'"));
         Self { db, name }
     }
 
-    fn granted(self, what: &str) -> Self {
+    pub fn granted(self, what: &str) -> Self {
         self.db.execute(&format!("GRANT {what} TO {}@'%'", self.name));
         self
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.db.url.replacen("root@", &format!("{}@", self.name), 1)
     }
 }
@@ -526,12 +552,12 @@ fn a90_a_routine_in_another_character_set_is_refused() {
 }
 
 /// Killed at moments that are drawn, the rows are all old or all new, and the same command again makes everything new.
-fn killed(engine: Engine) {
+pub fn killed(engine: Engine, fill: impl Fn(&Db), use_it: impl Fn(&Db)) {
     let seed = seed();
     let mut chance = Chance(seed);
     let case = Case::new(engine);
     let db = &case.db;
-    fill(db, "CURRENT_USER");
+    fill(db);
     let before = state(db);
     let backup = case.backup();
     use_it(db);
@@ -594,12 +620,12 @@ fn killed(engine: Engine) {
 
 #[test]
 fn a90_a_killed_restore_of_programs_is_ended_by_the_next_on_mariadb() {
-    killed(Engine::Mariadb);
+    killed(Engine::Mariadb, |db| fill(db, "CURRENT_USER"), use_it);
 }
 
 #[test]
 fn a90_a_killed_restore_of_programs_is_ended_by_the_next_on_mysql() {
     if engines().contains(&Engine::Mysql) {
-        killed(Engine::Mysql);
+        killed(Engine::Mysql, |db| fill(db, "CURRENT_USER"), use_it);
     }
 }

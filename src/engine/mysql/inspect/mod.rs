@@ -11,6 +11,7 @@ use sqlx::MySqlConnection;
 
 use self::columns::RawColumn;
 use self::defaults::Telling;
+pub use self::objects::SEQUENCES;
 use super::connection::{Fields, rows};
 use super::types::{Rules, literal, quote};
 use crate::engine::capability::Rules as _;

@@ -1,4 +1,4 @@
-//! What is no table: views, triggers, routines, events, sequences. They are told with the text that makes them.
+//! What is no table: views, triggers, routines and packages, events, sequences. They are told with the text that makes them.
 
 use sqlx::MySqlConnection;
 
@@ -13,7 +13,7 @@ use crate::model::schema::{Object, ObjectKind};
 pub async fn all(connection: &mut MySqlConnection, database: &str, mariadb: bool) -> Result<Vec<Object>> {
     let mut out = views(connection, database).await?;
     out.extend(triggers(connection).await?);
-    out.extend(routines(connection).await?);
+    out.extend(routines(connection, mariadb).await?);
     out.extend(shown(connection, ObjectKind::Event, "EVENT", 3, EVENTS).await?);
     if mariadb {
         out.extend(shown(connection, ObjectKind::Sequence, "SEQUENCE", 1, SEQUENCES).await?);
@@ -24,7 +24,8 @@ pub async fn all(connection: &mut MySqlConnection, database: &str, mariadb: bool
 
 const EVENTS: &str =
     "SELECT event_name FROM information_schema.events WHERE event_schema = DATABASE() ORDER BY event_name";
-const SEQUENCES: &str = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND \
+/// Names of the sequences of the session's database. MySQL has none.
+pub const SEQUENCES: &str = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND \
      table_type = 'SEQUENCE' ORDER BY table_name";
 
 const VIEWS: &str =
@@ -86,9 +87,10 @@ async fn triggers(connection: &mut MySqlConnection) -> Result<Vec<Object>> {
     Ok(rows.iter().map(trigger).collect())
 }
 
-async fn routines(connection: &mut MySqlConnection) -> Result<Vec<Object>> {
+async fn routines(connection: &mut MySqlConnection, mariadb: bool) -> Result<Vec<Object>> {
     let mut out = Vec::new();
-    for word in ["FUNCTION", "PROCEDURE"] {
+    let words = ["FUNCTION", "PROCEDURE", "PACKAGE", "PACKAGE BODY"];
+    for word in if mariadb { &words[..] } else { &words[..2] } {
         let sql = format!(
             "SELECT routine_name FROM information_schema.routines WHERE routine_schema = DATABASE() AND \
              routine_type = '{word}' ORDER BY routine_name"

@@ -1,8 +1,9 @@
 //! A dump of `mariadb-dump` or `mysqldump` becomes a database that nobody sees: tables with their rows, which one RENAME moves into
-//! the target, and views, routines, triggers and events, which are tried here and made there. Every statement goes through
+//! the target, and views, routines, packages, triggers and events, which are tried here and made there. Every statement goes through
 //! a session of this program in that database, and only statements that are known to stay in it.
 
 mod program;
+mod sequence;
 mod text;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use self::text::{Reader, Statement};
 use super::connection::{Link, Role, number, parse, rows, run};
 use super::place::{self, OURS, Place};
 use super::types::{literal, quote};
-use super::{Database, fault, programs, replace};
+use super::{Database, exchange, fault, programs, replace};
 use crate::engine::blocking;
 use crate::engine::capability::{Restoration, Source};
 use crate::engine::way_back;
@@ -49,7 +50,7 @@ pub(super) struct DatabaseRestoration {
 struct Holds {
     /// Views with the statements that make them, those first that are not made of others.
     views: Vec<(String, String)>,
-    /// Routines, triggers and events as the server tells of them.
+    /// Routines, packages, triggers and events as the server tells of them.
     programs: Vec<programs::Program>,
     /// What the server has no place for, and accounts that it does not have, a sentence each.
     left_out: Vec<String>,
@@ -116,7 +117,7 @@ impl DatabaseRestoration {
     async fn fill(&self, mut from: mpsc::Receiver<Statement>) -> Result<Holds> {
         let mut session = self.link.in_database(&self.place.database).connect(Role::Loader).await?;
         let (mut tables, mut views) = (BTreeMap::<String, u64>::new(), BTreeMap::new());
-        let mut made = Vec::new();
+        let (mut made, mut sequences) = (Vec::new(), BTreeMap::new());
         let collation = programs::collation(&mut session, &self.target).await?;
         collate(&mut session, &programs::collate(&self.place.database, &collation)).await?;
         while let Some(statement) = from.recv().await {
@@ -145,6 +146,14 @@ impl DatabaseRestoration {
                 Statement::View { name, sql } => {
                     views.insert(name, sql);
                 }
+                Statement::Sequence { name, sql } => {
+                    let made = run(&mut session, &sql).await;
+                    made.map_err(|e| fault::writing(&format!("restoring sequence \"{name}\""), &e))?;
+                }
+                Statement::Value { sequence, value } => {
+                    go_on(&mut session, &sequence, &value).await?;
+                    sequences.insert(sequence, value);
+                }
                 Statement::Program(program) => {
                     restore(&mut session, &program).await?;
                     made.push(program);
@@ -169,9 +178,15 @@ impl DatabaseRestoration {
             let count = format!("SELECT COUNT(*) FROM {}", quote(&table));
             let is = number(&mut other, &format!("table \"{table}\""), &count).await?;
             if is != should {
-                return Err(Error::new(ErrorKind::Verify, "what was restored is not what the backup holds")
-                    .why(format!("table \"{table}\" has {is} rows instead of {should}"))
-                    .next(BY_HAND));
+                return Err(differs(format!("table \"{table}\" has {is} rows instead of {should}")));
+            }
+        }
+        for (sequence, should) in sequences {
+            let is = next(&mut other, &sequence).await?;
+            if is != should {
+                return Err(differs(format!(
+                    "sequence \"{sequence}\" goes on with {is} instead of {should}"
+                )));
             }
         }
         let views = tried(&mut session, views).await?;
@@ -180,6 +195,32 @@ impl DatabaseRestoration {
         let _ = other.close().await;
         Ok(Holds { views, programs, left_out })
     }
+}
+
+fn differs(why: String) -> Error {
+    Error::new(ErrorKind::Verify, "what was restored is not what the backup holds").why(why).next(BY_HAND)
+}
+
+/// What a sequence hands out next, but for what the server has reserved of it in memory.
+async fn next(session: &mut MySqlConnection, sequence: &str) -> Result<String> {
+    let what = format!("sequence \"{sequence}\"");
+    let sql = format!("SELECT next_not_cached_value FROM {}", quote(sequence));
+    Ok(rows(session, &what, &sql).await?.first().map(|row| row.word(0)).unwrap_or_default())
+}
+
+/// Has a sequence that was just made go on with a value. SETVAL never goes back
+/// (<https://mariadb.com/kb/en/setval/>), as is needed where one that cycles stands before its start value; the other
+/// statement takes no value behind the greatest one, where a sequence that has run out stands.
+async fn go_on(session: &mut MySqlConnection, sequence: &str, value: &str) -> Result<()> {
+    let name = quote(sequence);
+    let failed =
+        |e: &sqlx::Error| fault::writing(&format!("restoring the value of sequence \"{sequence}\""), e);
+    run(session, &format!("DO SETVAL({name}, {value}, 0)")).await.map_err(|e| failed(&e))?;
+    if next(session, sequence).await? != value {
+        let sql = format!("ALTER SEQUENCE {name} RESTART WITH {value}");
+        run(session, &sql).await.map_err(|e| failed(&e))?;
+    }
+    Ok(())
 }
 
 async fn collate(session: &mut MySqlConnection, sql: &str) -> Result<()> {
@@ -203,9 +244,7 @@ async fn told(
                 ));
                 continue;
             }
-            return Err(Error::new(ErrorKind::Verify, "what was restored is not what the backup holds")
-                .why(format!("{} \"{name}\" is not there", kind.word()))
-                .next(BY_HAND));
+            return Err(differs(format!("{} \"{name}\" is not there", kind.word())));
         };
         if program.is_enabled() {
             there.sql = program::switched_on(&there.sql)
@@ -281,7 +320,7 @@ fn read(dump: &Path, to: &mpsc::Sender<Statement>) -> Result<()> {
         let text = std::str::from_utf8(&line)
             .map_err(|_| Error::new(ErrorKind::Refused, "the dump is not in UTF-8").next(BY_HAND))?;
         if let Some(sql) = reader.line(text)
-            && to.blocking_send(text::recognise(sql)).is_err()
+            && to.blocking_send(text::recognise(sql).here(reader.database())).is_err()
         {
             return Ok(());
         }
@@ -304,8 +343,8 @@ impl Restoration for DatabaseRestoration {
         self.holds.left_out.clone()
     }
 
-    /// Tables with triggers stay in their database, under another name: they cannot leave it. Views, routines, triggers and
-    /// events are dropped and made again, so that what they are is written down.
+    /// Tables with triggers stay in their database, under another name: they cannot leave it. Views, routines, packages,
+    /// triggers and events are dropped and made again, so that what they are is written down.
     async fn change(&self) -> Result<Change> {
         let mut session = self.link.connect(Role::Loader).await?;
         let beside = Place::prefix(&self.run, &self.target);
@@ -320,10 +359,16 @@ impl Restoration for DatabaseRestoration {
             kept.push(Moved::new(Kind::Table, table, aside));
         }
         way_back::refuse_held(&held)?;
+        let live = objects(&mut session, &self.target, "SEQUENCE").await?;
+        for sequence in &live {
+            let aside = self.place.kept(kept.len(), sequence);
+            kept.push(Moved::new(Kind::Sequence, sequence.clone(), aside));
+        }
         let tables = objects(&mut session, &self.place.database, "TABLE").await?;
+        let sequences = objects(&mut session, &self.place.database, "SEQUENCE").await?;
         for view in objects(&mut session, &self.target, "VIEW").await? {
-            if tables.contains(&view) {
-                let what = format!("view \"{view}\" is where a table of the backup belongs");
+            if tables.contains(&view) || sequences.contains(&view) {
+                let what = format!("view \"{view}\" is where a table or sequence of the backup belongs");
                 return Err(Error::new(ErrorKind::Refused, what)
                     .next("nothing was changed: drop the view by hand, then run the same command again"));
             }
@@ -335,13 +380,19 @@ impl Restoration for DatabaseRestoration {
         }
         let moved = |kind, name: String| Moved::new(kind, name.clone(), self.place.aside(&name));
         let mut shown: Vec<Moved> = tables.into_iter().map(|name| moved(Kind::Table, name)).collect();
+        if sequences.iter().all(|sequence| live.contains(sequence)) {
+            // Then no row can be written behind the switch that finds its sequence missing.
+            exchange::lead_defaults(&mut session, &self.place.database, &self.place.database, &self.target)
+                .await?;
+        }
+        shown.extend(sequences.into_iter().map(|name| moved(Kind::Sequence, name)));
         shown.extend(
             self.holds.views.iter().map(|(name, sql)| Moved {
                 definition: Some(sql.clone()),
                 ..moved(Kind::View, name.clone())
             }),
         );
-        let (going, coming) = programs::differing(programs::all(&mut session).await?, &self.holds.programs);
+        let (going, coming) = programs::differing(&programs::all(&mut session).await?, &self.holds.programs);
         for program in going {
             let aside = self.place.kept(kept.len(), &program.name);
             kept.push(program.moved(aside));
@@ -399,9 +450,13 @@ async fn keys_that_meet(session: &mut MySqlConnection, table: &str, staged: &str
     Ok(chosen.map(clause).collect())
 }
 
-/// Names of the tables or views of a database that are not ours.
+/// Names of the tables, sequences or views of a database that are not ours.
 async fn objects(session: &mut MySqlConnection, database: &str, kind: &str) -> Result<Vec<String>> {
-    let kinds = if kind == "VIEW" { "= 'VIEW'" } else { "IN ('BASE TABLE', 'SYSTEM VERSIONED')" };
+    let kinds = match kind {
+        "VIEW" => "= 'VIEW'",
+        "SEQUENCE" => "= 'SEQUENCE'",
+        _ => "IN ('BASE TABLE', 'SYSTEM VERSIONED')",
+    };
     let list = format!(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = {} AND table_type {kinds} ORDER BY 1",
         literal(database)

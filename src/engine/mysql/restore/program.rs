@@ -1,4 +1,4 @@
-//! The beginning of what makes a routine, a trigger or an event, as far as it has to be known before the server reads it:
+//! The beginning of what makes a routine, a package, a trigger or an event, as far as it has to be known before the server reads it:
 //! what it is, under which name, in which database. Pure.
 
 use std::ops::Range;
@@ -8,7 +8,7 @@ use crate::model::change::Kind;
 /// A stored program of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Program {
-    /// Function, procedure, trigger or event.
+    /// Function, procedure, package, its body, trigger or event.
     pub(super) kind: Kind,
     /// Its name.
     pub(super) name: String,
@@ -55,8 +55,13 @@ pub(super) fn header(sql: &str) -> Option<Program> {
     if word.is("AGGREGATE") {
         word = tokens.next().filter(|word| word.is("FUNCTION"))?;
     }
-    let kinds = [Kind::Function, Kind::Procedure, Kind::Trigger, Kind::Event];
-    let kind = kinds.into_iter().find(|kind| word.is(kind.word()))?;
+    let kinds = [Kind::Function, Kind::Procedure, Kind::Package, Kind::Trigger, Kind::Event];
+    let mut kind = kinds.into_iter().find(|kind| word.is(kind.word()))?;
+    // A package of that name stands between quotes.
+    if kind == Kind::Package && tokens.peek()?.is("BODY") {
+        tokens.next();
+        kind = Kind::PackageBody;
+    }
     let name = tokens.qualified()?;
     let mut table = None;
     let mut enabled = None;
@@ -268,6 +273,18 @@ mod tests {
                 "f",
                 None,
             ),
+            (
+                "CREATE DEFINER=\"r\"@\"%\" PACKAGE \"body\"    COMMENT 'x'\n as procedure a(); end",
+                Kind::Package,
+                "body",
+                None,
+            ),
+            (
+                "CREATE DEFINER=\"r\"@\"%\" PACKAGE BODY \"p\"\"q\" as procedure a() as begin null; end; end",
+                Kind::PackageBody,
+                "p\"q",
+                None,
+            ),
         ] {
             let program = header(sql).unwrap_or_else(|| panic!("{sql}"));
             assert_eq!(
@@ -286,7 +303,6 @@ mod tests {
         for sql in [
             "CREATE TABLE `trigger` (a int)",
             "CREATE DEFINER=`trigger`@`h` VIEW `v` AS select 1",
-            "CREATE DEFINER=`r`@`h` PACKAGE `p` AS procedure a(); end",
             "CREATE SEQUENCE `s` start with 5",
             "CREATE DEFINER=`r`@`h` TRIGGER `t` BEFORE INSERT OR UPDATE ON `t` FOR EACH ROW SET @a = 1",
             "CREATE EVENT `e` ON SCHEDULE EVERY 1 DAY DO SELECT 1",

@@ -2,6 +2,7 @@
 //! to a client program: such a script may name the database that it came from and change that. Pure.
 
 use super::program::{self, Program};
+use super::sequence;
 
 /// A statement of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,20 @@ pub(super) enum Statement {
         /// The statement.
         sql: String,
     },
+    /// Makes a sequence.
+    Sequence {
+        /// Its name.
+        name: String,
+        /// The statement.
+        sql: String,
+    },
+    /// Says where a sequence goes on.
+    Value {
+        /// Its name.
+        sequence: String,
+        /// The first number that has not been handed out or reserved.
+        value: String,
+    },
     /// Makes a stored program.
     Program(Program),
     /// Gives the database the default collation under which programs that follow were made; the clauses behind its name.
@@ -41,9 +56,27 @@ pub(super) enum Statement {
     Other(String),
 }
 
+impl Statement {
+    /// The statement with the sequences of the database that was dumped as those of the session's.
+    pub(super) fn here(self, dumped: Option<&str>) -> Self {
+        let (Self::Table { sql, .. } | Self::View { sql, .. }) = &self else { return self };
+        match dumped {
+            _ if !sequence::names_a_database(sql) => self,
+            None => Self::Other("a sequence in use, and not the name of the database that was dumped".into()),
+            Some(dumped) => match self {
+                Self::Table { name, sql } => Self::Table { name, sql: sequence::here(&sql, dumped) },
+                Self::View { name, sql } => Self::View { name, sql: sequence::here(&sql, dumped) },
+                other => other,
+            },
+        }
+    }
+}
+
 /// Takes a dump apart, line by line.
 #[derive(Debug)]
 pub(super) struct Reader {
+    /// The database that was dumped, once that was said.
+    database: Option<String>,
     text: String,
     delimiter: String,
     within: Within,
@@ -52,7 +85,7 @@ pub(super) struct Reader {
 
 /// What `sql_mode` says of quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Quoting {
+pub(super) struct Quoting {
     /// A backslash within a text takes the meaning from what follows.
     escapes: bool,
     /// Texts may stand between double quotes. Else names do, and in names there is no such backslash.
@@ -60,7 +93,7 @@ struct Quoting {
 }
 
 /// What programs write for rows, and what a session of ours begins with.
-const USUAL: Quoting = Quoting { escapes: true, double: true };
+pub(super) const USUAL: Quoting = Quoting { escapes: true, double: true };
 
 impl Quoting {
     fn escapes_in(self, quote: u8) -> bool {
@@ -81,7 +114,7 @@ impl Quoting {
 
 /// In what the reader stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Within {
+pub(super) enum Within {
     Code,
     /// Something between two of these quotes.
     Quotes(u8),
@@ -91,7 +124,13 @@ enum Within {
 
 impl Default for Reader {
     fn default() -> Self {
-        Self { text: String::new(), delimiter: ";".into(), within: Within::Code, quoting: USUAL }
+        Self {
+            database: None,
+            text: String::new(),
+            delimiter: ";".into(),
+            within: Within::Code,
+            quoting: USUAL,
+        }
     }
 }
 
@@ -99,6 +138,12 @@ impl Reader {
     /// Takes the next line, with its end; answers with a statement that ends in it. Programs write no two on one line.
     pub(super) fn line(&mut self, line: &str) -> Option<String> {
         if self.text.is_empty() && self.within == Within::Code {
+            if let Some((_, database)) =
+                line.strip_prefix("-- Host: ").and_then(|rest| rest.split_once("    Database: "))
+            {
+                let database = database.trim_end_matches(['\r', '\n']);
+                self.database.get_or_insert_with(|| database.to_owned());
+            }
             // The last is how MariaDB forbids its client program to run others.
             if line.trim().is_empty() || line.starts_with("--") || line.starts_with("/*M!999999") {
                 return None;
@@ -119,6 +164,11 @@ impl Reader {
         Some(statement.to_owned())
     }
 
+    /// The database that was dumped, if that has been said.
+    pub(super) fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
     /// Whether the script stands between two statements.
     pub(super) fn is_between(&self) -> bool {
         self.text.is_empty()
@@ -133,7 +183,12 @@ impl Reader {
 
 /// Goes over text and hears of every byte of code with its place; answers in what the text ends. Comments with a version are
 /// code.
-fn scan(text: &[u8], mut within: Within, quoting: Quoting, code: &mut impl FnMut(usize, u8)) -> Within {
+pub(super) fn scan(
+    text: &[u8],
+    mut within: Within,
+    quoting: Quoting,
+    code: &mut impl FnMut(usize, u8),
+) -> Within {
     let mut at = 0;
     while at < text.len() {
         let byte = text[at];
@@ -199,7 +254,10 @@ fn by_its_words(sql: String) -> Statement {
         // that, the rows would be gone with the session.
         ("SET", _) if names_one_of(&head, &["GLOBAL", "SQL_LOG_BIN", "AUTOCOMMIT"]) => Statement::Idle,
         ("SET", _) => Statement::Set(sql),
-        ("DROP", "TABLE" | "VIEW" | "PROCEDURE" | "FUNCTION" | "EVENT" | "TRIGGER" | "SEQUENCE")
+        (
+            "DROP",
+            "TABLE" | "VIEW" | "PROCEDURE" | "FUNCTION" | "PACKAGE" | "EVENT" | "TRIGGER" | "SEQUENCE",
+        )
         | ("LOCK" | "UNLOCK", "TABLES")
         // Statistics, which the server gathers anew.
         | ("ANALYZE", "TABLE")
@@ -214,6 +272,10 @@ fn by_its_words(sql: String) -> Statement {
         ("INSERT", "INTO") => match (name_after(&sql, "INTO"), rows(&sql)) {
             (Some(table), rows) if rows > 0 => Statement::Rows { table, rows, sql },
             _ => Statement::Other("INSERT".into()),
+        },
+        ("DO", "SETVAL") => match sequence::value(&sql) {
+            Some((sequence, value)) => Statement::Value { sequence, value },
+            None => Statement::Other("DO SETVAL".into()),
         },
         ("CREATE", _) => made(sql, &head),
         _ => Statement::Other(format!("{first} {second}").trim_end().to_owned()),
@@ -236,7 +298,8 @@ fn made(sql: String, head: &str) -> Statement {
     match (kind.as_str(), name_after(&sql, &kind)) {
         ("TABLE", Some(name)) => Statement::Table { name, sql },
         ("VIEW", Some(name)) => Statement::View { name, sql },
-        ("", _) | ("TABLE" | "VIEW", None) => Statement::Other("CREATE".into()),
+        ("SEQUENCE", Some(name)) => Statement::Sequence { name, sql },
+        ("", _) | ("TABLE" | "VIEW" | "SEQUENCE", None) => Statement::Other("CREATE".into()),
         _ => Statement::Other(kind.to_lowercase()),
     }
 }
@@ -431,9 +494,15 @@ mod tests {
             // What is not said as the server says it.
             ("CREATE TRIGGER t BEFORE INSERT OR UPDATE ON a FOR EACH ROW SET @a = 1", Some(other("trigger"))),
             ("CREATE EVENT `e` ON SCHEDULE EVERY 1 DAY DO SELECT 1", Some(other("event"))),
-            ("CREATE DEFINER=`r`@`h` PACKAGE `p` AS procedure a(); end", Some(other("package"))),
-            ("CREATE SEQUENCE `s` start with 5", Some(other("sequence"))),
-            ("DO SETVAL(`s`, 5, 0)", Some(other("DO SETVAL"))),
+            ("DROP PACKAGE BODY IF EXISTS `p`", Some(Statement::Idle)),
+            ("CREATE SEQUENCE `live`.`s` start with 5", Some(other("CREATE"))),
+            (
+                "CREATE SEQUENCE `s` start with 5; DROP DATABASE `live`",
+                Some(other("several statements in one line")),
+            ),
+            ("DO SETVAL(`s`, 5, 0)", Some(Statement::Value { sequence: "s".into(), value: "5".into() })),
+            ("DO SETVAL(`s`, 5, 1)", Some(other("DO SETVAL"))),
+            ("DO SLEEP(5)", Some(other("DO SLEEP"))),
             ("USE `live`", Some(other("USE `LIVE`"))),
             ("INSERT INTO `live`.`t` VALUES (1)", Some(other("INSERT"))),
             ("CREATE TABLE `live`.`t` (a int)", Some(other("CREATE"))),
@@ -446,6 +515,7 @@ mod tests {
             Statement::View { name, .. } => format!("view {name}"),
             Statement::Rows { table, rows, .. } => format!("{rows} rows of {table}"),
             Statement::Program(program) => format!("{} {}", program.kind.word(), program.name),
+            Statement::Sequence { name, .. } => format!("sequence {name}"),
             other => format!("{other:?}"),
         };
         for (sql, expected) in [
@@ -466,6 +536,15 @@ mod tests {
                 "/*!50106 CREATE*/ /*!50117 DEFINER=`r`@`h`*/ /*!50106 EVENT `e` ON SCHEDULE EVERY 1 DAY ON COMPLETION \
                  PRESERVE ENABLE DO SELECT 1 */",
                 "event e",
+            ),
+            (
+                "CREATE SEQUENCE `a``b` start with -1 minvalue -9 maxvalue -1 increment by -3 nocache",
+                "sequence a`b",
+            ),
+            ("CREATE DEFINER=\"r\"@\"h\" PACKAGE \"p\" as procedure a(x int); end", "package p"),
+            (
+                "CREATE DEFINER=\"r\"@\"h\" PACKAGE BODY \"p\" as procedure a(x int) as begin select 1; end; end",
+                "package body p",
             ),
             ("INSERT INTO `a` VALUES\n(1,'(\\'VALUES ('),\n(2,point(1,2))", "2 rows of a"),
             ("INSERT INTO `VALUES` (`a`, `b`) VALUES (1,2),(3,4),(5,\"(\")", "3 rows of VALUES"),
