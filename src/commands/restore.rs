@@ -210,7 +210,10 @@ impl Work<'_> {
             drop(unpacked);
             report.kept = match self.switch(backup, &runs, &run, restoration.as_ref(), &report.database).await
             {
-                Ok(change) => self.target.dropping(&change),
+                Ok(change) => {
+                    report.notes.extend(change.by_hand.iter().cloned());
+                    self.target.dropping(&change)
+                }
                 // After a lost reply nobody knows; the next run looks.
                 Err(error) if error.kind() == ErrorKind::Lost => return Err(error),
                 Err(mut error) => {

@@ -222,7 +222,9 @@ async fn take_back(options: &Options, target: &dyn Target) -> Result<RollbackRep
         ..Record::new(&run, command, &identity, report.database.clone())
     };
     report.kept = target.dropping(&record.change);
+    let by_hand = record.change.by_hand.clone();
     runs::take_back(&runs, target, record).await?;
+    report.notes.extend(by_hand);
     report.undoes = Some(chosen.run.clone());
     report.run = Some(run);
     Ok(report)

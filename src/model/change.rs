@@ -27,6 +27,9 @@ pub struct Change {
     /// another one need it changed for a moment.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub collation: String,
+    /// What goes with it and this account cannot bring back, a sentence each, with what somebody else can do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_hand: Vec<String>,
 }
 
 impl Change {
@@ -94,6 +97,9 @@ pub struct Moved {
     /// MySQL have such: the table's next value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follows: Vec<String>,
+    /// Statements that give rights on it, which the engine takes away with what it drops (a routine of MySQL).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rights: Vec<String>,
 }
 
 impl Moved {
@@ -103,9 +109,14 @@ impl Moved {
         self.settings.is_some()
     }
 
+    /// Whether both are of one kind and name.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (self.kind, &self.name) == (other.kind, &other.name)
+    }
+
     /// An object that the engine itself moves.
     pub fn new(kind: Kind, name: String, aside: Aside) -> Self {
-        Self { kind, name, aside, definition: None, settings: None, follows: Vec::new() }
+        Self { kind, name, aside, definition: None, settings: None, follows: Vec::new(), rights: Vec::new() }
     }
 }
 

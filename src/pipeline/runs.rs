@@ -378,9 +378,13 @@ impl Settled {
     pub fn told(&self) -> String {
         let (what, run) = (self.record.command.word(), &self.record.run);
         let became = if self.happened {
-            "it had happened, and what was left to do is done"
+            let done = "it had happened, and what was left to do is done".to_owned();
+            std::iter::once(done)
+                .chain(self.record.change.by_hand.iter().cloned())
+                .collect::<Vec<_>>()
+                .join("; ")
         } else {
-            "it had not happened, and the database is as it was before it"
+            "it had not happened, and the database is as it was before it".to_owned()
         };
         format!("{what} {run} was interrupted in the moment of its switch: {became}")
     }

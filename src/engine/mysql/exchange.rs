@@ -9,7 +9,7 @@ use sqlx::MySqlConnection;
 use super::connection::{Link, Role, number, rows, run};
 use super::place::{Place, count_kept, is_kept_database, is_staging_database, make_kept, qualified};
 use super::types::{Rules, literal, quote};
-use super::{fault, programs, replace};
+use super::{fault, privileges, programs, replace};
 use crate::engine::way_back;
 use crate::model::change::{Aside, Change, Kind, Moved};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -148,15 +148,16 @@ pub async fn settle(
                 lead_defaults(connection, target, place, target).await?;
             }
         }
-        programs::drop_kept(connection, target, change).await?;
+        programs::drop_kept(connection, rules.is_mariadb(), target, change).await?;
         for view in change.kept.iter().filter(|moved| moved.kind == Kind::View) {
             let sql = format!("DROP VIEW IF EXISTS {}", qualified(target, &view.name));
             run(connection, &sql).await.map_err(|e| failed(&e))?;
         }
         // Views may call functions.
-        programs::make_shown(connection, target, change, &programs::CALLED).await?;
+        programs::make_shown(connection, rules.is_mariadb(), target, change, &programs::CALLED).await?;
         make_views(connection, target, change).await?;
-        programs::make_shown(connection, target, change, &[Kind::Trigger, Kind::Event]).await?;
+        programs::make_shown(connection, rules.is_mariadb(), target, change, &[Kind::Trigger, Kind::Event])
+            .await?;
         let sql = format!("DROP TABLE IF EXISTS {}", qualified(target, &change.mark));
         run(connection, &sql).await.map_err(|e| failed(&e))?;
     } else {
@@ -313,7 +314,7 @@ pub async fn back(
             }
         }
     }
-    let back = Change {
+    let mut back = Change {
         collation,
         run: run.to_owned(),
         shown: change.kept.clone(),
@@ -322,8 +323,10 @@ pub async fn back(
         whole: change.whole,
         mark: apart.switched_marker(),
         kept,
+        by_hand: Vec::new(),
     };
     programs::try_rights(connection, &back).await?;
+    privileges::note(connection, rules.is_mariadb(), target, &mut back).await?;
     Ok(back)
 }
 

@@ -17,6 +17,7 @@ mod leftovers;
 mod mapping;
 mod native;
 mod place;
+mod privileges;
 mod probe;
 mod profile;
 mod programs;

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::MySqlConnection;
 
 use super::connection::{Role, number, reset, rows, run};
-use super::fault;
 use super::place::qualified;
 use super::types::{literal, quote};
+use super::{fault, privileges};
 use crate::model::change::{Aside, Change, Kind, Moved, Settings};
 use crate::model::error::{Error, ErrorKind, Result};
 
 /// A name that no program has, in statements that try a right.
-const NOBODY: &str = "techcare_db_nobody";
+pub const NOBODY: &str = "techcare_db_nobody";
 
 /// A stored program as the server tells of it.
 #[derive(Debug, Clone)]
@@ -278,17 +278,29 @@ fn parts(definer: &str) -> (&str, Option<&str>) {
 }
 
 /// An account in the words of the catalogue, quoted.
-fn account(definer: &str) -> String {
+pub fn account(definer: &str) -> String {
     match parts(definer) {
         (user, Some(host)) => format!("{}@{}", quote(user), quote(host)),
         (role, None) => quote(role),
     }
 }
 
-/// Drops those programs of a change that give way, and triggers that have come before a run was cut short: those of one moment
-/// run in the order in which they are made, so all of them are made in one go.
-pub async fn drop_kept(session: &mut MySqlConnection, target: &str, change: &Change) -> Result<()> {
-    let kept = change.kept.iter().filter(|moved| moved.is_program());
+/// Whether MariaDB puts another program in the place of this one by a single statement, with which the rights on it stay
+/// (<https://mariadb.com/kb/en/create-function/>). MySQL has none.
+pub fn is_replaced(mariadb: bool, others: &[Moved], program: &Moved) -> bool {
+    mariadb && CALLED.contains(&program.kind) && others.iter().any(|other| other.is_like(program))
+}
+
+/// Drops those programs of a change that give way and are not replaced, and triggers that have come before a run was cut short:
+/// those of one moment run in the order in which they are made, so all of them are made in one go.
+pub async fn drop_kept(
+    session: &mut MySqlConnection,
+    mariadb: bool,
+    target: &str,
+    change: &Change,
+) -> Result<()> {
+    let goes = |moved: &&Moved| moved.is_program() && !is_replaced(mariadb, &change.shown, moved);
+    let kept = change.kept.iter().filter(goes);
     let come = change.shown.iter().filter(|moved| moved.kind == Kind::Trigger);
     for program in kept.chain(come) {
         let (word, name) = (program.kind.word(), qualified(target, &program.name));
@@ -306,10 +318,11 @@ pub async fn drop_kept(session: &mut MySqlConnection, target: &str, change: &Cha
     Ok(())
 }
 
-/// Makes those programs of a change that come and are of these kinds, unless they are there. The session's database is the
-/// target.
+/// Makes those programs of a change that come and are of these kinds, unless they are there, and gives the rights on them. The
+/// session's database is the target.
 pub async fn make_shown(
     session: &mut MySqlConnection,
+    mariadb: bool,
     target: &str,
     change: &Change,
     kinds: &[Kind],
@@ -317,17 +330,21 @@ pub async fn make_shown(
     for program in change.shown.iter().filter(|moved| kinds.contains(&moved.kind)) {
         let (Some(sql), Some(settings)) = (&program.definition, &program.settings) else { continue };
         let elsewhere = settings.database_collation != change.collation;
-        let made = if is_there(session, program).await? {
+        // Which of the two is there now does not show in its name.
+        let replaces = is_replaced(mariadb, &change.kept, program);
+        let made = if !replaces && is_there(session, program).await? {
             Ok(())
         } else {
             if elsewhere {
                 collated(session, target, &settings.database_collation).await?;
             }
-            make(session, &program.name, program.kind, sql, settings).await
+            let sql = if replaces { sql.replacen("CREATE ", "CREATE OR REPLACE ", 1) } else { sql.clone() };
+            make(session, &program.name, program.kind, &sql, settings).await
         };
         // Also where it is there: whoever made it may have been killed before this.
         let back = if elsewhere { collated(session, target, &change.collation).await } else { Ok(()) };
         made.and(back)?;
+        privileges::give(session, program).await?;
     }
     Ok(())
 }

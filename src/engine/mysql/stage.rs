@@ -118,7 +118,8 @@ impl Target for Database {
         backup: &Path,
         cancel: &CancellationToken,
     ) -> Result<Box<dyn Restoration>> {
-        let made = DatabaseRestoration::make(&self.link, &self.facts.namespace, run, backup, cancel).await?;
+        let (mariadb, target) = (self.rules.is_mariadb(), &self.facts.namespace);
+        let made = DatabaseRestoration::make(&self.link, mariadb, target, run, backup, cancel).await?;
         Ok(Box::new(made))
     }
 

@@ -1,6 +1,7 @@
 //! A90 with what no statement of MySQL and MariaDB moves: a dump with routines, triggers and events is put back and taken
 //! back, and the catalogue says of each of them what it said before, down to the session that made it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use crate::support::json_schema;
 const KILLS: (u64, u64) = (6, 200);
 
 /// MariaDB, and MySQL where its own dump program is here too.
-fn engines() -> Vec<Engine> {
+pub fn engines() -> Vec<Engine> {
     Engine::mysqls().filter(|engine| *engine != Engine::Mysql || mysqldump().is_some()).collect()
 }
 
@@ -55,6 +56,24 @@ impl Case {
 
     pub fn backup(&self) -> PathBuf {
         let ran = self.run(&["backup", "--database", &self.db.url, "--method", "native"]);
+        assert_eq!(ran.code, 0, "{ran}");
+        self.home.0.path().join(ran.json()["backup"].as_str().unwrap())
+    }
+
+    /// A backup by a program in the place of the dump program, which it finds in `$program`.
+    pub fn backup_by(&self, script: &str) -> PathBuf {
+        let programs = tempfile::tempdir().unwrap();
+        let name = if self.db.engine == Engine::Mysql { "mysqldump" } else { "mariadb-dump" };
+        let mut command = self.command(&["backup", "--database", &self.db.url, "--method", "native"]);
+        let of_command = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
+        let path =
+            of_command.map_or_else(|| std::env::var("PATH").unwrap(), |path| path.to_str().unwrap().into());
+        let program = programs.path().join(name);
+        let script = format!("#!/bin/sh\nPATH='{path}'\nprogram={name}\n{script}\n");
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        command.env("PATH", format!("{}:{path}", programs.path().display()));
+        let ran = Running::start(command).end();
         assert_eq!(ran.code, 0, "{ran}");
         self.home.0.path().join(ran.json()["backup"].as_str().unwrap())
     }

@@ -1,8 +1,6 @@
 //! A90 with what only MariaDB has: sequences, columns that take their values from one, and packages. SHOW CREATE, the row of a
 //! sequence and what NEXT VALUE FOR hands out say the same as when the backup was made.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use super::restore_programs::{Account, Case, killed, same, staged, state};
 use super::rollback::ours;
 use crate::support::database::{self, Db, Engine};
@@ -179,34 +177,18 @@ fn a90_sequences_and_packages_need_no_more_rights_than_tables_and_routines() {
     case.refused(&ran, &["denied", "GRANT ALL"], &used);
 }
 
-/// A dump whose program is another: `change` is what `sed` makes of it.
-fn backup_by(case: &Case, change: &str) -> std::path::PathBuf {
-    let programs = tempfile::tempdir().unwrap();
-    let program = programs.path().join("mariadb-dump");
-    let path = std::env::var("PATH").unwrap();
-    let script = format!("#!/bin/sh\nPATH='{path}'\nmariadb-dump \"$@\" | sed '{change}'\n");
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = case.command(&["backup", "--database", &case.db.url, "--method", "native"]);
-    command.env("PATH", format!("{}:{path}", programs.path().display()));
-    let ran = crate::support::binary::Running::start(command).end();
-    assert_eq!(ran.code, 0, "{ran}");
-    case.home.0.path().join(ran.json()["backup"].as_str().unwrap())
-}
-
 /// Until 10.3.29 the program wrote a sequence as a table of one row, which makes one as well.
 #[test]
 fn a90_a_sequence_of_an_older_dump_is_put_back() {
     let case = Case::new(Engine::Mariadb);
     case.db
         .execute("CREATE SEQUENCE s; CREATE TABLE notes (id bigint NOT NULL DEFAULT nextval(s) PRIMARY KEY)");
-    let backup = backup_by(
-        &case,
-        "s/^DROP SEQUENCE/DROP TABLE/; s/^CREATE SEQUENCE.*/CREATE TABLE `s` (\\n  `next_not_cached_value` bigint(21) NOT \
+    let backup = case.backup_by(
+        "$program \"$@\" | sed 's/^DROP SEQUENCE/DROP TABLE/; s/^CREATE SEQUENCE.*/CREATE TABLE `s` (\\n  `next_not_cached_value` bigint(21) NOT \
          NULL,\\n  `minimum_value` bigint(21) NOT NULL,\\n  `maximum_value` bigint(21) NOT NULL,\\n  `start_value` bigint(21) \
          NOT NULL,\\n  `increment` bigint(21) NOT NULL,\\n  `cache_size` bigint(21) unsigned NOT NULL,\\n  `cycle_option` \
          tinyint(1) unsigned NOT NULL,\\n  `cycle_count` bigint(21) NOT NULL\\n) ENGINE=InnoDB SEQUENCE=1;/; \
-         s/^DO SETVAL.*/INSERT INTO `s` VALUES (7,1,100,1,1,3,1,2);/",
+         s/^DO SETVAL.*/INSERT INTO `s` VALUES (7,1,100,1,1,3,1,2);/'",
     );
     case.db.execute("DROP TABLE notes; DROP SEQUENCE s");
     let ran = case.restore(&backup, &["--no-backup"]);
@@ -224,7 +206,7 @@ fn a90_a_sequence_of_a_database_that_a_dump_does_not_name_is_refused() {
     case.db.execute(
         "CREATE SEQUENCE s; CREATE TABLE notes (id bigint NOT NULL DEFAULT nextval(s) PRIMARY KEY); INSERT INTO notes VALUES (1)",
     );
-    let backup = backup_by(&case, "/^-- Host/d");
+    let backup = case.backup_by("$program \"$@\" | sed '/^-- Host/d'");
     case.db.execute("DELETE FROM notes");
     let used = state(&case.db);
     let ran = case.restore(&backup, &["--no-backup"]);

@@ -21,7 +21,7 @@ use self::text::{Reader, Statement};
 use super::connection::{Link, Role, number, parse, rows, run};
 use super::place::{self, OURS, Place};
 use super::types::{literal, quote};
-use super::{Database, exchange, fault, programs, replace};
+use super::{Database, exchange, fault, privileges, programs, replace};
 use crate::engine::blocking;
 use crate::engine::capability::{Restoration, Source};
 use crate::engine::way_back;
@@ -37,6 +37,7 @@ const BY_HAND: &str = "nothing was changed: restore it by hand into a new databa
 /// A dump that became a database.
 pub(super) struct DatabaseRestoration {
     link: Link,
+    mariadb: bool,
     target: String,
     run: String,
     place: Place,
@@ -60,6 +61,7 @@ impl DatabaseRestoration {
     /// Restores a dump into the staging database of a run.
     pub(super) async fn make(
         link: &Link,
+        mariadb: bool,
         target: &str,
         run: &str,
         dump: &Path,
@@ -76,6 +78,7 @@ impl DatabaseRestoration {
         }
         let mut made = Self {
             link: link.clone(),
+            mariadb,
             target: target.to_owned(),
             run: run.to_owned(),
             place,
@@ -401,7 +404,7 @@ impl Restoration for DatabaseRestoration {
             let aside = self.place.aside(&program.name);
             program.moved(aside)
         }));
-        let change = Change {
+        let mut change = Change {
             run: self.run.clone(),
             shown,
             kept,
@@ -416,6 +419,7 @@ impl Restoration for DatabaseRestoration {
                 _ => error,
             });
         }
+        privileges::note(&mut session, self.mariadb, &self.target, &mut change).await?;
         let _ = session.close().await;
         Ok(change)
     }
