@@ -1,4 +1,4 @@
-//! A90 with archives: restores that are killed, or whose connection breaks, at moments that are drawn. What the database
+//! A90 with archives, and with backups of SQLite: restores that are killed, or whose connection breaks, at moments that are drawn. What the database
 //! holds is all from before or all from the backup, the same command again ends it, and nothing is left over but what is
 //! kept. `TECHCARE_DB_TEST_SEED` draws the moments again.
 
@@ -148,6 +148,11 @@ fn killed(engine: Engine, method: &str) {
 #[test]
 fn a90_a_killed_restore_of_an_archive_is_ended_by_the_next_on_sqlite() {
     killed(Engine::Sqlite, "portable");
+}
+
+#[test]
+fn a90_a_killed_restore_of_a_backup_of_its_own_is_ended_by_the_next_on_sqlite() {
+    killed(Engine::Sqlite, "native");
 }
 
 #[test]
