@@ -279,13 +279,17 @@ fn a_switch_that_nobody_tidied_up_after() {
     let target = Db::fresh(Engine::Mariadb);
     let run = format!("dead{}", std::process::id());
     let (old, name) = (format!("techcare_db_kept_{run}"), target.name());
+    // While it is led elsewhere a key has a longer name, or one that was cut.
+    let (long, cut) = ("l".repeat(64), "c".repeat(52));
     target.execute(&format!(
         "CREATE TABLE person (id INT PRIMARY KEY); INSERT INTO person VALUES (1);
          CREATE DATABASE {old}; CREATE TABLE {old}.person (id INT PRIMARY KEY);
          CREATE TABLE {old}.techcare_db_marker (run VARCHAR(64), target VARCHAR(64));
          INSERT INTO {old}.techcare_db_marker VALUES ('{run}', '{name}');
          CREATE TABLE visit (id INT PRIMARY KEY, person_id INT,
-             CONSTRAINT fk FOREIGN KEY (person_id) REFERENCES {old}.person (id));
+             CONSTRAINT fk FOREIGN KEY (person_id) REFERENCES {old}.person (id),
+             CONSTRAINT {long} FOREIGN KEY (person_id) REFERENCES {old}.person (id),
+             CONSTRAINT techcare_db_{cut} FOREIGN KEY (person_id) REFERENCES person (id));
          CREATE TABLE techcare_db_switch_dead (run VARCHAR(64), target VARCHAR(64));
          INSERT INTO techcare_db_switch_dead VALUES ('{run}', '{name}')"
     ));
@@ -297,6 +301,10 @@ fn a_switch_that_nobody_tidied_up_after() {
     assert_eq!(content::tables(&target), ["other", "person", "visit"]);
     target.execute("INSERT INTO visit VALUES (1, 1)");
     assert!(target.refuses("INSERT INTO visit VALUES (2, 99)"));
+    let keys = "SELECT constraint_name FROM information_schema.referential_constraints WHERE constraint_schema = \
+                database() AND unique_constraint_schema = database() AND referenced_table_name = 'person' ORDER BY 1";
+    let keys: Vec<String> = target.query(keys).into_iter().flatten().flatten().collect();
+    assert_eq!(keys, [cut, "fk".into(), long]);
     // What the run kept stays, and nothing refers to it.
     assert_eq!(target.query(&format!("SELECT id FROM {old}.person")), Vec::<Vec<_>>::new());
     target.execute(&format!("DROP DATABASE {old}"));

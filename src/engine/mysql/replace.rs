@@ -243,8 +243,9 @@ pub async fn mend_keys(
     Ok(())
 }
 
-/// Leads a foreign key elsewhere. No statement takes a name that it drops itself, and between two of them the key would
-/// be lost with whoever is killed there: so it passes through another name, which tells its own.
+/// Leads a foreign key elsewhere. No statement takes a name that it drops itself (error 1826), and between two of them the
+/// key would be lost with whoever is killed there: so it passes through another name, which tells its own. A name that is
+/// too long for that is cut meanwhile: whoever is killed there leaves the key in force under the beginning of its name.
 async fn lead(
     connection: &mut MySqlConnection,
     rules: &Rules,
@@ -252,15 +253,13 @@ async fn lead(
     new: &ForeignKeyPlan,
 ) -> Result<()> {
     let passing = format!("{PASSING}{}", key.name());
-    if passing.chars().count() <= MAX_NAME {
-        let through = ForeignKeyPlan { name: Some(passing), ..new.clone() };
-        return replace_key(connection, rules, key, &through, new).await;
-    }
-    let table = quote(&key.table);
-    for sql in
-        [format!("ALTER TABLE {table} DROP FOREIGN KEY {}", quote(key.name())), add(rules, &key.table, new)]
-    {
-        run(connection, &sql).await.map_err(|e| not_led(key, &add(rules, &key.table, new), &e))?;
+    let is_cut = passing.chars().count() > MAX_NAME;
+    let passing = passing.chars().take(MAX_NAME).collect();
+    let through = ForeignKeyPlan { name: Some(passing), ..new.clone() };
+    replace_key(connection, rules, key, &through, new).await?;
+    if is_cut {
+        let passed = Key { table: key.table.clone(), to: key.to.clone(), plan: through };
+        replace_key(connection, rules, &passed, new, new).await?;
     }
     Ok(())
 }
