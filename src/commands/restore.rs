@@ -181,6 +181,7 @@ impl Work<'_> {
                 name: name.to_owned(),
                 goes: rows_now.is_some(),
                 comes_back: rows_then.is_some() || then.is_empty(),
+                emptied: false,
                 rows_then,
                 rows_now,
             }

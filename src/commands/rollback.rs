@@ -90,6 +90,8 @@ pub struct TableLine {
     pub goes: bool,
     /// Whether an older one comes back.
     pub comes_back: bool,
+    /// Whether it stays and its rows go.
+    pub emptied: bool,
     /// Rows that the run left in it.
     pub rows_then: Option<u64>,
     /// Rows in it now.
@@ -111,6 +113,8 @@ pub struct RunLine {
     pub tables: usize,
     /// Tables that it replaced.
     pub replaced: usize,
+    /// Tables that were there, which it filled, or emptied again.
+    pub filled: usize,
     /// Rows that it left.
     pub rows: u64,
     /// The run that took it back.
@@ -268,10 +272,16 @@ fn choose<'a>(records: &'a [Record], wanted: Option<&str>) -> Result<&'a Record>
     if let Some(by) = &record.undone_by {
         return refuse(format!("run {} was taken back by run {by}", record.run), "rollback --list shows all");
     }
-    if record.change.is_empty() || record.change.is_filling() {
+    if record.change.is_empty() {
         return refuse(
-            format!("run {} put rows into tables that were there, and none of its own", record.run),
+            format!("run {} did not write down what it did", record.run),
             "restore a backup, or delete the rows by hand",
+        );
+    }
+    if record.change.is_emptying() {
+        return refuse(
+            format!("run {} took rows out of tables, and what it kept is not put back by itself", record.run),
+            &format!("migrate again; the rows are kept in {}", record.change.places().join(", ")),
         );
     }
     if let Some(later) = in_the_way(records, record) {
@@ -305,11 +315,12 @@ fn line(records: &[Record], record: &Record) -> RunLine {
         source: record.source.as_ref().map(|source| source.location.clone()),
         tables: record.change.tables_shown().count(),
         replaced: record.change.tables_kept().count(),
+        filled: record.change.tables_of_rows().count(),
         rows: record.tables.iter().map(|table| table.rows).sum(),
         undone_by: record.undone_by.clone(),
         can_be_undone: stands(record)
             && !record.change.is_empty()
-            && !record.change.is_filling()
+            && !record.change.is_emptying()
             && in_the_way(records, record).is_none(),
     }
 }
@@ -321,8 +332,9 @@ async fn tables(target: &dyn Target, chosen: &Record, back: &Change) -> Result<V
     let then = |name: &str| chosen.tables.iter().find(|table| table.name == name).map(|table| table.rows);
     let comes = |name: &str| back.tables_shown().any(|moved| moved.name == name);
     let goes = |name: &str| back.tables_kept().any(|moved| moved.name == name);
-    let mut names: Vec<&str> =
-        back.tables_kept().chain(back.tables_shown()).map(|moved| moved.name.as_str()).collect();
+    let emptied = |name: &str| back.tables_of_rows().any(|moved| moved.name == name);
+    let all = back.tables_kept().chain(back.tables_shown()).chain(back.tables_of_rows());
+    let mut names: Vec<&str> = all.map(|moved| moved.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     Ok(names
@@ -331,15 +343,16 @@ async fn tables(target: &dyn Target, chosen: &Record, back: &Change) -> Result<V
             name: name.to_owned(),
             goes: goes(name),
             comes_back: comes(name),
+            emptied: emptied(name),
             rows_then: then(name),
             rows_now: now(name),
         })
         .collect())
 }
 
-/// Tables that are taken out of use, with the rows that they have then.
+/// Tables that are taken out of use or emptied, with the rows that they have then.
 fn rows_left(tables: &[TableLine]) -> Vec<TableRecord> {
-    let gone = tables.iter().filter(|table| table.goes);
+    let gone = tables.iter().filter(|table| table.goes || table.emptied);
     gone.map(|table| TableRecord {
         name: table.name.clone(),
         rows: table.rows_now.unwrap_or_default(),
@@ -354,7 +367,9 @@ fn question(report: &RollbackReport, chosen: &Record) -> String {
         names.collect::<Vec<_>>().join(", ")
     };
     let (gone, back) = (names(|table| table.goes), names(|table| table.comes_back));
+    let emptied = names(|table| table.emptied);
     let what = match (gone.is_empty(), back.is_empty()) {
+        _ if !emptied.is_empty() => format!("empty {emptied} and keep the rows aside"),
         (false, true) => format!("put {gone} aside"),
         (true, false) => format!("put {back} back"),
         _ => format!("put {gone} aside and the former {back} back"),

@@ -50,9 +50,19 @@ impl Change {
         self.shown.iter().any(|moved| moved.kind == Kind::Rows)
     }
 
+    /// Whether rows are taken out of tables again which stay: the way back of one that [`Change::is_filling`].
+    pub fn is_emptying(&self) -> bool {
+        self.kept.iter().any(|moved| moved.kind == Kind::Rows)
+    }
+
     /// Tables that become visible.
     pub fn tables_shown(&self) -> impl Iterator<Item = &Moved> {
         self.shown.iter().filter(|moved| moved.kind == Kind::Table)
+    }
+
+    /// Tables that rows go into, or are taken out of.
+    pub fn tables_of_rows(&self) -> impl Iterator<Item = &Moved> {
+        self.shown.iter().chain(&self.kept).filter(|moved| moved.kind == Kind::Rows)
     }
 
     /// Tables that give way.
@@ -100,6 +110,9 @@ pub struct Moved {
     /// Statements that give rights on it, which the engine takes away with what it drops (a routine of MySQL).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rights: Vec<String>,
+    /// Statements that put the next values of a table's columns back to where they were before its rows came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resets: Vec<String>,
 }
 
 impl Moved {
@@ -116,7 +129,16 @@ impl Moved {
 
     /// An object that the engine itself moves.
     pub fn new(kind: Kind, name: String, aside: Aside) -> Self {
-        Self { kind, name, aside, definition: None, settings: None, follows: Vec::new(), rights: Vec::new() }
+        Self {
+            kind,
+            name,
+            aside,
+            definition: None,
+            settings: None,
+            follows: Vec::new(),
+            rights: Vec::new(),
+            resets: Vec::new(),
+        }
     }
 }
 
@@ -184,8 +206,8 @@ impl Kind {
     /// In messages.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Table => "table",
-            Self::Rows => "rows",
+            // Where rows are missing it is their table that is.
+            Self::Table | Self::Rows => "table",
             Self::View => "view",
             Self::MaterializedView => "materialized view",
             Self::Sequence => "sequence",

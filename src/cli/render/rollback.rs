@@ -88,7 +88,7 @@ fn runs(runs: &[RunLine], style: Style) -> String {
             run.run_id.clone(),
             what.to_owned(),
             units::duration(now.saturating_sub(Duration::from_secs(run.at))),
-            units::count(run.tables as u64),
+            units::count((run.tables + run.filled) as u64),
             units::count(run.rows),
             state,
             run.source.as_deref().map(one_line).unwrap_or_default(),
@@ -134,6 +134,7 @@ fn tables(tables: &[TableLine], style: Style) -> String {
         let what = match (table.goes, table.comes_back) {
             (true, true) => "kept aside, the former one comes back",
             (true, false) => "kept aside",
+            (false, false) if table.emptied => "emptied, its rows kept aside",
             (false, _) => "comes back",
         };
         vec![table.name.clone(), number(table.rows_then), number(table.rows_now), what.to_owned()]

@@ -10,12 +10,13 @@ use super::place::{self, Place};
 use super::stage::orphans;
 use super::types::{Rules, literal, quote};
 use super::write::{self, Commit};
-use super::{fault, read};
+use super::{exchange, fault, read, replace};
 use crate::engine::capability::{Facts, Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::stream::{BatchReceiver, BatchSender};
-use crate::model::change::Change;
+use crate::engine::way_back;
+use crate::model::change::{Change, Moved};
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{Plan, Script, TablePlan};
+use crate::model::plan::{Plan, TablePlan};
 
 /// How long closing a connection that is still at work may take.
 const CLOSE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -36,27 +37,54 @@ pub async fn stage(
     let mark = place.switched_marker();
     make_mark(&mut connection, link, &mark, &place.run).await?;
     let begun = async {
+        let mut change =
+            Change::filling(run_id, plan.tables.iter().map(|table| table.name.as_str()), mark.clone());
+        let script = rules.script(plan, &Naming::default());
+        for (moved, table) in change.shown.iter_mut().zip(&plan.tables) {
+            let of_table = script.last.iter().filter(|s| s.table.as_ref() == Some(&table.source));
+            moved.follows = of_table.map(|statement| statement.sql.clone()).collect();
+            moved.resets = resets(&mut connection, &moved.name).await?;
+        }
         run(&mut connection, "START TRANSACTION").await.map_err(|e| fault::writing("beginning", &e))?;
         refuse_rows(&mut connection, plan).await?;
         let sql = format!("UPDATE {} SET filled = 1", quote(&mark));
-        run(&mut connection, &sql).await.map_err(|e| fault::writing("marking the run", &e))
+        run(&mut connection, &sql).await.map_err(|e| fault::writing("marking the run", &e))?;
+        Ok(change)
     };
-    if let Err(mut error) = begun.await {
-        let _ = run(&mut connection, "ROLLBACK").await;
-        if let Err(also) = drop_mark(&mut connection, &mark).await {
-            error.push(also);
-        }
-        return Err(error);
-    }
+    let change = match begun.await {
+        Ok(change) => change,
+        Err(error) => return Err(given_up(connection, &mark, error).await),
+    };
     Ok(Box::new(DataStage {
-        run: run_id.to_owned(),
-        mark,
-        script: rules.script(plan, &Naming::default()),
+        change,
         connection: Mutex::new(connection),
         link: link.clone(),
         plan: plan.clone(),
         max_packet: facts.max_value_bytes,
     }))
+}
+
+/// Ends the transaction and removes its mark.
+async fn given_up(mut connection: MySqlConnection, mark: &str, mut error: Error) -> Error {
+    let _ = run(&mut connection, "ROLLBACK").await;
+    if let Err(also) = drop_mark(&mut connection, mark).await {
+        error.push(also);
+    }
+    error
+}
+
+/// The statement that lets a table's next value be what it is now, if it has one.
+async fn resets(connection: &mut MySqlConnection, table: &str) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT auto_increment FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {} \
+         AND auto_increment IS NOT NULL",
+        literal(table)
+    );
+    let next = rows(connection, "the next values of the tables", &sql).await?;
+    Ok(next
+        .iter()
+        .map(|row| format!("ALTER TABLE {} AUTO_INCREMENT = {}", quote(table), row.word(0)))
+        .collect())
 }
 
 /// Makes the table that is going to tell whether the transaction was committed. Its row names the run, whose lock tells
@@ -97,12 +125,16 @@ pub async fn happened(connection: &mut MySqlConnection, mark: &str) -> Result<bo
 /// Does what ends a transaction by itself and so comes after it, then removes the mark.
 pub async fn settle(connection: &mut MySqlConnection, change: &Change, happened: bool) -> Result<()> {
     if happened {
-        for moved in &change.shown {
-            for sql in &moved.follows {
+        let shown = change.shown.iter().map(|moved| (moved, &moved.follows));
+        let kept = change.kept.iter().map(|moved| (moved, &moved.resets));
+        for (moved, statements) in shown.chain(kept) {
+            for sql in statements {
                 tracing::debug!(sql, "statement");
                 run(connection, sql).await.map_err(|e| {
-                    let what =
-                        format!("the rows are in place, but setting up table \"{}\" after them", moved.name);
+                    let what = format!(
+                        "the rows are where they should be, but setting up table \"{}\" after them",
+                        moved.name
+                    );
                     let error = fault::writing(&what, &e);
                     if error.kind() == ErrorKind::Permission {
                         error
@@ -112,8 +144,187 @@ pub async fn settle(connection: &mut MySqlConnection, change: &Change, happened:
                 })?;
             }
         }
+    } else {
+        drop_kept(connection, change).await?;
     }
     drop_mark(connection, &change.mark).await
+}
+
+/// Removes what was made for rows that were to be kept: it has none.
+async fn drop_kept(connection: &mut MySqlConnection, change: &Change) -> Result<()> {
+    for place in change.places().into_iter().filter(|place| place::is_kept_database(place)) {
+        let sql = format!("DROP DATABASE IF EXISTS {}", quote(place));
+        run(connection, &sql).await.map_err(|e| fault::writing("removing an empty database", &e))?;
+    }
+    Ok(())
+}
+
+/// The change that takes one back which filled tables: the rows go into a database of their own.
+pub async fn back(
+    connection: &mut MySqlConnection,
+    target: &str,
+    run_id: &str,
+    change: &Change,
+) -> Result<Change> {
+    let mut holders = Vec::new();
+    for moved in &change.shown {
+        let there = format!(
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {}",
+            literal(&moved.name)
+        );
+        if number(connection, "what is to be taken back", &there).await? == 0 {
+            return Err(way_back::gone(format!(
+                "table \"{}\" is not in database \"{target}\" any more",
+                moved.name
+            )));
+        }
+        let others = replace::keys_of_other_databases(connection, &moved.name).await?;
+        holders.extend(others.into_iter().map(|holder| format!("{holder} (table \"{}\")", moved.name)));
+        let triggers = format!(
+            "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() \
+             AND event_object_table = {} AND event_manipulation = 'DELETE' ORDER BY 1",
+            literal(&moved.name)
+        );
+        let triggers = rows(connection, "the list of triggers", &triggers).await?;
+        holders.extend(triggers.iter().map(|row| {
+            format!("trigger \"{}\" of table \"{}\" would run for every row", row.word(0), moved.name)
+        }));
+    }
+    way_back::refuse_held(&holders)?;
+    let place = Place::database(run_id, target);
+    let kept = change.shown.iter().rev().enumerate().map(|(at, moved)| Moved {
+        aside: place.kept(at, &moved.name),
+        follows: Vec::new(),
+        ..moved.clone()
+    });
+    Ok(Change {
+        run: run_id.to_owned(),
+        kept: kept.collect(),
+        mark: place.switched_marker(),
+        ..Change::default()
+    })
+}
+
+/// Carries out what [`back`] has made: copies the rows and deletes them, in one transaction.
+pub async fn empty(
+    mut connection: MySqlConnection,
+    link: &Link,
+    target: &str,
+    change: &Change,
+) -> Result<()> {
+    let place = Place::database(&change.run, target);
+    place::hold_lock(&mut connection, &place).await?;
+    if let Err(error) = exchange::make_places(&mut connection, target, change).await {
+        return Err(match error.kind() {
+            ErrorKind::Permission | ErrorKind::Login => {
+                error.with_kind(ErrorKind::Permission).next(place::grant(&mut connection, link).await)
+            }
+            _ => error,
+        });
+    }
+    let emptied = async {
+        make_mark(&mut connection, link, &change.mark, &place.run).await?;
+        let mut columns = Vec::new();
+        for moved in &change.kept {
+            let sql = format!(
+                "CREATE TABLE {} LIKE {}",
+                place::qualified(&moved.aside.place, &moved.aside.name),
+                quote(&moved.name)
+            );
+            run(&mut connection, &sql).await.map_err(|e| fault::writing("making room for the rows", &e))?;
+            columns.push(written(&mut connection, &moved.name).await?);
+        }
+        // A statement that copies then locks what it reads, and the places in between.
+        for sql in ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION"] {
+            run(&mut connection, sql).await.map_err(|e| fault::writing("beginning", &e))?;
+        }
+        let mut steps = vec![format!("UPDATE {} SET filled = 1", quote(&change.mark))];
+        for (moved, columns) in change.kept.iter().zip(&columns) {
+            let aside = place::qualified(&moved.aside.place, &moved.aside.name);
+            let table = quote(&moved.name);
+            steps.push(format!("INSERT INTO {aside} ({columns}) SELECT {columns} FROM {table}"));
+        }
+        for sql in steps {
+            run(&mut connection, &sql).await.map_err(|e| fault::writing("keeping the rows", &e))?;
+        }
+        let names: Vec<String> = change.kept.iter().map(|moved| moved.name.clone()).collect();
+        way_back::refuse_held(&replace::rows_of_others(&mut connection, target, &names).await?)?;
+        for name in &names {
+            let sql = format!("DELETE FROM {}", quote(name));
+            run(&mut connection, &sql)
+                .await
+                .map_err(|e| fault::writing(&format!("emptying table \"{name}\""), &e))?;
+        }
+        Ok(())
+    };
+    if let Err(error) = emptied.await {
+        close(connection).await;
+        return Err(not_emptied(link, change, error).await);
+    }
+    match commit(connection, link, &change.mark).await {
+        Err(error) if error.kind() != ErrorKind::Lost => Err(not_emptied(link, change, error).await),
+        done => done,
+    }
+}
+
+/// Removes what was made for an emptying that has not happened. Where that fails too, the error becomes `Lost`, so that the
+/// next run does it.
+async fn not_emptied(link: &Link, change: &Change, mut error: Error) -> Error {
+    let cleared = async {
+        let mut connection = link.connect(Role::Loader).await?;
+        drop_kept(&mut connection, change).await?;
+        drop_mark(&mut connection, &change.mark).await
+    };
+    match cleared.await {
+        Ok(()) if error.kind() == ErrorKind::Lost => {
+            error.with_kind(ErrorKind::Write).next("nothing has changed: run the same command again")
+        }
+        Ok(()) => error,
+        Err(also) => {
+            error.push(also);
+            error.with_kind(ErrorKind::Lost)
+        }
+    }
+}
+
+/// The columns of a table that are written, each quoted.
+async fn written(connection: &mut MySqlConnection, table: &str) -> Result<String> {
+    let sql = format!(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = {} \
+         AND coalesce(generation_expression, '') = '' ORDER BY ordinal_position",
+        literal(table)
+    );
+    let columns = rows(connection, "the columns of the tables", &sql).await?;
+    Ok(columns.iter().map(|row| quote(&row.word(0))).collect::<Vec<_>>().join(", "))
+}
+
+/// Commits. Where the answer is lost, or is an error, the mark is asked: while the server has not ended the transaction,
+/// that waits.
+async fn commit(mut connection: MySqlConnection, link: &Link, mark: &str) -> Result<()> {
+    let Err(error) = run(&mut connection, "COMMIT").await else { return Ok(()) };
+    let error = fault::writing("committing", &error);
+    close(connection).await;
+    let asked = async {
+        let mut connection = link.connect(Role::Loader).await?;
+        let happened = happened(&mut connection, mark).await?;
+        if !happened {
+            // What stays is found by the next run.
+            let _ = drop_mark(&mut connection, mark).await;
+        }
+        Ok::<_, Error>(happened)
+    };
+    match asked.await {
+        Ok(true) => Ok(()),
+        Ok(false) if error.kind() == ErrorKind::Lost => {
+            Err(error.with_kind(ErrorKind::Write).next("nothing has changed: run the same command again"))
+        }
+        Ok(false) => Err(error),
+        Err(also) => {
+            let mut error = error.with_kind(ErrorKind::Lost);
+            error.push(also);
+            Err(error)
+        }
+    }
 }
 
 async fn refuse_unfit_tables(connection: &mut MySqlConnection, plan: &Plan) -> Result<()> {
@@ -162,12 +373,10 @@ async fn refuse_rows(connection: &mut MySqlConnection, plan: &Plan) -> Result<()
 }
 
 struct DataStage {
-    run: String,
-    mark: String,
+    change: Change,
     link: Link,
     connection: Mutex<MySqlConnection>,
     plan: Plan,
-    script: Script,
     max_packet: Option<u64>,
 }
 
@@ -205,48 +414,17 @@ impl Staging for DataStage {
     }
 
     async fn change(&self) -> Result<Change> {
-        let tables = self.plan.tables.iter().map(|table| table.name.as_str());
-        let mut change = Change::filling(&self.run, tables, self.mark.clone());
-        for (moved, table) in change.shown.iter_mut().zip(&self.plan.tables) {
-            let of_table = self.script.last.iter().filter(|s| s.table.as_ref() == Some(&table.source));
-            moved.follows = of_table.map(|statement| statement.sql.clone()).collect();
-        }
-        Ok(change)
+        Ok(self.change.clone())
     }
 
-    async fn switch(self: Box<Self>, _change: &Change) -> Result<()> {
-        let mut connection = self.connection.into_inner();
-        let Err(error) = run(&mut connection, "COMMIT").await else { return Ok(()) };
-        let error = fault::writing("committing", &error);
-        // Where the server is, it knows: the session that it has not ended yet is waited for.
-        close(connection).await;
-        let asked = async {
-            let mut connection = self.link.connect(Role::Loader).await?;
-            let happened = happened(&mut connection, &self.mark).await?;
-            if !happened {
-                // What stays is found by the next run.
-                let _ = drop_mark(&mut connection, &self.mark).await;
-            }
-            Ok::<_, Error>(happened)
-        };
-        match asked.await {
-            Ok(true) => Ok(()),
-            Ok(false) if error.kind() == ErrorKind::Lost => {
-                Err(error.with_kind(ErrorKind::Write).next("nothing has changed: run the same command again"))
-            }
-            Ok(false) => Err(error),
-            Err(also) => {
-                let mut error = error.with_kind(ErrorKind::Lost);
-                error.push(also);
-                Err(error)
-            }
-        }
+    async fn switch(self: Box<Self>, change: &Change) -> Result<()> {
+        commit(self.connection.into_inner(), &self.link, &change.mark).await
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {
         // The server rolls back what a closed connection did not commit.
         close(self.connection.into_inner()).await;
-        drop_mark(&mut self.link.connect(Role::Loader).await?, &self.mark).await
+        drop_mark(&mut self.link.connect(Role::Loader).await?, &self.change.mark).await
     }
 }
 

@@ -186,6 +186,31 @@ pub async fn keys_of_others(
         .collect())
 }
 
+/// Rows of other tables of the database that refer to these tables, as clauses that name both. Looking locks the others,
+/// so that no such row comes before the end of the transaction.
+pub async fn rows_of_others(
+    connection: &mut MySqlConnection,
+    database: &str,
+    tables: &[String],
+) -> Result<Vec<String>> {
+    let mut holders = Vec::new();
+    for key in keys_of(connection, database).await? {
+        if key.to.place != database || !tables.contains(&key.to.name) || tables.contains(&key.table) {
+            continue;
+        }
+        let refers = key.plan.columns.iter().map(|column| format!("{} IS NOT NULL", quote(column)));
+        let sql = format!(
+            "SELECT 1 FROM {} WHERE {} LIMIT 1 LOCK IN SHARE MODE",
+            quote(&key.table),
+            refers.collect::<Vec<_>>().join(" AND ")
+        );
+        if !rows(connection, "what depends on the target's tables", &sql).await?.is_empty() {
+            holders.push(format!("rows of table {:?} refer to table {:?}", key.table, key.to.name));
+        }
+    }
+    Ok(holders)
+}
+
 /// What a RENAME cannot do, after it, and as often as one likes: foreign keys of other tables followed the kept tables
 /// out of sight and are led to those in their place; kept tables let go of tables that stay; and what came back gets
 /// the keys again that it had lost.

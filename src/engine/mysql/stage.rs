@@ -125,7 +125,7 @@ impl Target for Database {
 
     async fn happened(&self, change: &Change) -> Result<bool> {
         let mut connection = self.link.connect(Role::Loader).await?;
-        if change.is_filling() {
+        if change.is_filling() || change.is_emptying() {
             return data::happened(&mut connection, &change.mark).await;
         }
         exchange::happened(&mut connection, change).await
@@ -133,7 +133,7 @@ impl Target for Database {
 
     async fn settle(&self, change: &Change, happened: bool) -> Result<()> {
         let mut connection = self.link.connect(Role::Loader).await?;
-        if change.is_filling() {
+        if change.is_filling() || change.is_emptying() {
             return data::settle(&mut connection, change, happened).await;
         }
         exchange::settle(&mut connection, &self.rules, &self.facts.namespace, change, happened).await
@@ -141,6 +141,9 @@ impl Target for Database {
 
     async fn back(&self, run: &str, change: &Change) -> Result<Change> {
         let mut connection = self.link.connect(Role::Loader).await?;
+        if change.is_filling() {
+            return data::back(&mut connection, &self.facts.namespace, run, change).await;
+        }
         exchange::back(&mut connection, &self.rules, &self.facts.namespace, run, change).await
     }
 
@@ -150,6 +153,9 @@ impl Target for Database {
 
     async fn exchange(&self, change: &Change) -> Result<()> {
         let mut connection = self.link.connect(Role::Loader).await?;
+        if change.is_emptying() {
+            return data::empty(connection, &self.link, &self.facts.namespace, change).await;
+        }
         exchange::exchange(&mut connection, &self.link, &self.facts.namespace, change).await
     }
 }

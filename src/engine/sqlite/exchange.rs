@@ -171,7 +171,7 @@ pub fn back(path: &Path, run: &str, change: &Change) -> Result<Change> {
         return whole::back(&real, run, change);
     }
     let connection = file::open(&real, Access::Read)?;
-    for moved in change.tables_shown() {
+    for moved in change.tables_shown().chain(change.tables_of_rows()) {
         if !has_table(&connection, &moved.name)? {
             return Err(missing(&moved.name, &real));
         }
@@ -250,6 +250,31 @@ fn refuse_keys_of_others(connection: &Connection, change: &Change) -> Result<()>
         let holds = |(from, to): &(String, String)| !goes(from) && goes(to) && !has_heir(to);
         let clause = |(from, to)| format!("table {from:?} refers to table {to:?}");
         Ok(keys.into_iter().filter(holds).map(clause).collect())
+    };
+    let holders = find().map_err(|e| failure(ErrorKind::Read, "cannot look at the foreign keys", &e))?;
+    way_back::refuse_held(&holders)
+}
+
+/// Refuses if a table that is not emptied has a row that refers to one that is.
+pub fn refuse_rows_of_others(connection: &Connection, change: &Change) -> Result<()> {
+    let is_emptied = |name: &str| change.kept.iter().any(|moved| moved.name.eq_ignore_ascii_case(name));
+    let find = || -> rusqlite::Result<Vec<String>> {
+        let mut statement = connection.prepare(
+            "SELECT DISTINCT s.name FROM main.sqlite_schema s, pragma_foreign_key_list(s.name) k \
+             WHERE s.type = 'table' ORDER BY 1",
+        )?;
+        let children = statement.query_map([], |r| r.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+        let mut check =
+            connection.prepare("SELECT DISTINCT \"parent\" FROM pragma_foreign_key_check(?1) ORDER BY 1")?;
+        let mut holders = Vec::new();
+        for child in children.iter().filter(|child| !is_emptied(child)) {
+            let parents =
+                check.query_map([child], |r| r.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+            let emptied = parents.iter().filter(|parent| is_emptied(parent));
+            holders
+                .extend(emptied.map(|parent| format!("rows of table {child:?} refer to table {parent:?}")));
+        }
+        Ok(holders)
     };
     let holders = find().map_err(|e| failure(ErrorKind::Read, "cannot look at the foreign keys", &e))?;
     way_back::refuse_held(&holders)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::{Connection, InterruptHandle};
 
-use super::ddl::{SqliteRules, column_list, quote};
+use super::ddl::{SqliteRules, column_list, literal, quote};
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
 use super::{exchange, on_update, pages, stage, write};
@@ -111,6 +111,9 @@ fn swap_tables(connection: &mut Connection, target: &Path, swap: &Swap<'_>) -> R
         pages::keep_copy(target, Path::new(kept))?;
     }
     let triggers = drop_kept(&transaction, swap.change).map_err(failed)?;
+    if swap.change.is_emptying() {
+        exchange::refuse_rows_of_others(&transaction, swap.change)?;
+    }
     match &swap.incoming {
         Some(Incoming::Staged { settings, .. }) => {
             copy_tables(&transaction, None).map_err(failed)?;
@@ -150,11 +153,18 @@ fn refuse_rows<'a>(connection: &Connection, tables: impl Iterator<Item = &'a Str
     Ok(())
 }
 
-/// Drops what gives way; returns the text of its triggers, which go with their tables. Views of others name their
+/// Drops what gives way, and deletes the rows of tables that only are emptied; returns the text of its triggers, which go with their tables. Views of others name their
 /// tables, so they stay.
 fn drop_kept(connection: &Connection, change: &Change) -> rusqlite::Result<Vec<String>> {
     let mut triggers = Vec::new();
     for moved in &change.kept {
+        if moved.kind == Kind::Rows {
+            connection.execute_batch(&format!("DELETE FROM main.{}", quote(&moved.name)))?;
+            for sql in &moved.resets {
+                connection.execute_batch(sql)?;
+            }
+            continue;
+        }
         if moved.kind == Kind::View {
             connection.execute_batch(&format!("DROP VIEW IF EXISTS main.{}", quote(&moved.name)))?;
             continue;
@@ -290,9 +300,22 @@ fn copied_columns(connection: &Connection, table: &str) -> rusqlite::Result<(Str
     Ok((format!(" ({list})"), list))
 }
 
+/// Statements that put the high-water mark of a table back to where it is now.
+fn high_water(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement =
+        connection.prepare("SELECT seq FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE")?;
+    let marks =
+        statement.query_map([table], |r| r.get::<_, i64>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let name = literal(table);
+    let mut resets = vec![format!("DELETE FROM main.sqlite_sequence WHERE name = {name} COLLATE NOCASE")];
+    resets
+        .extend(marks.iter().map(|mark| format!("INSERT INTO main.sqlite_sequence VALUES ({name}, {mark})")));
+    Ok(resets)
+}
+
 /// Tables that are there are filled within one transaction that nobody sees before the switch.
 pub struct TransactionStaging {
-    run: String,
+    change: Change,
     plan: Arc<Plan>,
     last: Vec<Statement>,
     pool: Pool,
@@ -321,8 +344,19 @@ impl TransactionStaging {
         })?;
         refuse_rows(&connection, plan.tables.iter().map(|t| &t.name))?;
         let script = SqliteRules.script(plan, &Naming::default());
+        let mut change = Change::filling(
+            run,
+            plan.tables.iter().map(|table| table.name.as_str()),
+            exchange::table_mark(run),
+        );
+        if has_marks {
+            for moved in &mut change.shown {
+                moved.resets = high_water(&connection, &moved.name)
+                    .map_err(|e| failure(ErrorKind::Read, "cannot look at what the target holds", &e))?;
+            }
+        }
         Ok(Self {
-            run: run.to_owned(),
+            change,
             plan: Arc::new(plan.clone()),
             last: if has_marks { script.last } else { Vec::new() },
             interrupt: connection.get_interrupt_handle(),
@@ -385,8 +419,7 @@ impl Staging for TransactionStaging {
     }
 
     async fn change(&self) -> Result<Change> {
-        let tables = self.plan.tables.iter().map(|table| table.name.as_str());
-        Ok(Change::filling(&self.run, tables, exchange::table_mark(&self.run)))
+        Ok(self.change.clone())
     }
 
     async fn switch(self: Box<Self>, change: &Change) -> Result<()> {

@@ -28,6 +28,7 @@ mod restore_rights;
 mod restore_sequences;
 mod resume;
 pub mod rollback;
+mod rollback_filled;
 mod rollback_killed;
 mod roundtrip;
 mod rows;

@@ -144,8 +144,9 @@ impl Exchange<'_> {
             let sql = format!("ALTER TABLE {table} DROP CONSTRAINT {}", quote(&key.name));
             execute(session, sql).await.map_err(|e| failed(&e))?;
         }
-        let make = format!("CREATE SCHEMA {0}; COMMENT ON SCHEMA {0} IS {1}", quote(mark), literal(COMMENT));
-        execute(session, make).await.map_err(|e| failed(&e))?;
+        for sql in make_kept(mark) {
+            execute(session, sql).await.map_err(|e| failed(&e))?;
+        }
         for moved in kept {
             execute(session, to_schema(moved, self.namespace, mark)).await.map_err(|e| failed(&e))?;
         }
@@ -173,6 +174,12 @@ impl Exchange<'_> {
         let id = transaction(session).await.map_err(|e| failed(&e))?;
         commit(session, self.connector, id, "the tables").await
     }
+}
+
+/// Statements that make a schema in which something is kept.
+pub(super) fn make_kept(schema: &str) -> [String; 2] {
+    let name = quote(schema);
+    [format!("CREATE SCHEMA {name}"), format!("COMMENT ON SCHEMA {name} IS {}", literal(COMMENT))]
 }
 
 /// ALTER … SET SCHEMA.
@@ -313,6 +320,11 @@ pub(in crate::engine::postgres) async fn exchange(
     change: &Change,
 ) -> Result<()> {
     let mut session = connector.session().await?;
+    if change.is_emptying() {
+        let done = live::empty(&mut session, connector, namespace, change).await;
+        let _ = if done.is_ok() { session.close().await } else { session.close_hard().await };
+        return done;
+    }
     // What a run has staged is new, what was kept has been here before: both have all that stands on them.
     let staging = change.origins().into_iter().find(|place| place.starts_with(PREFIX));
     let exchange =

@@ -3,10 +3,12 @@
 
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tokio::sync::Mutex;
 
-use super::{Outcome, execute, outcome, run, transaction};
+use super::exchange::make_kept;
+use super::replace::{self, Given};
+use super::{Outcome, commit, execute, outcome, run, transaction};
 use crate::engine::capability::{OnStatement, Orphans, ReadRequest, Staging};
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::fault::fault;
@@ -30,6 +32,99 @@ SELECT format('ALTER TABLE %I.%I ALTER CONSTRAINT %I DEFERRABLE INITIALLY DEFERR
        format('ALTER TABLE %I.%I ALTER CONSTRAINT %I NOT DEFERRABLE', n.nspname, c.relname, k.conname)
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = ANY($2) AND k.contype = 'f' AND NOT k.condeferrable AND k.conparentid = 0";
+
+/// Sequences of a table, each with the next value that it gives.
+const SEQUENCES: &str = "
+SELECT format('%I.%I', n.nspname, s.relname) AS name, q.seqincrement AS step, q.seqmin AS least, q.seqmax AS most
+FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_namespace n ON n.oid = s.relnamespace
+JOIN pg_sequence q ON q.seqrelid = s.oid
+WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+  AND d.refobjid = format('%I.%I', $1::text, $2::text)::regclass ORDER BY 1";
+
+/// Statements that let the sequences of a table go on from where they are now; in contrast to `setval`, they are undone
+/// with their transaction. One that is used up stays so.
+async fn resets(
+    session: &mut PgConnection,
+    namespace: &str,
+    table: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut resets = Vec::new();
+    for row in sqlx::query(SEQUENCES).bind(namespace).bind(table).fetch_all(&mut *session).await? {
+        let name: String = row.try_get("name")?;
+        let (step, least, most): (i64, i64, i64) =
+            (row.try_get("step")?, row.try_get("least")?, row.try_get("most")?);
+        let ask = format!("SELECT last_value, is_called FROM {name}");
+        let (value, called): (i64, bool) =
+            sqlx::query_as(AssertSqlSafe(ask)).fetch_one(&mut *session).await?;
+        let next = if called { value.checked_add(step) } else { Some(value) };
+        let next = next.filter(|next| (least..=most).contains(next));
+        resets.extend(next.map(|next| format!("ALTER SEQUENCE {name} RESTART WITH {next}")));
+    }
+    Ok(resets)
+}
+
+/// Holds triggers and foreign keys of the tables back until the end of the transaction; answers with what puts them back.
+async fn loosen(session: &mut PgConnection, namespace: &str, names: &[String]) -> Result<Vec<String>> {
+    let failed = |e: &sqlx::Error| {
+        let error = fault(ErrorKind::Write, "cannot hold triggers and foreign keys of the tables back", e);
+        if error.kind() == ErrorKind::Permission {
+            error.next("log in as the owner of the tables")
+        } else {
+            error
+        }
+    };
+    let rows = sqlx::query(GUARDS).bind(namespace).bind(names).fetch_all(&mut *session).await;
+    let mut tighten = Vec::new();
+    for row in rows.map_err(|e| failed(&e))? {
+        let loosen: String = row.try_get("loosen").map_err(|e| failed(&e))?;
+        tighten.push(row.try_get("tighten").map_err(|e| failed(&e))?);
+        execute(session, loosen).await.map_err(|e| failed(&e))?;
+    }
+    execute(session, "SET CONSTRAINTS ALL DEFERRED".into()).await.map_err(|e| failed(&e))?;
+    Ok(tighten)
+}
+
+async fn run_all(session: &mut PgConnection, statements: &[String], what: &str) -> Result<()> {
+    for sql in statements {
+        execute(session, sql.clone()).await.map_err(|e| fault(ErrorKind::Write, what, &e))?;
+    }
+    Ok(())
+}
+
+/// Takes the rows out of tables again which a run has put there, in one transaction that keeps them aside; ends with
+/// COMMIT. Rows of other tables that refer to them stop it.
+pub(super) async fn empty(
+    session: &mut PgConnection,
+    connector: &Connector,
+    namespace: &str,
+    change: &Change,
+) -> Result<()> {
+    const WHAT: &str = "cannot empty the tables";
+    let names: Vec<String> = change.kept.iter().map(|moved| moved.name.clone()).collect();
+    run_all(session, &["BEGIN".into()], WHAT).await?;
+    let keys = replace::release(session, namespace, &names, &[], Given::Keys).await?;
+    let tighten = loosen(session, namespace, &names).await?;
+    let place = |name: &String| format!("{}.{}", quote(namespace), quote(name));
+    run_all(session, &make_kept(&change.mark), WHAT).await?;
+    let keep = |name: &String| {
+        format!("CREATE TABLE {}.{} AS TABLE {}", quote(&change.mark), quote(name), place(name))
+    };
+    run_all(session, &names.iter().map(keep).collect::<Vec<_>>(), WHAT).await?;
+    let all = names.iter().map(place).collect::<Vec<_>>().join(", ");
+    run_all(session, &[format!("TRUNCATE {all}")], WHAT).await?;
+    for moved in &change.kept {
+        run_all(session, &moved.resets, "cannot put the next values of the tables back").await?;
+    }
+    run_all(session, &tighten, "cannot put triggers and foreign keys back").await?;
+    keys.run(session).await.map_err(|error| match error.kind() {
+        ErrorKind::Value => error
+            .with_kind(ErrorKind::Refused)
+            .next("nothing was changed: rows of another table refer to those that would go"),
+        _ => error,
+    })?;
+    let id = transaction(session).await.map_err(|e| fault(ErrorKind::Write, WHAT, &e))?;
+    commit(session, connector, id, "the emptied tables").await
+}
 
 /// How the mark of such a load begins; the number of its transaction follows, of which the server tells afterwards
 /// whether it was committed.
@@ -61,7 +156,7 @@ pub(super) async fn is_committed(connector: &Connector, transaction: i64) -> Res
 
 /// One transaction over the tables that are there.
 pub(super) struct LiveStaging {
-    run: String,
+    change: Change,
     connector: Connector,
     namespace: String,
     plan: Plan,
@@ -104,9 +199,16 @@ impl LiveStaging {
                 error
             }
         })?;
-        super::replace::refuse_rows(&mut session, namespace, &names).await?;
+        replace::refuse_rows(&mut session, namespace, &names).await?;
+        let mark = format!("{TRANSACTION}{transaction}");
+        let mut change = Change::filling(run, names.iter().map(String::as_str), mark);
+        for moved in &mut change.shown {
+            moved.resets = resets(&mut session, namespace, &moved.name)
+                .await
+                .map_err(|e| fault(ErrorKind::Read, "cannot look at the sequences of the tables", &e))?;
+        }
         Ok(Self {
-            run: run.to_owned(),
+            change,
             connector: connector.clone(),
             namespace: namespace.to_owned(),
             plan: plan.clone(),
@@ -125,27 +227,8 @@ impl Staging for LiveStaging {
     async fn create(&self) -> Result<()> {
         let names: Vec<String> = self.plan.tables.iter().map(|t| t.name.clone()).collect();
         let mut state = self.state.lock().await;
-        let failed = |e: &sqlx::Error| {
-            let error =
-                fault(ErrorKind::Write, "cannot hold triggers and foreign keys of the tables back", e);
-            if error.kind() == ErrorKind::Permission {
-                error.next("log in as the owner of the tables")
-            } else {
-                error
-            }
-        };
-        let rows = sqlx::query(GUARDS)
-            .bind(&self.namespace)
-            .bind(&names)
-            .fetch_all(&mut state.session)
-            .await
-            .map_err(|e| failed(&e))?;
-        for row in rows {
-            let loosen: String = row.try_get("loosen").map_err(|e| failed(&e))?;
-            state.tighten.push(row.try_get("tighten").map_err(|e| failed(&e))?);
-            execute(&mut state.session, loosen).await.map_err(|e| failed(&e))?;
-        }
-        execute(&mut state.session, "SET CONSTRAINTS ALL DEFERRED".into()).await.map_err(|e| failed(&e))
+        state.tighten = loosen(&mut state.session, &self.namespace, &names).await?;
+        Ok(())
     }
 
     async fn write(&self, table: &TablePlan, mut rows: BatchReceiver) -> Result<u64> {
@@ -159,11 +242,8 @@ impl Staging for LiveStaging {
         execute(&mut state.session, "SET CONSTRAINTS ALL IMMEDIATE".into())
             .await
             .map_err(|e| fault(ErrorKind::Write, "a foreign key of the target does not hold", &e))?;
-        for tighten in std::mem::take(&mut state.tighten) {
-            execute(&mut state.session, tighten)
-                .await
-                .map_err(|e| fault(ErrorKind::Write, "cannot put triggers and foreign keys back", &e))?;
-        }
+        let tighten = std::mem::take(&mut state.tighten);
+        run_all(&mut state.session, &tighten, "cannot put triggers and foreign keys back").await?;
         for statement in &self.script.last {
             on_statement(&statement.what);
             run(&mut state.session, statement).await?;
@@ -193,9 +273,7 @@ impl Staging for LiveStaging {
     }
 
     async fn change(&self) -> Result<Change> {
-        let tables = self.plan.tables.iter().map(|table| table.name.as_str());
-        let mark = format!("{TRANSACTION}{}", self.state.lock().await.transaction);
-        Ok(Change::filling(&self.run, tables, mark))
+        Ok(self.change.clone())
     }
 
     async fn switch(self: Box<Self>, _change: &Change) -> Result<()> {
