@@ -441,9 +441,12 @@ async fn complete(runs: &Runs, target: &dyn Target, record: &mut Record) -> Resu
 pub async fn take_back(runs: &Runs, target: &dyn Target, mut record: Record) -> Result<()> {
     runs.write(&record)?;
     if let Err(error) = target.exchange(&record.change).await {
-        if error.kind() != ErrorKind::Lost {
-            runs.forget(&record.run)?;
+        if error.kind() == ErrorKind::Lost {
+            return Err(error.next(
+                "run the same command again: it looks whether this has happened, and finishes it or begins anew",
+            ));
         }
+        runs.forget(&record.run)?;
         return Err(error);
     }
     complete(runs, target, &mut record).await

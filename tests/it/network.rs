@@ -5,7 +5,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bad_input::error_shape;
-use crate::cases::rollback::Home;
+use crate::cases::rollback::{Home, ours};
 use crate::killed::{self, leftovers};
 use crate::support::binary::{self, Ran, Running};
 use crate::support::chance::{Chance, is_nightly, seed};
@@ -370,6 +370,59 @@ fn a_commit_of_rows_of_which_nobody_knows_is_cleared_up_by_the_same_command() {
             assert_eq!(leftovers(&target, &prefix), Vec::<String>::new(), "{place}\n{again}");
             // What has been said is said: now the tables are full.
             assert_eq!(home.migrate(&source, &target, &["--data-only"]).code, 4, "{place}");
+        }
+    }
+}
+
+/// The rows of filled tables are taken out again, or are not, and no answer to that arrives: the run finds out, or the same
+/// command again does.
+#[test]
+fn a_commit_of_an_emptying_is_settled_too() {
+    for engine in Engine::servers() {
+        let texts: &[&str] =
+            if engine == Engine::Postgres { &["TRUNCATE", "COMMIT"] } else { &["SET filled = 1", "COMMIT"] };
+        let prefix = format!("e{}", std::process::id());
+        let source = killed::source(&prefix);
+        for (happens, lasting) in [(true, false), (false, false), (true, true), (false, true)] {
+            let (home, target) = (Home::new(), made_for(&source, engine));
+            assert_eq!(home.migrate(&source, &target, &["--data-only"]).code, 0);
+            let proxy = Proxy::before(&target.url);
+            if happens {
+                proxy.fail_at_answer(texts, Fault::Cut, lasting);
+            } else {
+                proxy.fail_near(texts, -1, Fault::Cut, lasting);
+            }
+            let cut = home.run(&[
+                "--progress",
+                "never",
+                "rollback",
+                "--yes",
+                "--database",
+                &by_way_of(&proxy, &target),
+            ]);
+            let place = format!("{engine:?}, happens: {happens}, lasting: {lasting}\n{cut}");
+            assert!(proxy.has_failed(), "{place}");
+            target.left_alone();
+            assert_eq!(is_unfilled(&target), happens, "{place}");
+            if happens && !lasting {
+                assert_eq!(cut.code, 0, "{place}");
+            } else {
+                error_shape(&cut, 5);
+                let unknown = cut.stderr.contains("it looks whether this has happened");
+                assert!(!lasting || unknown && !cut.stderr.contains("nothing has changed"), "{place}");
+                let mut again = home.rollback(&target, &["--yes"]);
+                assert_eq!(again.code, 0, "{place}\n{again}");
+                if again.json()["action"] == "complete" {
+                    let became = if happens { "it had happened" } else { "it had not happened" };
+                    assert!(again.stdout.contains(became), "{place}\n{again}");
+                    if !happens {
+                        again = home.rollback(&target, &["--yes"]);
+                        assert_eq!(again.code, 0, "{place}\n{again}");
+                    }
+                }
+                assert!(is_unfilled(&target), "{place}\n{again}");
+            }
+            assert_eq!(ours(&target).len(), 1, "{place}\n{:?}", ours(&target));
         }
     }
 }

@@ -88,11 +88,14 @@ async fn resets(connection: &mut MySqlConnection, table: &str) -> Result<Vec<Str
 }
 
 /// Makes the table that is going to tell whether the transaction was committed. Its row names the run, whose lock tells
-/// whether it lives.
+/// whether it lives; it comes with the table, because a mark that nobody's name is on is nobody's to remove.
 async fn make_mark(connection: &mut MySqlConnection, link: &Link, mark: &str, run_id: &str) -> Result<()> {
     let table = quote(mark);
-    let make =
-        format!("CREATE TABLE {table} (run VARCHAR(64) NOT NULL, filled TINYINT NOT NULL) ENGINE=InnoDB");
+    let make = format!(
+        "CREATE TABLE {table} (run VARCHAR(64) NOT NULL, filled TINYINT NOT NULL) ENGINE=InnoDB \
+         AS SELECT {} AS run, 0 AS filled",
+        literal(run_id)
+    );
     if let Err(error) = run(connection, &make).await {
         let error = fault::writing("making the marker of the run", &error);
         return Err(match error.kind() {
@@ -100,8 +103,7 @@ async fn make_mark(connection: &mut MySqlConnection, link: &Link, mark: &str, ru
             _ => error,
         });
     }
-    let name = format!("INSERT INTO {table} VALUES ({}, 0)", literal(run_id));
-    run(connection, &name).await.map_err(|e| fault::writing("making the marker of the run", &e))
+    Ok(())
 }
 
 async fn drop_mark(connection: &mut MySqlConnection, mark: &str) -> Result<()> {

@@ -142,6 +142,34 @@ fn is_unfilled_but(db: &Db, table: &str) -> bool {
     is_unfilled(db)
 }
 
+/// Without the right to make a database there is no place for the rows: it is named, and nothing has changed.
+#[test]
+fn a90_filled_tables_of_an_account_with_one_database() {
+    for engine in [Engine::Mariadb, Engine::Mysql].into_iter().filter(|engine| engine.at_hand()) {
+        let (home, target) = (Home::new(), made(engine));
+        let user = format!("tcdb_filled_{}", std::process::id());
+        target.execute(&format!(
+            "CREATE USER {user}@'%'; GRANT ALL PRIVILEGES ON {}.* TO {user}@'%'",
+            target.name()
+        ));
+        let mut url = url::Url::parse(&target.url).unwrap();
+        url.set_username(&user).unwrap();
+        url.set_password(None).unwrap();
+        let source = source(5);
+        let ran = home.run(&["migrate", "--data-only", "--source", &source.url, "--target", url.as_str()]);
+        assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+        let before = state(&target);
+        let ran = home.run(&["rollback", "--yes", "--database", url.as_str()]);
+        target.execute(&format!("DROP USER {user}@'%'"));
+        assert_eq!(ran.code, 4, "{engine:?}: {ran}");
+        assert!(ran.stderr.contains("GRANT ALL PRIVILEGES"), "{engine:?}: {ran}");
+        assert_eq!(state(&target), before, "{engine:?}: {ran}");
+        assert_eq!(ours(&target), Vec::<String>::new(), "{engine:?}: {ran}");
+        let ran = home.rollback(&target, &["--yes"]);
+        assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+    }
+}
+
 fn killed(engine: Engine) {
     if !engine.at_hand() {
         return;
