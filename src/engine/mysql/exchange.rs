@@ -142,12 +142,13 @@ pub async fn settle(
 ) -> Result<()> {
     let failed = |e: &sqlx::Error| fault::writing("cleaning up after the switch", e);
     if happened {
-        replace::mend_keys(connection, rules, target, change).await?;
+        // First: the server alters no table with a default of a sequence that is not there.
         if change.shown.iter().any(|moved| moved.kind == Kind::Sequence) {
             for place in change.origins().into_iter().filter(|place| is_staging_database(place)) {
                 lead_defaults(connection, target, place, target).await?;
             }
         }
+        replace::mend_keys(connection, rules, target, change).await?;
         programs::drop_kept(connection, rules.is_mariadb(), target, change).await?;
         for view in change.kept.iter().filter(|moved| moved.kind == Kind::View) {
             let sql = format!("DROP VIEW IF EXISTS {}", qualified(target, &view.name));
@@ -175,8 +176,8 @@ pub async fn settle(
 }
 
 /// Leads the sequences that defaults of columns of the tables in `tables_in` take their values from, from one database to
-/// another. The server keeps a sequence in a default together with its database, also where one of them is renamed, and takes
-/// none that is not there.
+/// another. The server keeps a sequence in a default together with its database, also where one of them is renamed, and neither
+/// takes one that is not there nor alters a table that has one.
 pub async fn lead_defaults(
     connection: &mut MySqlConnection,
     tables_in: &str,
@@ -196,7 +197,7 @@ pub async fn lead_defaults(
         let clause = format!("ALTER COLUMN {} SET DEFAULT ({default})", quote(&row.word(1)));
         clauses.entry(row.word(0)).or_default().push(clause);
     }
-    // All of a table at once: no statement alters one that has a default of a sequence which is not there.
+    // All of a table at once, for the same reason.
     for (table, clauses) in clauses {
         let table = qualified(tables_in, &table);
         let sql = format!("ALTER TABLE {table} {}", clauses.join(", "));

@@ -13,6 +13,10 @@ use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{IdentityPlan, Plan, Script, TablePlan};
 use crate::model::schema::{Collation, DataType, DefaultValue, Identity, IdentityGeneration};
 
+/// Functions of MariaDB whose argument is a sequence, as the server tells of defaults and views
+/// (<https://mariadb.com/kb/en/sequence-functions/>).
+pub const SEQUENCE_FUNCTIONS: [&str; 3] = ["nextval", "lastval", "setval"];
+
 /// Rules of one product and version.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -45,7 +49,7 @@ impl Rules {
     /// together with its database, so that of another database would be used, or none be found.
     fn has_sequences(&self, expression: &str) -> bool {
         let calls = expression::called(Dialect::Mysql, expression);
-        let calls = calls.iter().filter(|name| matches!(name.as_str(), "nextval" | "lastval" | "setval"));
+        let calls = calls.iter().filter(|name| SEQUENCE_FUNCTIONS.contains(&name.as_str()));
         let known = self.sequences.iter().flat_map(|s| [format!("nextval({s})"), format!("lastval({s})")]);
         calls.count() == known.map(|call| expression.matches(&call).count()).sum::<usize>()
     }

@@ -249,6 +249,7 @@ fn sequences_and_packages_of_mariadb_are_listed() {
                CREATE TABLE item (id bigint NOT NULL DEFAULT nextval(tickets) PRIMARY KEY, n bigint DEFAULT (nextval(other) + 1),
                  plain int DEFAULT 7);
                INSERT INTO item VALUES (1, 1, 1);
+               CREATE VIEW lasts AS SELECT lastval(tickets) AS a FROM item; CREATE VIEW nexts AS SELECT nextval(tickets) AS a;
                SET sql_mode = ORACLE; CREATE PACKAGE tools AS PROCEDURE noted(x int); END;
                CREATE PACKAGE BODY tools AS PROCEDURE noted(x int) AS BEGIN NULL; END; END";
     for to in Engine::all() {
@@ -259,7 +260,13 @@ fn sequences_and_packages_of_mariadb_are_listed() {
             names.sort();
             names
         };
-        assert_eq!(named("object_not_carried", "object"), ["other", "tickets", "tools", "tools"], "{to:?}");
+        let left = ["lasts", "nexts", "other", "tickets", "tools", "tools"];
+        assert_eq!(named("object_not_carried", "object"), left, "{to:?}");
+        for finding in arrived.findings("object_not_carried").iter().filter(|f| f["kind"] == "view") {
+            let text = finding["text"].as_str().unwrap();
+            let told = text.contains("uses a sequence") && text.contains("val(`");
+            assert!(told || to != Mariadb, "{to:?}: {text}");
+        }
         assert_eq!(named("default_not_carried", "column"), ["id", "n"], "{to:?}");
         arrived.target.execute("INSERT INTO item (id, n) VALUES (2, 2)");
         assert_eq!(column(&arrived.target, "SELECT plain FROM item WHERE id = 2"), ["7"], "{to:?}");

@@ -3,7 +3,7 @@
 use sqlx::MySqlConnection;
 
 use super::super::connection::{Fields, rows};
-use super::super::types::quote;
+use super::super::types::{SEQUENCE_FUNCTIONS, quote};
 use crate::engine::expression;
 use crate::model::endpoint::Dialect;
 use crate::model::error::{ErrorKind, Result};
@@ -28,8 +28,9 @@ const EVENTS: &str =
 pub const SEQUENCES: &str = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND \
      table_type = 'SEQUENCE' ORDER BY table_name";
 
-const VIEWS: &str =
-    "SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE() ORDER BY table_name";
+/// With the text of the catalogue: a session that only reads is refused that of SHOW CREATE where a view takes from a sequence.
+const VIEWS: &str = "SELECT table_name, CONCAT('CREATE VIEW `', REPLACE(table_name, '`', '``'), '` AS ', \
+     NULLIF(view_definition, '')) FROM information_schema.views WHERE table_schema = DATABASE() ORDER BY table_name";
 
 async fn views(connection: &mut MySqlConnection, database: &str) -> Result<Vec<Object>> {
     let told = shown(connection, ObjectKind::View, "VIEW", 1, VIEWS).await?;
@@ -37,16 +38,18 @@ async fn views(connection: &mut MySqlConnection, database: &str) -> Result<Vec<O
 }
 
 /// A view as whoever makes it again becomes its definer. The server leaves this database's name away where the view
-/// reads nothing of another one.
+/// reads nothing of another one, but for that of a sequence.
 fn view(told: Object, database: &str) -> Object {
     let mut reaches = Vec::new();
-    if !told.definition.starts_with("CREATE ") {
+    let called = expression::called(Dialect::Mysql, &told.definition);
+    if called.iter().any(|name| SEQUENCE_FUNCTIONS.contains(&name.as_str())) {
+        reaches.push("a sequence".to_owned());
+    } else if !told.definition.starts_with("CREATE ") {
         reaches.push("a text that this user may not read".to_owned());
     } else if told.definition.contains(&format!("{}.", quote(database))) {
         reaches.push("another database".to_owned());
     }
-    reaches
-        .extend(expression::called(Dialect::Mysql, &told.definition).into_iter().filter(|name| acts(name)));
+    reaches.extend(called.into_iter().filter(|name| acts(name)));
     Object { reaches, definition: without_definer(&told.definition), ..told }
 }
 
@@ -100,7 +103,8 @@ async fn routines(connection: &mut MySqlConnection, mariadb: bool) -> Result<Vec
     Ok(out)
 }
 
-/// Objects that only SHOW CREATE tells in full; `at` is the column with the text.
+/// Objects that only SHOW CREATE tells in full; `at` is the column with the text. A second column of `list` is the text to take
+/// where that is refused.
 async fn shown(
     connection: &mut MySqlConnection,
     kind: ObjectKind,
@@ -118,8 +122,9 @@ async fn shown(
             Err(error) if error.kind() == ErrorKind::Lost => return Err(error),
             Err(_) => None,
         };
-        let definition =
-            text.unwrap_or_else(|| format!("{word} {} (its text may not be read)", quote(&name)));
+        let definition = text
+            .or_else(|| row.text(1))
+            .unwrap_or_else(|| format!("{word} {} (its text may not be read)", quote(&name)));
         out.push(Object::new(kind, name, definition));
     }
     Ok(out)
@@ -143,6 +148,7 @@ mod tests {
         assert_eq!(object.reaches, Vec::<String>::new());
         let reaches = |text: &str| view(text).reaches;
         assert_eq!(reaches("CREATE VIEW `d`.`v` AS select 1 from `e`.`t`"), ["another database"]);
+        assert_eq!(reaches("CREATE VIEW `v` AS select lastval(`d`.`s`)"), ["a sequence"]);
         assert_eq!(reaches("CREATE VIEW `v` AS select `e`.`f`(1), sleep(2)"), ["e.f", "sleep"]);
     }
 }

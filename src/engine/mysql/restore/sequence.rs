@@ -3,12 +3,8 @@
 
 use std::ops::Range;
 
-use super::super::types::quote;
+use super::super::types::{SEQUENCE_FUNCTIONS, quote};
 use super::text::{USUAL, Within, scan};
-
-/// Functions whose argument is a sequence, as the server tells of defaults and views
-/// (<https://mariadb.com/kb/en/sequence-functions/>).
-const FUNCTIONS: [&str; 3] = ["nextval", "lastval", "setval"];
 
 /// Name and value of `DO SETVAL(name, value, 0)`: the first number that the server has not handed out or reserved.
 pub(super) fn value(sql: &str) -> Option<(String, String)> {
@@ -41,7 +37,7 @@ pub(super) fn here(sql: &str, database: &str) -> String {
 fn qualifiers(sql: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     scan(sql.as_bytes(), Within::Code, USUAL, &mut |at, byte| {
-        if byte != b'(' || !FUNCTIONS.iter().any(|name| ends_in_word(&sql[..at], name)) {
+        if byte != b'(' || !SEQUENCE_FUNCTIONS.iter().any(|name| ends_in_word(&sql[..at], name)) {
             return;
         }
         let rest = &sql[at + 1..];
