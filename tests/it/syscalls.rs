@@ -175,6 +175,8 @@ fn a_load_into_tables_that_are_there_whose_system_calls_fail() {
         assert_eq!(binary::migrate(&source.url, &target.url, &["--schema-only"]).code, 0);
         target
     };
+    let other = Db::fresh(Engine::Sqlite);
+    other.execute("CREATE TABLE other (id INTEGER PRIMARY KEY)");
     let (home, target) = (Home::new(), fresh());
     let folder = target.path().parent().unwrap();
     let (ran, points) = strace::points(home.0.path(), folder, &filling(&source, &target));
@@ -201,6 +203,10 @@ fn a_load_into_tables_that_are_there_whose_system_calls_fail() {
             Vec::<String>::new(),
             "{place}\n{again}"
         );
+        if again.code == 4 {
+            // The next run that may change the target tidies up.
+            assert_eq!(binary::migrate(&other.url, &target.url, &[]).code, 0, "{place}");
+        }
         assert_eq!(leftovers(&target, "called"), Vec::<String>::new(), "{place}\n{again}");
         assert_eq!(target.value("PRAGMA integrity_check").as_deref(), Some("ok"), "{place}");
     }
