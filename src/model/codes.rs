@@ -123,8 +123,10 @@ codes! {
     FOREIGN_KEY_NOT_CARRIED = "foreign_key_not_carried", Blocker, Object, [Stop, Accept];
     /// A foreign key that lets in references of which only a part is NULL, which MATCH FULL of the source refuses.
     MATCH_FULL_NOT_CARRIED = "match_full_not_carried", Blocker, Object, [Stop, Accept];
-    /// A constraint without a neutral form (exclusion).
+    /// A constraint without a neutral form (exclusion, periods that may not overlap).
     CONSTRAINT_NOT_CARRIED = "constraint_not_carried", Blocker, Object, [Stop, Accept];
+    /// The past of the rows of a system-versioned table (MariaDB) is not carried.
+    VERSIONING_NOT_CARRIED = "versioning_not_carried", Blocker, Object, [Stop, Accept];
 
     /// Rows that refer to rows which are not there.
     ORPHANS = "orphans", Blocker, Row, [Stop, Reject, Convert];

@@ -227,7 +227,13 @@ impl Rules {
                 },
                 "kept as text of 36 characters".into(),
             ),
-            DataType::Json { .. } | DataType::Native { .. } => self.spelled(input, u64::MAX, &own),
+            DataType::Json { .. } => {
+                let text = self.spelled(input, u64::MAX, &own);
+                let note =
+                    text.note.as_ref().map(|note| format!("{note}, and text that is no JSON is taken too"));
+                Mapping { note, ..text }
+            }
+            DataType::Native { .. } => self.spelled(input, u64::MAX, &own),
             DataType::Enum { labels, .. } => self.labels(input, "enum", labels),
             DataType::Set { labels } => self.labels(input, "set", labels),
             DataType::Bit { length: Some(n @ 1..=64), varying: false } => exact(&format!("bit({n})")),

@@ -98,6 +98,12 @@ fn foreign(input: &ColumnInput<'_>, known: &Known) -> Mapping {
         DataType::Set { .. } | DataType::Native { .. } => plain("text", carries, Emulated),
         DataType::Any => any(profile),
     };
+    let is_number =
+        matches!(input.column.data_type, DataType::Decimal { .. } | DataType::Float32 | DataType::Float64);
+    if is_number && is_unsigned(input) && matches!(mapping.fidelity, Exact | Wider) {
+        mapping.fidelity = Wider;
+        mapping.note.get_or_insert_with(|| SIGNED.into());
+    }
     if mapping.fidelity == Emulated && mapping.note.is_none() {
         mapping.note = Some("PostgreSQL has no such type: values are kept as their text".into());
     }
@@ -145,6 +151,12 @@ fn integer(bits: u8, unsigned: bool, input: &ColumnInput<'_>) -> Mapping {
     let exact = !unsigned && matches!(bits, 16 | 32 | 64) && real <= declared;
     let mapping = plain(native, carries, if exact { Fidelity::Exact } else { Fidelity::Wider });
     Mapping { note: unsigned.then(|| SIGNED.to_owned()), ..mapping }
+}
+
+/// Whether the type is declared UNSIGNED in MySQL's words.
+fn is_unsigned(input: &ColumnInput<'_>) -> bool {
+    let words = input.column.native_type.to_ascii_lowercase();
+    input.source == Dialect::Mysql && words.split_whitespace().any(|word| word == "unsigned")
 }
 
 /// Bits that a signed integer needs.

@@ -265,6 +265,11 @@ fn default_number(number: &str, mapping: &Mapping) -> String {
     match mapping.carries {
         // SQLite's own text form of a number in a text column is not the one that was written.
         DataType::Decimal { .. } | DataType::Text { .. } if is_text => literal(number),
+        DataType::Bit { length: Some(length), varying: false } if is_text => {
+            let bits = number.parse::<u64>().ok().map(|bits| format!("{bits:b}"));
+            let width = usize::try_from(length).unwrap_or_default();
+            bits.map_or_else(|| literal(number), |bits| literal(&format!("{bits:0>width$}")))
+        }
         _ => number.to_owned(),
     }
 }

@@ -233,8 +233,8 @@ fn declare(input: &ColumnInput<'_>) -> (String, Option<&'static str>) {
         DataType::Interval => ("DURATION_TEXT".into(), Some("kept as ISO 8601 text")),
         DataType::Year => ("YEAR".into(), Some("kept as an integer")),
         DataType::Uuid => ("UUID".into(), Some("kept as text of 36 characters")),
-        DataType::Json { binary: false } => ("JSON_TEXT".into(), Some("kept as text")),
-        DataType::Json { binary: true } => ("JSONB_TEXT".into(), Some("kept as text")),
+        DataType::Json { binary: false } => ("JSON_TEXT".into(), Some(JSON)),
+        DataType::Json { binary: true } => ("JSONB_TEXT".into(), Some(JSON)),
         DataType::Enum { labels, .. } => {
             let longest = labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(1);
             (format!("VARCHAR({longest})"), Some("kept as text with a CHECK of its labels"))
@@ -252,6 +252,9 @@ fn declare(input: &ColumnInput<'_>) -> (String, Option<&'static str>) {
         DataType::Any => (String::new(), None),
     }
 }
+
+/// What JSON is here, where no type checks it.
+const JSON: &str = "kept as text, and text that is no JSON is taken too";
 
 /// Decimals live in doubles as long as a double gives back every digit, as SQLAlchemy and Django have them, else
 /// in text.

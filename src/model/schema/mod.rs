@@ -100,6 +100,9 @@ pub struct TableOptions {
     pub storage_engine: Option<String>,
     /// Partitioning clause in the source's own words (`RANGE (payment_date)`, …).
     pub partitioned_by: Option<String>,
+    /// Clause that keeps the past of rows, in the source's own words (MariaDB `WITH SYSTEM VERSIONING`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versioned_by: Option<String>,
 }
 
 /// A column.

@@ -94,6 +94,11 @@ pub enum ObjectKind {
     Constraint,
     /// A number that the application keeps in the file's header (SQLite: `user_version`, `application_id`).
     Setting,
+    /// What a table, a column or an index is declared with beside what the schema says of it (MySQL, MariaDB: `INVISIBLE`,
+    /// `SRID`, `NOT ENFORCED`, `PERIOD FOR`). It has the name of what is declared.
+    Attribute,
+    /// Comment on an index, which has its name.
+    Comment,
 }
 
 impl ObjectKind {
@@ -115,6 +120,8 @@ impl ObjectKind {
             Self::Extension => "extension",
             Self::Constraint => "constraint",
             Self::Setting => "setting",
+            Self::Attribute => "attribute",
+            Self::Comment => "comment",
         }
     }
 }

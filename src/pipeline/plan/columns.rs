@@ -14,7 +14,9 @@ use crate::model::plan::{
     TablePlan, TypePlan,
 };
 use crate::model::rule;
-use crate::model::schema::{Collation, Column, DataType, DefaultValue, Identity, IdentityGeneration, Table};
+use crate::model::schema::{
+    Collation, Column, DataType, DefaultValue, Identity, IdentityGeneration, Index, IndexKey, Table,
+};
 
 impl Planner<'_> {
     /// Plans the columns of a table.
@@ -486,6 +488,10 @@ impl Planner<'_> {
         if had.generation == always && has.generation != always {
             changes.push("values that are given are taken, which GENERATED ALWAYS refuses".to_owned());
         }
+        if self.input.source.dialect == Dialect::Mysql && !leads_a_key(table, &column.name) {
+            changes
+                .push("values go up over all rows, and not by the columns before it in its key".to_owned());
+        }
         if !changes.is_empty() {
             let text = changes.join("; ");
             let note = Note::new(codes::IDENTITY_CHANGED, "identity", FindingAction::Converted, text);
@@ -498,6 +504,15 @@ impl Planner<'_> {
         let note = Note::new(codes::IDENTITY_NOT_CARRIED, "identity", FindingAction::NotCarried, text);
         self.findings.push(note.table(&table.name).column(&column.name));
     }
+}
+
+/// Whether a column is the first of a key.
+fn leads_a_key(table: &Table, column: &str) -> bool {
+    let primary = table.primary_key.as_ref().and_then(|key| key.columns.first());
+    let leads = |index: &Index| {
+        index.parts.first().is_some_and(|part| part.key == IndexKey::Column(column.to_owned()))
+    };
+    primary.is_some_and(|first| first == column) || table.indexes.iter().any(leads)
 }
 
 /// A default as findings show it.

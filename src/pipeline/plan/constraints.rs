@@ -144,6 +144,7 @@ impl Planner<'_> {
                 );
             }
         }
+        self.self_reference(table, key);
         let on_delete = self.action(table, key, key.on_delete, &columns, "ON DELETE");
         let on_update = self.action(table, key, key.on_update, &columns, "ON UPDATE");
         let plan = ForeignKeyPlan {
@@ -180,6 +181,22 @@ impl Planner<'_> {
         let note = Note::new(codes::FOREIGN_KEY_CHANGED, "foreign key", FindingAction::Converted, text);
         self.findings.push(note.table(&table.name).object(key.name.as_deref()));
         Action::NoAction
+    }
+
+    /// InnoDB takes ON UPDATE CASCADE and SET NULL of a table that refers to itself for RESTRICT
+    /// (<https://dev.mysql.com/doc/refman/9.4/en/create-table-foreign-keys.html>, Referential Actions).
+    fn self_reference(&mut self, table: &Table, key: &ForeignKey) {
+        let innodb = self.input.rules.dialect() == Dialect::Mysql && !self.input.verbatim();
+        let acts = matches!(key.on_update, Action::Cascade | Action::SetNull);
+        if innodb && acts && key.references.eq_ignore_ascii_case(&table.name) {
+            let text = format!(
+                "ON UPDATE {} acts as RESTRICT where a table refers to itself: {}",
+                key.on_update.sql(),
+                spelled(key)
+            );
+            let note = Note::new(codes::FOREIGN_KEY_CHANGED, "foreign key", FindingAction::Converted, text);
+            self.findings.push(note.table(&table.name).object(key.name.as_deref()));
+        }
     }
 
     fn deferrable(&mut self, table: &Table, key: &ForeignKey) -> Deferrable {

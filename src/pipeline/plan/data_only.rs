@@ -22,6 +22,7 @@ impl Planner<'_> {
         let mark = self.findings.len();
         let columns = self.columns(at);
         self.findings.keep_blockers_since(mark);
+        self.versioning(table);
         let mut planned = Vec::with_capacity(columns.len());
         for column in columns {
             match named(&there.columns, &column.name, |c| &c.name) {

@@ -217,6 +217,8 @@ impl Planner<'_> {
         self.identities(table, &mut planned);
         self.limits(table, &planned);
         self.partitioning(table);
+        self.versioning(table);
+        self.storage_engine(table);
         planned
     }
 

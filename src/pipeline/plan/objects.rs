@@ -51,6 +51,7 @@ impl Planner<'_> {
             let code = match object.kind {
                 ObjectKind::Extension => codes::EXTENSION_NOT_CARRIED,
                 ObjectKind::Constraint => codes::CONSTRAINT_NOT_CARRIED,
+                ObjectKind::Comment => codes::COMMENT_NOT_CARRIED,
                 _ => codes::OBJECT_NOT_CARRIED,
             };
             let note =
@@ -149,6 +150,29 @@ impl Planner<'_> {
             let note =
                 Note::new(codes::PARTITIONING_NOT_CARRIED, "partitioning", FindingAction::NotCarried, text);
             self.findings.push(note.table(&table.name));
+        }
+    }
+
+    /// Of a table that keeps the past of its rows, those of today arrive.
+    pub(super) fn versioning(&mut self, table: &Table) {
+        if let Some(clause) = &table.options.versioned_by {
+            let text = format!(
+                "the rows of today arrive in a plain table, what they were before does not; the source has {clause}"
+            );
+            let note =
+                Note::new(codes::VERSIONING_NOT_CARRIED, "versioning", FindingAction::NotCarried, text);
+            self.findings.push(note.table(&table.name));
+        }
+    }
+
+    /// Storage engines other than InnoDB differ in more than layout: transactions, foreign keys, how AUTO_INCREMENT counts.
+    pub(super) fn storage_engine(&mut self, table: &Table) {
+        let engine = table.options.storage_engine.as_deref().filter(|e| !e.eq_ignore_ascii_case("InnoDB"));
+        if let Some(engine) = engine.filter(|_| self.input.verbatim()) {
+            let text = format!("the table becomes one of InnoDB; the source has ENGINE={engine}");
+            let note =
+                Note::new(codes::OBJECT_NOT_CARRIED, "storage engine", FindingAction::NotCarried, text);
+            self.findings.push(note.table(&table.name).object(Some(engine)));
         }
     }
 }

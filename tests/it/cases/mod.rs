@@ -14,6 +14,7 @@ mod large;
 mod layout;
 mod login;
 mod mysql;
+mod mysql_lost;
 mod mysql_objects;
 mod named;
 mod objects;

@@ -25,6 +25,38 @@ pub struct RawColumn {
     pub collation: Option<String>,
     /// COLUMN_COMMENT.
     pub comment: String,
+    /// SRS_ID of MySQL.
+    pub srid: Option<u32>,
+}
+
+/// How MariaDB tells the two columns of a system-versioned table that have the times of a row.
+pub const ROW_TIMES: [&str; 2] = ["ROW START", "ROW END"];
+
+impl RawColumn {
+    /// Whether the default is a literal, and not an expression.
+    pub fn has_literal_default(&self, telling: Telling) -> bool {
+        self.default.as_ref().is_some_and(|text| match telling {
+            Telling::Expression => text.starts_with('\''),
+            Telling::Bare => !self.has_marked_default(),
+        })
+    }
+
+    /// Whether MySQL calls the default an expression.
+    fn has_marked_default(&self) -> bool {
+        self.extra.to_ascii_lowercase().contains("default_generated")
+    }
+
+    /// Which time of a row it has in a system-versioned table.
+    pub fn row_time(&self) -> Option<&str> {
+        self.generation.as_deref().filter(|text| ROW_TIMES.contains(text))
+    }
+
+    /// Whether MariaDB makes this of what is declared JSON, beside a check
+    /// (<https://mariadb.com/docs/server/reference/data-types/string-data-types/json>). Any other column that has to be
+    /// valid JSON is what it is declared as.
+    pub fn may_be_json(&self) -> bool {
+        self.column_type == "longtext" && self.collation.as_deref() == Some("utf8mb4_bin")
+    }
 }
 
 /// The column. `next` is the table's AUTO_INCREMENT; `json` says that a check keeps this text valid JSON, which is
@@ -37,7 +69,7 @@ pub fn column(raw: &RawColumn, telling: Telling, next: Option<i128>, json: bool)
     } else {
         (native.data_type(&raw.column_type), raw.column_type.clone())
     };
-    let expression = raw.generation.as_deref().filter(|e| !e.is_empty());
+    let expression = raw.generation.as_deref().filter(|e| !e.is_empty() && raw.row_time().is_none());
     let generated =
         expression.filter(|_| extra.contains("generated") || extra.contains("persistent")).map(|e| {
             Generated {
@@ -52,13 +84,13 @@ pub fn column(raw: &RawColumn, telling: Telling, next: Option<i128>, json: bool)
         sequence: None,
     });
     let default = raw.default.as_deref().filter(|_| generated.is_none() && identity.is_none());
-    let marked = extra.contains("default_generated");
     let bytes = matches!(data_type, DataType::Bytes { .. });
     let (comment, origin) = origin::read(&raw.comment);
     let origin = origin.filter(|o| native::is_same(&o.now, &raw.column_type) || o.now == native_type);
     Column {
         name: raw.name.clone(),
-        default: default.and_then(|d| defaults::parse(telling, marked, &native, &data_type, d)),
+        default: default
+            .and_then(|d| defaults::parse(telling, raw.has_marked_default(), &native, &data_type, d)),
         nullable: raw.nullable,
         generated,
         identity,

@@ -115,7 +115,7 @@ fn expression(text: &str, native: &NativeType, kind: &DataType) -> Option<Defaul
     }
     let literal = text.strip_prefix("_utf8mb4").unwrap_or(text);
     if let Some((value, "")) = unquote(literal) {
-        return Some(quoted(text, value, kind));
+        return Some(quoted(value, kind));
     }
     if let Some(known) = function(&lower).or_else(|| bits(&lower)).or_else(|| hex(&lower)) {
         return Some(known);
@@ -132,7 +132,7 @@ fn bare(text: &str, native: &NativeType, kind: &DataType) -> Option<DefaultValue
         return bits(&lower).or_else(|| Some(DefaultValue::Expression(text.to_owned())));
     }
     if matches!(kind, DataType::Bytes { .. }) {
-        return Some(hex(&lower).unwrap_or_else(|| quoted(text, text.to_owned(), kind)));
+        return Some(hex(&lower).unwrap_or_else(|| quoted(text.to_owned(), kind)));
     }
     if matches!(native.base.as_str(), "datetime" | "timestamp" | "date" | "time")
         && let Some(known) = function(&lower)
@@ -145,12 +145,8 @@ fn bare(text: &str, native: &NativeType, kind: &DataType) -> Option<DefaultValue
     Some(DefaultValue::Text(text.to_owned()))
 }
 
-fn quoted(text: &str, value: String, kind: &DataType) -> DefaultValue {
+fn quoted(value: String, kind: &DataType) -> DefaultValue {
     match kind {
-        // The catalogue shows bytes that are no text as question marks: what they were cannot be told.
-        DataType::Bytes { .. } if value.contains(['?', char::REPLACEMENT_CHARACTER]) => {
-            DefaultValue::Expression(text.to_owned())
-        }
         DataType::Bytes { .. } => DefaultValue::Bytes(value.into_bytes()),
         _ => DefaultValue::Text(value),
     }
@@ -228,7 +224,6 @@ mod tests {
             ("date", "curdate()", Some(DefaultValue::CurrentDate)),
             ("date", "'2000-01-02'", text("2000-01-02")),
             ("varbinary(4)", "'ab'", Some(DefaultValue::Bytes(b"ab".to_vec()))),
-            ("varbinary(4)", r"'\0?'", Some(DefaultValue::Expression(r"'\0?'".into()))),
             ("varchar(40)", "uuid()", Some(DefaultValue::Expression("uuid()".into()))),
         ] {
             assert_eq!(told(Telling::Expression, false, native, told_text), expected, "{native} {told_text}");

@@ -1,9 +1,13 @@
 //! The catalogue, read with a handful of queries for the whole database and put together table by table.
-//! What a row about a column means is in `columns` and `defaults`, what is no table in `objects`.
+//! What a row about a column means is in `columns` and `defaults`, what is no table in `objects`, what has no neutral form in
+//! `attributes`; what the catalogue leaves out is in `shown` and `asked`.
 
+mod asked;
+mod attributes;
 mod columns;
 mod defaults;
 mod objects;
+mod shown;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +20,7 @@ use super::connection::{Fields, rows};
 use super::types::{Rules, literal, quote};
 use crate::engine::capability::Rules as _;
 use crate::model::endpoint::{Dialect, Flavour};
-use crate::model::error::Result;
+use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::INVISIBLE;
 use crate::model::schema::{
     Action, Check, Column, DataType, DefaultValue, Deferrable, ForeignKey, Index, IndexKey, IndexPart,
@@ -32,7 +36,7 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
     let expressions = mariadb && rules.version >= (10, 2, 7);
     let telling = if expressions { Telling::Expression } else { Telling::Bare };
     let tables = rows(connection, "the list of tables", TABLES).await?;
-    let mut columns = by_table(connection, "the list of columns", COLUMNS).await?;
+    let mut columns = by_table(connection, "the list of columns", &columns_query(rules)).await?;
     let mut indexes = by_table(connection, "the list of indexes", &statistics(rules)).await?;
     let mut keys = by_table(connection, "the list of foreign keys", KEYS).await?;
     let mut actions = by_table(connection, "the list of foreign keys", ACTIONS).await?;
@@ -43,28 +47,45 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
     let mut partitions = by_table(connection, "the list of partitions", PARTITIONS).await?;
 
     let mut objects = objects::all(connection, database, mariadb).await?;
+    objects.extend(attributes::reference_systems(connection, rules).await?);
     let mut out = Vec::with_capacity(tables.len());
     for row in &tables {
         let name = row.word(0);
-        let (checks, json) = checks_of(&checks.remove(&name).unwrap_or_default(), telling);
+        let raw: Vec<RawColumn> = columns.remove(&name).unwrap_or_default().iter().map(raw_column).collect();
+        let checks = checks.remove(&name).unwrap_or_default();
+        objects.extend(checks.iter().filter_map(unenforced).map(|object| object.of(Some(name.clone()))));
+        let (checks, json) = checks_of(&checks, &raw, telling);
         let next = row.number::<i128>(4);
-        let columns: Vec<Column> = columns
-            .remove(&name)
-            .unwrap_or_default()
-            .iter()
-            .map(|c| {
-                let raw = raw_column(c);
-                let json = json.contains(&raw.name);
-                columns::column(&raw, telling, next, json)
-            })
-            .collect();
-        let (primary_key, mut indexes) = keys_of(&indexes.remove(&name).unwrap_or_default());
+        let mut columns: Vec<Column> =
+            raw.iter().map(|raw| columns::column(raw, telling, next, json.contains(&raw.name))).collect();
+        let in_bytes = |c: &&mut Column| {
+            let literal = raw.iter().any(|r| r.name == c.name && r.has_literal_default(telling));
+            literal && c.default.is_some() && matches!(c.data_type, DataType::Bytes { .. })
+        };
+        let in_bytes: Vec<&mut Column> = columns.iter_mut().filter(in_bytes).collect();
+        let has_periods = mariadb && rules.version >= (10, 4, 3);
+        if has_periods || !in_bytes.is_empty() {
+            let text = shown::text(connection, &name).await?;
+            let periods = if has_periods { shown::periods(&text) } else { Vec::new() };
+            objects.extend(periods.into_iter().map(|object| object.of(Some(name.clone()))));
+            for column in in_bytes {
+                column.default = Some(DefaultValue::Bytes(byte_default(&text, &name, &column.name)?));
+            }
+        }
+        let mut statistics = indexes.remove(&name).unwrap_or_default();
+        // MariaDB puts the end of a row's time behind each unique key of a system-versioned table: among the rows of today
+        // it is one and the same.
+        if let Some(row_end) = raw.iter().find(|c| c.row_time() == Some("ROW END")) {
+            statistics.retain(|part| part.word(2) != "0" || part.word(3) != row_end.name);
+        }
+        let (primary_key, mut indexes) = keys_of(&statistics);
         let columns = without_invisible(columns, &mut indexes);
         let actions = actions.remove(&name).unwrap_or_default();
         let (foreign_keys, elsewhere) =
             foreign_keys(&keys.remove(&name).unwrap_or_default(), &actions, database);
-        objects.extend(elsewhere.into_iter().map(|object| object.of(Some(name.clone()))));
-        out.push(Table {
+        let attributes = attributes::of_columns(&raw).into_iter().chain(attributes::of_indexes(&statistics));
+        objects.extend(elsewhere.into_iter().chain(attributes).map(|object| object.of(Some(name.clone()))));
+        let mut table = Table {
             columns,
             primary_key,
             indexes,
@@ -74,28 +95,24 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
             options: TableOptions {
                 storage_engine: row.text(1),
                 partitioned_by: partitions.remove(&name).unwrap_or_default().first().map(partitioning),
+                versioned_by: (row.word(6) == "SYSTEM VERSIONED").then(|| attributes::versioning(&raw)),
                 ..TableOptions::default()
             },
             estimated_rows: row.number(2),
             bytes: row.number(3),
             name,
-        });
-    }
-    for table in &mut out {
-        find_truth_values(connection, table).await?;
-        find_labels(connection, table).await?;
+        };
+        asked::truth_values(connection, &mut table).await?;
+        asked::labels(connection, &mut table).await?;
+        out.push(table);
     }
     out.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Schema { dialect: Dialect::Mysql, tables: out, objects })
 }
 
 const TABLES: &str = "SELECT table_name, engine, table_rows, data_length + index_length, auto_increment, \
-     table_comment FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', \
-     'SYSTEM VERSIONED') ORDER BY table_name";
-
-const COLUMNS: &str = "SELECT table_name, column_name, column_type, is_nullable, column_default, extra, \
-     generation_expression, collation_name, column_comment FROM information_schema.columns WHERE table_schema = \
-     DATABASE() ORDER BY table_name, ordinal_position";
+     table_comment, table_type FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type IN \
+     ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name";
 
 const KEYS: &str = "SELECT table_name, constraint_name, column_name, referenced_table_schema, \
      referenced_table_name, referenced_column_name FROM information_schema.key_column_usage WHERE table_schema = \
@@ -108,11 +125,26 @@ const PARTITIONS: &str = "SELECT DISTINCT table_name, partition_method, partitio
      subpartition_method, subpartition_expression FROM information_schema.partitions WHERE table_schema = \
      DATABASE() AND partition_name IS NOT NULL";
 
+fn columns_query(rules: &Rules) -> String {
+    let srid = if !rules.is_mariadb() && rules.version >= (8, 0, 3) { "srs_id" } else { "NULL" };
+    format!(
+        "SELECT table_name, column_name, column_type, is_nullable, column_default, extra, generation_expression, \
+         collation_name, column_comment, {srid} FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY \
+         table_name, ordinal_position"
+    )
+}
+
 fn statistics(rules: &Rules) -> String {
     let expression = if rules.capabilities().expression_indexes { "expression" } else { "NULL" };
+    let unused = match (rules.flavour, rules.version) {
+        (Flavour::Mysql, version) if version >= (8, 0, 0) => "IF(is_visible = 'NO', 'INVISIBLE', NULL)",
+        (Flavour::Mariadb, version) if version >= (10, 6, 0) => "IF(ignored = 'YES', 'IGNORED', NULL)",
+        _ => "NULL",
+    };
     format!(
-        "SELECT table_name, index_name, non_unique, column_name, collation, sub_part, index_type, {expression} FROM \
-         information_schema.statistics WHERE table_schema = DATABASE() ORDER BY table_name, index_name, seq_in_index"
+        "SELECT table_name, index_name, non_unique, column_name, collation, sub_part, index_type, {expression}, \
+         {unused}, index_comment FROM information_schema.statistics WHERE table_schema = DATABASE() ORDER BY table_name, \
+         index_name, seq_in_index"
     )
 }
 
@@ -128,11 +160,11 @@ fn check_query(rules: &Rules) -> Option<&'static str> {
              WHERE constraint_schema = DATABASE() ORDER BY table_name, constraint_name",
         ),
         (Flavour::Mysql, version) if version >= (8, 0, 16) => Some(
-            "SELECT t.table_name, c.constraint_name, c.check_clause, 'Table' FROM \
+            "SELECT t.table_name, c.constraint_name, c.check_clause, 'Table', t.enforced FROM \
              information_schema.check_constraints c JOIN information_schema.table_constraints t ON \
              t.constraint_schema = c.constraint_schema AND t.constraint_name = c.constraint_name WHERE \
-             t.constraint_schema = DATABASE() AND t.constraint_type = 'CHECK' AND t.enforced = 'YES' ORDER BY \
-             t.table_name, c.constraint_name",
+             t.constraint_schema = DATABASE() AND t.constraint_type = 'CHECK' ORDER BY t.table_name, \
+             c.constraint_name",
         ),
         _ => None,
     }
@@ -156,30 +188,53 @@ fn raw_column(row: &Fields) -> RawColumn {
         generation: row.text(6),
         collation: row.text(7),
         comment: row.word(8),
+        srid: row.number(9),
     }
 }
 
+fn byte_default(text: &[u8], table: &str, column: &str) -> Result<Vec<u8>> {
+    shown::byte_default(text, column).ok_or_else(|| {
+        let what = format!("the default of \"{table}\".\"{column}\" cannot be read from SHOW CREATE TABLE");
+        Error::new(ErrorKind::Read, what)
+    })
+}
+
 /// Checks, and the columns that a check makes JSON; those checks are part of the type and not listed.
-fn checks_of(rows: &[Fields], telling: Telling) -> (Vec<Check>, Vec<String>) {
+fn checks_of(rows: &[Fields], raw: &[RawColumn], telling: Telling) -> (Vec<Check>, Vec<String>) {
     let mut checks = Vec::new();
     let mut json = Vec::new();
-    for row in rows {
-        let clause = row.word(2);
+    for row in rows.iter().filter(|row| unenforced(row).is_none()) {
+        let (name, clause) = (row.word(1), row.word(2));
         let of_column = row.word(3) == "Column";
-        match columns::json_column(&clause) {
+        // A check at a column has the column's name, which is all that older servers tell.
+        let is_json =
+            |column: &&str| *column == name && raw.iter().any(|c| c.name == **column && c.may_be_json());
+        match columns::json_column(&clause).filter(is_json) {
             Some(column) if telling == Telling::Expression => json.push(column.to_owned()),
             _ => checks.push(Check {
-                name: (!of_column).then(|| row.word(1)),
-                expression: if telling == Telling::Bare {
-                    within(&defaults::unescaped(&clause)).to_owned()
-                } else {
-                    clause
-                },
+                name: (!of_column).then_some(name),
+                expression: clause_of(&clause, telling),
                 reaches: Vec::new(),
             }),
         }
     }
     (checks, json)
+}
+
+/// A check that MySQL keeps and does not enforce.
+fn unenforced(row: &Fields) -> Option<Object> {
+    let name = row.word(1);
+    let clause = clause_of(&row.word(2), Telling::Bare);
+    let definition = format!("CONSTRAINT {} CHECK ({clause}) NOT ENFORCED", quote(&name));
+    (row.word(4) == "NO").then(|| Object::new(ObjectKind::Attribute, name, definition))
+}
+
+/// A check's expression in the server's words.
+fn clause_of(told: &str, telling: Telling) -> String {
+    match telling {
+        Telling::Bare => within(&defaults::unescaped(told)).to_owned(),
+        Telling::Expression => told.to_owned(),
+    }
 }
 
 /// An expression without the parentheses around all of it, which MySQL adds.
@@ -360,61 +415,6 @@ fn partitioning(row: &Fields) -> String {
     };
     let first = level(1, 2).unwrap_or_default();
     level(3, 4).map_or(first.clone(), |second| format!("{first} SUBPARTITION BY {second}"))
-}
-
-/// `tinyint(1)` is how MySQL spells a truth value, and also a number of one digit: the data say which. One query a
-/// table that has such columns; it ends at the first other number.
-async fn find_truth_values(connection: &mut MySqlConnection, table: &mut Table) -> Result<()> {
-    let candidate =
-        |c: &&mut Column| c.native_type.eq_ignore_ascii_case("tinyint(1)") && c.identity.is_none();
-    let found: Vec<&mut Column> = table.columns.iter_mut().filter(candidate).collect();
-    if found.is_empty() {
-        return Ok(());
-    }
-    let name = quote(&table.name);
-    let exists =
-        |c: &&mut Column| format!("EXISTS(SELECT 1 FROM {name} WHERE {} NOT IN (0, 1))", quote(&c.name));
-    let sql = format!("SELECT {}", found.iter().map(exists).collect::<Vec<_>>().join(", "));
-    let answer = rows(connection, &format!("table \"{}\"", table.name), &sql).await?;
-    for (at, column) in found.into_iter().enumerate() {
-        if answer.first().is_some_and(|r| r.word(at) == "0") {
-            column.data_type = DataType::Bool;
-            column.default = match column.default.take() {
-                Some(DefaultValue::Number(n)) if n == "0" => Some(DefaultValue::Bool(false)),
-                Some(DefaultValue::Number(n)) if n == "1" => Some(DefaultValue::Bool(true)),
-                other => other,
-            };
-        }
-    }
-    Ok(())
-}
-
-/// No catalogue of the two products tells letters beyond the basic plane in labels of an enum: they are question
-/// marks there. The rows know; a label that no row has stays as it is told.
-async fn find_labels(connection: &mut MySqlConnection, table: &mut Table) -> Result<()> {
-    let from = quote(&table.name);
-    for column in &mut table.columns {
-        let DataType::Enum { labels, .. } = &mut column.data_type else { continue };
-        let told: Vec<String> =
-            (1..).zip(labels.iter()).filter(|(_, l)| l.contains('?')).map(|(n, _)| n.to_string()).collect();
-        if told.is_empty() {
-            continue;
-        }
-        let name = quote(&column.name);
-        let sql = format!(
-            "SELECT DISTINCT {name} + 0, {name} FROM {from} WHERE {name} + 0 IN ({})",
-            told.join(", ")
-        );
-        for row in rows(connection, &format!("table \"{}\"", table.name), &sql).await? {
-            let label = row.number::<usize>(0).and_then(|n| labels.get_mut(n.checked_sub(1)?));
-            if let Some(label) = label {
-                *label = row.word(1);
-            }
-        }
-        let list: Vec<String> = labels.iter().map(|l| literal(l)).collect();
-        column.native_type = format!("enum({})", list.join(","));
-    }
-    Ok(())
 }
 
 /// Rows that the catalogue estimates for a table.
