@@ -12,8 +12,6 @@ pub const CHUNK_BYTES: usize = 16 * 1024 * 1024;
 pub struct Intent {
     /// Hash over the plan, the source and this program: only a run that would do the same goes on with a journal.
     pub hash: String,
-    /// The plan as JSON, without what changes with the rows.
-    pub plan: String,
 }
 
 /// A run that is dead and can be gone on with.

@@ -43,7 +43,7 @@ impl Ledger {
         for sql in [
             format!(
                 "CREATE TABLE {run_table} (id INT PRIMARY KEY, epoch BIGINT NOT NULL, hash VARCHAR(64) NOT NULL, \
-                 plan LONGTEXT NOT NULL, source TEXT, begun INT NOT NULL, done INT NOT NULL) ENGINE=InnoDB \
+                 source TEXT, begun INT NOT NULL, done INT NOT NULL) ENGINE=InnoDB \
                  CHARACTER SET utf8mb4"
             ),
             // Names of tables that differ in case or accents only are different.
@@ -53,9 +53,8 @@ impl Ledger {
                  PRIMARY KEY (name, `rows`, complete)) ENGINE=InnoDB"
             ),
             format!(
-                "INSERT INTO {run_table} VALUES (1, 1, {}, {}, {}, -1, -1)",
+                "INSERT INTO {run_table} VALUES (1, 1, {}, {}, -1, -1)",
                 literal(&intent.hash),
-                literal(&intent.plan),
                 literal(source)
             ),
         ] {

@@ -19,20 +19,18 @@ fn failed(error: &rusqlite::Error) -> Error {
     failure(ErrorKind::Write, "cannot write the journal of the migration", error)
 }
 
-/// Makes the journal. What changes is apart from the plan, because SQLite writes a whole row anew.
+/// Makes the journal.
 pub fn begin(connection: &Connection, intent: &Intent, source: &str) -> Result<()> {
     let begun = connection
         .execute_batch(
-            "CREATE TABLE techcare_db_run (hash TEXT NOT NULL, plan TEXT NOT NULL);
-             CREATE TABLE techcare_db_progress (source TEXT, done INTEGER NOT NULL DEFAULT -1);
+            "CREATE TABLE techcare_db_run (hash TEXT NOT NULL, source TEXT, done INTEGER NOT NULL DEFAULT -1);
              CREATE TABLE techcare_db_chunk (name TEXT, rows INTEGER, complete INTEGER, digest TEXT NOT NULL,
                  bytes INTEGER NOT NULL, through INTEGER, PRIMARY KEY (name, rows, complete)) WITHOUT ROWID",
         )
         .and_then(|()| {
-            let sql = "INSERT INTO techcare_db_run VALUES (?1, ?2)";
-            connection.execute(sql, params![intent.hash, intent.plan])
-        })
-        .and_then(|_| connection.execute("INSERT INTO techcare_db_progress (source) VALUES (?1)", [source]));
+            let sql = "INSERT INTO techcare_db_run (hash, source) VALUES (?1, ?2)";
+            connection.execute(sql, params![intent.hash, source])
+        });
     begun.map(drop).map_err(|e| failed(&e))
 }
 
@@ -56,9 +54,8 @@ pub fn note(connection: &Connection, table: &str, mark: Mark) -> Result<()> {
 pub fn read(connection: &Connection) -> Result<Journal> {
     let read = || -> rusqlite::Result<Journal> {
         let (source, done): (Option<String>, i64) =
-            connection.query_row("SELECT source, done FROM techcare_db_progress", [], |r| {
-                Ok((r.get(0)?, r.get(1)?))
-            })?;
+            connection
+                .query_row("SELECT source, done FROM techcare_db_run", [], |r| Ok((r.get(0)?, r.get(1)?)))?;
         let mut statement = connection.prepare(
             "SELECT name, rows, complete, digest, bytes, through FROM techcare_db_chunk ORDER BY name, rows, complete",
         )?;
@@ -84,22 +81,19 @@ pub fn read(connection: &Connection) -> Result<Journal> {
 
 /// Statements after the load that are done.
 pub fn done(connection: &Connection) -> Result<usize> {
-    let done = connection.query_row("SELECT done FROM techcare_db_progress", [], |r| r.get::<_, i64>(0));
+    let done = connection.query_row("SELECT done FROM techcare_db_run", [], |r| r.get::<_, i64>(0));
     Ok(usize::try_from(done.map_err(|e| failed(&e))?).unwrap_or(0))
 }
 
 /// Notes that so many of them are done, as part of the transaction that is open.
 pub fn note_done(connection: &Connection, done: usize) -> Result<()> {
     let done = i64::try_from(done).unwrap_or(i64::MAX);
-    connection.execute("UPDATE techcare_db_progress SET done = ?1", [done]).map(drop).map_err(|e| failed(&e))
+    connection.execute("UPDATE techcare_db_run SET done = ?1", [done]).map(drop).map_err(|e| failed(&e))
 }
 
 /// Notes the state of the source.
 pub fn note_source(connection: &Connection, source: Option<&str>) -> Result<()> {
-    connection
-        .execute("UPDATE techcare_db_progress SET source = ?1", [source])
-        .map(drop)
-        .map_err(|e| failed(&e))
+    connection.execute("UPDATE techcare_db_run SET source = ?1", [source]).map(drop).map_err(|e| failed(&e))
 }
 
 /// Takes all rows of a table back, and its marks.
@@ -116,9 +110,7 @@ pub fn empty(connection: &mut Connection, table: &str) -> Result<()> {
 /// Removes the journal, once everything else is done.
 pub fn remove(connection: &Connection) -> Result<()> {
     connection
-        .execute_batch(
-            "BEGIN; DROP TABLE techcare_db_run; DROP TABLE techcare_db_progress; DROP TABLE techcare_db_chunk; COMMIT",
-        )
+        .execute_batch("BEGIN; DROP TABLE techcare_db_run; DROP TABLE techcare_db_chunk; COMMIT")
         .map_err(|e| failed(&e))
 }
 

@@ -47,17 +47,16 @@ impl Ledger {
         let ledger = Self { schema: schema.to_owned(), epoch: Epoch(1) };
         let (run, chunk) = (ledger.table(RUN), ledger.table(CHUNK));
         let make = format!(
-            "CREATE TABLE {run} (epoch bigint NOT NULL, hash text NOT NULL, plan text NOT NULL, source text, \
+            "CREATE TABLE {run} (epoch bigint NOT NULL, hash text NOT NULL, source text, \
              done int NOT NULL DEFAULT -1); \
              CREATE TABLE {chunk} (name text, rows bigint, complete boolean, digest text NOT NULL, \
              bytes bigint NOT NULL, through bigint, PRIMARY KEY (name, rows, complete))"
         );
         execute(session, make).await.map_err(|e| failed(&e))?;
-        let note = format!("INSERT INTO {run} (epoch, hash, plan, source) VALUES ($1, $2, $3, $4)");
+        let note = format!("INSERT INTO {run} (epoch, hash, source) VALUES ($1, $2, $3)");
         sqlx::query(AssertSqlSafe(note))
             .bind(ledger.epoch.0)
             .bind(&intent.hash)
-            .bind(&intent.plan)
             .bind(source)
             .execute(session)
             .await
