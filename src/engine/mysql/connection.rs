@@ -15,11 +15,12 @@ use crate::engine::contained::{NO_SERVER, contained};
 use crate::model::endpoint::{Endpoint, Server, TlsMode};
 use crate::model::error::{Error, ErrorKind, Result};
 
-/// Settings of every session: strict, in UTC, patient while the other end of a migration is slow. The comments are
-/// read by MariaDB or by MySQL 8 alone. `NO_BACKSLASH_ESCAPES` and `ANSI_QUOTES` stay off whatever the server says.
+/// Settings of every session: strict, in UTC, whole answers, patient while the other end of a migration is slow. The
+/// comments are read by MariaDB or by MySQL 8 alone. `NO_BACKSLASH_ESCAPES` and `ANSI_QUOTES` stay off whatever the server says.
 const SESSION: &str = "SET SESSION sql_mode='STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,\
      NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES', time_zone='+00:00', net_read_timeout=3600, net_write_timeout=3600, \
-     wait_timeout=86400, lock_wait_timeout=60, innodb_lock_wait_timeout=60, sql_quote_show_create=1 \
+     wait_timeout=86400, lock_wait_timeout=60, innodb_lock_wait_timeout=60, sql_quote_show_create=1, autocommit=1, \
+     sql_select_limit=18446744073709551615, sql_big_selects=1, sql_safe_updates=0 \
      /*M!100101 , max_statement_time=0 */ \
      /*!80000 , information_schema_stats_expiry=0, max_execution_time=0 */";
 

@@ -128,6 +128,12 @@ impl Postgres {
             fault(ErrorKind::Read, format!("cannot ask {} what it is", connector.shown()), &e)
         })?;
         let _ = session.close().await;
+        if facts.namespace.is_empty() {
+            let what = format!("{} has no schema that this user's search_path names", connector.shown());
+            return Err(Error::new(ErrorKind::Login, what).next(
+                "correct ?options=-c search_path=… in the URL, or create the schema and grant USAGE on it",
+            ));
+        }
         if facts.version_number.0 < OLDEST {
             let what = format!("{} runs PostgreSQL {}", connector.shown(), facts.version);
             return Err(
@@ -152,7 +158,7 @@ async fn facts(session: &mut PgConnection) -> Result<Facts, sqlx::Error> {
 SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int4 AS number,
        pg_encoding_to_char(d.encoding)::text AS encoding,
        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', d.datcollate::text) AS collation,
-       d.oid::int8 AS oid, coalesce(current_schema()::text, 'public') AS namespace,
+       d.oid::int8 AS oid, coalesce(current_schema()::text, '') AS namespace,
        CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS size,
        ARRAY(SELECT DISTINCT c.collname::text FROM pg_collation c
              WHERE c.collencoding IN (-1, d.encoding) AND pg_collation_is_visible(c.oid) ORDER BY 1) AS collations

@@ -95,9 +95,10 @@ pub enum ObjectKind {
     /// A number that the application keeps in the file's header (SQLite: `user_version`, `application_id`).
     Setting,
     /// What a table, a column or an index is declared with beside what the schema says of it (MySQL, MariaDB: `INVISIBLE`,
-    /// `SRID`, `NOT ENFORCED`, `PERIOD FOR`). It has the name of what is declared.
+    /// `SRID`, `NOT ENFORCED`, `PERIOD FOR`; PostgreSQL: storage, row level security, limits of a sequence). It has the
+    /// name of what is declared.
     Attribute,
-    /// Comment on an index, which has its name.
+    /// Comment on an index, a constraint or a sequence, which has its name.
     Comment,
 }
 

@@ -33,6 +33,7 @@ mod rollback_filled;
 mod rollback_killed;
 mod roundtrip;
 mod rows;
+mod told;
 mod tried;
 mod unique;
 mod values;

@@ -8,8 +8,8 @@ mod within;
 use std::fmt::Write as _;
 
 use sqlparser::ast::{
-    CreateTableOptions, Expr, Ident, LimitClause, ObjectName, OrderBy, OrderByKind, Query, SetExpr,
-    SetOperator, SetQuantifier, Statement, Value,
+    CreateTableOptions, Expr, Ident, LimitClause, ObjectName, ObjectNamePart, OrderBy, OrderByKind, Query,
+    SetExpr, SetOperator, SetQuantifier, Statement, Value,
 };
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
@@ -353,10 +353,17 @@ impl Translator<'_> {
         if self.source == Dialect::Postgres { one == other } else { one.eq_ignore_ascii_case(other) }
     }
 
-    /// The relation of a name; that of a schema may stand in front.
+    /// The relation of a name. What stands in front of it is another database or schema: MySQL and PostgreSQL leave their
+    /// own away; only SQLite's may be named, `main`.
     fn relation(&self, name: &ObjectName) -> Option<&Relation> {
-        let last = name.0.last()?.as_ident()?;
-        let name = self.name(last);
+        let (last, before) = name.0.split_last()?;
+        let is_main = |part: &ObjectNamePart| {
+            part.as_ident().is_some_and(|ident| ident.value.eq_ignore_ascii_case("main"))
+        };
+        if !before.iter().all(|part| self.source == Dialect::Sqlite && is_main(part)) {
+            return None;
+        }
+        let name = self.name(last.as_ident()?);
         self.common.iter().chain(self.relations).find(|r| self.same(&r.source, &name))
     }
 

@@ -21,7 +21,7 @@ pub(super) fn schema(catalogue: &Catalogue) -> Schema {
     let mut tables: Vec<Table> = tops.map(|relation| reader.table(relation)).collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     let mut objects = catalogue.views.clone();
-    objects.extend(catalogue.objects.iter().filter_map(object));
+    objects.extend(catalogue.objects.iter().chain(&catalogue.attributes).filter_map(object));
     objects.extend(reader.free_sequences());
     objects.extend(types::objects(&catalogue.types));
     objects.extend(reader.guards());
@@ -38,6 +38,11 @@ struct Reader<'a> {
     sequences: HashMap<i64, &'a SequenceRow>,
     labels: HashMap<i64, &'a [String]>,
     partitions: HashMap<i64, Vec<&'a Relation>>,
+}
+
+/// The types that a column has: its base type's and its domain's.
+fn own_types(row: &ColumnRow) -> Vec<&str> {
+    std::iter::once(row.native.as_str()).chain(row.domain_name.as_deref()).collect()
 }
 
 fn grouped<T>(rows: &[T], key: impl Fn(&T) -> i64) -> HashMap<i64, Vec<&T>> {
@@ -110,13 +115,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Foreign keys into another schema or into one partition only have no neutral form.
+    /// Foreign keys into another schema or into one partition only have no neutral form, nor have those that set some of
+    /// their columns.
     fn is_foreign_key(&self, constraint: &ConstraintRow) -> bool {
         let into_partition = || {
             let named = |r: &&Relation| Some(&r.name) == constraint.references.as_ref();
             self.catalogue.relations.iter().find(named).is_some_and(|r| r.root.is_some())
         };
-        constraint.kind == "f" && constraint.references_schema_is_ours && !into_partition()
+        constraint.kind == "f"
+            && constraint.references_schema_is_ours
+            && !constraint.deletes_some
+            && !into_partition()
     }
 
     fn column(&self, row: &ColumnRow) -> Column {
@@ -133,7 +142,7 @@ impl<'a> Reader<'a> {
         });
         let default = text
             .filter(|_| identity.is_none() && generated.is_none())
-            .map(|text| parse_default(text, &data_type));
+            .map(|text| parse_default(text, &data_type, &own_types(row)));
         let (comment, origin) = row.comment.as_deref().map(origin::read).unwrap_or_default();
         let unchanged = |o: &Origin| {
             o.now == native_type
@@ -184,6 +193,7 @@ impl<'a> Reader<'a> {
         let of_column = |d: &&DomainCheck| Some(d.domain) == row.domain;
         let quoted = quote(&row.name);
         let checks = self.catalogue.domain_checks.iter().filter(of_column);
+
         Some(Domain {
             name: row.domain_name.clone()?,
             nullable: !row.own_not_null,
@@ -191,7 +201,7 @@ impl<'a> Reader<'a> {
                 .own_default
                 .as_deref()
                 .filter(|_| row.generated.is_empty())
-                .map(|text| parse_default(text, data_type)),
+                .map(|text| parse_default(text, data_type, &own_types(row))),
             checks: checks
                 .filter_map(|d| {
                     let expression = domain_check(&d.definition, &quoted)?;

@@ -1,10 +1,11 @@
 //! What `pg_get_expr` prints, read back as far as it is a constant or a well-known function. Pure.
 
+use crate::engine::postgres::types::split_type;
 use crate::model::schema::{DataType, DefaultValue};
 use crate::model::value;
 
-/// A DEFAULT in neutral form; [`DefaultValue::Expression`] keeps whatever is not certain.
-pub(super) fn parse_default(text: &str, data_type: &DataType) -> DefaultValue {
+/// A DEFAULT of a column of the types `own` in neutral form; [`DefaultValue::Expression`] keeps whatever is not certain.
+pub(super) fn parse_default(text: &str, data_type: &DataType, own: &[&str]) -> DefaultValue {
     let expression = || DefaultValue::Expression(text.to_owned());
     let body = without_parentheses(text.trim());
     match body.to_ascii_lowercase().as_str() {
@@ -26,7 +27,7 @@ pub(super) fn parse_default(text: &str, data_type: &DataType) -> DefaultValue {
     } else {
         return expression();
     };
-    if !is_casts_only(rest) {
+    if !is_casts_only(rest, |cast| constant.survives(cast, own)) {
         return expression();
     }
     match constant {
@@ -40,6 +41,34 @@ enum Constant {
     Null,
     Number(String),
     Text(String),
+}
+
+impl Constant {
+    /// Whether a cast leaves the constant as assigning it to a column of the types `own` would. An explicit cast cuts text
+    /// and pads bits where an assignment fails, and rounds to its own precision (PostgreSQL documentation, "Type Casts").
+    fn survives(&self, cast: &str, own: &[&str]) -> bool {
+        let (name, limits) = split_type(cast);
+        let name = name.trim_matches('"');
+        let of_column = own.iter().any(|own| split_type(own).0.trim_matches('"') == name);
+        let text = match self {
+            Self::Null => return true,
+            Self::Number(text) | Self::Text(text) => text,
+        };
+        let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let is_integer = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        match (name, limits.as_slice()) {
+            ("character varying" | "bit varying", [most]) => length <= *most,
+            ("character" | "bpchar", [most]) => length <= *most && !text.ends_with(' '),
+            ("bit", [exactly]) => length == *exactly,
+            ("text" | "character varying" | "bpchar", []) => true,
+            ("smallint" | "integer" | "bigint" | "numeric", []) if is_integer => true,
+            // As many digits as every double holds.
+            ("double precision", []) if is_integer => digits.len() <= 15,
+            (_, []) => of_column,
+            _ => own.contains(&cast.trim()),
+        }
+    }
 }
 
 /// `'1'::integer` is a number, `'\x00'::bytea` are bytes.
@@ -134,8 +163,8 @@ fn number(text: &str) -> Option<(String, &str)> {
     is_number.then(|| (number.to_owned(), rest))
 }
 
-/// Whether what follows a constant are casts: `::character varying(20)`, `::public."my type"[]`.
-fn is_casts_only(mut rest: &str) -> bool {
+/// Whether what follows a constant are casts that it survives: `::character varying(20)`, `::public."my type"[]`.
+fn is_casts_only(mut rest: &str, survives: impl Fn(&str) -> bool) -> bool {
     loop {
         rest = rest.trim_start();
         if rest.is_empty() {
@@ -157,7 +186,7 @@ fn is_casts_only(mut rest: &str) -> bool {
         // A word such as AND or COLLATE after a type would be an operator on the constant.
         let words = cast[..end].to_ascii_uppercase();
         let operators = ["AND", "OR", "COLLATE", "IS", "LIKE", "AT", "IN", "BETWEEN"];
-        if words.split_whitespace().any(|w| operators.contains(&w)) {
+        if words.split_whitespace().any(|w| operators.contains(&w)) || !survives(cast[..end].trim()) {
             return false;
         }
         rest = &cast[end..];
@@ -200,6 +229,7 @@ mod tests {
         let text = |t: &str| DefaultValue::Text(t.into());
         let number = |n: &str| DefaultValue::Number(n.into());
         let varchar = DataType::TEXT;
+        let own = ["public.mpaa_rating", "\"my type\"", "text[]", "bytea", "date", "bit(4)", "numeric(5,2)"];
         for (sql, data_type, expected) in [
             ("'active'::character varying", &varchar, text("active")),
             ("'it''s'::text", &varchar, text("it's")),
@@ -214,12 +244,15 @@ mod tests {
             ("4.99", &DataType::INT32, number("4.99")),
             ("true", &DataType::Bool, DefaultValue::Bool(true)),
             ("NULL::character varying", &varchar, DefaultValue::Null),
+            ("'abc'::character varying(3)", &varchar, text("abc")),
+            ("'1100'::\"bit\"::bit(4)", &varchar, text("1100")),
+            ("1.005::numeric(5,2)", &DataType::INT32, number("1.005")),
             ("'\\x00ff'::bytea", &DataType::BYTES, DefaultValue::Bytes(vec![0, 255])),
             ("now()", &DataType::Date, DefaultValue::CurrentTimestamp),
             ("CURRENT_TIMESTAMP", &DataType::Date, DefaultValue::CurrentTimestamp),
             ("('now'::text)::date", &DataType::Date, DefaultValue::CurrentDate),
         ] {
-            assert_eq!(parse_default(sql, data_type), expected, "{sql}");
+            assert_eq!(parse_default(sql, data_type, &own), expected, "{sql}");
         }
     }
 
@@ -235,8 +268,19 @@ mod tests {
             "('now'::text)::date - 1",
             "'a'::text COLLATE \"C\"",
             "CURRENT_TIMESTAMP(3)",
+            "'abcdef'::character varying(3)",
+            "'11'::\"bit\"::bit(4)",
+            "'2024-01-01 23:59:59.999'::timestamp(0) without time zone",
+            "0.1::real",
+            "2.5::integer",
+            "'x'::other",
         ] {
-            assert_eq!(parse_default(sql, &DataType::TEXT), DefaultValue::Expression(sql.into()), "{sql}");
+            let own = ["text", "bit(4)", "timestamp without time zone", "double precision"];
+            assert_eq!(
+                parse_default(sql, &DataType::TEXT, &own),
+                DefaultValue::Expression(sql.into()),
+                "{sql}"
+            );
         }
     }
 

@@ -2,6 +2,7 @@
 //! connection, and this file joins the two.
 
 mod assemble;
+mod attributes;
 mod expression;
 mod parts;
 mod query;

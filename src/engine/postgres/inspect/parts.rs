@@ -152,6 +152,9 @@ pub(super) fn object(row: &ObjectRow) -> Option<Object> {
         "trigger" => ObjectKind::Trigger,
         "routine" => ObjectKind::Routine,
         "policy" => ObjectKind::Policy,
+        "constraint" => ObjectKind::Constraint,
+        "attribute" => ObjectKind::Attribute,
+        "comment" => ObjectKind::Comment,
         "extension" => ObjectKind::Extension,
         _ => return None,
     };

@@ -4,6 +4,7 @@
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 
+use super::attributes::ATTRIBUTES;
 use super::types::{self as made, TypeRow};
 use super::views;
 use crate::engine::postgres::types::quote;
@@ -20,6 +21,7 @@ pub(super) struct Catalogue {
     pub(super) constraints: Vec<ConstraintRow>,
     pub(super) indexes: Vec<IndexRow>,
     pub(super) objects: Vec<ObjectRow>,
+    pub(super) attributes: Vec<ObjectRow>,
     pub(super) views: Vec<Object>,
     pub(super) types: Vec<TypeRow>,
 }
@@ -112,6 +114,8 @@ pub(super) struct ConstraintRow {
     pub(super) references: Option<String>,
     pub(super) referenced_columns: Vec<String>,
     pub(super) on_delete: String,
+    /// ON DELETE SET NULL or SET DEFAULT is for some of the columns only (PostgreSQL 15).
+    pub(super) deletes_some: bool,
     pub(super) on_update: String,
     pub(super) match_type: String,
     pub(super) deferrable: bool,
@@ -290,7 +294,8 @@ SELECT k.conrelid::int8 AS table_oid, k.conname::text AS name, k.contype::text A
        r.relname::text AS referenced_table,
        ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(num, at)
              JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num ORDER BY u.at) AS referenced_columns,
-       k.confdeltype::text AS on_delete, k.confupdtype::text AS on_update, k.confmatchtype::text AS match_type,
+       k.confdeltype::text AS on_delete,
+       to_jsonb(k) ->> 'confdelsetcols' IS NOT NULL AS deletes_some, k.confupdtype::text AS on_update, k.confmatchtype::text AS match_type,
        k.condeferrable AS deferrable, k.condeferred AS deferred, k.convalidated AS validated,
        CASE WHEN k.contype = 'c' THEN pg_get_expr(k.conbin, k.conrelid) END AS expression,
        pg_get_constraintdef(k.oid) AS definition,
@@ -407,15 +412,8 @@ pub(super) async fn catalogue(session: &mut PgConnection, schema: &str) -> Resul
         sequences: sequences(session, schema).await?,
         constraints: ask(session, CONSTRAINTS, schema, constraint).await?,
         indexes: ask(session, INDEXES, schema, index).await?,
-        objects: ask(session, OBJECTS, schema, |r| {
-            Ok(ObjectRow {
-                kind: r.try_get("kind")?,
-                name: r.try_get("name")?,
-                table: r.try_get("table_name")?,
-                definition: r.try_get::<Option<String>, _>("definition")?.unwrap_or_default(),
-            })
-        })
-        .await?,
+        objects: ask(session, OBJECTS, schema, object).await?,
+        attributes: ask(session, ATTRIBUTES, schema, object).await?,
         views: views::all(session, schema).await?,
         types: made::all(session, schema).await?,
     })
@@ -515,6 +513,15 @@ fn column(r: &PgRow) -> Result<ColumnRow, sqlx::Error> {
     })
 }
 
+fn object(r: &PgRow) -> Result<ObjectRow, sqlx::Error> {
+    Ok(ObjectRow {
+        kind: r.try_get("kind")?,
+        name: r.try_get("name")?,
+        table: r.try_get("table_name")?,
+        definition: r.try_get::<Option<String>, _>("definition")?.unwrap_or_default(),
+    })
+}
+
 fn constraint(r: &PgRow) -> Result<ConstraintRow, sqlx::Error> {
     Ok(ConstraintRow {
         table: r.try_get("table_oid")?,
@@ -526,6 +533,7 @@ fn constraint(r: &PgRow) -> Result<ConstraintRow, sqlx::Error> {
         references: r.try_get("referenced_table")?,
         referenced_columns: r.try_get("referenced_columns")?,
         on_delete: r.try_get("on_delete")?,
+        deletes_some: r.try_get("deletes_some")?,
         on_update: r.try_get("on_update")?,
         match_type: r.try_get("match_type")?,
         deferrable: r.try_get("deferrable")?,
