@@ -140,9 +140,9 @@ impl Planner<'_> {
         if nulls_matter && index.parts.iter().any(|p| may_be_null(table, p)) {
             shape.looser.push("takes more than one NULL");
         }
-        let deferrable = self.unique_deferrable(table, index);
         let exact = parts.clone();
         let loose = shape.unique && self.loose_keys(table, index, columns, &mut parts);
+        let deferrable = self.unique_deferrable(table, index, loose);
         if loose {
             // It compares as the source does after all.
             shape.plainer.retain(|way| !way.starts_with(AS_COLUMN));
@@ -151,7 +151,7 @@ impl Planner<'_> {
         // A constraint takes plain columns only; with more than that it is declared as an index.
         let plain = |parts: &[IndexPartPlan]| predicate.is_none() && parts.iter().all(is_plain);
         let constraint =
-            index.constraint && shape.unique && ((!loose && plain(&parts)) || self.input.verbatim());
+            index.constraint && shape.unique && !loose && (plain(&parts) || self.input.verbatim());
         let include = if can.index_include { index.include.as_slice() } else { &[] };
         let planned = IndexPlan {
             name: self.index_name(table, index, constraint, &parts),
@@ -332,8 +332,10 @@ impl Planner<'_> {
         None
     }
 
-    fn unique_deferrable(&mut self, table: &Table, index: &Index) -> Deferrable {
-        if index.deferrable == Deferrable::No || self.input.rules.capabilities().deferrable_unique {
+    /// When a unique key is checked. One that has to be declared as an index (`loose`) is no constraint that could wait.
+    fn unique_deferrable(&mut self, table: &Table, index: &Index, loose: bool) -> Deferrable {
+        let can_wait = self.input.rules.capabilities().deferrable_unique && !loose;
+        if index.deferrable == Deferrable::No || can_wait {
             return index.deferrable;
         }
         let text = "is checked row by row in the target, not at the end of the statement or transaction";

@@ -50,6 +50,44 @@ fn a47_a_key_regardless_of_case_goes_on_refusing() {
     }
 }
 
+/// PostgreSQL has a collation for the index alone; the column of the others compares like that by itself.
+#[test]
+fn a47_a_key_that_ignores_case_comes_back_from_postgresql() {
+    let made = "CREATE TABLE member (id INT PRIMARY KEY, name VARCHAR(20) COLLATE utf8mb4_general_ci UNIQUE);
+                CREATE TABLE word (w VARCHAR(20) COLLATE utf8mb4_general_ci PRIMARY KEY);
+                INSERT INTO member VALUES (1, 'abc'); INSERT INTO word VALUES ('hello')";
+    for from in Engine::mysqls() {
+        let there = migrate(from, made, Postgres).whole();
+        for to in Engine::mysqls() {
+            let back = Db::fresh(to);
+            let ran = binary::migrate(&there.target.url, &back.url, &[]);
+            assert!(ran.code <= 1, "{from:?} → PostgreSQL → {to:?}: {ran}");
+            for bad in ["INSERT INTO member VALUES (9, 'ÁBC')", "INSERT INTO word VALUES ('HELLO')"] {
+                assert!(back.refuses(bad), "{from:?} → PostgreSQL → {to:?} takes {bad}");
+            }
+        }
+    }
+}
+
+/// A constraint has no collation of its own, an index has.
+#[test]
+fn a47_constraints_of_postgresql_that_ignore_case_go_on_refusing() {
+    let made = "CREATE EXTENSION citext; CREATE COLLATION own (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+                CREATE TABLE member (id integer PRIMARY KEY, name citext UNIQUE, other text COLLATE own UNIQUE,
+                    late citext UNIQUE DEFERRABLE);
+                INSERT INTO member VALUES (1, 'Root', 'Root', 'Root')";
+    for to in Engine::all() {
+        let source = Db::fresh(Postgres);
+        source.execute(made);
+        let arrived = onward(source, to).done();
+        for bad in ["(9, 'ROOT', 'x', 'x')", "(9, 'x', 'ROOT', 'x')", "(9, 'x', 'x', 'ROOT')"] {
+            let refuses = arrived.target.refuses(&format!("INSERT INTO member VALUES {bad}"));
+            assert!(refuses, "{to:?} takes {bad}");
+        }
+        assert_eq!(arrived.findings("deferrable_dropped").len(), 1, "{to:?}");
+    }
+}
+
 #[test]
 fn a47_nocase_goes_on_refusing() {
     let table =

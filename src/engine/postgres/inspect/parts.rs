@@ -19,18 +19,24 @@ pub(super) fn collation(row: &ColumnRow) -> Option<Collation> {
             pads: false,
         });
     }
-    let name = row.collation.clone()?;
-    let locale = row.collation_locale.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let locale = row.collation_locale.as_deref().unwrap_or_default();
+    Some(by_locale(row.collation.clone()?, (!row.collation_is_deterministic).then_some(locale)))
+}
+
+/// A collation; with a locale, one that takes different text for equal (`deterministic = false`).
+fn by_locale(name: String, loose: Option<&str>) -> Collation {
+    let Some(locale) = loose.map(str::to_ascii_lowercase) else {
+        return Collation { name, case_insensitive: false, accent_insensitive: false, pads: false };
+    };
     let lower = name.to_ascii_lowercase();
-    let loose = !row.collation_is_deterministic;
     let base_letters = locale.contains("level1") && !locale.contains("kc-true");
     let named = ["ci", "nocase", "case_insensitive", "insensitive"].iter().any(|part| lower.contains(part));
-    Some(Collation {
-        case_insensitive: loose && (base_letters || locale.contains("level2") || named),
-        accent_insensitive: loose && (locale.contains("level1") || lower.contains("accent")),
+    Collation {
+        case_insensitive: base_letters || locale.contains("level2") || named,
+        accent_insensitive: locale.contains("level1") || lower.contains("accent"),
         pads: false,
         name,
-    })
+    }
 }
 
 /// Who hands out the values of a column, and where it stands.
@@ -132,12 +138,8 @@ fn index_part(row: &IndexRow, at: usize) -> IndexPart {
         key,
         descending,
         nulls_first: (first != descending).then_some(first),
-        collation: named(&row.collations).map(|name| Collation {
-            name,
-            case_insensitive: false,
-            accent_insensitive: false,
-            pads: false,
-        }),
+        collation: named(&row.collations)
+            .map(|name| by_locale(name, row.loose_locales.get(at).and_then(|locale| locale.as_deref()))),
         prefix: None,
         operator_class: named(&row.classes),
     }

@@ -144,6 +144,8 @@ pub(super) struct IndexRow {
     pub(super) options: Vec<i32>,
     pub(super) classes: Vec<Option<String>>,
     pub(super) collations: Vec<Option<String>>,
+    /// Locale of each of those collations, where it takes different text for equal.
+    pub(super) loose_locales: Vec<Option<String>>,
     pub(super) predicate: Option<String>,
     pub(super) definition: String,
 }
@@ -316,6 +318,7 @@ SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS table_oid, x.relname::text
        i.indisunique AS is_unique, i.indisvalid AS valid,
        coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false) AS nulls_not_distinct,
        i.indnkeyatts::int4 AS keys, parts.columns, parts.texts, parts.options, parts.classes, parts.collations,
+       parts.loose_locales,
        pg_get_expr(i.indpred, i.indrelid) AS predicate, pg_get_indexdef(i.indexrelid) AS definition
 FROM pg_index i
 JOIN pg_class x ON x.oid = i.indexrelid
@@ -327,7 +330,10 @@ CROSS JOIN LATERAL (
            array_agg(coalesce(i.indoption[k - 1], 0)::int4 ORDER BY k) AS options,
            array_agg(CASE WHEN o.opcdefault THEN NULL ELSE o.opcname::text END ORDER BY k) AS classes,
            array_agg(CASE WHEN l.oid IS NULL OR l.oid = a.attcollation OR l.collname = 'default' THEN NULL
-                          ELSE l.collname::text END ORDER BY k) AS collations
+                          ELSE l.collname::text END ORDER BY k) AS collations,
+           array_agg(CASE WHEN NOT l.collisdeterministic
+                          THEN coalesce(to_jsonb(l) ->> 'colllocale', to_jsonb(l) ->> 'colliculocale', l.collcollate::text)
+                          END ORDER BY k) AS loose_locales
     FROM generate_series(1, i.indnatts::int4) AS k
     LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k - 1] AND i.indkey[k - 1] <> 0
     LEFT JOIN pg_opclass o ON o.oid = i.indclass[k - 1] AND k <= i.indnkeyatts
@@ -560,6 +566,7 @@ fn index(r: &PgRow) -> Result<IndexRow, sqlx::Error> {
         options: r.try_get("options")?,
         classes: r.try_get("classes")?,
         collations: r.try_get("collations")?,
+        loose_locales: r.try_get("loose_locales")?,
         predicate: r.try_get("predicate")?,
         definition: r.try_get("definition")?,
     })
