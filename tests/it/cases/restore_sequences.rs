@@ -84,11 +84,16 @@ fn goes_on(db: &Db) {
     }
     assert!(db.refuses("SELECT nextval(spent)"));
     db.execute("INSERT INTO orders (txt) VALUES ('next'); SET sql_mode = ORACLE; CALL tools.note(7)");
-    let made = "SELECT concat(id, ' ', n) FROM orders WHERE txt = 'next'";
-    assert_eq!(value(db, made), "90 -10");
+    // What a sequence has reserved is lost when any session has the server close its tables (FLUSH TABLES).
+    let reserves = |sql: &str, last: i64, step: i64| {
+        let next: i64 = value(db, sql).parse().unwrap();
+        assert!(next > last && (next - last) % step == 0, "{sql}: {next} after {last}");
+    };
+    reserves("SELECT id FROM orders WHERE txt = 'next'", 85, 5);
+    assert_eq!(value(db, "SELECT n FROM orders WHERE txt = 'next'"), "-10");
     assert_eq!(value(db, "SELECT right(txt, 2) FROM orders ORDER BY id DESC LIMIT 1"), "76");
     db.execute("INSERT INTO copies (txt) VALUES ('fired ')");
-    assert_eq!(value(db, "SELECT txt FROM copies WHERE txt LIKE 'fired%'"), "fired 2");
+    reserves("SELECT substr(txt, 7) FROM copies WHERE txt LIKE 'fired%'", 1, 1);
     assert_eq!(value(db, "SELECT count(*) FROM lasts"), value(db, "SELECT count(*) FROM orders"));
     assert_eq!(value(db, "SELECT plain(21)"), "42");
 }
