@@ -38,6 +38,19 @@ impl Home {
         ran
     }
 
+    /// Takes a run back after somebody was stopped at that: what had happened is completed, and begun again if `stood`
+    /// is still the state. Answers with how that ended and whether there was something to complete.
+    pub fn rollback_again(&self, target: &Db, run: &str, stood: &str, place: &str) -> (Ran, bool) {
+        let mut again = self.rollback(target, &["--yes", "--run", run]);
+        let completed = again.code == 0 && again.json()["action"] == "complete";
+        if completed && state(target) == stood {
+            again = self.rollback(target, &["--yes", "--run", run]);
+        }
+        let done = again.code == 0 || (again.code == 4 && again.stderr.contains("was taken back by"));
+        assert!(done, "{place}\n{again}");
+        (again, completed)
+    }
+
     /// The newest run that can be taken back.
     pub fn newest(&self, target: &Db) -> String {
         let list = self.rollback(target, &["--list"]);

@@ -211,15 +211,8 @@ fn killed(engine: Engine) {
             before += 1;
             same_rows(&source, &target, &place);
         }
-        let mut again = home.rollback(&target, &["--yes", "--run", &run]);
-        if again.code == 0 && again.json()["action"] == "complete" {
-            completed += 1;
-            if state(&target) == new {
-                again = home.rollback(&target, &["--yes", "--run", &run]);
-            }
-        }
-        let done = again.code == 0 || (again.code == 4 && again.stderr.contains("was taken back by"));
-        assert!(done, "{place}\n{again}");
+        let (again, complete) = home.rollback_again(&target, &run, &new, &place);
+        completed += u32::from(complete);
         assert_eq!(state(&target), old, "{place}\n{again}");
         assert_eq!(ours(&target).len(), aside + 1, "{place}\n{again}\n{:?}", ours(&target));
     }

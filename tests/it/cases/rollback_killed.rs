@@ -71,15 +71,8 @@ fn killed(engine: Engine, whole: bool) {
         } else {
             after += 1;
         }
-        let mut again = home.rollback(&target, &["--yes", "--run", &run]);
-        if again.code == 0 && again.json()["action"] == "complete" {
-            completed += 1;
-            if state(&target) == *from {
-                again = home.rollback(&target, &["--yes", "--run", &run]);
-            }
-        }
-        let done = again.code == 0 || (again.code == 4 && again.stderr.contains("was taken back by"));
-        assert!(done, "{place}\n{again}");
+        let (again, complete) = home.rollback_again(&target, &run, from, &place);
+        completed += u32::from(complete);
         assert_eq!(state(&target), *to, "{place}\n{again}");
         let kept = usize::from(!whole || kill % 2 == 1);
         assert_eq!(ours(&target).len(), kept, "{place}\n{:?}", ours(&target));
