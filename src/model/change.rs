@@ -55,6 +55,11 @@ impl Change {
         self.kept.iter().any(|moved| moved.kind == Kind::Rows)
     }
 
+    /// Whether only rows come or go.
+    pub fn is_of_rows(&self) -> bool {
+        self.is_filling() || self.is_emptying()
+    }
+
     /// Tables that become visible.
     pub fn tables_shown(&self) -> impl Iterator<Item = &Moved> {
         self.shown.iter().filter(|moved| moved.kind == Kind::Table)

@@ -113,11 +113,7 @@ async fn drop_mark(connection: &mut MySqlConnection, mark: &str) -> Result<()> {
 
 /// Whether the transaction of a load was committed. While it is not ended, its change of the mark keeps this waiting.
 pub async fn happened(connection: &mut MySqlConnection, mark: &str) -> Result<bool> {
-    let there = format!(
-        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {}",
-        literal(mark)
-    );
-    if number(connection, "the marker of the run", &there).await? == 0 {
+    if !place::has_table(connection, "the marker of the run", mark).await? {
         return Ok(false);
     }
     let sql = format!("SELECT filled FROM {} LOCK IN SHARE MODE", quote(mark));
@@ -170,11 +166,7 @@ pub async fn back(
 ) -> Result<Change> {
     let mut holders = Vec::new();
     for moved in &change.shown {
-        let there = format!(
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {}",
-            literal(&moved.name)
-        );
-        if number(connection, "what is to be taken back", &there).await? == 0 {
+        if !place::has_table(connection, "what is to be taken back", &moved.name).await? {
             return Err(way_back::gone(format!(
                 "table \"{}\" is not in database \"{target}\" any more",
                 moved.name

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sqlx::MySqlConnection;
 
 use super::connection::{Link, Role, number, rows, run};
-use super::place::{Place, count_kept, is_kept_database, is_staging_database, make_kept, qualified};
+use super::place::{self, Place, count_kept, is_kept_database, is_staging_database, make_kept, qualified};
 use super::types::{Rules, literal, quote};
 use super::{fault, privileges, programs, replace};
 use crate::engine::way_back;
@@ -125,11 +125,7 @@ pub fn dropping(change: &Change) -> Vec<String> {
 
 /// Whether the switch of a change has happened.
 pub async fn happened(connection: &mut MySqlConnection, change: &Change) -> Result<bool> {
-    let sql = format!(
-        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {}",
-        literal(&change.mark)
-    );
-    Ok(number(connection, "the marker of the switch", &sql).await? > 0)
+    place::has_table(connection, "the marker of the switch", &change.mark).await
 }
 
 /// What follows the switch; or, where it has not happened, removes what was prepared for it.
@@ -156,7 +152,7 @@ pub async fn settle(
         }
         // Views may call functions.
         programs::make_shown(connection, rules.is_mariadb(), target, change, &programs::CALLED).await?;
-        make_views(connection, target, change).await?;
+        make_views(connection, change).await?;
         programs::make_shown(connection, rules.is_mariadb(), target, change, &[Kind::Trigger, Kind::Event])
             .await?;
         let sql = format!("DROP TABLE IF EXISTS {}", qualified(target, &change.mark));
@@ -210,12 +206,12 @@ pub async fn lead_defaults(
 }
 
 /// Makes the views of a change, those first that are not made of others.
-async fn make_views(connection: &mut MySqlConnection, target: &str, change: &Change) -> Result<()> {
+async fn make_views(connection: &mut MySqlConnection, change: &Change) -> Result<()> {
     let mut left: Vec<&Moved> = change.shown.iter().filter(|moved| moved.kind == Kind::View).collect();
     while !left.is_empty() {
         let (mut waiting, mut refused) = (Vec::new(), None);
         for view in &left {
-            match make_view(connection, target, view).await {
+            match make_view(connection, view).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Lost => return Err(error),
                 Err(error) => {
@@ -233,14 +229,9 @@ async fn make_views(connection: &mut MySqlConnection, target: &str, change: &Cha
 }
 
 /// Makes a view that is not there.
-async fn make_view(connection: &mut MySqlConnection, target: &str, view: &Moved) -> Result<()> {
+async fn make_view(connection: &mut MySqlConnection, view: &Moved) -> Result<()> {
     let Some(definition) = &view.definition else { return Ok(()) };
-    let there = format!(
-        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} AND table_name = {}",
-        literal(target),
-        literal(&view.name)
-    );
-    if number(connection, "the views of the target", &there).await? > 0 {
+    if place::has_table(connection, "the views of the target", &view.name).await? {
         return Ok(());
     }
     run(connection, definition).await.map_err(|e| {

@@ -218,7 +218,7 @@ impl Source for Database {
     }
 }
 
-/// What the server says about itself and the database, in three queries.
+/// What the server says about itself and the database, in three queries; in four where it has sequences.
 async fn facts(connection: &mut MySqlConnection, database: &str, latency: Duration) -> Result<Facts> {
     let what = "the server's facts";
     let variables = rows(
@@ -241,7 +241,10 @@ async fn facts(connection: &mut MySqlConnection, database: &str, latency: Durati
     .await?;
     let collations =
         rows(connection, what, "SELECT collation_name FROM information_schema.collations").await?;
-    let sequences = rows(connection, what, inspect::SEQUENCES).await?;
+    let sequences = match flavour {
+        Flavour::Mariadb => rows(connection, what, inspect::SEQUENCES).await?,
+        _ => Vec::new(),
+    };
     let field = |at: usize| about.first().and_then(|r| r.text(at));
     let namespace = field(0).unwrap_or_else(|| database.to_owned());
     let unique = variable("server_uuid").or_else(|| variable("server_uid")).unwrap_or_default();

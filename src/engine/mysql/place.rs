@@ -237,6 +237,15 @@ pub fn qualified(database: &str, table: &str) -> String {
     format!("{}.{}", quote(database), quote(table))
 }
 
+/// Whether a table or view of that name is in the session's database; `what` is asked for.
+pub async fn has_table(connection: &mut MySqlConnection, what: &str, name: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = {}",
+        literal(name)
+    );
+    Ok(number(connection, what, &sql).await? > 0)
+}
+
 pub fn lock(run: &str) -> String {
     format!("{OURS}stage_{run}")
 }

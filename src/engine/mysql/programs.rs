@@ -49,38 +49,26 @@ impl Program {
     }
 }
 
+/// The query that lists routines of a type.
+macro_rules! routines {
+    ($type:literal) => {
+        concat!(
+            "SELECT routine_name, definer FROM information_schema.routines WHERE routine_schema = DATABASE() AND \
+             routine_type = '",
+            $type,
+            "' ORDER BY 1"
+        )
+    };
+}
+
 /// Kinds of programs in the order in which they are made, with the queries that list names and definers in the session's
 /// database, and the columns of SHOW CREATE in which text and time zone stand. Triggers of one moment run in the order in which they
 /// were made, and a body needs its package; MySQL has none (<https://mariadb.com/kb/en/create-package-body/>).
 const KINDS: [(Kind, &str, usize, Option<usize>); 6] = [
-    (
-        Kind::Function,
-        "SELECT routine_name, definer FROM information_schema.routines WHERE routine_schema = DATABASE() AND \
-         routine_type = 'FUNCTION' ORDER BY 1",
-        2,
-        None,
-    ),
-    (
-        Kind::Procedure,
-        "SELECT routine_name, definer FROM information_schema.routines WHERE routine_schema = DATABASE() AND \
-         routine_type = 'PROCEDURE' ORDER BY 1",
-        2,
-        None,
-    ),
-    (
-        Kind::Package,
-        "SELECT routine_name, definer FROM information_schema.routines WHERE routine_schema = DATABASE() AND \
-         routine_type = 'PACKAGE' ORDER BY 1",
-        2,
-        None,
-    ),
-    (
-        Kind::PackageBody,
-        "SELECT routine_name, definer FROM information_schema.routines WHERE routine_schema = DATABASE() AND \
-         routine_type = 'PACKAGE BODY' ORDER BY 1",
-        2,
-        None,
-    ),
+    (Kind::Function, routines!("FUNCTION"), 2, None),
+    (Kind::Procedure, routines!("PROCEDURE"), 2, None),
+    (Kind::Package, routines!("PACKAGE"), 2, None),
+    (Kind::PackageBody, routines!("PACKAGE BODY"), 2, None),
     (
         Kind::Trigger,
         "SELECT trigger_name, definer FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY \

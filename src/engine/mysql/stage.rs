@@ -125,7 +125,7 @@ impl Target for Database {
 
     async fn happened(&self, change: &Change) -> Result<bool> {
         let mut connection = self.link.connect(Role::Loader).await?;
-        if change.is_filling() || change.is_emptying() {
+        if change.is_of_rows() {
             return data::happened(&mut connection, &change.mark).await;
         }
         exchange::happened(&mut connection, change).await
@@ -133,7 +133,7 @@ impl Target for Database {
 
     async fn settle(&self, change: &Change, happened: bool) -> Result<()> {
         let mut connection = self.link.connect(Role::Loader).await?;
-        if change.is_filling() || change.is_emptying() {
+        if change.is_of_rows() {
             return data::settle(&mut connection, change, happened).await;
         }
         exchange::settle(&mut connection, &self.rules, &self.facts.namespace, change, happened).await

@@ -120,11 +120,10 @@ impl Postgres {
     async fn over(connector: Connector) -> Result<Self> {
         let mut session = connector.session().await?;
         let asked = async {
-            let facts = facts(&mut session).await?;
-            let types = types_of_users(&mut session).await?;
-            Ok::<_, sqlx::Error>((facts, types, has_autovacuum(&mut session).await?))
+            let (facts, autovacuum) = facts(&mut session).await?;
+            Ok::<_, sqlx::Error>((facts, autovacuum, types_of_users(&mut session).await?))
         };
-        let (facts, types, autovacuum) = asked.await.map_err(|e| {
+        let (facts, autovacuum, types) = asked.await.map_err(|e| {
             fault(ErrorKind::Read, format!("cannot ask {} what it is", connector.shown()), &e)
         })?;
         let _ = session.close().await;
@@ -152,12 +151,14 @@ impl Postgres {
     }
 }
 
-/// Facts about the database and its server.
-async fn facts(session: &mut PgConnection) -> Result<Facts, sqlx::Error> {
+/// Facts about the database and its server, and whether autovacuum gathers statistics, for which it needs the counters of
+/// changes as well.
+async fn facts(session: &mut PgConnection) -> Result<(Facts, bool), sqlx::Error> {
     const FACTS: &str = "
 SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int4 AS number,
        pg_encoding_to_char(d.encoding)::text AS encoding,
        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', d.datcollate::text) AS collation,
+       current_setting('autovacuum')::bool AND current_setting('track_counts')::bool AS autovacuum,
        d.oid::int8 AS oid, coalesce(current_schema()::text, '') AS namespace,
        CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS size,
        ARRAY(SELECT DISTINCT c.collname::text FROM pg_collation c
@@ -168,8 +169,9 @@ FROM pg_database d WHERE d.datname = current_database()";
     let version: String = row.try_get("version")?;
     let namespace: String = row.try_get("namespace")?;
     let oid: i64 = row.try_get("oid")?;
+    let autovacuum = row.try_get("autovacuum")?;
     let server = server_identity(session).await?;
-    Ok(Facts {
+    let facts = Facts {
         flavour: Flavour::Postgres,
         // Distributions add their own package's name in brackets.
         version: version.split_whitespace().next().unwrap_or_default().to_owned(),
@@ -187,7 +189,8 @@ FROM pg_database d WHERE d.datname = current_database()";
         max_value_bytes: Some(0x3fff_ffff),
         case_sensitive_names: true,
         namespace,
-    })
+    };
+    Ok((facts, autovacuum))
 }
 
 /// What makes a server the same under another address: its system identifier, or, where a service hides that, the
@@ -212,13 +215,6 @@ async fn latency(session: &mut PgConnection) -> Result<Duration, sqlx::Error> {
     let before = Instant::now();
     sqlx::raw_sql("SELECT 1").execute(session).await?;
     Ok(before.elapsed())
-}
-
-/// Whether autovacuum gathers statistics; it needs the counters of changes as well.
-async fn has_autovacuum(session: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT current_setting('autovacuum')::bool AND current_setting('track_counts')::bool")
-        .fetch_one(session)
-        .await
 }
 
 /// Types that users and extensions have made and that can be named without a schema, as `format_type` spells them.

@@ -53,6 +53,7 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
         let name = row.word(0);
         let raw: Vec<RawColumn> = columns.remove(&name).unwrap_or_default().iter().map(raw_column).collect();
         let checks = checks.remove(&name).unwrap_or_default();
+        let has_checks = !checks.is_empty();
         objects.extend(checks.iter().filter_map(unenforced).map(|object| object.of(Some(name.clone()))));
         let (checks, json) = checks_of(&checks, &raw, telling);
         let next = row.number::<i128>(4);
@@ -63,7 +64,8 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
             literal && c.default.is_some() && matches!(c.data_type, DataType::Bytes { .. })
         };
         let in_bytes: Vec<&mut Column> = columns.iter_mut().filter(in_bytes).collect();
-        let has_periods = mariadb && rules.version >= (10, 4, 3);
+        // A period comes with a check: that it begins before it ends.
+        let has_periods = mariadb && rules.version >= (10, 4, 3) && has_checks;
         if has_periods || !in_bytes.is_empty() {
             let text = shown::text(connection, &name).await?;
             let periods = if has_periods { shown::periods(&text) } else { Vec::new() };
