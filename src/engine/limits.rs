@@ -4,49 +4,83 @@
 use crate::model::batch::{Batch, Cell};
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
+use crate::model::plan::Plan;
 use crate::model::value;
 
-/// Codes that [`misfit`] answers with.
+/// Codes that [`Limits::misfit`] answers with.
 pub const CODES: [&str; 4] =
     [codes::NUL_IN_TEXT, codes::NOT_FINITE, codes::DATETIME_RANGE, codes::INTEGER_RANGE];
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// TIMESTAMP of MySQL and MariaDB begins at 1970-01-01 00:00:01 UTC; MariaDB 11.5 took its end to 2106, whatever an
-/// older server refuses beyond 2038 it refuses by itself.
-const INSTANTS: std::ops::RangeInclusive<i64> =
-    MICROS_PER_SECOND..=4_294_967_295 * MICROS_PER_SECOND + 999_999;
+/// First instant of TIMESTAMP of MySQL and MariaDB, 1970-01-01 00:00:01 UTC, in microseconds.
+pub const FIRST_INSTANT: i64 = MICROS_PER_SECOND;
+
+/// Last instant of TIMESTAMP of MySQL, and of MariaDB before 11.5: 2038-01-19 03:14:07.999999 UTC, in microseconds
+/// (<https://dev.mysql.com/doc/refman/9.0/en/datetime.html>).
+pub const LAST_INSTANT: i64 = ((1 << 31) - 1) * MICROS_PER_SECOND + 999_999;
+
+/// Last instant of TIMESTAMP of MariaDB from 11.5 on: 2106-02-07 06:28:15.999999 UTC, in microseconds
+/// (<https://mariadb.com/kb/en/timestamp/>).
+pub const LAST_LATE_INSTANT: i64 = ((1 << 32) - 1) * MICROS_PER_SECOND + 999_999;
+
+/// What is wrong with an instant that no TIMESTAMP holds.
+pub const NO_INSTANT: &str = "is infinite or lies outside 1970 to 2106, the range of TIMESTAMP";
+
+/// What is wrong with one that only a TIMESTAMP of MariaDB 11.5 holds.
+pub const LATE_INSTANT: &str =
+    "lies after 2038-01-19 03:14:07 UTC, where TIMESTAMP of MySQL, and of MariaDB before 11.5, ends";
 
 /// 838:59:59.999999, the longest TIME of MySQL.
 const LONGEST_TIME: i64 = (838 * 3600 + 59 * 60 + 59) * MICROS_PER_SECOND + 999_999;
 
-/// The code of a value that a column of that type (in the target's words) cannot hold.
-pub fn misfit(target: Dialect, native_type: &str, batch: &Batch, cell: Cell) -> Option<&'static str> {
-    match target {
-        Dialect::Postgres => match cell {
-            Cell::Text(span) => batch.bytes(span).contains(&0).then_some(codes::NUL_IN_TEXT),
-            // An unsigned key becomes a signed integer there.
-            Cell::UInt(_) => (native_type == "bigint").then_some(codes::INTEGER_RANGE),
-            _ => None,
-        },
-        Dialect::Mysql => match cell {
-            Cell::Float(v) => (!v.is_finite()).then_some(codes::NOT_FINITE),
-            Cell::Decimal(span) => {
-                batch.text(span).ends_with(|c: char| c.is_ascii_alphabetic()).then_some(codes::NOT_FINITE)
-            }
-            Cell::Timestamp(v) if native_type.starts_with("timestamp") => {
-                (!INSTANTS.contains(&v)).then_some(codes::DATETIME_RANGE)
-            }
-            Cell::Time(v) => {
-                (v.unsigned_abs() > LONGEST_TIME.unsigned_abs()).then_some(codes::DATETIME_RANGE)
-            }
-            cell => outside(cell, 0),
-        },
-        Dialect::Sqlite => match cell {
-            Cell::UInt(_) => Some(codes::INTEGER_RANGE),
-            Cell::Float(v) => v.is_nan().then_some(codes::NOT_FINITE),
-            cell => outside(cell, 1),
-        },
+/// What a target holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Its engine.
+    pub target: Dialect,
+    /// Whether its TIMESTAMP reaches beyond [`LAST_INSTANT`].
+    pub late_instants: bool,
+}
+
+impl Limits {
+    /// Those of a plan's target.
+    pub fn of(plan: &Plan) -> Self {
+        Self { target: plan.target, late_instants: plan.late_instants }
+    }
+
+    fn last_instant(self) -> i64 {
+        if self.late_instants { LAST_LATE_INSTANT } else { LAST_INSTANT }
+    }
+
+    /// The code of a value that a column of that type (in the target's words) cannot hold.
+    pub fn misfit(self, native_type: &str, batch: &Batch, cell: Cell) -> Option<&'static str> {
+        match self.target {
+            Dialect::Postgres => match cell {
+                Cell::Text(span) => batch.bytes(span).contains(&0).then_some(codes::NUL_IN_TEXT),
+                // An unsigned key becomes a signed integer there.
+                Cell::UInt(_) => (native_type == "bigint").then_some(codes::INTEGER_RANGE),
+                _ => None,
+            },
+            Dialect::Mysql => match cell {
+                Cell::Float(v) => (!v.is_finite()).then_some(codes::NOT_FINITE),
+                Cell::Decimal(span) => {
+                    batch.text(span).ends_with(|c: char| c.is_ascii_alphabetic()).then_some(codes::NOT_FINITE)
+                }
+                Cell::Timestamp(v) if native_type.starts_with("timestamp") => {
+                    (!(FIRST_INSTANT..=self.last_instant()).contains(&v)).then_some(codes::DATETIME_RANGE)
+                }
+                Cell::Time(v) => {
+                    (v.unsigned_abs() > LONGEST_TIME.unsigned_abs()).then_some(codes::DATETIME_RANGE)
+                }
+                cell => outside(cell, 0),
+            },
+            Dialect::Sqlite => match cell {
+                Cell::UInt(_) => Some(codes::INTEGER_RANGE),
+                Cell::Float(v) => v.is_nan().then_some(codes::NOT_FINITE),
+                cell => outside(cell, 1),
+            },
+        }
     }
 }
 
@@ -73,7 +107,28 @@ mod tests {
         let column = ShapeColumn { name: "c".into(), data_type: DataType::Any };
         let mut batch = Batch::new(Arc::new(Shape { table: "t".into(), columns: vec![column], key: vec![] }));
         fill(&mut batch);
-        misfit(target, native_type, &batch, batch.row(0)[0])
+        Limits { target, late_instants: false }.misfit(native_type, &batch, batch.row(0)[0])
+    }
+
+    #[test]
+    fn instants_end_where_the_server_says() {
+        let shape = Shape { table: "t".into(), columns: vec![], key: vec![] };
+        let batch = Batch::new(Arc::new(shape));
+        let code = |late_instants, text: &str| {
+            let cell = Cell::Timestamp(value::parse_datetime(text).unwrap());
+            Limits { target: Dialect::Mysql, late_instants }.misfit("timestamp(6)", &batch, cell)
+        };
+        let beyond = Some(codes::DATETIME_RANGE);
+        for (text, narrow, wide) in [
+            ("1970-01-01 00:00:00.999999", beyond, beyond),
+            ("1970-01-01 00:00:01", None, None),
+            ("2038-01-19 03:14:07.999999", None, None),
+            ("2038-01-19 03:14:08", beyond, None),
+            ("2106-02-07 06:28:15.999999", beyond, None),
+            ("2106-02-07 06:28:16", beyond, beyond),
+        ] {
+            assert_eq!((code(false, text), code(true, text)), (narrow, wide), "{text}");
+        }
     }
 
     #[test]

@@ -87,6 +87,7 @@ pub fn plan(source: Dialect, target_flavour: Flavour, tables: Vec<TablePlan>) ->
         source,
         target: target_flavour.dialect(),
         target_flavour,
+        late_instants: false,
         scope: Scope::All,
         types: vec![],
         tables,

@@ -443,6 +443,7 @@ fn capabilities() -> Capabilities {
         generated_virtual: false,
         default_expressions: true,
         sequences: true,
+        late_instants: true,
         comments: true,
         on_update_now: false,
         restores_whole: false,

@@ -10,10 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::json;
 
 use crate::engine::judge::Judge;
-use crate::engine::limits;
+use crate::engine::limits::{self, Limits};
 use crate::model::batch::{Batch, Cell, RowKey};
 use crate::model::codes::{self, Conversion};
-use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Finding, FindingAction, Plan, Severity, TablePlan};
 use crate::model::policy::{Decision, Policies};
@@ -158,7 +157,7 @@ impl State {
 pub struct TableJudge {
     rejects: Arc<Rejects>,
     policies: Policies,
-    target: Dialect,
+    limits: Limits,
     table: String,
     columns: Vec<JudgedColumn>,
     /// Positions of the columns whose values are held against the target's limits.
@@ -185,7 +184,7 @@ impl TableJudge {
         let mut judge = Self {
             rejects: rejects.clone(),
             policies: plan.policies.clone(),
-            target: plan.target,
+            limits: Limits::of(plan),
             table: table.source.clone(),
             columns: columns.collect(),
             watched: Vec::new(),
@@ -240,8 +239,7 @@ impl Judge for TableJudge {
         for row in 0..batch.rows() {
             for &at in &self.watched {
                 let cell = batch.row(row)[at];
-                let Some(code) = limits::misfit(self.target, &self.columns[at].native_type, batch, cell)
-                else {
+                let Some(code) = self.limits.misfit(&self.columns[at].native_type, batch, cell) else {
                     continue;
                 };
                 match self.decide(at, code) {
@@ -272,7 +270,7 @@ mod tests {
 
     use super::*;
     use crate::model::batch::{Shape, ShapeColumn};
-    use crate::model::endpoint::Flavour;
+    use crate::model::endpoint::{Dialect, Flavour};
     use crate::model::policy::Policy;
     use crate::model::sample;
     use crate::model::schema::DataType;

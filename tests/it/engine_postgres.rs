@@ -267,6 +267,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         source: Dialect::Sqlite,
         target: Dialect::Postgres,
         target_flavour: Flavour::Postgres,
+        late_instants: true,
         scope: Scope::All,
         types: vec![],
         tables: vec![table],

@@ -10,15 +10,11 @@ use sqlx::{MySql, Type};
 
 use super::native::NativeType;
 use crate::engine::dump::{put_hex, put_quoted};
+use crate::engine::limits::{FIRST_INSTANT, LAST_LATE_INSTANT};
 use crate::model::batch::{Batch, Cell};
 use crate::model::plan::ColumnPlan;
 use crate::model::schema::DataType;
 use crate::model::value;
-
-/// Earliest and latest instant of a TIMESTAMP, in microseconds; before MariaDB 11.5 the server refuses those after
-/// 2038 itself.
-const FIRST_INSTANT: i64 = 1_000_000;
-const LAST_INSTANT: i64 = (1 << 32) * 1_000_000 - 1;
 
 /// Longest time span of a TIME.
 const LONGEST_TIME: i64 = (838 * 3600 + 59 * 60 + 59) * 1_000_000 + 999_999;
@@ -116,7 +112,7 @@ impl Encoder {
             (Self::Time, Cell::Time(v)) if v.abs() <= LONGEST_TIME => Some(Wire::Time(v)),
             (Self::Time, Cell::Time(_)) => return Err("a time span beyond 838:59:59"),
             (Self::DateTime, Cell::DateTime(v)) => Some(wall_clock(v)?),
-            (Self::Instant, Cell::Timestamp(v)) if (FIRST_INSTANT..=LAST_INSTANT).contains(&v) => {
+            (Self::Instant, Cell::Timestamp(v)) if (FIRST_INSTANT..=LAST_LATE_INSTANT).contains(&v) => {
                 Some(wall_clock(v)?)
             }
             (Self::Instant, Cell::Timestamp(_)) => {

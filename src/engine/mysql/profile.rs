@@ -10,6 +10,7 @@ use super::{native::NativeType, stage};
 use crate::engine::capability::{Naming, Orphans};
 use crate::engine::condition::where_clause;
 use crate::engine::expression;
+use crate::engine::limits::LATE_INSTANT;
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::error::Result;
@@ -23,11 +24,11 @@ const SHORT_KEY: u64 = 2_000;
 const KEYS: usize = 5;
 
 /// Measures the keys of a table that the target may not take as they are declared, and counts the values that it
-/// cannot hold.
+/// cannot hold. `late` tells whether TIMESTAMP of this server goes on after 2038.
 pub async fn table(
     connection: &mut MySqlConnection,
     table: &Table,
-    target: Dialect,
+    (target, late): (Dialect, bool),
     among: Option<&str>,
 ) -> Result<TableProfile> {
     let measured: Vec<usize> =
@@ -38,7 +39,7 @@ pub async fn table(
         .enumerate()
         .filter(|(_, column)| column.generated.is_none())
         .flat_map(|(at, column)| {
-            doubts(column, is_keyed(table, column), target).into_iter().map(move |doubt| (at, doubt))
+            doubts(column, is_keyed(table, column), (target, late)).into_iter().map(move |doubt| (at, doubt))
         })
         .collect();
     if measured.is_empty() && doubts.is_empty() {
@@ -85,6 +86,7 @@ pub async fn table(
                 keys(connection, table, &format!("({}){among}", doubt.condition)).await?
             },
             text: doubt.text.to_owned(),
+            late: doubt.text == LATE_INSTANT,
         });
     }
     Ok(TableProfile { rows: answer(0), columns })
@@ -123,11 +125,14 @@ struct Doubt {
 }
 
 /// What a column's type leaves open towards a target.
-fn doubts(column: &Column, keyed: bool, target: Dialect) -> Vec<Doubt> {
+fn doubts(column: &Column, keyed: bool, (target, late): (Dialect, bool)) -> Vec<Doubt> {
     let name = quote(&column.name);
     let mut out = Vec::new();
     let mut doubt = |code, text, condition| out.push(Doubt { code, text, condition });
     match &column.data_type {
+        DataType::Timestamp { .. } if target == Dialect::Mysql && late => {
+            doubt(codes::DATETIME_RANGE, LATE_INSTANT, format!("{name} > '2038-01-19 03:14:07.999999'"));
+        }
         // Between two databases of this dialect they arrive as they are.
         DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. } | DataType::Enum { .. }
             if target == Dialect::Mysql => {}
@@ -250,7 +255,7 @@ mod tests {
             domain: None,
             reaches: Vec::new(),
         };
-        doubts(&column, keyed, target).iter().map(|d| d.code).collect()
+        doubts(&column, keyed, (target, false)).iter().map(|d| d.code).collect()
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::connection::{Link, number, rows, statement};
 use super::native::NativeType;
-use super::types::{literal, quote};
+use super::types::{self, literal, quote};
 use super::{backup, fault, inspect, instant, profile};
 use crate::engine::backup::NativeOrder;
 use crate::engine::capability::{Facts, Matching, Orphans, ReadColumn, ReadRequest, Snapshot};
@@ -326,6 +326,8 @@ pub struct View {
     flavour: Flavour,
     /// Version of the server, its first number.
     major: u32,
+    /// Whether its TIMESTAMP goes on after 2038.
+    late_instants: bool,
     idle: Mutex<Vec<MySqlConnection>>,
     free: Arc<Semaphore>,
     readers: usize,
@@ -342,6 +344,7 @@ impl View {
             link: link.clone(),
             flavour: facts.flavour,
             major: facts.version_number.0,
+            late_instants: types::late_instants(facts.flavour, facts.version_number),
             idle: Mutex::new(connections),
             free: Arc::new(Semaphore::new(readers)),
             readers,
@@ -379,7 +382,10 @@ impl Snapshot for View {
     }
 
     async fn profile(&self, table: &Table, target: Dialect, condition: Option<&str>) -> Result<TableProfile> {
-        self.with(async |connection| profile::table(connection, table, target, condition).await).await
+        self.with(async |connection| {
+            profile::table(connection, table, (target, self.late_instants), condition).await
+        })
+        .await
     }
 
     async fn matching(&self, table: &Table, condition: &str) -> Result<Matching> {

@@ -221,6 +221,12 @@ pub(super) fn now(precision: u32) -> String {
     if precision == 0 { "CURRENT_TIMESTAMP".into() } else { format!("CURRENT_TIMESTAMP({precision})") }
 }
 
+/// Whether TIMESTAMP goes on after 2038-01-19 03:14:07 UTC: that of MariaDB from 11.5 on, on 64-bit systems, and there are
+/// few others (<https://mariadb.com/kb/en/timestamp/>).
+pub(super) fn late_instants(flavour: Flavour, version: (u32, u32, u32)) -> bool {
+    flavour == Flavour::Mariadb && version >= (11, 5, 0)
+}
+
 fn capabilities(flavour: Flavour, version: (u32, u32, u32), case_sensitive_tables: bool) -> Capabilities {
     let mariadb = flavour == Flavour::Mariadb;
     Capabilities {
@@ -250,6 +256,7 @@ fn capabilities(flavour: Flavour, version: (u32, u32, u32), case_sensitive_table
         generated_virtual: version >= (5, 7, 6),
         default_expressions: version >= if mariadb { (10, 2, 1) } else { (8, 0, 13) },
         sequences: false,
+        late_instants: late_instants(flavour, version),
         comments: true,
         on_update_now: true,
         // Two streams load 1.2 to 1.4 times as fast as one even on two cores: a session of the server is one thread.

@@ -6,6 +6,7 @@ use sqlx::postgres::PgConnection;
 
 use super::read::key_text;
 use super::types::quote;
+use crate::engine::limits::{LATE_INSTANT, NO_INSTANT};
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::Misfit;
@@ -21,6 +22,8 @@ pub(super) struct Question {
     /// Over `{}`, the quoted column.
     condition: &'static str,
     text: &'static str,
+    /// See [`Misfit::late`].
+    late: bool,
 }
 
 const NO_NUMBER: Question = Question {
@@ -28,49 +31,59 @@ const NO_NUMBER: Question = Question {
     // Text, because numeric has no infinities before PostgreSQL 14.
     condition: "{}::text ~ '[NI]'",
     text: "is infinite or no number, which MySQL and MariaDB cannot hold",
+    late: false,
 };
 
-const NAN: Question =
-    Question { code: codes::NOT_FINITE, condition: "{} = 'NaN'", text: "is NaN, which SQLite cannot hold" };
+const NAN: Question = Question {
+    code: codes::NOT_FINITE,
+    condition: "{} = 'NaN'",
+    text: "is NaN, which SQLite cannot hold",
+    late: false,
+};
+
+const LATE: Question = Question {
+    late: true,
+    ..range("{} > '2038-01-19 03:14:07.999999+00' AND {} <= '2106-02-07 06:28:15.999999+00'", LATE_INSTANT)
+};
 
 const fn range(condition: &'static str, text: &'static str) -> Question {
-    Question { code: codes::DATETIME_RANGE, condition, text }
+    Question { code: codes::DATETIME_RANGE, condition, text, late: false }
 }
 
 /// What to ask about a column towards an engine.
-pub(super) fn question(column: &Column, target: Dialect) -> Option<Question> {
+pub(super) fn questions(column: &Column, target: Dialect) -> Vec<Question> {
     const YEARS_OF_MYSQL: &str = "is infinite or lies outside the years 0 to 9999 of MySQL and MariaDB";
     const YEARS_OF_SQLITE: &str =
         "is infinite or lies outside the years 1 to 9999, which SQLite's text can spell";
     if column.generated.is_some() {
-        return None;
+        return Vec::new();
     }
     match (target, &column.data_type) {
-        (Dialect::Mysql, DataType::Decimal { .. } | DataType::Float32 | DataType::Float64) => Some(NO_NUMBER),
-        (Dialect::Sqlite, DataType::Float32 | DataType::Float64) => Some(NAN),
+        (Dialect::Mysql, DataType::Decimal { .. } | DataType::Float32 | DataType::Float64) => vec![NO_NUMBER],
+        (Dialect::Sqlite, DataType::Float32 | DataType::Float64) => vec![NAN],
         (Dialect::Mysql, DataType::Date) => {
-            Some(range("{} NOT BETWEEN '0001-01-01 BC' AND '9999-12-31'", YEARS_OF_MYSQL))
+            vec![range("{} NOT BETWEEN '0001-01-01 BC' AND '9999-12-31'", YEARS_OF_MYSQL)]
         }
-        (Dialect::Mysql, DataType::DateTime { .. }) => Some(range(
+        (Dialect::Mysql, DataType::DateTime { .. }) => vec![range(
             "{} NOT BETWEEN '0001-01-01 00:00:00 BC' AND '9999-12-31 23:59:59.999999'",
             YEARS_OF_MYSQL,
-        )),
-        (Dialect::Mysql, DataType::Timestamp { .. }) => Some(range(
-            "{} NOT BETWEEN '1970-01-01 00:00:01+00' AND '2106-02-07 06:28:15.999999+00'",
-            "is infinite or lies outside 1970 to 2106, the range of TIMESTAMP",
-        )),
+        )],
+        (Dialect::Mysql, DataType::Timestamp { .. }) => vec![
+            range("{} NOT BETWEEN '1970-01-01 00:00:01+00' AND '2106-02-07 06:28:15.999999+00'", NO_INSTANT),
+            LATE,
+        ],
         (Dialect::Sqlite, DataType::Date) => {
-            Some(range("{} NOT BETWEEN '0001-01-01' AND '9999-12-31'", YEARS_OF_SQLITE))
+            vec![range("{} NOT BETWEEN '0001-01-01' AND '9999-12-31'", YEARS_OF_SQLITE)]
         }
-        (Dialect::Sqlite, DataType::DateTime { .. }) => Some(range(
+        (Dialect::Sqlite, DataType::DateTime { .. }) => vec![range(
             "{} NOT BETWEEN '0001-01-01 00:00:00' AND '9999-12-31 23:59:59.999999'",
             YEARS_OF_SQLITE,
-        )),
-        (Dialect::Sqlite, DataType::Timestamp { .. }) => Some(range(
+        )],
+        (Dialect::Sqlite, DataType::Timestamp { .. }) => vec![range(
             "{} NOT BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'",
             YEARS_OF_SQLITE,
-        )),
-        _ => None,
+        )],
+        _ => Vec::new(),
     }
 }
 
@@ -106,6 +119,6 @@ impl Question {
                 keys.push(key_text(&names, &row)?);
             }
         }
-        Ok(Misfit { code: self.code.to_owned(), rows, keys, text: self.text.to_owned() })
+        Ok(Misfit { code: self.code.to_owned(), rows, keys, text: self.text.to_owned(), late: self.late })
     }
 }

@@ -72,6 +72,7 @@ impl PostgresRules {
             generated_virtual: major >= 18,
             default_expressions: true,
             sequences: true,
+            late_instants: true,
             comments: true,
             on_update_now: false,
             restores_whole: false,

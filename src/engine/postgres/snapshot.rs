@@ -147,7 +147,7 @@ impl Snapshot for PostgresSnapshot {
             selected.extend(measures.iter().map(|m| m.sql(&quote(&column.name))));
         }
         let asked: Vec<(usize, Question)> = (0..table.columns.len())
-            .filter_map(|at| misfits::question(&table.columns[at], target).map(|question| (at, question)))
+            .flat_map(|at| misfits::questions(&table.columns[at], target).into_iter().map(move |q| (at, q)))
             .collect();
         selected.extend(asked.iter().map(|(at, question)| question.count(&table.columns[*at].name)));
         if selected.len() == 1 {

@@ -62,6 +62,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     generated_virtual: true,
     default_expressions: true,
     sequences: false,
+    late_instants: true,
     comments: false,
     on_update_now: false,
     restores_whole: true,

@@ -9,6 +9,7 @@ use super::ddl::quote;
 use super::file::failure;
 use super::read::Key;
 use crate::engine::condition::where_clause;
+use crate::engine::limits;
 use crate::model::batch::Cell;
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
@@ -29,6 +30,8 @@ const TEXT_IN_BLOB: CellMisfit =
     CellMisfit { code: "text_in_blob", text: "is text in a column of byte strings" };
 const NOT_FINITE: CellMisfit =
     CellMisfit { code: "not_finite", text: "is infinite or no number, which MySQL and MariaDB cannot hold" };
+const NO_INSTANT: CellMisfit = CellMisfit { code: codes::DATETIME_RANGE, text: limits::NO_INSTANT };
+const LATE_INSTANT: CellMisfit = CellMisfit { code: codes::DATETIME_RANGE, text: limits::LATE_INSTANT };
 const WORD: CellMisfit = CellMisfit {
     code: "converted",
     text: "is true, t, false or f in a column of booleans and becomes that truth value",
@@ -212,10 +215,23 @@ impl<'a> Look<'a> {
             Value::Plain(Cell::Float(v)) => {
                 (self.target == Dialect::Mysql && !v.is_finite()).then_some(NOT_FINITE)
             }
-            Value::Plain(Cell::DateTime(v) | Cell::Timestamp(v) | Cell::Time(v)) => {
-                (v.rem_euclid(self.smallest_step()) != 0).then_some(TOO_PRECISE)
+            Value::Plain(cell @ (Cell::DateTime(v) | Cell::Timestamp(v) | Cell::Time(v))) => {
+                let too_precise = v.rem_euclid(self.smallest_step()) != 0;
+                too_precise.then_some(TOO_PRECISE).or_else(|| self.instant(cell))
             }
             Value::Plain(_) | Value::Null | Value::Uuid(_) => None,
+        }
+    }
+
+    /// Instants become TIMESTAMP in MySQL and MariaDB.
+    fn instant(&self, cell: Cell) -> Option<CellMisfit> {
+        let Cell::Timestamp(v) = cell else { return None };
+        if self.target != Dialect::Mysql || (limits::FIRST_INSTANT..=limits::LAST_INSTANT).contains(&v) {
+            None
+        } else if (limits::LAST_INSTANT..=limits::LAST_LATE_INSTANT).contains(&v) {
+            Some(LATE_INSTANT)
+        } else {
+            Some(NO_INSTANT)
         }
     }
 
@@ -263,6 +279,7 @@ impl<'a> Look<'a> {
                     rows: 0,
                     keys: Vec::new(),
                     text: misfit.text.to_owned(),
+                    late: misfit == LATE_INSTANT,
                 });
                 misfits.len() - 1
             },
@@ -297,6 +314,7 @@ impl<'a> Look<'a> {
             code: codes::DATETIME_FORMAT.to_owned(),
             rows: self.zoned + if self.profile.epoch.is_some() { numbers } else { 0 },
             keys: Vec::new(),
+            late: false,
             text: format!(
                 "holds times in the form YYYY-MM-DD HH:MM:SS, and {}; all of them are read as UTC",
                 spellings.join(", and ")

@@ -30,6 +30,9 @@ pub struct Plan {
     pub target: Dialect,
     /// Product of the target.
     pub target_flavour: Flavour,
+    /// Columns of instants in the target hold those after 2038-01-19 03:14:07 UTC, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub late_instants: bool,
     /// What is made and filled.
     pub scope: Scope,
     /// Types to make first, in order.

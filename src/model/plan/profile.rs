@@ -72,4 +72,7 @@ pub struct Misfit {
     pub keys: Vec<String>,
     /// What is wrong, in words that hold no value: `holds text in a column of integers`.
     pub text: String,
+    /// Instants that some servers hold and others do not, all of the same engine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }

@@ -258,7 +258,8 @@ impl Planner<'_> {
             Fidelity::Exact => {}
         }
         let misfits = self.column_profile(table, position).map(|p| p.misfits.clone()).unwrap_or_default();
-        for misfit in &misfits {
+        let late = self.input.rules.capabilities().late_instants;
+        for misfit in misfits.iter().filter(|misfit| !(misfit.late && late)) {
             self.findings.push(about(Note::misfit(misfit)));
         }
         if let Some(needed) = &mapping.needs {

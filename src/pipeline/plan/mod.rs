@@ -135,6 +135,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         source: input.source.dialect,
         target: input.rules.dialect(),
         target_flavour: input.rules.flavour(),
+        late_instants: input.rules.capabilities().late_instants,
         scope: input.scope,
         types: planner.types,
         tables,

@@ -490,6 +490,44 @@ fn a42_dates_beyond_the_target_are_known_before_the_first_row() {
 }
 
 #[test]
+fn a42_instants_after_2038_are_known_before_the_first_row_of_mysql() {
+    let rows = "(1, '2038-01-19 03:14:07.999999+00:00'), (2, '2038-01-19 03:14:08.000000+00:00'),
+                (3, '2040-01-01 00:00:00.000000+00:00'), (4, NULL)";
+    for from in [Postgres, Sqlite] {
+        let source = made(
+            from,
+            &format!("CREATE TABLE t (id INT PRIMARY KEY, z TIMESTAMPTZ); INSERT INTO t VALUES {rows}"),
+        );
+        for to in Engine::mysqls() {
+            let late = |version: &str| to == Mariadb && version >= "11.5";
+            if late(&Db::fresh(to).value("SELECT version()").unwrap()) {
+                continue;
+            }
+            let word = if to == Mariadb { "mariadb" } else { "mysql" };
+            for target in [&Db::fresh(to).url, word] {
+                let folder = tempfile::tempdir().unwrap();
+                let mut command = binary::command(folder.path());
+                // Nobody listens there: the word stands for any such server.
+                command.env("TARGET_DB_PORT", "1").env("TARGET_DB_HOST", "127.0.0.1");
+                command.args(["--format", "json", "check", "--database", &source.url, "--target", target]);
+                let told = binary::Running::start(command).end();
+                let found = told.json()["findings"].as_array().unwrap().clone();
+                let found: Vec<_> = found.iter().filter(|f| f["code"] == "datetime_range").collect();
+                assert_eq!(found.len(), 1, "{told}");
+                assert_eq!((&found[0]["rows"], &found[0]["keys"]), (&json!(2), &json!(["id=2", "id=3"])));
+                assert_eq!(told.json()["migration"]["would"], "refuse", "{told}");
+            }
+            refused(&source, to, "datetime_range", 2, &["id=2", "id=3"], &[]);
+            let run = Run::of(&source, to, &BAD);
+            assert_eq!((run.ran.code, run.account("t")), (1, [4, 2, 2]), "{to:?}: {}", run.ran);
+            let run = Run::of(&source, to, &["--rule", "datetime_range=convert"]);
+            assert_eq!((run.ran.code, run.account("t")), (1, [4, 4, 0]), "{to:?}: {}", run.ran);
+            assert_eq!(run.rows("SELECT count(*) FROM t WHERE z IS NULL"), [some(&["3"])]);
+        }
+    }
+}
+
+#[test]
 fn a76_null_in_a_primary_key_is_refused_or_put_aside_by_its_rowid() {
     let source = sqlite(
         "CREATE TABLE t (a TEXT, b INTEGER, PRIMARY KEY (a, b));

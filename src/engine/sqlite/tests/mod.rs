@@ -195,6 +195,7 @@ fn plan(schema: &Schema, scope: Scope) -> Plan {
         source: Dialect::Sqlite,
         target: Dialect::Sqlite,
         target_flavour: Flavour::Sqlite,
+        late_instants: true,
         scope,
         types: vec![],
         tables: schema.tables.iter().map(table_plan).collect(),

@@ -166,6 +166,7 @@ fn misfits_block_with_rows_and_keys() {
         rows: 2,
         keys: vec!["id=7".into(), "id=9".into()],
         text: "is no date and time".into(),
+        late: false,
     };
     let facts = ColumnProfile { misfits: vec![misfit], ..ColumnProfile::default() };
     let plan = planned(
@@ -176,6 +177,28 @@ fn misfits_block_with_rows_and_keys() {
     assert_eq!(
         show_finding(&plan.findings[0]),
         "blocker bad_datetime column t.at: is no date and time (2 rows: id=7, id=9)"
+    );
+}
+
+#[test]
+fn late_instants_block_where_the_target_has_none() {
+    let late = Misfit {
+        code: "datetime_range".into(),
+        rows: 1,
+        keys: vec!["id=7".into()],
+        text: "lies after 2038".into(),
+        late: true,
+    };
+    let facts = ColumnProfile { misfits: vec![late], ..ColumnProfile::default() };
+    let planned = |late_instants| {
+        let mut rules = FakeRules::able(Mysql);
+        rules.can.late_instants = late_instants;
+        planned(&rules, vec![table("t", vec![datetime("at")])], &profile("t", 9, vec![facts.clone()]))
+    };
+    assert_eq!(planned(true).blockers().count(), 0);
+    assert_eq!(
+        show_finding(planned(false).blockers().next().unwrap()),
+        "blocker datetime_range column t.at: lies after 2038 (1 rows: id=7)"
     );
 }
 
