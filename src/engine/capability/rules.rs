@@ -249,8 +249,8 @@ pub trait Rules: Send + Sync {
     }
 
     /// A column that was this dialect's own once: its own type again (`own`), where the values that come as `foreign`
-    /// says can be kept under it.
-    fn restored(&self, own: Mapping, _foreign: Mapping) -> Mapping {
+    /// says and of which `_seen` is known can be kept under it.
+    fn restored(&self, own: Mapping, _foreign: Mapping, _seen: Option<&ColumnProfile>) -> Mapping {
         own
     }
 

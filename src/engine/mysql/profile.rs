@@ -42,7 +42,10 @@ pub async fn table(
             doubts(column, is_keyed(table, column), (target, late)).into_iter().map(move |doubt| (at, doubt))
         })
         .collect();
-    if measured.is_empty() && doubts.is_empty() {
+    let decimals: Vec<usize> = (0..table.columns.len())
+        .filter(|at| table.columns[*at].decimal_of_sqlite() && target == Dialect::Sqlite)
+        .collect();
+    if measured.is_empty() && doubts.is_empty() && decimals.is_empty() {
         return Ok(TableProfile::default());
     }
     let mut selected = vec!["COUNT(*)".to_owned()];
@@ -60,6 +63,8 @@ pub async fn table(
     }
     selected
         .extend(doubts.iter().map(|(_, doubt)| format!("COUNT(CASE WHEN {} THEN 1 END)", doubt.condition)));
+    selected
+        .extend(decimals.iter().map(|at| format!("COALESCE(MAX({}), 0)", no_number(&table.columns[*at]))));
     let what = format!("table \"{}\"", table.name);
     let only = among.map(where_clause).unwrap_or_default();
     let sql = format!("SELECT {} FROM {}{only}", selected.join(", "), quote(&table.name));
@@ -89,7 +94,24 @@ pub async fn table(
             late: doubt.text == LATE_INSTANT,
         });
     }
+    let first = first + doubts.len();
+    for (nth, at) in decimals.iter().enumerate() {
+        columns[*at].numbers = answer(first + nth).map(|found| found == 0);
+    }
     Ok(TableProfile { rows: answer(0), columns })
+}
+
+/// 1 for a decimal that is no number of SQLite's: the digits of a double that becomes a decimal are its shortest.
+fn no_number(column: &Column) -> String {
+    let name = quote(&column.name);
+    let scale = match column.data_type {
+        DataType::Decimal { scale: Some(scale), .. } => scale,
+        _ => 0,
+    };
+    format!(
+        "CASE WHEN {name} = TRUNCATE({name}, 0) AND {name} BETWEEN -9223372036854775808 AND 9223372036854775807 THEN 0 \
+         ELSE CAST({name} + 0e0 AS DECIMAL(65,{scale})) <> {name} END"
+    )
 }
 
 /// Keys of some rows for which a condition holds.

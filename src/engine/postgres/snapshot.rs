@@ -273,6 +273,8 @@ enum Measure {
     FractionDigits,
     /// 1 where some text is not ASCII.
     Foreign,
+    /// 1 where some decimal is no number of SQLite's.
+    NoNumber,
 }
 
 impl Measure {
@@ -290,6 +292,13 @@ impl Measure {
             Self::Foreign => {
                 format!("max((octet_length({column}::text) <> char_length({column}::text))::int)::int8")
             }
+            // The text of a double has its shortest digits; what lies beyond the range of doubles cannot be cast.
+            Self::NoNumber => format!(
+                "max((CASE WHEN {column}::text ~ '[NI]' THEN true \
+                 WHEN {column} = trunc({column}) AND {column} BETWEEN -9223372036854775808 AND 9223372036854775807 THEN false \
+                 WHEN abs({column}) BETWEEN 1e-300 AND 1e300 THEN {column}::float8::text::numeric <> {column} \
+                 ELSE {column} IS NOT NULL END)::int)::int8"
+            ),
         }
     }
 
@@ -302,6 +311,7 @@ impl Measure {
             Self::WholeDigits => profile.whole_digits = Some(digits),
             Self::FractionDigits => profile.fraction_digits = Some(digits),
             Self::Foreign => profile.ascii = Some(length == 0),
+            Self::NoNumber => profile.numbers = Some(length == 0),
         }
     }
 }
@@ -316,6 +326,9 @@ fn measures(table: &Table, column: &Column, target: Dialect) -> Vec<Measure> {
     if column.data_type.is_text() && ((loose && is_indexed(table, column)) || is_in_expression(table, column))
     {
         measures.push(Measure::Foreign);
+    }
+    if column.decimal_of_sqlite() && target == Dialect::Sqlite {
+        measures.push(Measure::NoNumber);
     }
     measures
 }

@@ -116,11 +116,16 @@ impl Rules for SqliteRules {
         types::data_type(native)
     }
 
-    fn restored(&self, own: Mapping, foreign: Mapping) -> Mapping {
+    fn restored(&self, own: Mapping, foreign: Mapping, seen: Option<&ColumnProfile>) -> Mapping {
         // Values are stored by the affinity of the declared type; of one, they are the same under either name.
-        // JSON has the affinity of numbers, which the reader knows of.
-        let same = types::affinity(&own.native_type) == types::affinity(&foreign.native_type);
-        if same || matches!(types::data_type(&own.native_type), DataType::Json { .. }) {
+        // JSON has the affinity of numbers, which the reader knows of. Decimals are text only where a number would lose
+        // digits.
+        let affinity = types::affinity(&own.native_type);
+        let same = affinity == types::affinity(&foreign.native_type);
+        let numbers = affinity == Affinity::Numeric
+            && matches!(foreign.carries, DataType::Decimal { .. })
+            && seen.is_some_and(|seen| seen.numbers == Some(true));
+        if same || numbers || matches!(types::data_type(&own.native_type), DataType::Json { .. }) {
             Mapping { carries: foreign.carries, ..own }
         } else {
             foreign

@@ -31,6 +31,10 @@ pub struct ColumnProfile {
     pub whole_digits: Option<u32>,
     /// Most digits after the point of any decimal.
     pub fraction_digits: Option<u32>,
+    /// Whether each decimal is a number that SQLite has as such: an integer of 64 bits, or the shortest digits of a double.
+    /// Asked of columns that were SQLite's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<bool>,
     /// Unit of the numbers that stand for times.
     pub epoch: Option<Epoch>,
     /// Storage classes of SQLite and how many rows have each.

@@ -8,7 +8,7 @@ mod objects;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::endpoint::Dialect;
+use super::endpoint::{Dialect, Flavour};
 use super::origin::Origin;
 
 pub use data_type::{Collation, DataType};
@@ -139,6 +139,14 @@ pub struct Column {
     /// [`Check::reaches`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reaches: Vec<String>,
+}
+
+impl Column {
+    /// Whether it holds decimals that were numbers of SQLite once, whose column there takes text for a number.
+    pub fn decimal_of_sqlite(&self) -> bool {
+        let was = |origin: &Origin| origin.product == Flavour::Sqlite;
+        matches!(self.data_type, DataType::Decimal { .. }) && self.origin.as_ref().is_some_and(was)
+    }
 }
 
 /// A column's declaration with a domain (PostgreSQL): where the domain goes along, the column says only this.

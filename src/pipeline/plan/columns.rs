@@ -106,7 +106,7 @@ impl Planner<'_> {
             .made_again(table, position, origin)
             .unwrap_or_else(|| ask(input.rules.dialect(), origin.product, &own));
         let (word, as_it_comes) = (own.native_type.clone(), foreign.native_type.clone());
-        let mut mapping = input.rules.restored(own, foreign);
+        let mut mapping = input.rules.restored(own, foreign, self.column_profile(table, position));
         // What was carried on the way there is carried on the way back.
         if mapping.native_type == word && word != as_it_comes {
             mapping.carries = origin.holds.clone();

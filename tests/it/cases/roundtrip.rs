@@ -129,6 +129,37 @@ fn a23_sqlite_by_the_others_and_back() {
     }
 }
 
+/// A column of numbers takes text for a number, so every value comes back of the class and with the digits it had.
+#[test]
+fn a23_numbers_of_sqlite_stay_numbers() {
+    let sql = "CREATE TABLE measured (id INTEGER NOT NULL PRIMARY KEY, n NUMERIC, d DECIMAL, wide DECIMAL(20,4));
+               INSERT INTO measured VALUES (1, 1.5, 7, 12.25), (2, 0.1 + 0.2, 1234567890123456, 3), (3, 9007199254740993, -0.5, 1e15),
+                   (4, 1e20, -9223372036854775808, NULL), (5, NULL, NULL, 0.1)";
+    let stored = |db: &Db| {
+        db.query(
+            "SELECT id, typeof(n), printf('%.17g', n), n, typeof(d), d, typeof(wide), wide FROM measured ORDER BY id",
+        )
+    };
+    for by in Engine::servers() {
+        let (before, after) = there_and_back(Sqlite, sql, by);
+        assert_eq!(stored(&before), stored(&after), "{by:?}");
+        // What a number would cut short is kept as text, and said.
+        let there = migrate(Sqlite, sql, by).done().target;
+        there.execute("UPDATE measured SET wide = 1234567890123456.7891 WHERE id = 1");
+        let back = onward(there, Sqlite).done();
+        assert_eq!(
+            back.target.value("SELECT wide FROM measured WHERE id = 1").unwrap(),
+            "1234567890123456.7891",
+            "{by:?}"
+        );
+        let told = back.findings("emulated");
+        assert!(
+            told.iter().any(|f| f["column"] == "wide") && !told.iter().any(|f| f["column"] == "n"),
+            "{by:?}: {told:?}"
+        );
+    }
+}
+
 /// A type that somebody changed since says more than the one that was.
 #[test]
 fn a23_what_has_changed_meanwhile_stays_changed() {
