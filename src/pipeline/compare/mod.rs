@@ -17,7 +17,7 @@ use crate::engine::capability::{ReadColumn, ReadRequest, Rules, Snapshot};
 use crate::engine::stream;
 use crate::model::batch::Batch;
 use crate::model::digest::Digest;
-use crate::model::error::Result;
+use crate::model::error::{ErrorKind, Result};
 use crate::model::event::{Event, Observer};
 
 /// Rows of both sides that are held at once to be compared one by one; 64 bytes each.
@@ -53,8 +53,25 @@ pub struct Views<'a> {
 /// Compares a table.
 pub async fn compare(views: Views<'_>, pair: &TablePair, observer: &Arc<dyn Observer>) -> Result<Compared> {
     observer.event(&Event::TableStarted { table: pair.name.clone(), rows: pair.estimated_rows });
+    let mut compared = rows(views, pair, Some(observer)).await?;
+    if compared.here != compared.there
+        && let Some(pair) = pair.by_value(views.here_rules, views.there_rules)
+    {
+        compared = match rows(views, &pair, None).await {
+            Ok(by_value) => by_value,
+            // Some value is none of its column's type: then it is what is stored that counts.
+            Err(error) if error.kind() == ErrorKind::Value => compared,
+            Err(error) => return Err(error),
+        };
+    }
+    observer.event(&Event::TableFinished { table: pair.name.clone(), rows: compared.here.rows });
+    Ok(compared)
+}
+
+/// Compares the rows of a table as its columns are read.
+async fn rows(views: Views<'_>, pair: &TablePair, observer: Option<&Arc<dyn Observer>>) -> Result<Compared> {
     let (here, there) = tokio::join!(
-        sums(views.here, request(pair, Side::Here), Some((observer, &pair.name))),
+        sums(views.here, request(pair, Side::Here), observer.map(|observer| (observer, &pair.name))),
         sums(views.there, request(pair, Side::There), None),
     );
     let (here, there) = (here?, there?);
@@ -72,7 +89,6 @@ pub async fn compare(views: Views<'_>, pair: &TablePair, observer: &Arc<dyn Obse
         );
         compared.differences.add(here?, there?);
     }
-    observer.event(&Event::TableFinished { table: pair.name.clone(), rows: compared.here.rows });
     Ok(compared)
 }
 

@@ -1,7 +1,7 @@
 //! Which table and column of one database stands beside which of another, and as what both are read: the names and
 //! types that a migration would give them, and where the other database has other types, cells that both can make.
 
-use crate::engine::capability::ReadColumn;
+use crate::engine::capability::{ReadColumn, Rules};
 use crate::model::plan::{ColumnPlan, Plan, TablePlan};
 use crate::model::schema::{Column, DataType, Schema, Table};
 use crate::pipeline::plan::named;
@@ -45,6 +45,35 @@ pub struct ColumnPair {
     pub here: ReadColumn,
     /// There.
     pub there: ReadColumn,
+}
+
+impl TablePair {
+    /// The same, read by their types where columns are read as they are stored and one value has several spellings:
+    /// between two databases of SQLite `10:00:00` and `10:00:00.000000`. `None` where there is no such column.
+    pub fn by_value(&self, here: &dyn Rules, there: &dyn Rules) -> Option<Self> {
+        let mut pair = self.clone();
+        let mut any = false;
+        for column in &mut pair.columns {
+            let declared = here.type_of(&column.here.native_type);
+            let stored = column.here.carries == DataType::Any && column.there.carries == DataType::Any;
+            if !stored || !has_spellings(&declared) {
+                continue;
+            }
+            if let Some(forms) = common(&declared, &there.type_of(&column.there.native_type)) {
+                (column.here.carries, column.there.carries) = forms;
+                any = true;
+            }
+        }
+        any.then_some(pair)
+    }
+}
+
+/// Whether a database without types takes more than one text or number for a value of this type.
+fn has_spellings(of: &DataType) -> bool {
+    matches!(
+        kind(of),
+        Kind::Bool | Kind::Decimal | Kind::Date | Kind::Time | Kind::DateTime | Kind::Timestamp | Kind::Uuid
+    )
 }
 
 /// Pairs what a plan from here to there's dialect names. Tables of the other database that the plan passed over by

@@ -314,6 +314,40 @@ fn a89_collations_floats_and_precisions_are_no_differences() {
     assert!(found.contains(&("k=\"Z\"".to_owned(), "changed".to_owned())), "{found:?}");
 }
 
+/// Between two files of SQLite, of which one came by way of a server: its times have one spelling.
+#[test]
+fn a89_spellings_of_one_value_are_no_difference_between_two_files() {
+    let source = Db::fresh(Engine::Sqlite);
+    source.execute(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, clock TIME, at DATETIME, day DATE, price DECIMAL(20,2), flag BOOLEAN, free TEXT);
+         INSERT INTO t VALUES (1, '10:00:00', '2024-05-21T10:00:00', '2024-05-21', '12.50', 'true', '10:00:00'),
+                              (2, '23:59:59.5', '2024-05-21 10:00:00.5', NULL, 3, 0, NULL);
+         CREATE TABLE loose (id INTEGER PRIMARY KEY, clock TIME); INSERT INTO loose VALUES (1, '10:00:00'), (2, 'noon')",
+    );
+    let other = Db::fresh(Engine::Sqlite);
+    other.execute(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, clock TIME, at DATETIME, day DATE, price DECIMAL(20,2), flag BOOLEAN, free TEXT);
+         INSERT INTO t VALUES (1, '10:00:00.000000', '2024-05-21 10:00:00.000000', '2024-05-21', 12.5, 1, '10:00:00'),
+                              (2, '23:59:59.500000', '2024-05-21 10:00:00.500000', NULL, '3.0', 0, NULL);
+         CREATE TABLE loose (id INTEGER PRIMARY KEY, clock TIME);
+         INSERT INTO loose VALUES (1, '10:00:00'), (2, 'noon')",
+    );
+    let same = check(&source.url, &["--against", &other.url]);
+    assert!(!codes(&same.json()).contains(&"rows_differ"), "{same}");
+    // What is no time is compared as it stands, and a time that is another one differs.
+    for (change, table) in [
+        ("UPDATE t SET clock = '10:00:00.000001' WHERE id = 1", "t"),
+        ("UPDATE loose SET clock = 'Noon' WHERE id = 2", "loose"),
+        ("UPDATE t SET free = '10:00:00.000000' WHERE id = 1", "t"),
+    ] {
+        other.execute(change);
+        let told = check(&source.url, &["--against", &other.url]);
+        let found =
+            findings(&told.json()).into_iter().find(|f| f["code"] == "rows_differ" && f["table"] == table);
+        assert!(found.is_some_and(|f| f["rows"] == 1), "{change}: {told}");
+    }
+}
+
 #[test]
 fn check_names_tables_and_columns_of_one_side() {
     let here = Db::fresh(Engine::Sqlite);
