@@ -209,8 +209,12 @@ impl Planner<'_> {
         Deferrable::No
     }
 
-    /// MATCH FULL differs from MATCH SIMPLE only where one column of several may be NULL.
+    /// MATCH FULL differs from MATCH SIMPLE only where one column of several may be NULL. SQLite reads it and does not
+    /// heed it (<https://sqlite.org/foreignkeys.html>, 6), so there are such rows there, and nothing is lost without it.
     fn match_full(&mut self, table: &Table, key: &ForeignKey, columns: &[&ColumnPlan]) -> bool {
+        if self.input.source.dialect == Dialect::Sqlite {
+            return key.match_full && self.input.verbatim();
+        }
         if !key.match_full || self.input.rules.capabilities().match_full {
             return key.match_full;
         }

@@ -257,3 +257,21 @@ fn a61_match_full_is_given_up_only_by_name() {
     }
     migrate(Postgres, &make(""), Postgres).whole();
 }
+
+/// SQLite reads the words and takes MATCH SIMPLE for them.
+#[test]
+fn a61_match_full_of_sqlite_stands_and_holds_nobody_up() {
+    let made = "CREATE TABLE parent (a INT, b INT, PRIMARY KEY (a, b));
+                CREATE TABLE child (id INTEGER PRIMARY KEY, a INT, b INT,
+                    FOREIGN KEY (a, b) REFERENCES parent (a, b) MATCH FULL);
+                INSERT INTO parent VALUES (1, 2); INSERT INTO child VALUES (1, 1, 2), (2, 1, NULL)";
+    for to in Engine::all() {
+        let arrived = migrate(Sqlite, made, to).whole();
+        assert!(arrived.target.refuses("INSERT INTO child VALUES (9, 1, 3)"), "{to:?}");
+        arrived.target.execute("INSERT INTO child VALUES (3, NULL, 2)");
+        if to == Sqlite {
+            let text = arrived.target.value("SELECT sql FROM sqlite_schema WHERE name = 'child'").unwrap();
+            assert!(text.contains("MATCH FULL"), "{text}");
+        }
+    }
+}
