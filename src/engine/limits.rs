@@ -24,6 +24,11 @@ pub const LAST_INSTANT: i64 = ((1 << 31) - 1) * MICROS_PER_SECOND + 999_999;
 /// (<https://mariadb.com/kb/en/timestamp/>).
 pub const LAST_LATE_INSTANT: i64 = ((1 << 32) - 1) * MICROS_PER_SECOND + 999_999;
 
+/// Last instant of a TIMESTAMP that goes on after 2038, or does not.
+pub fn last_instant(late: bool) -> i64 {
+    if late { LAST_LATE_INSTANT } else { LAST_INSTANT }
+}
+
 /// What is wrong with an instant that no TIMESTAMP holds.
 pub const NO_INSTANT: &str = "is infinite or lies outside 1970 to 2106, the range of TIMESTAMP";
 
@@ -49,10 +54,6 @@ impl Limits {
         Self { target: plan.target, late_instants: plan.late_instants }
     }
 
-    fn last_instant(self) -> i64 {
-        if self.late_instants { LAST_LATE_INSTANT } else { LAST_INSTANT }
-    }
-
     /// The code of a value that a column of that type (in the target's words) cannot hold.
     pub fn misfit(self, native_type: &str, batch: &Batch, cell: Cell) -> Option<&'static str> {
         match self.target {
@@ -68,7 +69,8 @@ impl Limits {
                     batch.text(span).ends_with(|c: char| c.is_ascii_alphabetic()).then_some(codes::NOT_FINITE)
                 }
                 Cell::Timestamp(v) if native_type.starts_with("timestamp") => {
-                    (!(FIRST_INSTANT..=self.last_instant()).contains(&v)).then_some(codes::DATETIME_RANGE)
+                    (!(FIRST_INSTANT..=last_instant(self.late_instants)).contains(&v))
+                        .then_some(codes::DATETIME_RANGE)
                 }
                 Cell::Time(v) => {
                     (v.unsigned_abs() > LONGEST_TIME.unsigned_abs()).then_some(codes::DATETIME_RANGE)

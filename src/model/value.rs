@@ -226,6 +226,15 @@ fn parse_fraction(bytes: &[u8]) -> Option<i64> {
     Some(i64::from(digits(kept)?) * scale)
 }
 
+/// A word for a truth value, as PostgreSQL reads them.
+pub fn parse_truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "0" | "f" | "false" | "n" | "no" | "off" => Some(false),
+        "1" | "t" | "true" | "y" | "yes" | "on" => Some(true),
+        _ => None,
+    }
+}
+
 /// Whether text is a decimal in the form that [`super::batch::Cell::Decimal`] takes.
 pub fn is_decimal(text: &str) -> bool {
     if matches!(text, "NaN" | "Infinity" | "-Infinity") {

@@ -8,10 +8,11 @@ use crate::engine::capability::{
     Capabilities, ColumnInput, CommentLimit, Facts, KeyLimit, LooseKey, Mapping, NameLimit, Naming,
     Rules as RulesTrait,
 };
-use crate::engine::expression;
+use crate::engine::{expression, limits};
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{IdentityPlan, Plan, Script, TablePlan};
 use crate::model::schema::{Collation, DataType, DefaultValue, Identity, IdentityGeneration};
+use crate::model::value;
 
 /// Functions of MariaDB whose argument is a sequence, as the server tells of defaults and views
 /// (<https://mariadb.com/kb/en/sequence-functions/>).
@@ -52,6 +53,31 @@ impl Rules {
         let calls = calls.iter().filter(|name| SEQUENCE_FUNCTIONS.contains(&name.as_str()));
         let known = self.sequences.iter().flat_map(|s| [format!("nextval({s})"), format!("lastval({s})")]);
         calls.count() == known.map(|call| expression.matches(&call).count()).sum::<usize>()
+    }
+
+    /// A constant other than text.
+    fn constant(&self, text: &str, native: &NativeType, carries: &DataType) -> Option<String> {
+        match carries {
+            DataType::Bool => value::parse_truth(text).map(|truth| u8::from(truth).to_string()),
+            DataType::Float32 | DataType::Float64 | DataType::Decimal { .. } => {
+                text.parse::<f64>().is_ok_and(f64::is_finite).then(|| literal(text))
+            }
+            DataType::DateTime { .. } | DataType::Timestamp { .. } => {
+                // Neither product takes an offset everywhere; the sessions that make tables speak UTC.
+                let moment = value::parse_timestamp(text);
+                let said = moment.map_or_else(|| text.to_owned(), |v| value::format_datetime(v, 6));
+                let instant =
+                    moment.or_else(|| value::parse_datetime(text)).filter(|_| native.base == "timestamp");
+                let held = instant.is_none_or(|v| self.holds_instant(v));
+                held.then(|| literal(&said))
+            }
+            _ => Some(literal(text)),
+        }
+    }
+
+    fn holds_instant(&self, micros: i64) -> bool {
+        let late = self.capabilities.late_instants;
+        (limits::FIRST_INSTANT..=limits::last_instant(late)).contains(&micros)
     }
 
     pub(super) fn is_mariadb(&self) -> bool {
@@ -132,7 +158,8 @@ impl RulesTrait for Rules {
                 let bits = !t.is_empty() && t.bytes().all(|b| matches!(b, b'0' | b'1'));
                 bits.then(|| format!("b'{t}'"))
             }
-            DefaultValue::Text(t) => plain(literal(t)),
+            DefaultValue::Text(t) if quoted || outside => plain(literal(t)),
+            DefaultValue::Text(t) => self.constant(t, &native, &mapping.carries),
             DefaultValue::Bytes(b) => plain(format!("x'{}'", crate::model::value::format_hex(b))),
             DefaultValue::CurrentTimestamp => match native.base.as_str() {
                 "datetime" | "timestamp" => Some(now(native.precision())),

@@ -276,11 +276,12 @@ fn text_default(text: &str, carries: &DataType) -> Option<String> {
         DataType::Text { max_chars: Some(most), .. } => {
             (text.chars().count() as u64 <= *most).then(|| ddl::literal(text))
         }
-        DataType::Bool => match text.to_ascii_lowercase().as_str() {
-            "0" | "f" | "false" | "n" | "no" | "off" => Some("false".into()),
-            "1" | "t" | "true" | "y" | "yes" | "on" => Some("true".into()),
-            _ => None,
-        },
+        DataType::Bool => value::parse_truth(text).map(|truth| truth.to_string()),
+        DataType::Decimal { .. } | DataType::Float32 | DataType::Float64
+            if matches!(text, "NaN" | "Infinity" | "-Infinity") =>
+        {
+            literal()
+        }
         DataType::Int { .. }
         | DataType::Year
         | DataType::Decimal { .. }
@@ -290,7 +291,11 @@ fn text_default(text: &str, carries: &DataType) -> Option<String> {
         DataType::Date => value::parse_date(text.get(..10)?).and_then(|_| literal()),
         DataType::Time { .. } => value::parse_time(text).and_then(|_| literal()),
         DataType::TimeSpan { .. } => value::parse_time_span(text).and_then(|_| literal()),
-        DataType::DateTime { .. } => value::parse_datetime(text).and_then(|_| literal()),
+        DataType::DateTime { .. } if value::parse_datetime(text).is_some() => literal(),
+        // Times that say their distance from UTC are read as those of UTC.
+        DataType::DateTime { .. } => {
+            value::parse_timestamp(text).map(|v| ddl::literal(&value::format_datetime(v, 6)))
+        }
         DataType::Timestamp { .. } => {
             if value::parse_timestamp(text).is_some() {
                 literal()

@@ -109,7 +109,11 @@ impl Rules for SqliteRules {
     }
 
     fn default(&self, value: &DefaultValue, mapping: &Mapping) -> Option<String> {
-        Some(default(value, mapping))
+        match value {
+            // SQLite would store the word as text.
+            DefaultValue::Text(text) if is_nan(text, &mapping.carries) => None,
+            value => Some(default(value, mapping)),
+        }
     }
 
     fn type_of(&self, native: &str) -> DataType {
@@ -280,12 +284,24 @@ fn default_number(number: &str, mapping: &Mapping) -> String {
     }
 }
 
+fn is_nan(text: &str, carries: &DataType) -> bool {
+    is_float(carries) && text.parse::<f64>().is_ok_and(f64::is_nan)
+}
+
+fn is_float(carries: &DataType) -> bool {
+    matches!(carries, DataType::Float32 | DataType::Float64)
+}
+
 /// Text in the spelling that the column's values have.
 fn default_text(text: &str, carries: &DataType) -> String {
     let spelled = match carries {
         DataType::DateTime { .. } => value::parse_datetime(text).map(|v| value::format_datetime(v, 6)),
         DataType::Timestamp { .. } => {
             value::parse_timestamp(text).map(|v| format!("{}+00:00", value::format_datetime(v, 6)))
+        }
+        // A number too large for a double is how SQLite spells an infinity.
+        _ if is_float(carries) && text.parse::<f64>().is_ok_and(f64::is_infinite) => {
+            return if text.starts_with('-') { "-9e999" } else { "9e999" }.into();
         }
         DataType::Time { .. } => value::parse_time(text).map(|v| value::format_time(v, 6)),
         DataType::TimeSpan { .. } => value::parse_time_span(text).map(|v| value::format_time(v, 6)),

@@ -2,7 +2,7 @@
 
 use super::findings::Note;
 use super::own_types::{as_made, bare_name, origin_here};
-use super::{Changed, Planner, by_hand, types};
+use super::{Changed, Planner, by_hand, constants, types};
 use crate::engine::capability::{ColumnInput, KeyLimit, Mapping};
 use crate::engine::connect;
 use crate::engine::expression::{self, Want};
@@ -322,6 +322,7 @@ impl Planner<'_> {
             }
             other => Some(other.clone()),
         };
+        let said = said.filter(|value| self.input.verbatim() || constants::holds(&mapping.carries, value));
         let default = said.as_ref().and_then(|value| self.input.rules.default(value, mapping));
         if default.is_none() && *value != DefaultValue::Null && said != Some(DefaultValue::Null) {
             let text = format!("has no counterpart in the target: DEFAULT {}", spelled(value));

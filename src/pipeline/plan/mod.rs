@@ -6,6 +6,7 @@
 pub mod by_hand;
 mod columns;
 mod comparison;
+pub mod constants;
 mod constraints;
 mod data_only;
 mod decide;

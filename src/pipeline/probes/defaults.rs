@@ -6,8 +6,9 @@ use crate::engine::expression;
 use crate::model::codes;
 use crate::model::error::Result;
 use crate::model::plan::{ColumnPlan, Finding};
-use crate::model::schema::{DataType, DefaultValue};
+use crate::model::schema::DefaultValue;
 use crate::model::value;
+use crate::pipeline::plan::constants::canonical;
 use crate::pipeline::plan::findings;
 
 /// Evaluates the defaults of a table on both sides. Gives the places of columns whose default is another value in the
@@ -155,60 +156,16 @@ impl Trial<'_> {
             }
             Stored::Refused => Err(format!("the {side} does not evaluate it")),
         };
-        let before_value = compared(before, "source")?;
         if *after == Stored::Refused {
             return Ok(Some("the target does not evaluate it".into()));
         }
+        let before_value = compared(before, "source")?;
         let after_value = compared(after, "target")?;
         let shown = |value: &Option<String>| value.as_ref().map_or("NULL".to_owned(), |v| format!("{v:?}"));
         Ok((before_value != after_value).then(|| {
             format!("{} in the source, {} in the target", shown(&before_value), shown(&after_value))
         }))
     }
-}
-
-/// The one spelling of a value of a type; `None` for what it does not hold, and for types that only one engine has.
-fn canonical(text: &str, carries: &DataType) -> Option<String> {
-    let micros = |micros: i64| micros.to_string();
-    match carries {
-        DataType::Bool => match text.to_ascii_lowercase().as_str() {
-            "1" | "t" | "true" => Some("true".into()),
-            "0" | "f" | "false" => Some("false".into()),
-            _ => None,
-        },
-        DataType::Int { .. } | DataType::Year | DataType::Decimal { .. } => decimal(text),
-        DataType::Float32 => text.parse::<f32>().ok().map(|value| format!("{value:?}")),
-        DataType::Float64 => text.parse::<f64>().ok().map(|value| format!("{value:?}")),
-        DataType::Text { fixed: true, .. } => Some(text.trim_end_matches(' ').to_owned()),
-        DataType::Text { fixed: false, .. } | DataType::Enum { .. } => Some(text.to_owned()),
-        DataType::Bytes { fixed, .. } => {
-            let digits = text.to_ascii_lowercase();
-            // BINARY is filled with zeros.
-            let digits = if *fixed { digits.trim_end_matches("00") } else { &digits };
-            Some(digits.to_owned())
-        }
-        DataType::Date => value::parse_date(text).map(value::format_date),
-        DataType::Time { .. } => value::parse_time(text).map(micros),
-        DataType::TimeSpan { .. } => value::parse_time_span(text).map(micros),
-        DataType::DateTime { .. } | DataType::Timestamp { .. } => {
-            let moment = value::parse_datetime(text).or_else(|| value::parse_timestamp(text));
-            moment.map(|moment| value::format_datetime(moment, 6))
-        }
-        DataType::Uuid => value::parse_uuid(text).map(|uuid| value::format_uuid(&uuid)),
-        DataType::Json { .. } => {
-            serde_json::from_str::<serde_json::Value>(text).ok().map(|value| value.to_string())
-        }
-        _ => None,
-    }
-}
-
-/// A number in digits, also if it was written with an exponent.
-fn decimal(text: &str) -> Option<String> {
-    if value::is_decimal(text) {
-        return Some(value::canonical_decimal(text));
-    }
-    let number = text.parse::<f64>().ok().filter(|number| number.is_finite())?;
-    Some(value::canonical_decimal(&number.to_string()))
 }
 
 #[cfg(test)]
@@ -218,32 +175,9 @@ mod tests {
     use super::*;
     use crate::model::endpoint::Dialect;
     use crate::model::plan::Plan;
-    use crate::model::schema::{Column, Schema, Table, TableOptions};
+    use crate::model::schema::{Column, DataType, Schema, Table, TableOptions};
 
     const NUMBER: DataType = DataType::Int { bits: 64, unsigned: false };
-
-    #[test]
-    fn spellings_of_one_value_are_one() {
-        let decimal = DataType::Decimal { precision: None, scale: None };
-        for (data_type, same) in [
-            (DataType::Bool, ["1", "true"]),
-            (NUMBER, ["10", "10.0"]),
-            (NUMBER, ["1e3", "1000"]),
-            (decimal, ["1.50", "01.5"]),
-            (DataType::Float64, ["0.1", "0.10000000000000001"]),
-            (DataType::Float32, ["0.1", "0.10000000149011612"]),
-            (DataType::Bytes { max_bytes: Some(3), fixed: true }, ["61", "610000"]),
-            (DataType::DateTime { precision: 0 }, ["2024-02-29 08:00:00", "2024-02-29 08:00:00.000000"]),
-            (DataType::Json { binary: true }, ["{\"a\": 1}", "{\"a\":1}"]),
-            (DataType::Text { max_chars: Some(3), fixed: true }, ["a", "a  "]),
-        ] {
-            let [one, other] = same.map(|text| canonical(text, &data_type));
-            assert!(one.is_some() && one == other, "{data_type:?}: {one:?} and {other:?}");
-        }
-        assert_ne!(canonical("a", &DataType::TEXT), canonical("a ", &DataType::TEXT));
-        assert_eq!(canonical("2", &DataType::Bool), None);
-        assert_eq!(canonical("P1D", &DataType::Interval), None);
-    }
 
     /// A table whose column has a default in other words than the source's.
     fn planned(default: DefaultValue, translated: &str) -> (Plan, Schema) {

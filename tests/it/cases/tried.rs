@@ -1,7 +1,10 @@
 //! Checks and defaults in another engine's words: tried on both sides before the first row, so that what arrives refuses
 //! the same rows and fills in the same values, and a check at which the engines part stops the migration.
 
-use super::arrival::{migrate, onward};
+use serde_json::Value;
+
+use super::arrival::{Arrived, migrate, onward};
+use super::check::check;
 use crate::support::binary;
 use crate::support::content;
 use crate::support::database::{Db, Engine};
@@ -268,6 +271,69 @@ fn a_default_that_would_fill_in_something_else_is_left_behind() {
         arrived.target.execute("INSERT INTO t (id) VALUES (1)");
         assert_eq!(arrived.target.value("SELECT big FROM t"), None);
         assert_eq!(arrived.target.value("SELECT near FROM t").as_deref(), Some("5"));
+    }
+}
+
+/// The columns whose default is left behind, by `check` and by `migrate`, which makes the table nevertheless.
+fn left_behind(from: Engine, made: &str, to: Engine) -> (Arrived, Vec<String>) {
+    let arrived = migrate(from, made, to).done();
+    let told = check(&arrived.source.url, &["--target", &Db::fresh(to).url]);
+    let of = |findings: Vec<Value>| -> Vec<String> {
+        let left = findings.into_iter().filter(|f| f["code"] == "default_not_carried");
+        left.map(|f| f["column"].as_str().unwrap().to_owned()).collect()
+    };
+    let (known, left) = (told.json()["findings"].clone(), arrived.findings("default_not_carried"));
+    let left = of(left);
+    assert_eq!(of(known.as_array().unwrap().clone()), left, "{from:?} → {to:?}: {told}");
+    arrived.target.execute("INSERT INTO t (id) VALUES (7)");
+    (arrived, left)
+}
+
+/// SQLite takes any constant for any column; a server refuses the table.
+#[test]
+fn defaults_that_are_no_value_of_their_column_are_left_behind_from_sqlite() {
+    let made = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER DEFAULT 'abc', small SMALLINT DEFAULT 100000,
+        seen DATETIME DEFAULT 'CURRENT_TIMESTAMP', zero DATETIME DEFAULT 0, name VARCHAR(3) DEFAULT 'abcdef',
+        price DECIMAL(4, 2) DEFAULT 12345, ok BOOLEAN DEFAULT 2, born DATE DEFAULT 'soon', num INTEGER DEFAULT '5',
+        yes BOOLEAN DEFAULT 't', at DATETIME DEFAULT '2024-02-29T08:00:00Z')";
+    for to in Engine::servers() {
+        let (arrived, left) = left_behind(Sqlite, made, to);
+        let expected = ["n", "small", "seen", "zero", "name", "price", "ok", "born"];
+        assert_eq!(left, expected, "{to:?}: {}", arrived.ran);
+        let kept = "SELECT num, CASE WHEN yes THEN 'so' END, at = '2024-02-29 08:00:00' AND n IS NULL FROM t";
+        let kept = arrived.target.query(kept).remove(0);
+        assert_eq!((kept[0].as_deref(), kept[1].as_deref()), (Some("5"), Some("so")), "{to:?}");
+        assert!(matches!(kept[2].as_deref(), Some("1" | "t" | "true")), "{to:?}: {kept:?}");
+    }
+}
+
+#[test]
+fn defaults_that_only_postgresql_takes_are_left_behind() {
+    let made = "CREATE TABLE t (id INTEGER PRIMARY KEY, f DOUBLE PRECISION DEFAULT 'NaN', r REAL DEFAULT '-Infinity',
+        m NUMERIC(5, 2) DEFAULT 'NaN', z TIMESTAMPTZ DEFAULT '2024-05-06 07:08:09+02',
+        far TIMESTAMPTZ DEFAULT '2040-01-01 00:00:00+00', never TIMESTAMP DEFAULT 'infinity',
+        d DATE DEFAULT '2024-02-29')";
+    for (to, expected) in [
+        (Sqlite, &["f", "never"][..]),
+        (Mariadb, &["f", "r", "m", "far", "never"]),
+        (Mysql, &["f", "r", "m", "far", "never"]),
+    ] {
+        if !(Postgres.at_hand() && to.at_hand()) {
+            continue;
+        }
+        let (arrived, left) = left_behind(Postgres, made, to);
+        assert_eq!(left, expected, "{to:?}: {}", arrived.ran);
+        let instant = arrived.target.value(if to == Sqlite {
+            "SELECT z || ' ' || far || ' ' || r FROM t"
+        } else {
+            "SELECT CAST(UNIX_TIMESTAMP(z) AS CHAR) FROM t"
+        });
+        let expected = if to == Sqlite {
+            "2024-05-06 05:08:09.000000+00:00 2040-01-01 00:00:00.000000+00:00 -Inf"
+        } else {
+            "1714972089.000000"
+        };
+        assert_eq!(instant.as_deref(), Some(expected), "{to:?}");
     }
 }
 

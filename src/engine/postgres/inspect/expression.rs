@@ -75,7 +75,7 @@ impl Constant {
 fn text_constant(text: String, data_type: &DataType) -> DefaultValue {
     match data_type {
         DataType::Int { .. } | DataType::Decimal { .. } | DataType::Float32 | DataType::Float64
-            if value::is_decimal(&text) =>
+            if value::is_decimal(&text) && text.ends_with(|c: char| c.is_ascii_digit()) =>
         {
             DefaultValue::Number(text)
         }
