@@ -130,6 +130,7 @@ fn unique<C: ColumnTrait>(table: &str, column: C) -> Option<Index> {
         predicate: None,
         method: None,
         nulls_not_distinct: false,
+        reaches: Vec::new(),
         deferrable: Deferrable::No,
     })
 }

@@ -192,6 +192,12 @@ pub trait Rules: Send + Sync {
     /// What the dialect can express.
     fn capabilities(&self) -> &Capabilities;
 
+    /// Whether the database has what an expression of the same dialect reaches, in the words of
+    /// [`crate::model::schema::Check::reaches`]. What goes along with the tables counts as there.
+    fn provides(&self, _reached: &str) -> bool {
+        true
+    }
+
     /// Whether the dialect takes a name for a table, column, index or constraint when it is quoted.
     fn accepts_name(&self, name: &str) -> bool {
         !name.is_empty() && !name.contains('\0') && self.capabilities().max_name.fits(name)

@@ -121,9 +121,9 @@ impl Postgres {
         let mut session = connector.session().await?;
         let asked = async {
             let (facts, autovacuum) = facts(&mut session).await?;
-            Ok::<_, sqlx::Error>((facts, autovacuum, types_of_users(&mut session).await?))
+            Ok::<_, sqlx::Error>((facts, autovacuum, made_by_users(&mut session).await?))
         };
-        let (facts, autovacuum, types) = asked.await.map_err(|e| {
+        let (facts, autovacuum, made) = asked.await.map_err(|e| {
             fault(ErrorKind::Read, format!("cannot ask {} what it is", connector.shown()), &e)
         })?;
         let _ = session.close().await;
@@ -139,7 +139,7 @@ impl Postgres {
                 Error::new(ErrorKind::Refused, what).next(format!("PostgreSQL {OLDEST} or newer is needed"))
             );
         }
-        let rules = PostgresRules::of_server(&facts, types, autovacuum);
+        let rules = PostgresRules::of_server(&facts, made, autovacuum);
         let pool = connector.pool(connector.most_connections());
         Ok(Self { connector, facts, rules, pool })
     }
@@ -217,15 +217,20 @@ async fn latency(session: &mut PgConnection) -> Result<Duration, sqlx::Error> {
     Ok(before.elapsed())
 }
 
-/// Types that users and extensions have made and that can be named without a schema, as `format_type` spells them.
-async fn types_of_users(session: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT format_type(t.oid, NULL) FROM pg_type t \
-         WHERE t.typnamespace <> 'pg_catalog'::regnamespace AND pg_type_is_visible(t.oid) \
-           AND t.typtype IN ('b', 'e', 'd', 'r', 'm') AND t.typelem = 0",
-    )
-    .fetch_all(session)
-    .await
+/// What users and extensions have made: types that can be named without a schema, as `format_type` spells them; and functions,
+/// operators and operator classes, as dependencies on them are told.
+async fn made_by_users(session: &mut PgConnection) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
+    // Objects with lower numbers come with the server.
+    const MADE: &str = "
+SELECT ARRAY(SELECT format_type(t.oid, NULL) FROM pg_type t
+             WHERE t.typnamespace <> 'pg_catalog'::regnamespace AND pg_type_is_visible(t.oid)
+               AND t.typtype IN ('b', 'e', 'd', 'r', 'm') AND t.typelem = 0) AS types,
+       ARRAY(SELECT pg_describe_object('pg_proc'::regclass, oid, 0) FROM pg_proc WHERE oid >= 16384
+             UNION ALL SELECT pg_describe_object('pg_operator'::regclass, oid, 0) FROM pg_operator WHERE oid >= 16384
+             UNION ALL SELECT pg_describe_object('pg_opclass'::regclass, oid, 0) FROM pg_opclass WHERE oid >= 16384)
+           AS routines";
+    let row = sqlx::query(MADE).fetch_one(session).await?;
+    Ok((row.try_get("types")?, row.try_get("routines")?))
 }
 
 #[async_trait]

@@ -1,6 +1,8 @@
 //! PostgreSQL's answers to the planner: what the dialect can express, defaults and identities in its words.
 //! Pure. Types are in `types`, whole statements in `ddl`.
 
+use std::collections::BTreeSet;
+
 use super::types::{self, Known};
 use super::{ddl, mapping};
 use crate::engine::capability::{
@@ -26,6 +28,7 @@ impl PostgresRules {
             collations: Some(facts.collations.iter().cloned().collect()),
             default_is_exact: is_unicode_code_point_order(&facts.collation),
             types: None,
+            routines: BTreeSet::new(),
             autovacuum: false,
         });
         Self::new(known)
@@ -34,11 +37,12 @@ impl PostgresRules {
     /// Rules of a server of which more is known than [`Facts`] hold.
     pub(super) fn of_server(
         facts: &Facts,
-        types: impl IntoIterator<Item = String>,
+        (types, routines): (Vec<String>, Vec<String>),
         autovacuum: bool,
     ) -> Self {
         let mut rules = Self::from_facts(Some(facts));
         rules.known.types = Some(types.into_iter().collect());
+        rules.known.routines = routines.into_iter().collect();
         rules.known.autovacuum = autovacuum;
         rules
     }
@@ -99,6 +103,12 @@ impl Rules for PostgresRules {
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// Domains go along as types do.
+    fn provides(&self, reached: &str) -> bool {
+        let made_by_users = ["function ", "operator "].iter().any(|kind| reached.starts_with(kind));
+        !made_by_users || self.known.routines.contains(reached)
     }
 
     /// A third of a page of 8 KiB.

@@ -66,6 +66,9 @@ pub(super) struct Known {
     pub(super) default_is_exact: bool,
     /// Types that users or extensions have made and that the session can name.
     pub(super) types: Option<BTreeSet<String>>,
+    /// Functions, operators and operator classes that users or extensions have made, as `pg_describe_object` tells of them.
+    /// A server that nobody has asked has none.
+    pub(super) routines: BTreeSet<String>,
     /// Autovacuum gathers statistics of tables that have changed.
     pub(super) autovacuum: bool,
 }

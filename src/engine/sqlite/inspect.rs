@@ -386,6 +386,7 @@ fn index(
         predicate: text.predicate,
         method: None,
         nulls_not_distinct: false,
+        reaches: Vec::new(),
         deferrable: Deferrable::No,
         definition: if constraint { format!("UNIQUE ({})", column_list(&names)) } else { sql.to_owned() },
     })

@@ -44,6 +44,9 @@ pub struct Index {
     pub deferrable: Deferrable,
     /// The whole definition in the source's own words.
     pub definition: String,
+    /// What it uses beside what is built in, as [`Check::reaches`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reaches: Vec<String>,
 }
 
 /// One key of an index.

@@ -316,7 +316,7 @@ impl Planner<'_> {
         let (source, target) = (self.input.source.dialect, self.input.rules.dialect());
         let said = match value {
             // A routine may have the name of one that every engine has.
-            DefaultValue::Expression(_) if !self.input.verbatim() && !column.reaches.is_empty() => None,
+            DefaultValue::Expression(_) if self.missing(&column.reaches).is_some() => None,
             DefaultValue::Expression(text) if !self.input.verbatim() => {
                 expression::default(source, text, target, &mapping.carries)
             }
@@ -325,7 +325,11 @@ impl Planner<'_> {
         let said = said.filter(|value| self.input.verbatim() || constants::holds(&mapping.carries, value));
         let default = said.as_ref().and_then(|value| self.input.rules.default(value, mapping));
         if default.is_none() && *value != DefaultValue::Null && said != Some(DefaultValue::Null) {
-            let text = format!("has no counterpart in the target: DEFAULT {}", spelled(value));
+            let why = match self.missing(&column.reaches) {
+                Some(what) => format!("uses {what}, which is not carried"),
+                None => "has no counterpart in the target".to_owned(),
+            };
+            let text = format!("{why}: DEFAULT {}", spelled(value));
             let note = Note::new(codes::DEFAULT_NOT_CARRIED, "default", FindingAction::NotCarried, text);
             self.findings.push(note.table(&table.name).column(&column.name));
         }

@@ -42,7 +42,14 @@ impl Planner<'_> {
         written: &str,
         said: Option<String>,
     ) -> Option<String> {
-        said.filter(|said| reaches.is_empty() || (self.input.verbatim() && said == written))
+        let as_written = |said: &String| self.input.verbatim() && said == written;
+        said.filter(|said| reaches.is_empty() || (as_written(said) && self.missing(reaches).is_none()))
+    }
+
+    /// What the target does not have of what something reaches.
+    pub(super) fn missing<'a>(&self, reaches: &'a [String]) -> Option<&'a str> {
+        let here = |what: &&String| !self.input.verbatim() || !self.input.rules.provides(what);
+        reaches.iter().find(here).map(String::as_str)
     }
 
     fn check(&mut self, table: &Table, check: &Check, columns: &[ColumnPlan]) -> Option<CheckPlan> {
@@ -56,7 +63,7 @@ impl Planner<'_> {
         let said = self.expression(&check.expression, Want::Truth, table, columns, Changed::None);
         let said = self.only_as_written(&check.reaches, &check.expression, said);
         let Some(expression) = said.filter(|_| self.input.rules.capabilities().checks) else {
-            let why = match check.reaches.first() {
+            let why = match self.missing(&check.reaches) {
                 Some(what) => format!("uses {what}, which is not carried"),
                 None => "has no certain counterpart in the target".to_owned(),
             };

@@ -244,6 +244,7 @@ impl Planner<'_> {
             predicate: None,
             method: None,
             nulls_not_distinct: false,
+            reaches: Vec::new(),
             deferrable: Deferrable::No,
             definition: String::new(),
         };

@@ -100,6 +100,12 @@ impl Planner<'_> {
         if self.covered(table, index) {
             return Vec::new();
         }
+        // Elsewhere its expressions are translated, and its operator classes given up.
+        if self.input.verbatim()
+            && let Some(what) = self.missing(&needed(index, columns))
+        {
+            return self.index_lost(table, index, &format!("it uses {what}, which is not carried"));
+        }
         if index.parts.len() > can.max_index_columns {
             let why = format!("the target takes {} columns", can.max_index_columns);
             return self.index_lost(table, index, &why);
@@ -440,6 +446,17 @@ fn may_be_null(table: &Table, part: &IndexPart) -> bool {
         IndexKey::Column(name) => table.column(name).is_none_or(|c| c.nullable),
         IndexKey::Expression(_) => true,
     }
+}
+
+/// What an index cannot be without. The operator class of a column that has another type in the target is another one.
+fn needed(index: &Index, columns: &[ColumnPlan]) -> Vec<String> {
+    let retyped = |part: &IndexPart| match &part.key {
+        IndexKey::Column(name) => columns.iter().any(|c| c.source == *name && c.native_type != c.source_type),
+        IndexKey::Expression(_) => false,
+    };
+    let other = index.parts.iter().any(retyped);
+    let reaches = index.reaches.iter().filter(|what| !(other && what.starts_with("operator class ")));
+    reaches.cloned().collect()
 }
 
 /// Word for messages.

@@ -90,7 +90,7 @@ impl Planner<'_> {
         let quoted = self.input.rules.quote(table);
         // Behind the constraint stands the one table that it is on; a partition's is none of the whole.
         let words = words.strip_suffix(&format!(" ON {quoted}"))?;
-        let carried = self.input.source.table(table).is_some();
+        let carried = self.input.source.table(table).is_some() && self.missing(&object.reaches).is_none();
         if !carried || rule::about(self.input.by_hand, table).is_some() {
             return None;
         }

@@ -289,6 +289,7 @@ fn keys_of(rows: &[Fields]) -> (Option<PrimaryKey>, Vec<Index>) {
             predicate: None,
             method,
             nulls_not_distinct: false,
+            reaches: Vec::new(),
             deferrable: Deferrable::No,
         });
     }

@@ -297,11 +297,18 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        // The index of an exclusion constraint has its name.
+        let excluding = |table: &String, name: &String| {
+            let of_table = |row: &&IndexRow| self.relations.get(&row.table).is_some_and(|r| r.name == *table);
+            let rows = self.catalogue.indexes.iter().filter(of_table);
+            rows.filter(|row| row.name == *name).flat_map(|row| row.reaches.clone()).collect()
+        };
         let object = |((top, definition), (name, tables)): ((String, String), (String, Vec<String>))| {
             let on = tables.iter().map(|t| quote(t)).collect::<Vec<_>>().join(", ");
             let definition =
                 if definition.starts_with("CREATE ") { definition } else { format!("{definition} ON {on}") };
-            Object::new(ObjectKind::Constraint, name, definition).of(Some(top))
+            let reaches = excluding(&top, &name);
+            Object { reaches, ..Object::new(ObjectKind::Constraint, name, definition).of(Some(top)) }
         };
         guards.into_iter().map(object).collect()
     }

@@ -123,6 +123,7 @@ pub(super) fn index(row: &IndexRow, constraint: Option<&ConstraintRow>) -> Index
         nulls_not_distinct: row.nulls_not_distinct,
         deferrable: constraint.map_or(Deferrable::No, deferrable),
         definition: row.definition.clone(),
+        reaches: row.reaches.clone(),
     }
 }
 

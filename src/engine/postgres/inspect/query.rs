@@ -148,6 +148,7 @@ pub(super) struct IndexRow {
     pub(super) loose_locales: Vec<Option<String>>,
     pub(super) predicate: Option<String>,
     pub(super) definition: String,
+    pub(super) reaches: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -175,8 +176,8 @@ WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.r
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY c.relname";
 
-/// What the expression of an object of the catalogue uses beside what is built in: functions, operators, and domains other
-/// than the one that it is of.
+/// What an object of the catalogue or its expression uses beside what is built in: functions, operators and their classes, and
+/// domains other than the one that it is of.
 macro_rules! reaches {
     ($class:literal, $object:literal, $own:literal) => {
         concat!(
@@ -187,7 +188,7 @@ macro_rules! reaches {
             "'::regclass AND d.objid = ",
             $object,
             "
-               AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+               AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass)
                     OR (y.typtype = 'd' AND y.oid <> ",
             $own,
             "))
@@ -313,13 +314,17 @@ WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.r
 ORDER BY k.conrelid, k.conname"
 );
 
-const INDEXES: &str = "
+const INDEXES: &str = concat!(
+    "
 SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS table_oid, x.relname::text AS name, m.amname::text AS method,
        i.indisunique AS is_unique, i.indisvalid AS valid,
        coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false) AS nulls_not_distinct,
        i.indnkeyatts::int4 AS keys, parts.columns, parts.texts, parts.options, parts.classes, parts.collations,
        parts.loose_locales,
-       pg_get_expr(i.indpred, i.indrelid) AS predicate, pg_get_indexdef(i.indexrelid) AS definition
+       pg_get_expr(i.indpred, i.indrelid) AS predicate, pg_get_indexdef(i.indexrelid) AS definition,
+       ",
+    reaches!("pg_class", "i.indexrelid", "0"),
+    "
 FROM pg_index i
 JOIN pg_class x ON x.oid = i.indexrelid
 JOIN pg_class c ON c.oid = i.indrelid
@@ -341,7 +346,8 @@ CROSS JOIN LATERAL (
 ) AS parts
 WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.relkind IN ('r', 'p')
   AND NOT i.indisprimary AND NOT x.relispartition
-ORDER BY i.indrelid, x.relname";
+ORDER BY i.indrelid, x.relname"
+);
 
 const OBJECTS: &str = "
 WITH ours AS (SELECT oid FROM pg_namespace WHERE nspname = $1),
@@ -569,5 +575,6 @@ fn index(r: &PgRow) -> Result<IndexRow, sqlx::Error> {
         loose_locales: r.try_get("loose_locales")?,
         predicate: r.try_get("predicate")?,
         definition: r.try_get("definition")?,
+        reaches: r.try_get("reaches")?,
     })
 }

@@ -153,6 +153,7 @@ pub(super) fn index(name: &str, columns: &[&str]) -> Index {
         predicate: None,
         method: None,
         nulls_not_distinct: false,
+        reaches: Vec::new(),
         deferrable: Deferrable::No,
         definition: format!("INDEX {name} ({})", columns.join(", ")),
     }
