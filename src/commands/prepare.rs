@@ -15,9 +15,9 @@ use crate::model::plan::{Plan, Scope, TableProfile};
 use crate::model::policy::Policies;
 use crate::model::rule::TableRule;
 use crate::model::schema::{Schema, Table};
-use crate::pipeline::plan::{PlanInput, by_hand, decide, findings, plan, views};
+use crate::pipeline::plan::{PlanInput, by_hand, decide, plan, views};
 use crate::pipeline::preflight::Replaces;
-use crate::pipeline::{collisions, preflight, probes, selection};
+use crate::pipeline::{collisions, preflight, probes, refused_rows, selection};
 use crate::techcare;
 
 /// What is to be planned.
@@ -129,8 +129,8 @@ pub(crate) async fn prepare(
         preflight::name_long_rows(&mut plan, &input, snapshot.as_ref(), source.rules()).await?;
         if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {
             count_filtered(&mut plan, &selection.schema, snapshot.as_ref()).await?;
-            let orphans = snapshot.orphans(&plan.unfiltered()).await?;
-            plan.findings.extend(orphans.iter().map(findings::orphans));
+            let found = refused_rows::find(&plan, &input, snapshot.as_ref(), source.rules()).await?;
+            plan.findings.extend(found);
             if let Towards::Open(target) = towards {
                 let found = collisions::find(&plan, &input, snapshot.as_ref(), target).await?;
                 plan.findings.extend(found);

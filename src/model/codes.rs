@@ -134,6 +134,8 @@ codes! {
     NULL_IN_KEY = "null_in_key", Blocker, Row, [Stop, Reject];
     /// Rows that the source tells apart and a unique key of the target takes for one.
     DUPLICATES = "duplicates", Blocker, Row, [Stop];
+    /// Rows that a check refuses, to which the source has not held them.
+    CHECK_VIOLATED = "check_violated", Blocker, Row, [Stop];
     /// A value of another kind than its column declares, which SQLite lets in.
     WRONG_STORAGE_CLASS = "wrong_storage_class", Blocker, Row, [Stop, Reject];
     /// A number in a column of text, which SQLite lets in.

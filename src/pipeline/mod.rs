@@ -18,6 +18,7 @@ pub mod preflight;
 pub mod private_file;
 pub mod probes;
 pub mod refusals;
+pub mod refused_rows;
 pub mod rejects;
 pub mod resume;
 pub mod runs;

@@ -246,6 +246,11 @@ pub trait Rules: Send + Sync {
         carries
     }
 
+    /// A quoted text column so that two of its values are equal only if they are so byte for byte.
+    fn exactly(&self, quoted: &str) -> String {
+        quoted.to_owned()
+    }
+
     /// What a type of this dialect holds, by its declaration alone.
     fn type_of(&self, native: &str) -> DataType;
 

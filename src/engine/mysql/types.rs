@@ -130,6 +130,10 @@ impl RulesTrait for Rules {
     }
 
     fn map_column(&self, input: &ColumnInput<'_>) -> Mapping {
+    fn exactly(&self, quoted: &str) -> String {
+        format!("CAST({quoted} AS BINARY)")
+    }
+
         let own = (input.source == Dialect::Mysql).then(|| self.same_dialect(input)).flatten();
         own.unwrap_or_else(|| self.foreign(input))
     }

@@ -121,6 +121,10 @@ impl Rules for PostgresRules {
     }
 
     fn literal(&self, text: &str) -> String {
+    fn exactly(&self, quoted: &str) -> String {
+        format!("{quoted}::text COLLATE \"C\"")
+    }
+
         ddl::literal(text)
     }
 

@@ -94,14 +94,12 @@ impl Rules for SqliteRules {
         format!("length({quoted})")
     }
 
-    fn literal(&self, text: &str) -> String {
-        literal(text)
+    fn exactly(&self, quoted: &str) -> String {
+        format!("{quoted} COLLATE BINARY")
     }
 
-    fn accepts_name(&self, name: &str) -> bool {
-        // SQLite keeps this prefix to itself.
-        let is_reserved = name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
-        !name.is_empty() && !name.contains('\0') && !is_reserved
+    fn literal(&self, text: &str) -> String {
+        literal(text)
     }
 
     fn map_column(&self, input: &ColumnInput<'_>) -> Mapping {

@@ -129,7 +129,12 @@ impl<'a> Reader<'a> {
                 self.found.uniques.push((name.take(), columns));
             } else if token.is("CHECK") {
                 if let Some(expression) = self.parenthesised() {
-                    self.found.checks.push(Check { name: name.take(), expression, reaches: Vec::new() });
+                    self.found.checks.push(Check {
+                        name: name.take(),
+                        expression,
+                        reaches: Vec::new(),
+                        validated: false,
+                    });
                 }
             } else if token.is("FOREIGN") {
                 self.skip_word("KEY");

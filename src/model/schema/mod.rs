@@ -176,7 +176,9 @@ fn read_domain_checks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Check>, 
     Ok(checks
         .into_iter()
         .map(|check| match check {
-            Written::Expression(expression) => Check { name: None, expression, reaches: Vec::new() },
+            Written::Expression(expression) => {
+                Check { name: None, expression, reaches: Vec::new(), validated: true }
+            }
             Written::Check(check) => check,
         })
         .collect())
@@ -256,7 +258,8 @@ mod tests {
                 format!(r#"{{"name": "year", "nullable": true, "default": null, "checks": {checks}}}"#);
             serde_json::from_str::<Domain>(&text).unwrap()
         };
-        let expected = Check { name: None, expression: "(y >= 1901)".into(), reaches: Vec::new() };
+        let expected =
+            Check { name: None, expression: "(y >= 1901)".into(), reaches: Vec::new(), validated: true };
         let older = domain(r#"["(y >= 1901)"]"#);
         assert_eq!(older.checks, [expected]);
         assert_eq!(domain(&serde_json::to_string(&older.checks).unwrap()), older);

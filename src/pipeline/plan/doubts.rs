@@ -2,7 +2,7 @@
 //! way than the source, two values that are different there may be one here. Pure.
 
 use super::PlanInput;
-use super::comparison::Ignored;
+use super::comparison::{Ignored, ignored};
 use super::data_only::named;
 use crate::engine::expression;
 use crate::model::endpoint::Dialect;
@@ -33,6 +33,56 @@ pub fn doubts(input: &PlanInput<'_>, plan: &Plan) -> Vec<Doubt> {
             if let Some(column) = doubtful(input, source, &table, &key) {
                 let column = column.to_owned();
                 out.push(Doubt { table: narrowed(&table, &key, plan.target), key, column });
+            }
+        }
+    }
+    out
+}
+
+/// A foreign key by which the source finds parents that the target's key tells apart from the reference: they differ in
+/// case, accents or blanks at the end. All names are the source's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LooseReference {
+    /// Table that refers.
+    pub table: String,
+    /// Its columns, each with whether it holds text.
+    pub columns: Vec<(String, bool)>,
+    /// Table that is referred to.
+    pub references: String,
+    /// Its columns.
+    pub referenced_columns: Vec<String>,
+}
+
+/// All of them among the tables that are carried whole.
+pub fn loose_references(input: &PlanInput<'_>, plan: &Plan) -> Vec<LooseReference> {
+    if input.verbatim() {
+        return Vec::new();
+    }
+    let plan = plan.unfiltered();
+    let mut out = Vec::new();
+    for table in &plan.tables {
+        for key in &table.foreign_keys {
+            let Some(parent) = plan.tables.iter().find(|t| t.name == key.references) else { continue };
+            let planned = |of: &'_ TablePlan, name: &String| of.columns.iter().position(|c| c.name == *name);
+            let columns =
+                key.columns.iter().filter_map(|name| planned(table, name).map(|at| &table.columns[at]));
+            let referenced: Vec<&ColumnPlan> = key
+                .referenced_columns
+                .iter()
+                .filter_map(|name| planned(parent, name).map(|at| &parent.columns[at]))
+                .collect();
+            let declared = input.source.table(&parent.source);
+            let loosens = |c: &&ColumnPlan| {
+                let had = declared.and_then(|t| t.column(&c.source)?.collation.as_ref());
+                had.is_some_and(|had| !Ignored::by(had).beyond(ignored(Some(c))).is_exact())
+            };
+            if referenced.iter().any(loosens) {
+                out.push(LooseReference {
+                    table: table.source.clone(),
+                    columns: columns.map(|c| (c.source.clone(), c.carries.has_text_cells())).collect(),
+                    references: parent.source.clone(),
+                    referenced_columns: referenced.iter().map(|c| c.source.clone()).collect(),
+                });
             }
         }
     }

@@ -2,12 +2,12 @@
 //! names from the source.
 
 use super::columns::spelled;
-use super::doubts::Doubt;
+use super::doubts::{Doubt, LooseReference};
 use crate::engine::capability::{Matching, Occupied, Orphans};
 use crate::model::codes::{self, severity_of};
 use crate::model::plan::{CheckPlan, Finding, FindingAction, Misfit, Plan, Scope, Severity, TablePlan};
 use crate::model::policy::Decision;
-use crate::model::schema::DefaultValue;
+use crate::model::schema::{Check, DefaultValue};
 use crate::model::view::ViewPlan;
 
 /// What the finding says of a table that is replaced, in its text.
@@ -99,6 +99,39 @@ pub fn orphans(orphans: &Orphans) -> Finding {
         note = note.column(column);
     }
     note.0.keys.clone_from(&orphans.keys);
+    note.0
+}
+
+/// The same of rows whose parents only the source takes for theirs.
+pub fn loose_orphans(reference: &LooseReference, found: &Matching) -> Finding {
+    let columns: Vec<&str> = reference.columns.iter().map(|(name, _)| name.as_str()).collect();
+    let text = format!(
+        "\"{}\" refers to rows of \"{}\" that differ in case, accents or blanks at the end, or are not there: the target's key \
+         tells them apart, so write the references as the rows that they mean",
+        columns.join("\", \""),
+        reference.references
+    );
+    let mut note = Note::new(codes::ORPHANS, "foreign key", FindingAction::Refused, text)
+        .table(&reference.table)
+        .rows(found.rows);
+    if let Some(column) = columns.first() {
+        note = note.column(column);
+    }
+    note.0.keys.clone_from(&found.keys);
+    note.0
+}
+
+/// The finding that stops a migration of rows that their own check refuses.
+pub fn check_violated(table: &TablePlan, check: &Check, found: &Matching) -> Finding {
+    let text = format!(
+        "is false for rows that are there, which the source has not held to it: CHECK ({})",
+        check.expression
+    );
+    let mut note = Note::new(codes::CHECK_VIOLATED, "check", FindingAction::Refused, text)
+        .table(&table.source)
+        .object(check.name.as_deref())
+        .rows(found.rows);
+    note.0.keys.clone_from(&found.keys);
     note.0
 }
 

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::check::check;
 use crate::bad_input::untouched;
 use crate::support::binary::{self, Ran};
 use crate::support::database::{Db, Engine};
 
-use Engine::{Mariadb, Postgres, Sqlite};
+use Engine::{Mariadb, Mysql, Postgres, Sqlite};
 
 const BAD: [&str; 2] = ["--on-bad-row", "reject"];
 
@@ -547,4 +548,79 @@ fn a76_null_in_a_primary_key_is_refused_or_put_aside_by_its_rowid() {
     // SQLite takes them as they are.
     let run = Run::of(&source, Sqlite, &BAD);
     assert_eq!((run.ran.code, run.account("t")), (0, [4, 4, 0]), "{}", run.ran);
+}
+
+/// What `check` says is what `migrate` then does, by these rows.
+fn known_before(source: &Db, to: Engine, code: &str, rows: u64, keys: &[&str]) {
+    let told = check(&source.url, &["--target", &Db::fresh(to).url]);
+    let json = told.json();
+    assert_eq!(json["migration"]["would"], "refuse", "{:?} → {to:?}: {told}", source.engine);
+    let named = json["findings"].as_array().unwrap().iter().find(|f| f["code"] == code).cloned();
+    let named = named.unwrap_or_else(|| panic!("{:?} → {to:?}: {told}", source.engine));
+    assert_eq!((&named["rows"], &named["keys"]), (&json!(rows), &json!(keys)), "{told}");
+    refused(source, to, code, rows, keys, &[]);
+}
+
+#[test]
+fn rows_that_their_own_check_refuses_are_known_before_the_first_row() {
+    let made =
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, m INTEGER, CONSTRAINT small CHECK (n < 10),
+                                CONSTRAINT other CHECK (m > 0))";
+    let rows = "INSERT INTO t VALUES (1, 5, 1), (2, 10, 1), (3, NULL, NULL), (4, 11, 1)";
+    let late = made.replace(", CONSTRAINT small CHECK (n < 10)", "");
+    for (from, sql) in [
+        (Sqlite, format!("{made}; PRAGMA ignore_check_constraints = 1; {rows}")),
+        (Mariadb, format!("{made}; SET SESSION check_constraint_checks = 0; {rows}")),
+        (Postgres, format!("{late}; {rows}; ALTER TABLE t ADD CONSTRAINT small CHECK (n < 10) NOT VALID")),
+    ] {
+        if !from.at_hand() {
+            continue;
+        }
+        let source = self::made(from, &sql);
+        for to in Engine::all() {
+            known_before(&source, to, "check_violated", 2, &["id=2", "id=4"]);
+        }
+        source.execute("DELETE FROM t WHERE n > 9");
+        for to in Engine::all() {
+            let run = Run::of(&source, to, &[]);
+            assert!(run.ran.code <= 1, "{from:?} → {to:?}: {}", run.ran);
+        }
+    }
+}
+
+#[test]
+fn references_that_differ_in_case_are_known_before_the_first_row_of_postgresql() {
+    let rows = "INSERT INTO parent VALUES ('Ann', 1), ('Bob', 2); INSERT INTO child VALUES (1, 'Ann'), (2, 'ann'), (3, NULL), (4, 'BOB')";
+    for (from, text, key) in [
+        (Sqlite, "VARCHAR(20) COLLATE NOCASE", "INTEGER PRIMARY KEY"),
+        (Mariadb, "VARCHAR(20) COLLATE utf8mb4_general_ci", "INTEGER PRIMARY KEY"),
+        (Mysql, "VARCHAR(20) COLLATE utf8mb4_0900_ai_ci", "INTEGER PRIMARY KEY"),
+    ] {
+        if !(from.at_hand() && Postgres.at_hand()) {
+            continue;
+        }
+        let source = made(
+            from,
+            &format!(
+                "CREATE TABLE parent (name {text} NOT NULL PRIMARY KEY, n INTEGER);
+                 CREATE TABLE child (id {key}, name {text}, FOREIGN KEY (name) REFERENCES parent (name)); {rows}"
+            ),
+        );
+        known_before(&source, Postgres, "orphans", 2, &["id=2", "id=4"]);
+        let run = Run::of(&source, Postgres, &BAD);
+        assert_eq!((run.ran.code, run.account("child")), (1, [4, 2, 2]), "{from:?}: {}", run.ran);
+        // Who compares as the source does takes them.
+        for to in Engine::all().into_iter().filter(|to| *to != Postgres) {
+            let told = check(&source.url, &["--target", &Db::fresh(to).url]);
+            let refuses = told.json()["migration"]["would"] == "refuse";
+            let run = Run::of(&source, to, &[]);
+            assert_eq!(refuses, run.ran.code == 4, "{from:?} → {to:?}: {told} {}", run.ran);
+            assert!(refuses || run.ran.code <= 1, "{from:?} → {to:?}: {}", run.ran);
+        }
+        source.execute(
+            "UPDATE child SET name = 'Bob' WHERE id = 4; UPDATE child SET name = 'Ann' WHERE id = 2",
+        );
+        let run = Run::of(&source, Postgres, &[]);
+        assert!(run.ran.code <= 1, "{from:?}: {}", run.ran);
+    }
 }

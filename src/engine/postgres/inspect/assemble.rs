@@ -205,7 +205,7 @@ impl<'a> Reader<'a> {
             checks: checks
                 .filter_map(|d| {
                     let expression = domain_check(&d.definition, &quoted)?;
-                    Some(Check { name: None, expression, reaches: d.reaches.clone() })
+                    Some(Check { name: None, expression, reaches: d.reaches.clone(), validated: true })
                 })
                 .collect(),
         })
@@ -417,6 +417,7 @@ mod tests {
             name: None,
             expression: "\"y\" > 1900".into(),
             reaches: vec!["function f(integer)".into()],
+            validated: true,
         }];
         let own = Domain { name: "year".into(), nullable: true, default: None, checks };
         assert_eq!(table.columns[1].domain, Some(own));

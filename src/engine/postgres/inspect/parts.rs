@@ -104,7 +104,7 @@ fn deferrable(row: &ConstraintRow) -> Deferrable {
 /// A CHECK under a name of its own, or none.
 pub(super) fn check(row: &ConstraintRow, name: Option<String>) -> Option<Check> {
     let expression = without_parentheses(row.expression.as_deref()?).to_owned();
-    Some(Check { name, expression, reaches: row.reaches.clone() })
+    Some(Check { name, expression, reaches: row.reaches.clone(), validated: row.validated })
 }
 
 /// An index, or the constraint that it serves.

@@ -129,6 +129,7 @@ impl Table {
             name: name.map(Into::into),
             expression: expression.into(),
             reaches: Vec::new(),
+            validated: true,
         });
         self
     }
