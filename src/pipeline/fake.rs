@@ -437,6 +437,7 @@ fn capabilities() -> Capabilities {
         deferrable: true,
         deferrable_unique: true,
         set_default: true,
+        unique_parents: false,
         match_full: true,
         checks: true,
         generated_stored: true,

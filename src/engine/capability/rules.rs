@@ -53,6 +53,8 @@ pub struct Capabilities {
     pub deferrable_unique: bool,
     /// ON DELETE SET DEFAULT works.
     pub set_default: bool,
+    /// Foreign keys lead to unique keys only, also in the dialect's own words.
+    pub unique_parents: bool,
     /// MATCH FULL works.
     pub match_full: bool,
     /// CHECK is enforced.
@@ -203,10 +205,20 @@ pub trait Rules: Send + Sync {
         !name.is_empty() && !name.contains('\0') && self.capabilities().max_name.fits(name)
     }
 
+    /// Whether tables and indexes may not have a name, because the dialect keeps it for its own.
+    fn reserves(&self, _name: &str) -> bool {
+        false
+    }
+
     /// Whether checks and stored generated columns may name columns that the engine itself changes: those whose
     /// values it hands out, and those that a foreign key with CASCADE or SET NULL rewrites. MySQL and MariaDB
     /// refuse both.
     fn watches_changed_columns(&self) -> bool {
+        true
+    }
+
+    /// Whether a unique key may be over all of a column of this type, in the dialect's words.
+    fn keys_whole(&self, _native: &str) -> bool {
         true
     }
 
@@ -234,6 +246,11 @@ pub trait Rules: Send + Sync {
         format!("char_length({quoted})")
     }
 
+    /// A quoted text column so that two of its values are equal only if they are so byte for byte.
+    fn exactly(&self, quoted: &str) -> String {
+        quoted.to_owned()
+    }
+
     /// A character string literal.
     fn literal(&self, text: &str) -> String;
 
@@ -244,11 +261,6 @@ pub trait Rules: Send + Sync {
     /// values that no other engine has.
     fn carries_here(&self, _native: &str, carries: DataType) -> DataType {
         carries
-    }
-
-    /// A quoted text column so that two of its values are equal only if they are so byte for byte.
-    fn exactly(&self, quoted: &str) -> String {
-        quoted.to_owned()
     }
 
     /// What a type of this dialect holds, by its declaration alone.

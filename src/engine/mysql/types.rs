@@ -108,6 +108,11 @@ impl RulesTrait for Rules {
         false
     }
 
+    /// MariaDB keeps a hash of long values for that.
+    fn keys_whole(&self, native: &str) -> bool {
+        self.is_mariadb() || !NativeType::parse(native).is_outside_row()
+    }
+
     /// That of InnoDB with pages of 16 KiB.
     fn key_limit(&self) -> KeyLimit {
         KeyLimit::Declared(3_072)
@@ -125,15 +130,15 @@ impl RulesTrait for Rules {
         quote(name)
     }
 
+    fn exactly(&self, quoted: &str) -> String {
+        format!("CAST({quoted} AS BINARY)")
+    }
+
     fn literal(&self, text: &str) -> String {
         literal(text)
     }
 
     fn map_column(&self, input: &ColumnInput<'_>) -> Mapping {
-    fn exactly(&self, quoted: &str) -> String {
-        format!("CAST({quoted} AS BINARY)")
-    }
-
         let own = (input.source == Dialect::Mysql).then(|| self.same_dialect(input)).flatten();
         own.unwrap_or_else(|| self.foreign(input))
     }
@@ -281,6 +286,8 @@ fn capabilities(flavour: Flavour, version: (u32, u32, u32), case_sensitive_table
         deferrable: false,
         deferrable_unique: false,
         set_default: false,
+        // restrict_fk_on_non_standard_key, which is on unless somebody has switched it off.
+        unique_parents: !mariadb && version >= (8, 4, 0),
         match_full: false,
         checks: version >= if mariadb { (10, 2, 1) } else { (8, 0, 16) },
         generated_stored: version >= (5, 7, 6),

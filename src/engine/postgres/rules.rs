@@ -70,6 +70,7 @@ impl PostgresRules {
             deferrable: true,
             deferrable_unique: true,
             set_default: true,
+            unique_parents: false,
             match_full: true,
             checks: true,
             generated_stored: true,
@@ -120,11 +121,11 @@ impl Rules for PostgresRules {
         types::quote(name)
     }
 
-    fn literal(&self, text: &str) -> String {
     fn exactly(&self, quoted: &str) -> String {
         format!("{quoted}::text COLLATE \"C\"")
     }
 
+    fn literal(&self, text: &str) -> String {
         ddl::literal(text)
     }
 

@@ -56,6 +56,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     deferrable: true,
     deferrable_unique: false,
     set_default: true,
+    unique_parents: false,
     match_full: false,
     checks: true,
     generated_stored: true,
@@ -84,6 +85,11 @@ impl Rules for SqliteRules {
 
     fn capabilities(&self) -> &Capabilities {
         &CAPABILITIES
+    }
+
+    /// <https://sqlite.org/fileformat2.html#internal_schema_objects>.
+    fn reserves(&self, name: &str) -> bool {
+        name.get(..7).is_some_and(|head| head.eq_ignore_ascii_case("sqlite_"))
     }
 
     fn quote(&self, name: &str) -> String {

@@ -136,7 +136,9 @@ fn one_condition(rule: &TableRule, source: &Schema) -> Result<()> {
 
 fn new_names(rule: &TableRule, target: &dyn Rules) -> Result<()> {
     let columns = rule.columns.values().filter_map(|c| c.rename.as_ref());
-    match rule.rename.iter().chain(columns).find(|name| !target.accepts_name(name)) {
+    let refused = |name: &&String| !target.accepts_name(name);
+    let table = rule.rename.as_ref().filter(|name| refused(name) || target.reserves(name));
+    match table.into_iter().chain(columns.filter(refused)).next() {
         None => Ok(()),
         Some(name) => Err(usage(format!(
             "a rule about table {:?} gives the name {name:?}, which {} does not take",

@@ -136,10 +136,11 @@ impl Planner<'_> {
         if differ && (forced(&table.name, &columns) || forced(&parent.source, &referenced)) {
             return Err("a rule forces another type upon one of its ends than the other has".into());
         }
-        if !verbatim {
-            let Some(unique) = unique_key(parent, &referenced_names) else {
-                return Err("the columns that it refers to are no unique key in the target".into());
-            };
+        let unique = unique_key(parent, &referenced_names);
+        if unique.is_none() && (!verbatim || self.input.rules.capabilities().unique_parents) {
+            return Err("the columns that it refers to are no unique key in the target".into());
+        }
+        if let Some(unique) = unique.filter(|_| !verbatim) {
             // InnoDB wants the pairs in the order of the key that they lead to; to the others it is all one.
             if self.input.rules.dialect() == Dialect::Mysql {
                 order.sort_by_key(|at| unique.iter().position(|c| *c == referenced_names[*at]));

@@ -117,6 +117,12 @@ impl Planner<'_> {
                 Err(why) => return self.index_lost(table, index, &why),
             }
         }
+        // Those of words and places are over whole columns everywhere.
+        if method.as_deref().is_none_or(|m| m == "hash")
+            && let Some(native) = self.not_whole(columns, &parts)
+        {
+            return self.index_lost(table, index, &format!("the target takes no key over all of {native}"));
+        }
         if let Err(why) = self.shorten(table, columns, &mut parts, &mut shape) {
             return self.index_lost(table, index, &why);
         }
@@ -336,6 +342,13 @@ impl Planner<'_> {
             }
         }
         None
+    }
+
+    /// The type of a column of which the target takes only the beginning into a key.
+    fn not_whole<'c>(&self, columns: &'c [ColumnPlan], parts: &[IndexPartPlan]) -> Option<&'c str> {
+        let whole = parts.iter().filter(|p| p.prefix.is_none() && self.input.verbatim());
+        let mut planned = whole.filter_map(|p| columns.iter().find(|c| Some(&c.name) == p.column.as_ref()));
+        planned.find(|c| !self.input.rules.keys_whole(&c.native_type)).map(|c| c.native_type.as_str())
     }
 
     /// When a unique key is checked. One that has to be declared as an index (`loose`) is no constraint that could wait.

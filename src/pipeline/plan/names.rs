@@ -57,7 +57,7 @@ impl<'a> Names<'a> {
         let global = self.rules.capabilities().index_names_are_global;
         let space = if global { String::new() } else { table.to_owned() };
         let free = |name: &str, this: &Self| !this.indexes.contains(&(space.clone(), this.fold(name)));
-        let name = self.first_free(table, wanted, free);
+        let name = self.first_free(table, &unreserved(self.rules, wanted), free);
         self.indexes.insert((space, self.fold(&name)));
         name
     }
@@ -117,6 +117,11 @@ fn fold(rules: &dyn Rules, name: &str) -> String {
     if rules.dialect() == Dialect::Sqlite { name.to_ascii_lowercase() } else { name.to_lowercase() }
 }
 
+/// A name that the target does not keep for its own.
+fn unreserved(rules: &dyn Rules, name: &str) -> String {
+    if rules.reserves(name) { format!("_{name}") } else { name.to_owned() }
+}
+
 /// A name that the target takes: this one, or its beginning and a hash of all of it.
 pub(super) fn fit(rules: &dyn Rules, name: &str) -> String {
     if rules.accepts_name(name) {
@@ -149,7 +154,7 @@ impl Planner<'_> {
         let mut tables: BTreeMap<String, &str> = BTreeMap::new();
         for table in &self.input.source.tables {
             let wanted = rule::table_name(self.input.by_hand, &table.name);
-            let name = fit(rules, wanted);
+            let name = fit(rules, &unreserved(rules, wanted));
             if name != wanted {
                 self.findings.push(renamed("table", &table.name, &name).table(&table.name));
             }

@@ -84,7 +84,8 @@ impl Planner<'_> {
             return Err(format!("it calls \"{routine}\", which is not carried"));
         }
         let taken = |t: &TablePlan| t.name.eq_ignore_ascii_case(&view.name);
-        if !self.input.rules.accepts_name(&view.name) || tables.iter().any(taken) {
+        let rules = self.input.rules;
+        if !rules.accepts_name(&view.name) || rules.reserves(&view.name) || tables.iter().any(taken) {
             return Err("the target cannot have it under its name".to_owned());
         }
         Ok(())

@@ -18,7 +18,7 @@ pub(super) async fn prove(
     source: &dyn Source,
     target: &dyn Source,
 ) -> Result<(Vec<usize>, Vec<Finding>)> {
-    let trials = trials(scene);
+    let trials = trials(scene, source.facts().flavour != target.facts().flavour);
     let (mut wrong, mut found) = (Vec::new(), Vec::new());
     if trials.is_empty() {
         return Ok((wrong, found));
@@ -51,6 +51,9 @@ pub(super) async fn prove(
             Ok(arriving) => arriving.next().cloned().ok_or_else(String::new),
             Err(why) => Err(why.clone()),
         };
+        if trial.kept && after != Ok(Stored::Refused) {
+            continue;
+        }
         match before.and_then(|before| after.and_then(|after| trial.difference(&before, &after))) {
             Ok(Some(how)) => {
                 wrong.push(trial.place);
@@ -73,7 +76,7 @@ pub(super) async fn prove(
 
 /// Names the defaults of a table that are expressions, because there is nobody to ask.
 pub(super) fn untried(scene: Scene<'_>, why: &str) -> Vec<Finding> {
-    let computed = trials(scene).into_iter().filter(|trial| trial.computed);
+    let computed = trials(scene, false).into_iter().filter(|trial| trial.computed);
     computed.map(|trial| findings::default_untried(scene.planned, &trial.column.source, why)).collect()
 }
 
@@ -88,11 +91,15 @@ struct Trial<'a> {
     translated: &'a str,
     /// An expression in the target too, rather than a constant.
     computed: bool,
+    /// In the words of the source, which another product of its dialect may not know.
+    kept: bool,
 }
 
-/// The defaults of a table that can be tried. What a clock gives is never the same; clocks are known by name.
-fn trials<'a>(scene: Scene<'a>) -> Vec<Trial<'a>> {
-    if scene.plan.source == scene.plan.target {
+/// The defaults of a table that can be tried. What a clock gives is never the same; clocks are known by name. `products` tells
+/// whether the two sides are different products.
+fn trials<'a>(scene: Scene<'a>, products: bool) -> Vec<Trial<'a>> {
+    let kept = scene.plan.source == scene.plan.target;
+    if kept && !products {
         return Vec::new();
     }
     let left_behind = |column: &ColumnPlan| {
@@ -106,6 +113,8 @@ fn trials<'a>(scene: Scene<'a>) -> Vec<Trial<'a>> {
         let translated = column.default.as_deref()?;
         let original = scene.table.column(&column.source)?.default.as_ref()?;
         let (text, said) = match original {
+            DefaultValue::Expression(_) if kept => (None, DefaultValue::Text(String::new())),
+            _ if kept => return None,
             DefaultValue::Expression(text) => (
                 Some(text.as_str()),
                 expression::default(scene.plan.source, text, scene.plan.target, &column.carries)?,
@@ -130,6 +139,7 @@ fn trials<'a>(scene: Scene<'a>) -> Vec<Trial<'a>> {
             text,
             translated,
             computed,
+            kept,
         })
     };
     scene.planned.columns.iter().enumerate().filter_map(trial).collect()

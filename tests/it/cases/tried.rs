@@ -464,3 +464,41 @@ fn with_extension(name: &str) -> Option<Db> {
     db.execute(&format!("CREATE EXTENSION {name}"));
     Some(db)
 }
+
+/// What the other product of the same dialect does not take is told by `check` and by `migrate`, and nothing else stops it.
+#[test]
+fn what_only_one_of_mysql_and_mariadb_takes_is_known_before() {
+    if !(Mysql.at_hand() && Mariadb.at_hand()) {
+        return;
+    }
+    let unique = "CREATE TABLE t (id INT PRIMARY KEY, note TEXT, UNIQUE KEY once (note)); INSERT INTO t VALUES (1, 'a')";
+    let parent = "CREATE TABLE p (id INT PRIMARY KEY, n INT, KEY by_n (n));
+                  CREATE TABLE t (id INT PRIMARY KEY, n INT, CONSTRAINT to_n FOREIGN KEY (n) REFERENCES p (n))";
+    for (made, code, named) in
+        [(unique, "unique_not_carried", "once"), (parent, "foreign_key_not_carried", "to_n")]
+    {
+        let arrived = migrate(Mariadb, made, Mysql).refused(&[code, named]);
+        let told = check(&arrived.source.url, &["--target", &Db::fresh(Mysql).url]);
+        assert_eq!(told.json()["migration"]["would"], "refuse", "{told}");
+        let accepted = binary::migrate(&arrived.source.url, &arrived.target.url, &["--accept", code]);
+        assert_eq!(accepted.code, 1, "{accepted}");
+    }
+    let made = "CREATE TABLE t (id INT PRIMARY KEY, k BINARY(16) DEFAULT (uuid_to_bin(uuid())), u CHAR(36) DEFAULT (uuid()))";
+    let (arrived, left) = left_behind(Mysql, made, Mariadb);
+    assert_eq!(left, ["k"], "{}", arrived.ran);
+    assert_eq!(arrived.target.value("SELECT count(u) FROM t").as_deref(), Some("1"));
+}
+
+#[test]
+fn names_that_sqlite_keeps_for_its_own_become_others() {
+    let made = "CREATE TABLE sqlite_foo (id INTEGER PRIMARY KEY, sqlite_n INTEGER);
+                CREATE INDEX sqlite_by_n ON sqlite_foo (sqlite_n); INSERT INTO sqlite_foo VALUES (1, 2)";
+    for from in Engine::servers() {
+        let arrived = migrate(from, made, Sqlite).done();
+        let renamed = arrived.findings("renamed");
+        let named: Vec<&str> = renamed.iter().filter_map(|f| f["kind"].as_str()).collect();
+        assert!(named.contains(&"table") && named.contains(&"index"), "{from:?}: {}", arrived.ran);
+        assert!(!named.contains(&"column"), "{from:?}: {}", arrived.ran);
+        assert_eq!(arrived.target.value("SELECT sqlite_n FROM _sqlite_foo").as_deref(), Some("2"));
+    }
+}
