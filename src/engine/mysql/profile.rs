@@ -261,6 +261,10 @@ mod tests {
     use super::*;
 
     fn codes_of(native_type: &str, keyed: bool, target: Dialect) -> Vec<&'static str> {
+        codes_from(native_type, keyed, (target, false))
+    }
+
+    fn codes_from(native_type: &str, keyed: bool, towards: (Dialect, bool)) -> Vec<&'static str> {
         let data_type = NativeType::parse(native_type).data_type(native_type);
         let column = Column {
             name: "c".into(),
@@ -277,7 +281,7 @@ mod tests {
             domain: None,
             reaches: Vec::new(),
         };
-        doubts(&column, keyed, (target, false)).iter().map(|d| d.code).collect()
+        doubts(&column, keyed, towards).iter().map(|d| d.code).collect()
     }
 
     #[test]
@@ -303,5 +307,8 @@ mod tests {
             assert_eq!(codes_of(native_type, false, target), expected, "{native_type} to {target:?}");
         }
         assert_eq!(codes_of("bigint unsigned", true, Postgres), ["integer_range"]);
+        // From MariaDB 11.5 on, towards whoever ends earlier.
+        assert_eq!(codes_from("timestamp", false, (Mysql, true)), ["datetime_range"]);
+        assert!(codes_from("datetime", false, (Mysql, true)).is_empty());
     }
 }

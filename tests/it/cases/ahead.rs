@@ -1,12 +1,19 @@
-//! `check --target` knows of the target what `migrate` would find out: the rights to build there, and what gives way.
+//! `check --target` knows of the target what `migrate` would find out: the rights to build there, what gives way, and what
+//! the server lacks or does not take.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde_json::Value;
+
+use super::arrival::migrate;
 use super::check::check;
+use super::tried::left_behind;
 use crate::bad_input::untouched;
 use crate::support::binary;
 use crate::support::database::{self, Db, Engine};
+
+use Engine::{Mariadb, Mysql, Postgres, Sqlite};
 
 fn source() -> Db {
     let source = Db::fresh(Engine::Sqlite);
@@ -166,4 +173,134 @@ fn a_table_of_another_role_cannot_give_way() {
     let ran = binary::migrate(&source.url, &account.url(&target), &[]);
     assert_eq!(ran.code, 4, "{ran}");
     target.execute(&format!("DROP OWNED BY {}", account.name));
+}
+
+/// What only the source has: a function, an operator class over it.
+const ROUTINES: &str =
+    "CREATE FUNCTION tidy(x text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower(x)';
+    CREATE FUNCTION even(x integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT x % 2 = 0';
+    CREATE FUNCTION first_code() RETURNS text LANGUAGE sql AS 'SELECT ''a''::text';";
+
+const USES_ROUTINES: &str =
+    "CREATE TABLE t (id integer PRIMARY KEY, code text DEFAULT first_code(), n integer,
+        low text GENERATED ALWAYS AS (tidy(code)) STORED, CONSTRAINT evenly CHECK (even(n)));
+    CREATE INDEX t_tidy ON t (tidy(code)); CREATE UNIQUE INDEX t_once ON t (tidy(code), n);
+    CREATE INDEX t_some ON t (n) WHERE even(n); INSERT INTO t VALUES (1, 'A', 2)";
+
+#[test]
+fn what_calls_a_routine_goes_along_between_two_of_postgresql_only_if_the_target_has_it() {
+    if !Postgres.at_hand() {
+        return;
+    }
+    let source = Db::fresh(Postgres);
+    source.execute(&format!("{ROUTINES} {USES_ROUTINES}"));
+    let lacking = Db::fresh(Postgres);
+    let told = check(&source.url, &["--target", &lacking.url]);
+    let named = |found: &Value| -> Vec<(String, String)> {
+        let text = |f: &Value, key: &str| f[key].as_str().unwrap_or_default().to_owned();
+        let uses =
+            |f: &&Value| text(f, "code").ends_with("_not_carried") && text(f, "code") != "object_not_carried";
+        let found = found.as_array().unwrap().iter().filter(uses);
+        found.map(|f| (text(f, "code"), text(f, "object") + &text(f, "column"))).collect()
+    };
+    let expected = [
+        ("default_not_carried", "code"),
+        ("generated_not_carried", "low"),
+        ("index_not_carried", "t_some"),
+        ("index_not_carried", "t_tidy"),
+        ("unique_not_carried", "t_once"),
+        ("check_not_carried", "evenly"),
+    ]
+    .map(|(code, of)| (code.to_owned(), of.to_owned()));
+    let mut found = named(&told.json()["findings"]);
+    found.sort();
+    let mut expected = expected.to_vec();
+    expected.sort();
+    assert_eq!(found, expected, "{told}");
+    assert!(told.stdout.contains("function even(integer)"), "{told}");
+    let ran = binary::migrate(&source.url, &lacking.url, &[]);
+    assert_eq!(ran.code, 4, "{ran}");
+    untouched(&lacking);
+    let ran = binary::migrate(&source.url, &lacking.url, &["--accept", "*_not_carried"]);
+    assert_eq!(ran.code, 1, "{ran}");
+    assert_eq!(lacking.value("SELECT low FROM t").as_deref(), Some("a"));
+    assert_eq!(lacking.value("SELECT count(*) FROM pg_indexes WHERE tablename = 't'").as_deref(), Some("1"));
+
+    let having = Db::fresh(Postgres);
+    having.execute(ROUTINES);
+    let told = check(&source.url, &["--target", &having.url]);
+    assert!(named(&told.json()["findings"]).is_empty(), "{told}");
+    let ran = binary::migrate(&source.url, &having.url, &[]);
+    assert!(ran.code <= 1, "{ran}");
+    assert!(having.refuses("INSERT INTO t VALUES (2, 'b', 3)"));
+    having.execute("INSERT INTO t (id, n) VALUES (3, 4)");
+    assert_eq!(having.value("SELECT low FROM t WHERE id = 3").as_deref(), Some("a"));
+    assert_eq!(having.value("SELECT count(*) FROM pg_indexes WHERE tablename = 't'").as_deref(), Some("4"));
+}
+
+#[test]
+fn operators_of_an_extension_are_looked_for_between_two_of_postgresql() {
+    let Some(source) = with_extension("btree_gist") else { return };
+    source.execute(
+        "CREATE TABLE t (id integer PRIMARY KEY, room integer, during int4range,
+             CONSTRAINT apart EXCLUDE USING gist (room WITH =, during WITH &&));
+         INSERT INTO t VALUES (1, 1, '[1,5)'); CREATE INDEX t_room ON t USING gist (room)",
+    );
+    let lacking = Db::fresh(Postgres);
+    let told = check(&source.url, &["--target", &lacking.url]);
+    for code in ["constraint_not_carried", "index_not_carried"] {
+        assert!(told.stdout.contains(code), "{code}: {told}");
+    }
+    assert_eq!(binary::migrate(&source.url, &lacking.url, &[]).code, 4);
+    let having = with_extension("btree_gist").unwrap();
+    let ran = binary::migrate(&source.url, &having.url, &[]);
+    assert!(ran.code <= 1 && !ran.stdout.contains("constraint_not_carried"), "{ran}");
+    assert!(having.refuses("INSERT INTO t VALUES (2, 1, '[2,3)')"));
+}
+
+/// A database of PostgreSQL with an extension; `None` where the server does not offer it.
+fn with_extension(name: &str) -> Option<Db> {
+    let db = Postgres.at_hand().then(|| Db::fresh(Postgres))?;
+    let offered = format!("SELECT 1 FROM pg_available_extensions WHERE name = '{name}'");
+    db.value(&offered)?;
+    db.execute(&format!("CREATE EXTENSION {name}"));
+    Some(db)
+}
+
+/// What the other product of the same dialect does not take is told by `check` and by `migrate`, and nothing else stops it.
+#[test]
+fn what_only_one_of_mysql_and_mariadb_takes_is_known_before() {
+    if !(Mysql.at_hand() && Mariadb.at_hand()) {
+        return;
+    }
+    let unique = "CREATE TABLE t (id INT PRIMARY KEY, note TEXT, UNIQUE KEY once (note)); INSERT INTO t VALUES (1, 'a')";
+    let parent = "CREATE TABLE p (id INT PRIMARY KEY, n INT, KEY by_n (n));
+                  CREATE TABLE t (id INT PRIMARY KEY, n INT, CONSTRAINT to_n FOREIGN KEY (n) REFERENCES p (n))";
+    for (made, code, named) in
+        [(unique, "unique_not_carried", "once"), (parent, "foreign_key_not_carried", "to_n")]
+    {
+        let arrived = migrate(Mariadb, made, Mysql).refused(&[code, named]);
+        let told = check(&arrived.source.url, &["--target", &Db::fresh(Mysql).url]);
+        assert_eq!(told.json()["migration"]["would"], "refuse", "{told}");
+        let accepted = binary::migrate(&arrived.source.url, &arrived.target.url, &["--accept", code]);
+        assert_eq!(accepted.code, 1, "{accepted}");
+    }
+    let made = "CREATE TABLE t (id INT PRIMARY KEY, k BINARY(16) DEFAULT (uuid_to_bin(uuid())), u CHAR(36) DEFAULT (uuid()))";
+    let (arrived, left) = left_behind(Mysql, made, Mariadb);
+    assert_eq!(left, ["k"], "{}", arrived.ran);
+    assert_eq!(arrived.target.value("SELECT count(u) FROM t").as_deref(), Some("1"));
+}
+
+#[test]
+fn names_that_sqlite_keeps_for_its_own_become_others() {
+    let made = "CREATE TABLE sqlite_foo (id INTEGER PRIMARY KEY, sqlite_n INTEGER);
+                CREATE INDEX sqlite_by_n ON sqlite_foo (sqlite_n); INSERT INTO sqlite_foo VALUES (1, 2)";
+    for from in Engine::servers() {
+        let arrived = migrate(from, made, Sqlite).done();
+        let renamed = arrived.findings("renamed");
+        let named: Vec<&str> = renamed.iter().filter_map(|f| f["kind"].as_str()).collect();
+        assert!(named.contains(&"table") && named.contains(&"index"), "{from:?}: {}", arrived.ran);
+        assert!(!named.contains(&"column"), "{from:?}: {}", arrived.ran);
+        assert_eq!(arrived.target.value("SELECT sqlite_n FROM _sqlite_foo").as_deref(), Some("2"));
+    }
 }
