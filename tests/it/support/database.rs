@@ -244,25 +244,34 @@ async fn try_marked(url: &str, beginning: &str, of: &str) -> Result<Vec<String>,
     let mut marked = Vec::new();
     for name in names {
         let sql = format!("SELECT target FROM {name}.techcare_db_marker");
-        let found = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_optional(&mut session).await;
-        match found {
+        let found = loop {
+            let asked = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone())).fetch_optional(&mut session).await;
+            // Another test drops its own at this moment, and the server lets one of the two try again.
+            if number(&asked) != Some(DEADLOCK) {
+                break asked;
+            }
+        };
+        match &found {
             Ok(row) => {
-                let target = row.and_then(|row| row.get_unchecked::<Option<String>, _>(0));
+                let target = row.as_ref().and_then(|row| row.get_unchecked::<Option<String>, _>(0));
                 marked.extend((target.as_deref() == Some(of)).then_some(name));
             }
-            // It has no marker, or another test drops its own at this moment.
-            Err(error) if is_missing(&error) => {}
-            Err(error) => return Err(error),
+            // It has no marker, or is gone by now.
+            Err(_) if matches!(number(&found), Some(NO_DATABASE | NO_TABLE)) => {}
+            Err(_) => return found.map(|_| Vec::new()),
         }
     }
     Ok(marked)
 }
 
-/// Whether a statement named a database or a table that is not there.
-fn is_missing(error: &sqlx::Error) -> bool {
-    let error =
-        error.as_database_error().and_then(|e| e.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>());
-    error.is_some_and(|e| matches!(e.number(), 1049 | 1146))
+const NO_DATABASE: u16 = 1049;
+const NO_TABLE: u16 = 1146;
+const DEADLOCK: u16 = 1213;
+
+/// The server's number of an error.
+fn number<T>(answer: &Result<T, sqlx::Error>) -> Option<u16> {
+    let error = answer.as_ref().err()?.as_database_error()?;
+    error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number)
 }
 
 impl Drop for Db {
