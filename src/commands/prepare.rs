@@ -17,7 +17,7 @@ use crate::model::rule::TableRule;
 use crate::model::schema::{Schema, Table};
 use crate::pipeline::plan::{PlanInput, by_hand, decide, plan, views};
 use crate::pipeline::preflight::Replaces;
-use crate::pipeline::{collisions, preflight, probes, refused_rows, selection};
+use crate::pipeline::{collisions, outgrown, preflight, probes, refused_rows, selection};
 use crate::techcare;
 
 /// What is to be planned.
@@ -109,6 +109,8 @@ pub(crate) async fn prepare(
             left_out: &selection.left_out,
             by_hand: wanted.rules,
         };
+        let outgrown = outgrown::find(&input, snapshot.as_ref()).await?;
+        let input = PlanInput { profiles: outgrown.as_ref().unwrap_or(&profiles), ..input };
         let mut plan = match towards {
             Towards::Open(target) => {
                 preflight::plan_into(target, &input, snapshot.as_ref(), wanted.replaces).await?

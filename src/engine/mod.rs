@@ -13,6 +13,7 @@ mod contained;
 pub mod dump;
 pub mod expression;
 pub mod file_name;
+pub mod fit;
 pub mod judge;
 pub mod kept;
 pub mod limits;

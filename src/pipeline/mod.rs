@@ -13,6 +13,7 @@ pub(crate) mod fake;
 pub mod history;
 pub mod order;
 pub mod orphans;
+pub mod outgrown;
 pub mod plan;
 pub mod preflight;
 pub mod private_file;

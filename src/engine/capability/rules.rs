@@ -1,11 +1,12 @@
 //! What a dialect can express and how it says it: the pure half of an engine, which works with no connection.
 
 use super::ReadColumn;
+use crate::engine::fit::{self, Fit};
 use crate::engine::kept::{self, Kept, Unfit};
 use crate::model::batch::Batch;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::{
-    ColumnProfile, Fidelity, IdentityPlan, ObjectPlan, Plan, Script, TablePlan, TypePlan,
+    ColumnPlan, ColumnProfile, Fidelity, IdentityPlan, ObjectPlan, Plan, Script, TablePlan, TypePlan,
 };
 use crate::model::schema::{Collation, Column, DataType, DefaultValue, Identity};
 
@@ -275,6 +276,11 @@ pub trait Rules: Send + Sync {
     /// says and of which `_seen` is known can be kept under it.
     fn restored(&self, own: Mapping, _foreign: Mapping, _seen: Option<&ColumnProfile>) -> Mapping {
         own
+    }
+
+    /// Which values a column of this dialect keeps as they are; `None` if whatever is of its kind.
+    fn fit(&self, column: &ColumnPlan) -> Option<Fit> {
+        fit::neutral(&self.type_of(&column.native_type))
     }
 
     /// DEFAULT for a column that has been mapped, in this dialect; `None` if it cannot be said. For

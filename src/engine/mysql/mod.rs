@@ -10,6 +10,7 @@ mod data;
 mod ddl;
 mod exchange;
 mod fault;
+mod fit;
 mod inspect;
 mod instant;
 mod journal;

@@ -8,9 +8,10 @@ use crate::engine::capability::{
     Capabilities, ColumnInput, CommentLimit, Facts, KeyLimit, LooseKey, Mapping, NameLimit, Naming,
     Rules as RulesTrait,
 };
+use crate::engine::fit::Fit;
 use crate::engine::{expression, limits};
 use crate::model::endpoint::{Dialect, Flavour};
-use crate::model::plan::{IdentityPlan, Plan, Script, TablePlan};
+use crate::model::plan::{ColumnPlan, IdentityPlan, Plan, Script, TablePlan};
 use crate::model::schema::{Collation, DataType, DefaultValue, Identity, IdentityGeneration};
 use crate::model::value;
 
@@ -203,6 +204,10 @@ impl RulesTrait for Rules {
 
     fn same_type(&self, one: &str, other: &str) -> bool {
         native::is_same(one, other)
+    }
+
+    fn fit(&self, column: &ColumnPlan) -> Option<Fit> {
+        super::fit::fit(column, self.capabilities.late_instants)
     }
 
     fn loose_key(&self, column: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {

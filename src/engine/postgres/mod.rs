@@ -6,6 +6,7 @@ mod connect;
 mod ddl;
 mod encode;
 mod fault;
+mod fit;
 mod inspect;
 mod look;
 mod mapping;

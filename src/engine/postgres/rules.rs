@@ -8,8 +8,9 @@ use super::{ddl, mapping};
 use crate::engine::capability::{
     Capabilities, ColumnInput, Facts, KeyLimit, LooseKey, Mapping, NameLimit, Naming, Rules,
 };
+use crate::engine::fit::Fit;
 use crate::model::endpoint::{Dialect, Flavour};
-use crate::model::plan::{IdentityPlan, ObjectPlan, Plan, Script};
+use crate::model::plan::{ColumnPlan, IdentityPlan, ObjectPlan, Plan, Script};
 use crate::model::schema::{Collation, DataType, DefaultValue, Identity, IdentityGeneration, ObjectKind};
 use crate::model::value;
 
@@ -139,6 +140,10 @@ impl Rules for PostgresRules {
 
     fn type_of(&self, native: &str) -> DataType {
         types::parse_type(native)
+    }
+
+    fn fit(&self, column: &ColumnPlan) -> Option<Fit> {
+        super::fit::fit(&column.native_type)
     }
 
     fn loose_key(

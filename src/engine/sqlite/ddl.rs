@@ -10,6 +10,7 @@ use super::types::{self, Affinity};
 use crate::engine::capability::{
     Capabilities, ColumnInput, LooseKey, Mapping, NameLimit, Naming, ReadColumn, Rules,
 };
+use crate::engine::fit::Fit;
 use crate::engine::kept::{Kept, Unfit};
 use crate::model::batch::Batch;
 use crate::model::codes;
@@ -138,6 +139,11 @@ impl Rules for SqliteRules {
         } else {
             foreign
         }
+    }
+
+    /// No declaration binds a value.
+    fn fit(&self, _: &ColumnPlan) -> Option<Fit> {
+        None
     }
 
     fn loose_key(&self, _: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {

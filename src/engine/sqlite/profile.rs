@@ -9,7 +9,7 @@ use super::ddl::quote;
 use super::file::failure;
 use super::read::Key;
 use crate::engine::condition::where_clause;
-use crate::engine::limits;
+use crate::engine::{fit, limits};
 use crate::model::batch::Cell;
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
@@ -213,6 +213,7 @@ impl<'a> Look<'a> {
                 None
             }
             Value::Plain(Cell::Float(v)) => {
+                self.profile.doubles |= !fit::is_single(v);
                 (self.target == Dialect::Mysql && !v.is_finite()).then_some(NOT_FINITE)
             }
             Value::Plain(cell @ (Cell::DateTime(v) | Cell::Timestamp(v) | Cell::Time(v))) => {

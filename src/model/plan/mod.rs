@@ -15,7 +15,7 @@ use super::schema::{Action, DataType, Deferrable, IdentityGeneration, ObjectKind
 use super::view::ViewPlan;
 
 pub use finding::{Finding, FindingAction, Severity};
-pub use profile::{ColumnProfile, Misfit, StorageClasses, TableProfile};
+pub use profile::{ColumnProfile, Misfit, Outgrown, StorageClasses, TableProfile};
 pub use script::{Script, Statement};
 
 /// How the names of columns begin that a plan makes for indexes ([`ColumnPlan::invisible`]).

@@ -35,6 +35,9 @@ pub struct ColumnProfile {
     /// Asked of columns that were SQLite's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<bool>,
+    /// Some number needs double precision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubles: bool,
     /// Unit of the numbers that stand for times.
     pub epoch: Option<Epoch>,
     /// Storage classes of SQLite and how many rows have each.
@@ -48,6 +51,9 @@ pub struct ColumnProfile {
     /// where nothing has held them to it since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// Rows with a value that the type that the column had in the target before would change or refuse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outgrown: Option<Outgrown>,
 }
 
 /// Rows by SQLite storage class.
@@ -63,6 +69,15 @@ pub struct StorageClasses {
     pub text: u64,
     /// BLOB.
     pub blob: u64,
+}
+
+/// Rows that a type of before does not keep as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgrown {
+    /// How many; of a row that more than one column speaks against, the first counts.
+    pub rows: u64,
+    /// Keys of up to five of them, as `id=7`.
+    pub keys: Vec<String>,
 }
 
 /// Rows whose value does not fit.

@@ -90,8 +90,9 @@ impl Planner<'_> {
             };
             bytes.is_none_or(|bytes| bytes > limit) && self.is_key(at, position)
         };
+        let outgrown = self.column_profile(table, position).is_some_and(|facts| facts.outgrown.is_some());
         let origin = origin_here(input, effective)
-            .filter(|o| unknown && o.holds == effective.data_type && !too_long(&o.holds));
+            .filter(|o| unknown && !outgrown && o.holds == effective.data_type && !too_long(&o.holds));
         let Some(origin) = origin else {
             return (ask(input.source.dialect, input.source_flavour, effective), None);
         };
@@ -256,6 +257,16 @@ impl Planner<'_> {
                 self.findings.push(about(Note::new(codes::WIDENED, "column", FindingAction::Widened, text)));
             }
             Fidelity::Exact => {}
+        }
+        let outgrown = self.column_profile(table, position).and_then(|p| p.outgrown.clone());
+        if let (Some(outgrown), Some(origin)) = (outgrown, origin_here(self.input, column)) {
+            let before = words(&origin.native_type, origin.collation.as_ref().map(|c| &*c.name));
+            // The type may lead back to that of before all the same, and what does not fit it has its own finding.
+            if before != words(&mapping.native_type, mapping.collation.as_deref()) {
+                let text = format!("{becomes}, and not {before} again, which would change or refuse values");
+                let note = Note::new(codes::WIDENED, "column", FindingAction::Widened, text);
+                self.findings.push(about(note).rows(outgrown.rows).keys(outgrown.keys));
+            }
         }
         let misfits = self.column_profile(table, position).map(|p| p.misfits.clone()).unwrap_or_default();
         let late = self.input.rules.capabilities().late_instants;
@@ -519,6 +530,11 @@ fn leads_a_key(table: &Table, column: &str) -> bool {
         index.parts.first().is_some_and(|part| part.key == IndexKey::Column(column.to_owned()))
     };
     primary.is_some_and(|first| first == column) || table.indexes.iter().any(leads)
+}
+
+/// A type with its collation as findings show it.
+fn words(native_type: &str, collation: Option<&str>) -> String {
+    collation.map_or_else(|| native_type.to_owned(), |name| format!("{native_type} of {name}"))
 }
 
 /// A default as findings show it.

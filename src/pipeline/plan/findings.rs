@@ -76,6 +76,12 @@ impl Note {
         self.0.rows = Some(rows);
         self
     }
+
+    /// Keys of some of them.
+    pub(super) fn keys(mut self, keys: Vec<String>) -> Self {
+        self.0.keys = keys;
+        self
+    }
 }
 
 impl From<Note> for Finding {

@@ -31,6 +31,7 @@ pub(super) use self::data_only::named;
 pub use self::decide::decide;
 pub(super) use self::own_types::unguarded;
 pub use self::replaced::keep_types;
+pub(super) use self::types::comes_back;
 
 use self::comparison::on_both_sides;
 use self::findings::{Findings, Note};
@@ -92,7 +93,7 @@ impl<'a> PlanInput<'a> {
 
 impl PlanInput<'_> {
     /// Whether source and target speak the same dialect, so that its words are carried as they stand.
-    fn verbatim(&self) -> bool {
+    pub(super) fn verbatim(&self) -> bool {
         self.source.dialect == self.rules.dialect()
     }
 

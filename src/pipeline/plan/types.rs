@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::own_types::origin_here;
 use super::{PlanInput, by_hand};
+use crate::engine::fit::Fit;
 use crate::model::endpoint::Dialect;
-use crate::model::plan::{ColumnProfile, Scope, TableProfile};
+use crate::model::plan::{ColumnPlan, ColumnProfile, Scope, TableProfile};
 use crate::model::rule;
 use crate::model::schema::{Column, DataType, Table};
 
@@ -43,7 +44,9 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
             if let Some(origin) = origin_here(input, column)
                 && input.model(&table.name, &column.name).is_none()
                 && needed == column.data_type
-                && facts.is_none_or(|facts| widen(&origin.holds, facts) == origin.holds)
+                && facts.is_none_or(|facts| {
+                    facts.outgrown.is_none() && widen(&origin.holds, facts) == origin.holds
+                })
             {
                 column.data_type = origin.holds.clone();
                 continue;
@@ -81,6 +84,45 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
         }
     }
     columns
+}
+
+/// Which values the type of a column that comes back keeps as they are; `None` if it is no such column, or it is certain
+/// that all are.
+pub(in crate::pipeline) fn comes_back(
+    input: &PlanInput<'_>,
+    table: &Table,
+    position: usize,
+    planned: &ColumnPlan,
+) -> Option<Fit> {
+    let column = &table.columns[position];
+    let origin = origin_here(input, column).filter(|origin| origin.native_type == planned.native_type)?;
+    let fit = input.rules.fit(planned)?;
+    let facts = input.profiles.get(&table.name).and_then(|profile| profile.columns.get(position));
+    // What was found before may be of a type that leads here anyway.
+    if facts.is_some_and(|facts| facts.outgrown.is_some()) {
+        return None;
+    }
+    // Neutral types say everything of a declaration in these words, and nothing binds what SQLite declares.
+    let bound = input.source.dialect != Dialect::Sqlite && holds(&origin.holds, &column.data_type);
+    let measured = facts.is_some_and(|facts| match origin.holds {
+        DataType::Int { .. } => facts.min_int.is_some() && facts.max_int.is_some(),
+        DataType::Decimal { .. } => facts.whole_digits.is_some() && facts.fraction_digits.is_some(),
+        _ => false,
+    });
+    let plain = input.rules.type_of(&origin.native_type) == origin.holds && plain_words(&origin.holds);
+    (!(plain && (bound || measured))).then_some(fit)
+}
+
+/// Whether a neutral type says all of a declaration, whatever its words.
+fn plain_words(holds: &DataType) -> bool {
+    matches!(
+        holds,
+        DataType::Int { .. }
+            | DataType::Decimal { .. }
+            | DataType::Float32
+            | DataType::Year
+            | DataType::Bit { .. }
+    )
 }
 
 /// A name for an enum that has none in the source, for targets where a type needs one. A table is a type as well.
@@ -122,6 +164,13 @@ pub(super) fn widen(declared: &DataType, facts: &ColumnProfile) -> DataType {
             let holds = |bits: u8| bits == 64 || int_range(bits, unsigned).1 >= declared_high;
             let bits = [8, 16, 24, 32, 64].into_iter().find(|b| b >= bits && fits(*b) && holds(*b));
             DataType::Int { bits: bits.unwrap_or(64), unsigned }
+        }
+        DataType::Float32 if facts.doubles => DataType::Float64,
+        DataType::Year => {
+            // 0 is the year 0000, which MySQL keeps beside its range.
+            let is_year = |year: Option<i64>| year.is_none_or(|y| y == 0 || (1901..=2155).contains(&y));
+            let years = is_year(facts.min_int) && is_year(facts.max_int);
+            if years { DataType::Year } else { widen(&DataType::Int { bits: 16, unsigned: false }, facts) }
         }
         DataType::Decimal { precision: Some(precision), scale } => {
             let scale = scale.unwrap_or(0);
@@ -191,6 +240,7 @@ fn settle(known: &DataType, needed: &DataType, bound: Bound) -> Option<DataType>
             Some(DataType::DateTime { precision: *a.max(b) })
         }
         (DataType::Float64, DataType::Float32 | DataType::Float64) => Some(DataType::Float64),
+        (DataType::Int { bits, .. }, DataType::Year) if *bits >= 16 => Some(known.clone()),
         (a, b) if a == b => Some(known.clone()),
         _ => None,
     }

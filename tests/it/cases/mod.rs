@@ -18,6 +18,7 @@ mod mysql_lost;
 mod mysql_objects;
 mod named;
 mod objects;
+mod outgrown;
 mod own_types;
 mod refused;
 mod restore;

@@ -1,0 +1,124 @@
+//! Which values a column keeps as they are, beyond what its neutral type says: in sql_mode strict the server refuses those
+//! that are too long, and rounds digits all the same. Pure.
+
+use super::charset::charset_of;
+use super::native::NativeType;
+use crate::engine::fit::{Fit, both, neutral, same, text};
+use crate::engine::limits::Limits;
+use crate::model::batch::{Batch, Cell};
+use crate::model::endpoint::Dialect;
+use crate::model::plan::ColumnPlan;
+
+/// Characters of Windows-1252, which the server calls latin1, that ISO 8859-1 has not.
+const WINDOWS_1252: &str = "\u{20ac}\u{201a}\u{192}\u{201e}\u{2026}\u{2020}\u{2021}\u{2c6}\u{2030}\u{160}\u{2039}\u{152}\u{17d}\u{2018}\u{2019}\u{201c}\u{201d}\u{2022}\u{2013}\u{2014}\u{2dc}\u{2122}\u{161}\u{203a}\u{153}\u{17e}\u{178}";
+
+/// Which values a column keeps as they are. `late_instants` as in [`Limits`].
+pub fn fit(column: &ColumnPlan, late_instants: bool) -> Option<Fit> {
+    let limits = Limits { target: Dialect::Mysql, late_instants };
+    let native = NativeType::parse(&column.native_type);
+    let longest = match native.base.as_str() {
+        "tinytext" | "tinyblob" => Some((1 << 8) - 1),
+        "text" | "blob" => Some((1 << 16) - 1),
+        "mediumtext" | "mediumblob" => Some((1 << 24) - 1),
+        _ => None,
+    };
+    let own: Option<Fit> = match (native.base.as_str(), &native.numbers[..], longest) {
+        (_, _, Some(longest)) => Some(Box::new(move |_, cell| match cell {
+            Cell::Text(span) | Cell::Bytes(span) => span.len() <= longest,
+            _ => true,
+        })),
+        ("float" | "double", [digits, scale], _) => Some(rounded(*digits, *scale, native.base == "float")),
+        ("date" | "time" | "datetime" | "timestamp", ..) => {
+            let base = native.base.clone();
+            Some(Box::new(move |batch: &Batch, cell| limits.misfit(&base, batch, cell).is_none()))
+        }
+        _ => None,
+    };
+    let written = column.collation.as_deref().filter(|_| native.is_character()).and_then(letters);
+    both(neutral(&native.data_type(&column.native_type)), both(own, written))
+}
+
+/// Of `DOUBLE(digits, scale)`: numbers that are the nearest to a decimal of so many digits.
+/// <https://mariadb.com/docs/server/reference/data-types/numeric-data-types/double>
+fn rounded(digits: u32, scale: u32, single: bool) -> Fit {
+    let whole = i32::try_from(digits.saturating_sub(scale)).unwrap_or(i32::MAX);
+    Box::new(move |_, cell| {
+        let Cell::Float(value) = cell else { return true };
+        let decimal = format!("{value:.*}", scale as usize);
+        let nearest = if single { decimal.parse().map(f32::into) } else { decimal.parse::<f64>() };
+        value.abs() < 10_f64.powi(whole) && nearest.is_ok_and(|nearest| same(nearest, value))
+    })
+}
+
+/// Which text a collation's character set has letters for; `None` if any.
+fn letters(collation: &str) -> Option<Fit> {
+    let has: fn(char) -> bool = match charset_of(collation) {
+        "utf8mb4" | "utf16" | "utf16le" | "utf32" => return None,
+        "utf8" | "utf8mb3" | "ucs2" => |letter| u32::from(letter) <= 0xffff,
+        "latin1" => {
+            |letter| matches!(letter, '\0'..='\x7f' | '\u{a0}'..='\u{ff}') || WINDOWS_1252.contains(letter)
+        }
+        // Of the others only this is certain.
+        _ => |letter| letter.is_ascii(),
+    };
+    Some(text(move |value| value.chars().all(has)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::batch::{Shape, ShapeColumn};
+    use crate::model::sample;
+    use crate::model::schema::DataType;
+
+    fn fits(native: &str, collation: Option<&str>, fill: impl Fn(&mut Batch)) -> bool {
+        let column = ShapeColumn { name: "c".into(), data_type: DataType::Any };
+        let mut batch = Batch::new(Arc::new(Shape { table: "t".into(), columns: vec![column], key: vec![] }));
+        fill(&mut batch);
+        let mut column = sample::column("c", native, DataType::Any);
+        column.collation = collation.map(str::to_owned);
+        fit(&column, false).unwrap()(&batch, batch.row(0)[0])
+    }
+
+    #[test]
+    fn digits_that_the_server_would_round_do_not_fit() {
+        for (native, value, expected) in [
+            ("double(10,2)", 12_345_678.91, true),
+            ("double(10,2)", 1.005, false),
+            ("double(10,2)", 123_456_789.5, false),
+            ("float(5,1)", 0.100_000_001_490_116_12, true),
+            ("float(5,1)", 0.25, false),
+        ] {
+            assert_eq!(fits(native, None, |b| b.push(Cell::Float(value))), expected, "{value} in {native}");
+        }
+    }
+
+    #[test]
+    fn text_fits_by_its_bytes_and_letters() {
+        let letters = "é".repeat(200);
+        assert!(!fits("tinytext", None, |b| b.push_text(&letters)));
+        assert!(fits("text", None, |b| b.push_text(&letters)));
+        for (collation, text, expected) in [
+            ("latin1_swedish_ci", "ação €", true),
+            ("latin1_swedish_ci", "日", false),
+            ("utf8mb3_general_ci", "日", true),
+            ("utf8mb3_general_ci", "😀", false),
+            ("cp1250_general_ci", "č", false),
+            ("cp1250_general_ci", "c", true),
+        ] {
+            assert_eq!(
+                fits("varchar(9)", Some(collation), |b| b.push_text(text)),
+                expected,
+                "{text} {collation}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_timestamp_has_an_end() {
+        assert!(!fits("timestamp(6)", None, |b| b.push(Cell::Timestamp(-1))));
+        assert!(!fits("time", None, |b| b.push(Cell::Time(900 * 3_600_000_000))));
+    }
+}

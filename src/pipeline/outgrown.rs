@@ -1,0 +1,134 @@
+//! Values that have outgrown the type that their column had in the target before. Such a type comes back by itself; where
+//! neither the type of today nor a measure of the profile says that all values are its own, they are read once and held
+//! against it before anything is made. What does not fit keeps the column at the type that its values need.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::copy::{self, BatchSize, Side};
+use super::plan::{PlanInput, comes_back, plan};
+use crate::engine::capability::Snapshot;
+use crate::engine::fit::Fit;
+use crate::engine::judge::Judge;
+use crate::model::batch::{Batch, RowKey};
+use crate::model::error::Result;
+use crate::model::plan::{ColumnProfile, Outgrown, Scope, TablePlan, TableProfile};
+use crate::model::policy::Decision;
+use crate::model::schema::Table;
+
+/// Keys that a finding names.
+const KEYS: usize = 5;
+
+/// The profiles of the input with what was found; `None` if nothing was.
+pub async fn find(
+    input: &PlanInput<'_>,
+    source: &dyn Snapshot,
+) -> Result<Option<BTreeMap<String, TableProfile>>> {
+    let mut found: Option<BTreeMap<String, TableProfile>> = None;
+    let mut columns = input.source.tables.iter().flat_map(|table| &table.columns);
+    if input.scope != Scope::All || input.verbatim() || columns.all(|column| column.origin.is_none()) {
+        return Ok(None);
+    }
+    // A column that stays wide may have others of its foreign keys stay with it, and a row is told of one column alone.
+    loop {
+        let profiles = found.as_ref().unwrap_or(input.profiles);
+        let known = PlanInput { profiles, ..*input };
+        let mut more = Vec::new();
+        for planned in plan(&known).tables {
+            let Some(declared) = input.source.table(&planned.source) else { continue };
+            // Where rows are not to be looked at, there is no profile.
+            if profiles.get(&planned.source).is_some_and(|p| p.rows != Some(0)) {
+                more.extend(look(&known, declared, planned, source).await?);
+            }
+        }
+        if more.is_empty() {
+            return Ok(found);
+        }
+        let profiles = found.get_or_insert_with(|| input.profiles.clone());
+        for (table, column, outgrown) in more {
+            let Some(declared) = input.source.table(&table) else { continue };
+            let profile = profiles.entry(table).or_default();
+            profile.columns.resize_with(declared.columns.len(), ColumnProfile::default);
+            profile.columns[column].outgrown = Some(outgrown);
+        }
+    }
+}
+
+/// Columns of a table, by their position, with what does not fit the type of before.
+async fn look(
+    input: &PlanInput<'_>,
+    declared: &Table,
+    planned: TablePlan,
+    source: &dyn Snapshot,
+) -> Result<Vec<(String, usize, Outgrown)>> {
+    let mut suspects: BTreeMap<String, (usize, Fit)> = BTreeMap::new();
+    for column in planned.copied() {
+        let at = declared.columns.iter().position(|c| c.name == column.source);
+        if let Some((at, fit)) = at.and_then(|at| Some((at, comes_back(input, declared, at, column)?))) {
+            suspects.insert(column.source.clone(), (at, fit));
+        }
+    }
+    if suspects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut alone = planned;
+    alone.columns.retain(|c| suspects.contains_key(&c.source) || alone.key.contains(&c.name));
+    let request = copy::request(&alone, Side::Source, BatchSize::default());
+    // In the order of the request.
+    let columns = request.columns.iter().map(|c| suspects.remove(&c.name)).collect::<Vec<_>>();
+    let judge = Arc::new(Watch { columns, seen: Mutex::default() });
+    let seen = judge.clone();
+    copy::each_batch(&request, |sender| source.read(&request, sender.judged(judge.clone())), |_| ()).await?;
+    let seen = std::mem::take(&mut *seen.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    let of = |(at, (rows, keys)): (usize, (u64, Vec<String>))| {
+        let (position, _) = judge.columns.get(at)?.as_ref()?;
+        Some((declared.name.clone(), *position, Outgrown { rows, keys }))
+    };
+    Ok(seen.into_iter().filter_map(of).collect())
+}
+
+/// Counts rows by the first of their columns that does not fit.
+struct Watch {
+    /// By their place in the batch: position in the table, and what fits.
+    columns: Vec<Option<(usize, Fit)>>,
+    seen: Mutex<BTreeMap<usize, (u64, Vec<String>)>>,
+}
+
+impl Watch {
+    fn note(&self, at: usize, key: Option<String>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (rows, keys) = seen.entry(at).or_default();
+        *rows += 1;
+        if keys.len() < KEYS {
+            keys.extend(key);
+        }
+    }
+}
+
+impl Judge for Watch {
+    /// What cannot be read as a value of that type does not fit it either; of other columns that is told elsewhere.
+    fn decide(&self, _: usize, _: &str) -> Decision {
+        Decision::Reject
+    }
+
+    fn rejected(&self, key: &RowKey, column: usize, _: &str) -> Result<()> {
+        if self.columns.get(column).is_some_and(Option::is_some) {
+            self.note(column, key.text.clone());
+        }
+        Ok(())
+    }
+
+    fn converted(&self, _: &RowKey, _: usize, _: &str) {}
+
+    fn screen(&self, batch: &mut Batch) -> Result<()> {
+        for row in 0..batch.rows() {
+            let cells = batch.row(row);
+            let misfit =
+                |at: &usize| self.columns[*at].as_ref().is_some_and(|(_, fits)| !fits(batch, cells[*at]));
+            if let Some(at) = (0..cells.len()).find(misfit) {
+                self.note(at, batch.key_of(row));
+            }
+        }
+        Ok(())
+    }
+}
