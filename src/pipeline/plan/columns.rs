@@ -15,7 +15,8 @@ use crate::model::plan::{
 };
 use crate::model::rule;
 use crate::model::schema::{
-    Collation, Column, DataType, DefaultValue, Identity, IdentityGeneration, Index, IndexKey, Table,
+    Collation, Column, DataType, DefaultValue, Identity, IdentityGeneration, Index, IndexKey, Object,
+    ObjectKind, Table,
 };
 
 impl Planner<'_> {
@@ -54,6 +55,7 @@ impl Planner<'_> {
         for (position, (declared, mapping)) in table.columns.iter().zip(&mappings).enumerate() {
             let domain = self.carried_domain(table, declared);
             let value = domain.map_or(&declared.default, |domain| &domain.default);
+            let value = value.clone().or_else(|| self.drawn(declared));
             planned[position].default = self.default(table, declared, value.as_ref(), mapping);
             self.default_of_domain(declared, &mut planned[position], mapping);
             planned[position].generated = self.generated(table, declared, &planned);
@@ -181,7 +183,8 @@ impl Planner<'_> {
         let name = self.names.column(&table.name, &column.name);
         let generation = restored.and_then(|o| o.identity);
         let comment = restored.and_then(|o| o.comment.clone());
-        let identity = column.identity.as_ref().and_then(|identity| {
+        let handed_out = column.identity.as_ref().filter(|_| self.drawn(column).is_none());
+        let identity = handed_out.and_then(|identity| {
             let before =
                 Identity { generation: generation.unwrap_or(identity.generation), ..identity.clone() };
             let planned = self.input.rules.identity(&before, mapping);
@@ -311,6 +314,18 @@ impl Planner<'_> {
     pub(super) fn takes_null(&self, table: &Table, column: &Column, nullable: bool) -> bool {
         let in_key = table.primary_key.as_ref().is_some_and(|k| k.columns.contains(&column.name));
         nullable && (!in_key || self.input.verbatim())
+    }
+
+    /// The default of a column whose values come from a sequence that it does not own and that goes along.
+    fn drawn(&self, column: &Column) -> Option<DefaultValue> {
+        let sequence = column.identity.as_ref()?.sequence.as_ref()?;
+        let goes_along = |o: &Object| o.kind == ObjectKind::Sequence && o.name == *sequence;
+        let rules = self.input.rules;
+        let same = self.input.verbatim() && rules.capabilities().sequences;
+        (same && self.input.source.objects.iter().any(goes_along)).then(|| {
+            let name = rules.literal(&rules.quote(sequence));
+            DefaultValue::Expression(format!("nextval({name}::regclass)"))
+        })
     }
 
     fn default(

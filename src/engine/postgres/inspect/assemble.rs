@@ -252,12 +252,12 @@ impl<'a> Reader<'a> {
     fn free_sequences(&self) -> Vec<Object> {
         let callers =
             |oid: i64| self.catalogue.columns.iter().filter(move |c| c.default_sequence == Some(oid));
-        // What one column calls is that column's identity, unless it makes more of it than a number.
+        // What one column calls and owns is that column's identity, unless it makes more of it than a number. One that
+        // it does not own has a name that others may know.
         let free = self.catalogue.sequences.iter().filter(|s| {
             let is_identity =
-                callers(s.oid).next().is_some_and(|c| self.identity(c, &self.data_type(c)).is_some());
-            let owned = s.owned && callers(s.oid).next().is_none();
-            s.is_in_schema && !owned && !is_identity
+                callers(s.oid).next().is_none_or(|c| self.identity(c, &self.data_type(c)).is_some());
+            s.is_in_schema && !(s.owned && is_identity)
         });
         free.map(|s| {
             let last = s.last_value.unwrap_or(s.start);
