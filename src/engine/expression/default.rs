@@ -86,7 +86,11 @@ fn clock(source: Dialect, expr: &Expr, carries: &DataType) -> Option<DefaultValu
                 ("strftime", [format, now]) if is_now(now) && moment && is_moment_format(format) => {
                     Some(DefaultValue::CurrentTimestamp)
                 }
-                ("strftime", ["'%H:%M:%f000'", now]) if is_now(now) => Some(DefaultValue::CurrentTime),
+                ("strftime", ["'%H:%M:%f000'" | "'%H:%M:%S.000000'" | "'%H:%M:%S+00'", now])
+                    if is_now(now) =>
+                {
+                    Some(DefaultValue::CurrentTime)
+                }
                 ("date", [now]) if is_now(now) => Some(DefaultValue::CurrentDate),
                 ("time", [now]) if is_now(now) => Some(DefaultValue::CurrentTime),
                 ("timezone", [zone, _]) if moment && zone.to_ascii_lowercase().starts_with("'utc'") => {
@@ -104,11 +108,11 @@ fn is_now(word: &str) -> bool {
 }
 
 fn is_moment_format(word: &str) -> bool {
-    // SQLite's rules write six digits, and the offset of an instant (`engine/sqlite/ddl`).
+    // SQLite's rules write six digits, and the offset of an instant (`engine/sqlite/default`).
     let word = word.trim_matches(['\'', '"']).trim_end_matches("+00:00").trim_end_matches('Z');
     matches!(
         word.split_once([' ', 'T']),
-        Some(("%Y-%m-%d" | "%F", "%H:%M:%S" | "%H:%M:%f" | "%H:%M:%f000" | "%T"))
+        Some(("%Y-%m-%d" | "%F", "%H:%M:%S" | "%H:%M:%S.000000" | "%H:%M:%f" | "%H:%M:%f000" | "%T"))
     )
 }
 

@@ -157,6 +157,14 @@ impl RulesTrait for Rules {
         };
         let computed = |text: &str| expressions.then(|| format!("({text})"));
         let quoted = native.is_character();
+        // The column may have more digits than its values: those of the present are more than a type of before takes.
+        let digits = match mapping.carries {
+            DataType::DateTime { precision }
+            | DataType::Timestamp { precision }
+            | DataType::Time { precision }
+            | DataType::TimeSpan { precision } => native.precision().min(precision.into()),
+            _ => native.precision(),
+        };
         match value {
             DefaultValue::Expression(text) if !self.has_sequences(text) => None,
             DefaultValue::Null => Some("NULL".into()),
@@ -172,15 +180,20 @@ impl RulesTrait for Rules {
             DefaultValue::Text(t) => self.constant(t, &native, &mapping.carries),
             DefaultValue::Bytes(b) => plain(format!("x'{}'", crate::model::value::format_hex(b))),
             DefaultValue::CurrentTimestamp => match native.base.as_str() {
-                "datetime" | "timestamp" => Some(now(native.precision())),
+                "datetime" | "timestamp" if digits == native.precision() => Some(now(digits)),
+                // MariaDB takes the bare word for one of as many digits as the column has.
+                "datetime" | "timestamp" if digits == 0 => computed("CAST(CURRENT_TIMESTAMP AS DATETIME)"),
+                "datetime" | "timestamp" => computed(&now(digits)),
                 "date" => computed("CURRENT_DATE"),
-                "time" => computed(&format!("CURRENT_TIME({})", native.precision())),
+                "time" => computed(&format!("CURRENT_TIME({digits})")),
                 _ if quoted => computed("CURRENT_TIMESTAMP"),
                 _ => None,
             },
             DefaultValue::CurrentDate if native.base == "date" || quoted => computed("CURRENT_DATE"),
+            // The offset of a time that is kept as text would be missing.
+            DefaultValue::CurrentTime if mapping.carries == DataType::TimeTz => None,
             DefaultValue::CurrentTime if native.base == "time" || quoted => {
-                computed(&format!("CURRENT_TIME({})", native.precision()))
+                computed(&format!("CURRENT_TIME({digits})"))
             }
             DefaultValue::CurrentDate | DefaultValue::CurrentTime => None,
             DefaultValue::Expression(text) => computed(text),
@@ -332,6 +345,8 @@ mod tests {
         assert_eq!(of(&maria(), "datetime(6)", now()).as_deref(), Some("CURRENT_TIMESTAMP(6)"));
         assert_eq!(of(&maria(), "timestamp", now()).as_deref(), Some("CURRENT_TIMESTAMP"));
         assert_eq!(of(&maria(), "int", now()), None);
+        let coarse = plain("timestamp(6)".into(), DataType::Timestamp { precision: 3 }, Fidelity::Wider);
+        assert_eq!(mysql.default(&now(), &coarse).as_deref(), Some("(CURRENT_TIMESTAMP(3))"));
         assert_eq!(of(&mysql, "int", DefaultValue::Expression("1 + 2".into())).as_deref(), Some("(1 + 2)"));
     }
 

@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 
 use super::cell::{self, Misfit, Reading};
-use super::on_update;
 use super::types::{self, Affinity};
+use super::{default, on_update};
 use crate::engine::capability::{
     Capabilities, ColumnInput, LooseKey, Mapping, NameLimit, Naming, ReadColumn, Rules,
 };
@@ -23,14 +23,6 @@ use crate::model::schema::{
     Action, Collation, Column, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration, ObjectKind,
 };
 use crate::model::value;
-
-/// Date and time with the six digits that SQLAlchemy writes; CURRENT_TIMESTAMP has none, and text that differs in
-/// spelling compares as different.
-/// The present in the spelling of a DATETIME.
-pub(super) const NOW: &str = "strftime('%Y-%m-%d %H:%M:%f000','now')";
-/// The same with the offset of an instant.
-pub(super) const NOW_UTC: &str = "strftime('%Y-%m-%d %H:%M:%f000+00:00','now')";
-const TIME_NOW: &str = "strftime('%H:%M:%f000','now')";
 
 /// Name of the CHECK that holds the labels of an enum; what follows is the name of the enum, if it had one.
 pub const ENUM_CHECK: &str = "enum:";
@@ -114,11 +106,7 @@ impl Rules for SqliteRules {
     }
 
     fn default(&self, value: &DefaultValue, mapping: &Mapping) -> Option<String> {
-        match value {
-            // SQLite would store the word as text.
-            DefaultValue::Text(text) if is_nan(text, &mapping.carries) => None,
-            value => Some(default(value, mapping)),
-        }
+        default::write(value, mapping)
     }
 
     fn type_of(&self, native: &str) -> DataType {
@@ -254,73 +242,6 @@ pub fn literal(text: &str) -> String {
 /// Column names, quoted and joined.
 pub fn column_list(names: &[String]) -> String {
     names.iter().map(|n| quote(n)).collect::<Vec<_>>().join(", ")
-}
-
-fn default(value: &DefaultValue, mapping: &Mapping) -> String {
-    let carries = &mapping.carries;
-    match value {
-        DefaultValue::Null => "NULL".into(),
-        DefaultValue::Bool(v) => u8::from(*v).to_string(),
-        DefaultValue::Number(n) => default_number(n, mapping),
-        DefaultValue::Text(t) => default_text(t, carries),
-        DefaultValue::Bytes(bytes) => format!("x'{}'", value::format_hex(bytes)),
-        DefaultValue::CurrentTimestamp => match carries {
-            DataType::Date => "CURRENT_DATE".into(),
-            DataType::Time { .. } => format!("({TIME_NOW})"),
-            DataType::DateTime { .. } => format!("({NOW})"),
-            DataType::Timestamp { .. } => format!("({NOW_UTC})"),
-            _ => "CURRENT_TIMESTAMP".into(),
-        },
-        DefaultValue::CurrentDate => "CURRENT_DATE".into(),
-        DefaultValue::CurrentTime => match carries {
-            DataType::Time { .. } => format!("({TIME_NOW})"),
-            _ => "CURRENT_TIME".into(),
-        },
-        DefaultValue::Expression(e) => format!("({e})"),
-    }
-}
-
-fn default_number(number: &str, mapping: &Mapping) -> String {
-    let is_text = types::affinity(&mapping.native_type) == Affinity::Text;
-    match mapping.carries {
-        // SQLite's own text form of a number in a text column is not the one that was written.
-        DataType::Decimal { .. } | DataType::Text { .. } if is_text => literal(number),
-        DataType::Bit { length: Some(length), varying: false } if is_text => {
-            let bits = number.parse::<u64>().ok().map(|bits| format!("{bits:b}"));
-            let width = usize::try_from(length).unwrap_or_default();
-            bits.map_or_else(|| literal(number), |bits| literal(&format!("{bits:0>width$}")))
-        }
-        _ => number.to_owned(),
-    }
-}
-
-fn is_nan(text: &str, carries: &DataType) -> bool {
-    is_float(carries) && text.parse::<f64>().is_ok_and(f64::is_nan)
-}
-
-fn is_float(carries: &DataType) -> bool {
-    matches!(carries, DataType::Float32 | DataType::Float64)
-}
-
-/// Text in the spelling that the column's values have.
-fn default_text(text: &str, carries: &DataType) -> String {
-    let spelled = match carries {
-        DataType::DateTime { .. } => value::parse_datetime(text).map(|v| value::format_datetime(v, 6)),
-        DataType::Timestamp { .. } => {
-            value::parse_timestamp(text).map(|v| format!("{}+00:00", value::format_datetime(v, 6)))
-        }
-        // A number too large for a double is how SQLite spells an infinity.
-        _ if is_float(carries) && text.parse::<f64>().is_ok_and(f64::is_infinite) => {
-            return if text.starts_with('-') { "-9e999" } else { "9e999" }.into();
-        }
-        DataType::Time { .. } => value::parse_time(text).map(|v| value::format_time(v, 6)),
-        DataType::TimeSpan { .. } => value::parse_time_span(text).map(|v| value::format_time(v, 6)),
-        DataType::Bit { length: Some(n), varying: false } if *n <= 63 => {
-            return i64::from_str_radix(text, 2).map_or_else(|_| literal(text), |v| v.to_string());
-        }
-        _ => None,
-    };
-    literal(spelled.as_deref().unwrap_or(text))
 }
 
 fn create_table(plan: &Plan, table: &TablePlan, naming: &Naming) -> String {
@@ -526,7 +447,7 @@ fn high_water_mark(table: &TablePlan) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::plan::{CheckPlan, Fidelity, GeneratedPlan};
+    use crate::model::plan::{CheckPlan, GeneratedPlan};
     use crate::model::sample::{self, key};
 
     fn column(name: &str, native_type: &str) -> ColumnPlan {
@@ -628,29 +549,5 @@ mod tests {
             script.indexes[0].sql,
             "CREATE UNIQUE INDEX \"ix\" ON \"p_t\" (\"name\" COLLATE \"RTRIM\" DESC) WHERE a > 5"
         );
-    }
-
-    #[test]
-    fn defaults_have_the_spelling_of_the_values() {
-        let mapping = |native: &str, carries: DataType| Mapping {
-            native_type: native.into(),
-            carries,
-            fidelity: Fidelity::Exact,
-            note: None,
-            collation: None,
-            needs: None,
-        };
-        let datetime = mapping("DATETIME", DataType::DateTime { precision: 6 });
-        let any = mapping("DATETIME", DataType::Any);
-        let say = |value: DefaultValue, mapping: &Mapping| SqliteRules.default(&value, mapping).unwrap();
-        assert_eq!(say(DefaultValue::CurrentTimestamp, &datetime), format!("({NOW})"));
-        assert_eq!(say(DefaultValue::CurrentTimestamp, &any), "CURRENT_TIMESTAMP");
-        assert_eq!(say(DefaultValue::Text("2024-01-02".into()), &datetime), "'2024-01-02 00:00:00.000000'");
-        assert_eq!(say(DefaultValue::Text("2024-01-02".into()), &any), "'2024-01-02'");
-        assert_eq!(say(DefaultValue::Bool(true), &mapping("BOOLEAN", DataType::Bool)), "1");
-        let decimal =
-            mapping("DECIMAL_TEXT(20,2)", DataType::Decimal { precision: Some(20), scale: Some(2) });
-        assert_eq!(say(DefaultValue::Number("1.00".into()), &decimal), "'1.00'");
-        assert_eq!(say(DefaultValue::Expression("1+2".into()), &any), "(1+2)");
     }
 }

@@ -1,10 +1,10 @@
 //! ON UPDATE CURRENT_TIMESTAMP of MySQL as a trigger, one a table. Which columns it sets stands in a comment within its
 //! text, which SQLite keeps as it is: `inspect` says of them what MySQL says, so that the way back ends where it began.
 
-use super::ddl::{NOW, NOW_UTC, quote};
+use super::ddl::quote;
+use super::default::present;
 use super::types;
 use crate::model::plan::{ColumnPlan, TablePlan};
-use crate::model::schema::DataType;
 
 /// How the names of these triggers begin; that of the table follows.
 const NAME: &str = "techcare_db_now_";
@@ -44,8 +44,7 @@ pub fn trigger(table: &TablePlan, table_name: &str) -> Option<(String, String)> 
 
 /// A value that the statement gave itself stays.
 fn assignment(column: &ColumnPlan) -> String {
-    let instant = matches!(types::data_type(&column.native_type), DataType::Timestamp { .. });
-    let now = if instant { NOW_UTC } else { NOW };
+    let now = present(&types::data_type(&column.native_type)).unwrap_or_else(|| "CURRENT_TIMESTAMP".into());
     let name = quote(&column.name);
     format!("{name} = CASE WHEN OLD.{name} IS NEW.{name} THEN {now} ELSE {name} END")
 }
@@ -76,6 +75,7 @@ pub fn columns(name: &str, sql: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
     use crate::model::sample;
+    use crate::model::schema::DataType;
 
     fn table() -> TablePlan {
         let mut at = sample::column("at */ \"x\"", "DATETIME", DataType::DateTime { precision: 6 });
