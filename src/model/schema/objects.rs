@@ -100,6 +100,9 @@ pub enum ObjectKind {
     Attribute,
     /// Comment on an index, a constraint or a sequence, which has its name.
     Comment,
+    /// What else a database of PostgreSQL holds beside its tables: operators and their classes, casts, conversions, parts
+    /// of text search, publications, event triggers. Its name says what it is.
+    Other,
 }
 
 impl ObjectKind {
@@ -123,6 +126,7 @@ impl ObjectKind {
             Self::Setting => "setting",
             Self::Attribute => "attribute",
             Self::Comment => "comment",
+            Self::Other => "object",
         }
     }
 }

@@ -76,6 +76,38 @@ fn attributes_of_postgresql_are_listed() {
     }
 }
 
+#[test]
+fn what_postgresql_has_beside_tables_is_listed() {
+    let made = "CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t VALUES (1);
+                CREATE FUNCTION close_to(integer, integer) RETURNS boolean LANGUAGE sql IMMUTABLE
+                    AS 'SELECT abs($1 - $2) < 2';
+                CREATE OPERATOR === (LEFTARG = integer, RIGHTARG = integer, FUNCTION = close_to);
+                CREATE TEXT SEARCH CONFIGURATION words (COPY = simple);
+                CREATE TEXT SEARCH DICTIONARY plain (TEMPLATE = simple);
+                CREATE TYPE pair AS (a integer, b integer);
+                CREATE FUNCTION of_pair(pair) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1.a::text';
+                CREATE CAST (pair AS text) WITH FUNCTION of_pair(pair);
+                CREATE PUBLICATION everything FOR TABLE t";
+    for to in Engine::all() {
+        let arrived = migrate(Postgres, made, to).done();
+        let named = arrived.findings("object_not_carried");
+        let named: Vec<&str> = named.iter().filter_map(|f| f["object"].as_str()).collect();
+        for what in [
+            "operator public.===(integer,integer)",
+            "text search configuration public.words",
+            "text search dictionary public.plain",
+            "cast (public.pair AS text)",
+            "publication everything",
+        ] {
+            assert_eq!(named.iter().filter(|n| **n == what).count(), 1, "{to:?}, {what}: {named:#?}");
+        }
+    }
+    // What an extension brings comes with the extension.
+    let arrived =
+        migrate(Postgres, "CREATE EXTENSION citext; CREATE TABLE t (id integer PRIMARY KEY)", Sqlite);
+    assert!(arrived.findings("object_not_carried").is_empty(), "{}", arrived.ran);
+}
+
 /// An explicit cast cuts, pads and rounds where an assignment refuses or keeps.
 #[test]
 fn a_default_keeps_the_casts_that_change_it() {

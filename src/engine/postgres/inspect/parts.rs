@@ -152,6 +152,7 @@ pub(super) fn object(row: &ObjectRow) -> Option<Object> {
         "virtual_table" => ObjectKind::VirtualTable,
         "schema" => ObjectKind::Schema,
         "large_object" => ObjectKind::LargeObject,
+        "other" => ObjectKind::Other,
         "trigger" => ObjectKind::Trigger,
         "routine" => ObjectKind::Routine,
         "policy" => ObjectKind::Policy,

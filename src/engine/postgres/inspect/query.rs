@@ -400,6 +400,22 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname <> $1 AND n
   AND n.nspname <> 'information_schema' AND ('pg_class'::regclass, c.oid) NOT IN (SELECT classid, objid FROM extension)
 GROUP BY n.nspname
 UNION ALL
+SELECT 'other', i.type || ' ' || i.identity, NULL, format('%s %s', i.type, i.identity)
+FROM (SELECT 'pg_operator'::regclass, oid FROM pg_operator WHERE oprnamespace = (SELECT oid FROM ours)
+      UNION ALL SELECT 'pg_opfamily'::regclass, oid FROM pg_opfamily WHERE opfnamespace = (SELECT oid FROM ours)
+      UNION ALL SELECT 'pg_opclass'::regclass, oid FROM pg_opclass WHERE opcnamespace = (SELECT oid FROM ours)
+      UNION ALL SELECT 'pg_conversion'::regclass, oid FROM pg_conversion WHERE connamespace = (SELECT oid FROM ours)
+      UNION ALL SELECT 'pg_ts_config'::regclass, oid FROM pg_ts_config WHERE cfgnamespace = (SELECT oid FROM ours)
+      UNION ALL SELECT 'pg_ts_dict'::regclass, oid FROM pg_ts_dict WHERE dictnamespace = (SELECT oid FROM ours)
+      UNION ALL SELECT 'pg_ts_parser'::regclass, oid FROM pg_ts_parser WHERE prsnamespace = (SELECT oid FROM ours)
+      UNION ALL SELECT 'pg_ts_template'::regclass, oid FROM pg_ts_template WHERE tmplnamespace = (SELECT oid FROM ours)
+      -- FirstNormalObjectId: below are those that every database has.
+      UNION ALL SELECT 'pg_cast'::regclass, oid FROM pg_cast WHERE oid >= 16384
+      UNION ALL SELECT 'pg_publication'::regclass, oid FROM pg_publication
+      UNION ALL SELECT 'pg_event_trigger'::regclass, oid FROM pg_event_trigger) AS o (class, oid),
+     LATERAL pg_identify_object(o.class, o.oid, 0) AS i
+WHERE (o.class::oid, o.oid) NOT IN (SELECT classid, objid FROM extension)
+UNION ALL
 SELECT 'large_object', 'all', NULL, format('%s large objects, which nothing but their oids name', count(*))
 FROM pg_largeobject_metadata HAVING count(*) > 0
 ORDER BY 1, 2, 3";
