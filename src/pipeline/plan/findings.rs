@@ -5,7 +5,9 @@ use super::columns::spelled;
 use super::doubts::{Doubt, LooseReference};
 use crate::engine::capability::{Matching, Occupied, Orphans};
 use crate::model::codes::{self, severity_of};
-use crate::model::plan::{CheckPlan, Finding, FindingAction, Misfit, Plan, Scope, Severity, TablePlan};
+use crate::model::plan::{
+    CheckPlan, ColumnPlan, Finding, FindingAction, Misfit, Plan, Scope, Severity, TablePlan,
+};
 use crate::model::policy::Decision;
 use crate::model::schema::{Check, DefaultValue};
 use crate::model::view::ViewPlan;
@@ -181,6 +183,17 @@ pub fn default_differs(table: &TablePlan, column: &str, original: &DefaultValue,
     Note::new(codes::DEFAULT_NOT_CARRIED, "default", FindingAction::NotCarried, text)
         .table(&table.source)
         .column(column)
+        .0
+}
+
+/// A generated column that the target does not compute.
+pub fn generated_unknown(table: &TablePlan, column: &ColumnPlan, expression: &str, why: &str) -> Finding {
+    let text = format!(
+        "becomes a plain column with the values of today: {why}; the source has GENERATED ALWAYS AS ({expression})"
+    );
+    Note::new(codes::GENERATED_NOT_CARRIED, "generated column", FindingAction::NotCarried, text)
+        .table(&table.source)
+        .column(&column.source)
         .0
 }
 

@@ -20,17 +20,23 @@ use crate::pipeline::plan::findings;
 /// stays, and is named.
 pub async fn prove(plan: &mut Plan, schema: &Schema, source: &dyn Source, target: &dyn Source) -> Result<()> {
     let mut found = Vec::new();
+    // What goes along in its own words may be words of one product only.
+    let products = plan.source == plan.target && source.facts().flavour != target.facts().flavour;
     for at in 0..plan.tables.len() {
         let planned = plan.tables[at].clone();
         let Some(table) = schema.table(&planned.source) else { continue };
         let mut kept = Vec::with_capacity(planned.checks.len());
         let mut untried: BTreeMap<String, usize> = BTreeMap::new();
         for check in &planned.checks {
+            let scene = Scene { plan, planned: &planned, table };
             let Some(original) = &check.original else {
-                kept.push(check.clone());
+                if !products || scene.evaluated(&check.expression, target).await? {
+                    kept.push(check.clone());
+                } else {
+                    found.push(findings::check_differs(&planned, check, &check.expression, UNKNOWN));
+                }
                 continue;
             };
-            let scene = Scene { plan, planned: &planned, table };
             let trial = Trial { scene, check, original };
             match trial.outcome(source, target).await? {
                 Outcome::Agree => kept.push(check.clone()),
@@ -47,8 +53,13 @@ pub async fn prove(plan: &mut Plan, schema: &Schema, source: &dyn Source, target
         found.extend(untried.iter().map(|(why, checks)| findings::checks_untried(&planned, *checks, why)));
         let scene = Scene { plan, planned: &planned, table };
         let (wrong, named) = defaults::prove(scene, source, target).await?;
+        let unknown = if products { scene.unknown_columns(target).await? } else { Vec::new() };
         for column in wrong {
             plan.tables[at].columns[column].leave_default();
+        }
+        for (column, expression) in unknown {
+            found.push(findings::generated_unknown(&planned, &planned.columns[column], &expression, UNKNOWN));
+            plan.tables[at].columns[column].generated = None;
         }
         found.extend(named);
         plan.tables[at].checks = kept;
@@ -72,6 +83,9 @@ pub fn untried(plan: &Plan, schema: &Schema) -> Vec<Finding> {
     }
     found
 }
+
+/// What is said of an expression that only the other product knows.
+const UNKNOWN: &str = "the target does not evaluate it";
 
 enum Outcome {
     Agree,
@@ -130,22 +144,48 @@ impl Trial<'_> {
         }))
     }
 
-    /// The columns that the check names; where it names none, the first.
+    /// The columns that the check names.
     fn columns(&self) -> Vec<ColumnPlan> {
-        let named = |c: &&ColumnPlan| expression::mentions(self.scene.plan.source, self.original, &c.source);
-        let there = || self.scene.planned.columns.iter().filter(|c| c.filled && !c.invisible);
-        let mut columns: Vec<ColumnPlan> = there().filter(named).cloned().collect();
-        if columns.is_empty() {
-            columns.extend(there().next().cloned());
-        }
-        for column in &mut columns {
-            *column = bare(column);
-        }
-        columns
+        self.scene.named(|c| expression::mentions(self.scene.plan.source, self.original, &c.source))
     }
 }
 
 impl Scene<'_> {
+    /// The columns that an expression names; where it names none, the first.
+    fn named(&self, names: impl Fn(&ColumnPlan) -> bool) -> Vec<ColumnPlan> {
+        let there = || self.planned.columns.iter().filter(|c| c.filled && !c.invisible);
+        let mut columns: Vec<ColumnPlan> = there().filter(|c| names(c)).map(bare).collect();
+        if columns.is_empty() {
+            columns.extend(there().next().map(bare));
+        }
+        columns
+    }
+
+    /// Whether the target evaluates an expression, for any row at all; also where it cannot be asked.
+    async fn evaluated(&self, text: &str, target: &dyn Source) -> Result<bool> {
+        let dialect = self.plan.target;
+        let columns = self.named(|c| expression::mentions(dialect, text, &c.name));
+        let carried: Vec<_> = columns.iter().map(|c| (c.name.clone(), c.carries.clone())).collect();
+        let rows = edges::rows(&carried, &expression::constants(dialect, text));
+        let condition = format!("({text}) IS NULL OR ({text}) IS NOT NULL");
+        let asked = target.probe(&Probe { plan: self.alone(&columns), condition, rows }).await;
+        let Ok(verdicts) = answered(asked, "target")? else { return Ok(true) };
+        Ok(verdicts.contains(&Verdict::Admitted) || !verdicts.contains(&Verdict::Refused))
+    }
+
+    /// Places and expressions of the generated columns that the target does not evaluate.
+    async fn unknown_columns(&self, target: &dyn Source) -> Result<Vec<(usize, String)>> {
+        let mut unknown = Vec::new();
+        for (at, column) in self.planned.columns.iter().enumerate().filter(|(_, c)| !c.invisible) {
+            if let Some(generated) = &column.generated
+                && !self.evaluated(&generated.expression, target).await?
+            {
+                unknown.push((at, generated.expression.clone()));
+            }
+        }
+        Ok(unknown)
+    }
+
     /// A plan of nothing but these columns.
     fn alone(&self, columns: &[ColumnPlan]) -> Plan {
         let table = TablePlan {

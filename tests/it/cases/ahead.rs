@@ -286,6 +286,28 @@ fn what_only_one_of_mysql_and_mariadb_takes_is_known_before() {
         assert_eq!(accepted.code, 1, "{accepted}");
     }
     let made = "CREATE TABLE t (id INT PRIMARY KEY, k BINARY(16) DEFAULT (uuid_to_bin(uuid())), u CHAR(36) DEFAULT (uuid()))";
+    let computed = |function: &str| {
+        format!(
+            "CREATE TABLE t (id INT PRIMARY KEY, c VARCHAR(9), low VARCHAR(9) AS (LOWER(c)), own BIGINT AS ({function}),
+                             CONSTRAINT odd CHECK (({function}) <> 7), CONSTRAINT same CHECK (LENGTH(c) < 9));
+             INSERT INTO t (id, c) VALUES (1, 'AB')"
+        )
+    };
+    for (from, function, to) in [(Mysql, "REGEXP_LIKE(c, 'a')", Mariadb), (Mariadb, "CRC32C(c)", Mysql)] {
+        let arrived = migrate(from, &computed(function), to).refused(&["odd", "own"]);
+        let told = check(&arrived.source.url, &["--target", &Db::fresh(to).url]);
+        assert_eq!(told.json()["migration"]["would"], "refuse", "{told}");
+        let ran = binary::migrate(&arrived.source.url, &arrived.target.url, &["--accept", "*_not_carried"]);
+        assert_eq!(ran.code, 1, "{ran}");
+        let held = arrived.target.query("SELECT low, own FROM t").remove(0);
+        assert_eq!(held, arrived.source.query("SELECT low, own FROM t").remove(0), "{ran}");
+        assert!(arrived.target.refuses("INSERT INTO t (id, c) VALUES (2, 'nine chars')"), "{ran}");
+        let left = |code: &str| {
+            let findings = ran.json()["findings"].as_array().unwrap().clone();
+            findings.into_iter().filter(|f| f["code"] == code).count()
+        };
+        assert_eq!((left("check_not_carried"), left("generated_not_carried")), (1, 1), "{ran}");
+    }
     let (arrived, left) = left_behind(Mysql, made, Mariadb);
     assert_eq!(left, ["k"], "{}", arrived.ran);
     assert_eq!(arrived.target.value("SELECT count(u) FROM t").as_deref(), Some("1"));
