@@ -216,6 +216,8 @@ codes! {
     INDEX_SIMPLIFIED = "index_simplified", Info, Object, [Stop, Accept];
     /// An index that the source does not have and the target needs.
     INDEX_ADDED = "index_added", Info, Object, [Stop, Accept];
+    /// A unique key of the target refuses what the source's lets in (`É` beside `é`).
+    UNIQUE_STRICTER = "unique_stricter", Info, Object, [Stop, Accept];
     /// An index of the source that another one of the target serves as well.
     INDEX_COVERED = "index_covered", Info, Object, [Stop, Accept];
     /// A constraint that could wait for the end of the transaction no longer can.

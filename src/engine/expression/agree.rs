@@ -27,7 +27,12 @@ impl Reader<'_> {
         if zero && self.target == Dialect::Sqlite && node.class == (Class::Decimal { as_text: true }) {
             return Node::new(Term::Real(Box::new(node.term)), Class::Float { single: false });
         }
-        node
+        match node.term {
+            Term::Real(term) if zero && self.target != Dialect::Sqlite => {
+                Node::new(*term, Class::Decimal { as_text: true })
+            }
+            _ => node,
+        }
     }
 
     /// One class for the alternatives of COALESCE or CASE.

@@ -20,6 +20,10 @@ impl Reader<'_> {
         if node.term == Term::Null {
             return Some(node);
         }
+        // What this program writes of a decimal that is text there, to have its sign.
+        if base == "real" && !typed && node.class == (Class::Decimal { as_text: true }) {
+            return Some(Node::new(Term::Real(Box::new(node.term)), Class::Float { single: false }));
+        }
         match base {
             "text" | "varchar" | "character varying" | "bpchar" | "char" | "character" => {
                 let length = match modifier {

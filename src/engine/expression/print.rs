@@ -149,6 +149,8 @@ impl Printer {
                 self.word(" COLLATE \"C\"");
                 Some(())
             }
+            // Elsewhere that is a number of fewer digits.
+            Term::Real(_) if self.target != Dialect::Sqlite => None,
             Term::Real(term) => {
                 self.word("CAST(");
                 self.term(term)?;

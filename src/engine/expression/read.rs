@@ -40,7 +40,10 @@ pub(super) fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dial
 
 fn parse_once(source: Dialect, text: &str) -> Option<Expr> {
     let dialect = grammar(source);
-    let tokens = Tokenizer::new(dialect, text).tokenize().ok()?;
+    let mut tokens = Tokenizer::new(dialect, text).tokenize().ok()?;
+    if source == Dialect::Mysql {
+        infix_mod(&mut tokens);
+    }
     let flat = |t: &&Token| {
         matches!(t, Token::Whitespace(_) | Token::Comma | Token::Number(..) | Token::SingleQuotedString(_))
     };
@@ -50,6 +53,29 @@ fn parse_once(source: Dialect, text: &str) -> Option<Expr> {
     let mut parser = Parser::new(dialect).with_tokens(tokens);
     let expr = parser.parse_expr().ok()?;
     (parser.peek_token().token == Token::EOF).then_some(expr)
+}
+
+/// MariaDB prints `%` as the word MOD between two operands, which the parser takes for the name of a function.
+fn infix_mod(tokens: &mut [Token]) {
+    let mut follows_operand = false;
+    for token in tokens {
+        match token {
+            Token::Whitespace(_) => continue,
+            Token::Word(word)
+                if follows_operand
+                    && word.quote_style.is_none()
+                    && word.value.eq_ignore_ascii_case("mod") =>
+            {
+                *token = Token::Mod;
+            }
+            _ => {}
+        }
+        follows_operand = match token {
+            Token::Word(word) => word.quote_style.is_some(),
+            Token::Number(..) | Token::RParen => true,
+            _ => false,
+        };
+    }
 }
 
 /// The column of a check that says only that it holds JSON, or NULL.

@@ -448,3 +448,34 @@ fn defaults() {
         assert_eq!(default(source, given, target, carries), expected, "{source} to {target}: {given}");
     }
 }
+
+#[test]
+fn what_this_program_and_mariadb_write_for_checks_is_read_again() {
+    check(
+        Mysql,
+        Postgres,
+        &[
+            ("`quantity` MOD 2 = 0", Some("(\"quantity\" % 2) = 0")),
+            (
+                "(`quantity` + 1) MOD 3 <> `quantity` MOD 2",
+                Some("((\"quantity\" + 1) % 3) <> (\"quantity\" % 2)"),
+            ),
+            ("`quantity` mod `year` = 0", None),
+        ],
+    );
+    for (source, target, text, expected) in [
+        (Postgres, Sqlite, "huge > 0", Some("CAST(huge AS REAL) > 0")),
+        (Sqlite, Postgres, "CAST(huge AS REAL) > 0", Some("huge > 0")),
+        (Sqlite, Mysql, "0 <= CAST(huge AS REAL)", Some("0 <= huge")),
+        // A double is no measure of such digits but for their sign.
+        (Sqlite, Postgres, "CAST(huge AS REAL) > 5", None),
+        (Sqlite, Postgres, "CAST(name AS REAL) > 0", None),
+    ] {
+        let found = translate(source, text, target, Want::Truth, &columns);
+        assert_eq!(
+            found.map(|text| text.replace(['"', '`'], "")).as_deref(),
+            expected,
+            "{source} to {target}: {text}"
+        );
+    }
+}

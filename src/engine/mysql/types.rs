@@ -224,9 +224,17 @@ impl RulesTrait for Rules {
     }
 
     fn loose_key(&self, column: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {
+        let mut expression = quote(column);
+        if collation.pads {
+            expression = format!("rtrim({expression})");
+        }
+        if collation.case_insensitive {
+            expression = format!("lower({expression})");
+        }
         // Lower case is Unicode's here; of ASCII it is everybody's.
-        (collation.case_insensitive && ascii).then(|| LooseKey {
-            expression: Some(format!("lower({})", quote(column))),
+        let can = if collation.case_insensitive { ascii } else { collation.pads };
+        can.then_some(LooseKey {
+            expression: Some(expression),
             collation: None,
             needs: None,
             keeps_accents: false,

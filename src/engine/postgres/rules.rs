@@ -153,10 +153,18 @@ impl Rules for PostgresRules {
         source: Dialect,
         ascii: bool,
     ) -> Option<LooseKey> {
-        if !collation.case_insensitive {
-            return None;
+        let mut column = types::quote(column);
+        if collation.pads {
+            column = format!("rtrim({column})");
         }
-        let column = types::quote(column);
+        if !collation.case_insensitive {
+            return collation.pads.then_some(LooseKey {
+                expression: Some(column),
+                collation: None,
+                needs: None,
+                keeps_accents: false,
+            });
+        }
         let folded = |expression: String| LooseKey {
             expression: Some(expression),
             collation: None,
@@ -177,7 +185,7 @@ impl Rules for PostgresRules {
         };
         let there = self.known.collations.as_ref().is_some_and(|all| all.contains(name));
         Some(LooseKey {
-            expression: None,
+            expression: collation.pads.then_some(column),
             collation: Some(name.to_owned()),
             needs: (!there).then(|| ObjectPlan {
                 kind: ObjectKind::Collation,

@@ -134,14 +134,15 @@ impl Rules for SqliteRules {
         None
     }
 
-    fn loose_key(&self, _: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {
-        // NOCASE knows ASCII letters only.
-        (collation.case_insensitive && ascii).then(|| LooseKey {
-            expression: None,
-            collation: Some("NOCASE".into()),
-            needs: None,
-            keeps_accents: false,
-        })
+    fn loose_key(&self, column: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {
+        // NOCASE knows ASCII letters only, and no blanks.
+        if collation.case_insensitive && !ascii {
+            return None;
+        }
+        let expression = collation.pads.then(|| format!("rtrim({})", quote(column)));
+        let collation = collation.case_insensitive.then(|| "NOCASE".to_owned());
+        let loose = expression.is_some() || collation.is_some();
+        loose.then_some(LooseKey { expression, collation, needs: None, keeps_accents: false })
     }
 
     fn identity(&self, identity: &Identity, mapping: &Mapping) -> Option<IdentityPlan> {

@@ -69,6 +69,11 @@ impl Ignored {
         Self { case: true, ..self }
     }
 
+    /// Whether it ignores letters, not only the blanks behind them.
+    pub(super) fn letters(self) -> bool {
+        self.case || self.accents
+    }
+
     /// Whether it ignores more than accents, which ASCII has none of.
     pub(super) fn beyond_accents(self) -> bool {
         self.case || self.blanks
@@ -143,9 +148,9 @@ impl Planner<'_> {
         self.findings.push(note.table(&table.name).column(&column.name));
     }
 
-    /// What a key over a column ignores in the source and not in the target, blanks at the end left aside: those are
-    /// told with the column, and nobody relies on them. `None` where that is nothing, as it is for ENUM and SET, whatever
-    /// their collation: a key over them compares the numbers that are stored for labels (MySQL manual, "The ENUM Type").
+    /// What a key over a column ignores in the source and not in the target. `None` where that is nothing, as it is for
+    /// ENUM and SET, whatever their collation: a key over them compares the numbers that are stored for labels (MySQL
+    /// manual, "The ENUM Type").
     pub(super) fn lost_comparison<'t>(
         &self,
         table: &'t Table,
@@ -163,7 +168,7 @@ impl Planner<'_> {
         {
             return None;
         }
-        let mut lost = Ignored { blanks: false, ..Ignored::by(collation).beyond(ignored(planned)) };
+        let mut lost = Ignored::by(collation).beyond(ignored(planned));
         // SQLite's NOCASE knows ASCII only, which is enough where the data are.
         if self.input.rules.dialect() == Dialect::Sqlite && ignored(planned).case {
             let ascii = self.ascii(table, column) == Some(true);
@@ -185,10 +190,47 @@ impl Planner<'_> {
         (kind, object): (&str, Option<&str>),
         said: Option<&Collation>,
     ) {
-        let Some((collation, lost)) = self.lost_comparison(table, column, columns, said) else { return };
-        let text =
-            format!("lets in values that differ only in {}, which {} refuses", lost.words(), collation.name);
+        let text = if let Some((collation, lost)) = self.lost_comparison(table, column, columns, said) {
+            format!("lets in values that differ only in {}, which {} refuses", lost.words(), collation.name)
+        } else {
+            let native = table.column(column).map_or("its type", |c| c.native_type.as_str());
+            format!(
+                "lets in another spelling of a value that is there: {native} compares values, and the target text"
+            )
+        };
         let note = Note::new(codes::UNIQUE_LOOSER, kind, FindingAction::Converted, text);
         self.findings.push(note.table(&table.name).column(column).object(object));
+    }
+
+    /// A unique key that refuses what the source's lets in: NOCASE knows the case of ASCII letters only, others know
+    /// that of all.
+    pub(super) fn stricter(
+        &mut self,
+        table: &Table,
+        column: &str,
+        columns: &[ColumnPlan],
+        (kind, object): (&str, Option<&str>),
+        said: Option<&Collation>,
+    ) {
+        let own = table.column(column).and_then(|c| c.collation.as_ref());
+        let Some(collation) = said.or(own).filter(|c| c.case_insensitive) else { return };
+        let planned = columns.iter().find(|c| c.source == column);
+        let knows_more = match self.input.rules.dialect() {
+            Dialect::Sqlite => false,
+            Dialect::Mysql => true,
+            // Where there are others among the values already, its key is over lower case by bytes.
+            Dialect::Postgres => {
+                self.ascii(table, column) == Some(true)
+                    && planned.is_some_and(|c| c.collation.as_deref() != Some("C"))
+            }
+        };
+        if self.input.source.dialect == Dialect::Sqlite && knows_more {
+            let text = format!(
+                "refuses 'É' beside 'é', which {} lets in: it knows the case of ASCII only",
+                collation.name
+            );
+            let note = Note::new(codes::UNIQUE_STRICTER, kind, FindingAction::Converted, text);
+            self.findings.push(note.table(&table.name).column(column).object(object));
+        }
     }
 }

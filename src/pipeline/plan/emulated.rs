@@ -14,16 +14,43 @@ use crate::model::endpoint::Dialect;
 use crate::model::plan::{
     ColumnPlan, Fidelity, FindingAction, GeneratedPlan, INVISIBLE, IndexPartPlan, IndexPlan,
 };
-use crate::model::schema::{Collation, DataType, Deferrable, Index, IndexKey, Table};
+use crate::model::schema::{Collation, Column, DataType, Deferrable, Index, IndexKey, IndexPart, Table};
 
-/// What becomes of a key over text that the source compares loosely.
+/// How the name ends of the index for foreign keys that stands beside one with loose keys.
+pub(super) const EXACT: &str = "_exact";
+
+/// What a key takes for one that has another beside it for that.
+pub(super) const SPELLINGS: &str =
+    "values that are spelled in different ways (blanks at the end, the digits of a UUID)";
+
+/// What becomes of a key over values of which the source takes several for one.
 pub(super) enum Looseness {
     /// The column of the target compares as loosely, or nothing is loose.
     Same,
     /// The key has to say it.
     Key(LooseKey),
+    /// Another key has to say it beside the one over the column, by which the column is looked for.
+    Beside(LooseKey),
     /// The target has nothing for it.
     Lost,
+}
+
+/// Whether the primary key or another unique key of a table is over the same columns as they are.
+pub(super) fn has_twin(table: &Table, index: &Index) -> bool {
+    let name = |part: &'_ IndexPart| match &part.key {
+        IndexKey::Column(name) => Some(name.clone()),
+        IndexKey::Expression(_) => None,
+    };
+    let Some(columns) = index.parts.iter().map(name).collect::<Option<Vec<_>>>() else { return false };
+    let primary = table.primary_key.as_ref().filter(|_| index.predicate.is_none());
+    // The other half of one that foreign keys lead to (`index`) has its own name.
+    let half = index.name.as_ref().map(|name| format!("{name}{EXACT}"));
+    primary.is_some_and(|key| key.columns == columns)
+        || table
+            .indexes
+            .iter()
+            .filter(|i| i.unique && i.predicate == index.predicate && i.name != half)
+            .any(|i| i.parts.iter().map(name).collect::<Option<Vec<_>>>().as_ref() == Some(&columns))
 }
 
 impl Planner<'_> {
@@ -52,6 +79,54 @@ impl Planner<'_> {
             }
             _ => Cow::Borrowed(index),
         }
+    }
+
+    /// A key over what spellings of a value have in common is one over the column, under a comparison that takes them for
+    /// one; it is what this program makes where there is none. Answers whether the index had such a key.
+    pub(super) fn as_compared<'i>(
+        &self,
+        table: &Table,
+        index: Cow<'i, Index>,
+        columns: &[ColumnPlan],
+    ) -> (Cow<'i, Index>, bool) {
+        let source = self.input.source.dialect;
+        if !index.unique || self.input.verbatim() {
+            return (index, false);
+        }
+        let found = |name: String| {
+            let same = |c: &&Column| {
+                c.name == name || (source != Dialect::Postgres && c.name.eq_ignore_ascii_case(&name))
+            };
+            table.columns.iter().find(same)
+        };
+        let travels_as_uuid =
+            |column: &Column| columns.iter().any(|c| c.source == column.name && c.carries == DataType::Uuid);
+        let mut compared = index.parts.clone();
+        for part in &mut compared {
+            let IndexKey::Expression(text) = &part.key else { continue };
+            let trimmed = expression::column_of_trimmed_key(source, text).and_then(found);
+            let uuid = || expression::column_of_uuid_key(source, text).and_then(found);
+            if let Some(column) = trimmed.filter(|c| matches!(c.data_type, DataType::Text { .. })) {
+                let exact = || Collation {
+                    name: "rtrim".into(),
+                    case_insensitive: false,
+                    accent_insensitive: false,
+                    pads: true,
+                };
+                part.collation =
+                    Some(Collation { pads: true, ..part.collation.take().unwrap_or_else(exact) });
+                part.key = IndexKey::Column(column.name.clone());
+            } else if let Some(column) = uuid().filter(|c| travels_as_uuid(c)) {
+                part.collation = None;
+                part.key = IndexKey::Column(column.name.clone());
+            }
+        }
+        if compared == index.parts {
+            return (index, false);
+        }
+        let mut index = index.into_owned();
+        index.parts = compared;
+        (Cow::Owned(index), true)
     }
 
     /// The key of an index over an expression: the expression, or the name of an invisible column that has it.
@@ -169,30 +244,69 @@ impl Planner<'_> {
     }
 
     /// How a key over a column has to be said so that it takes for equal what the source does. `said` is a collation
-    /// of the key's own.
+    /// of the key's own; `by_value` tells that it takes spellings of a value for one although the column's type does not.
     pub(super) fn looseness(
         &self,
         table: &Table,
         column: &str,
         columns: &[ColumnPlan],
         said: Option<&Collation>,
+        by_value: bool,
     ) -> Looseness {
-        let Some((collation, lost)) = self.lost_comparison(table, column, columns, said) else {
-            return Looseness::Same;
+        let lost = self.lost_comparison(table, column, columns, said);
+        let Some(planned) = columns.iter().find(|c| c.source == column) else {
+            return if lost.is_some() { Looseness::Lost } else { Looseness::Same };
         };
-        let Some(planned) = columns.iter().find(|c| c.source == column) else { return Looseness::Lost };
-        let ascii = self.ascii(table, column) == Some(true);
-        let source = self.input.source.dialect;
         let able = {
             let can = self.input.rules.capabilities();
             can.expression_indexes || can.invisible_columns
         };
+        let Some((collation, lost)) = lost else {
+            let source_is_typed = self.input.source.dialect != Dialect::Sqlite;
+            return if (source_is_typed || by_value) && self.is_spelled(planned) {
+                self.spelled(planned, able)
+            } else {
+                Looseness::Same
+            };
+        };
+        let ascii = self.ascii(table, column) == Some(true);
+        let source = self.input.source.dialect;
         match self.input.rules.loose_key(&planned.name, collation, source, ascii) {
             Some(key) if key.expression.is_some() && !able => Looseness::Lost,
             Some(key) if key.keeps_accents && lost.accents() && !ascii => Looseness::Lost,
+            Some(key) if !lost.letters() => Looseness::Beside(key),
             Some(key) => Looseness::Key(key),
             None => Looseness::Lost,
         }
+    }
+
+    /// Whether a column holds as text, which the target compares as such, what its source compares by value.
+    fn is_spelled(&self, planned: &ColumnPlan) -> bool {
+        let spelled = match &planned.carries {
+            DataType::Uuid
+            | DataType::Timestamp { .. }
+            | DataType::TimeTz
+            | DataType::Interval
+            | DataType::Json { .. }
+            | DataType::Set { .. }
+            | DataType::Native { .. } => true,
+            DataType::Decimal { .. } => self.input.rules.dialect() == Dialect::Sqlite,
+            _ => false,
+        };
+        spelled && planned.fidelity == Fidelity::Emulated
+    }
+
+    /// What makes a key over such text as strict as one over values.
+    fn spelled(&self, planned: &ColumnPlan, able: bool) -> Looseness {
+        if planned.carries != DataType::Uuid || !able {
+            return Looseness::Lost;
+        }
+        Looseness::Beside(LooseKey {
+            expression: Some(expression::uuid_key(&self.input.rules.quote(&planned.name))),
+            collation: None,
+            needs: None,
+            keeps_accents: true,
+        })
     }
 
     /// Says it. The rest of the part stays.
@@ -222,13 +336,16 @@ impl Planner<'_> {
         let key = table.primary_key.as_ref()?;
         let said = |at: usize| key.collations.get(at).and_then(Option::as_ref);
         let each = key.columns.iter().enumerate();
-        let loose: Vec<Looseness> = each.map(|(at, c)| self.looseness(table, c, columns, said(at))).collect();
+        let loose: Vec<Looseness> =
+            each.map(|(at, c)| self.looseness(table, c, columns, said(at), false)).collect();
         for (at, (column, looseness)) in key.columns.iter().zip(&loose).enumerate() {
+            self.stricter(table, column, columns, ("primary key", key.name.as_deref()), said(at));
             if matches!(looseness, Looseness::Lost) {
                 self.looser(table, column, columns, ("primary key", key.name.as_deref()), said(at));
             }
         }
-        let any = loose.iter().any(|l| matches!(l, Looseness::Key(_)));
+        let case = loose.iter().any(|l| matches!(l, Looseness::Key(_)));
+        let any = case || loose.iter().any(|l| matches!(l, Looseness::Beside(_)));
         if !any || loose.iter().any(|l| matches!(l, Looseness::Lost)) {
             return None;
         }
@@ -251,13 +368,13 @@ impl Planner<'_> {
         let mut parts = Vec::with_capacity(loose.len());
         for (column, looseness) in key.columns.iter().zip(loose) {
             let mut planned = IndexPartPlan::plain(Some(self.names.column(&table.name, column)), None);
-            if let Looseness::Key(key) = looseness {
+            if let Looseness::Key(key) | Looseness::Beside(key) = looseness {
                 self.loosen(table, &about, key, columns, &mut planned).ok()?;
             }
             parts.push(planned);
         }
-        let text =
-            format!("{name:?} is added, because the primary key of the source takes \"a\" and \"A\" for one");
+        let alike = if case { "\"a\" and \"A\"" } else { SPELLINGS };
+        let text = format!("{name:?} is added, because the primary key of the source takes {alike} for one");
         let note = Note::new(codes::INDEX_ADDED, "index", FindingAction::Translated, text);
         self.findings.push(note.table(&table.name).object(Some(&name)));
         Some(IndexPlan::over(Some(name), true, parts))

@@ -2,7 +2,7 @@
 //! speed only may become plainer.
 
 use super::comparison::{ignored, is_exact_name};
-use super::emulated::Looseness;
+use super::emulated::{EXACT, Looseness, SPELLINGS, has_twin};
 use super::findings::Note;
 use super::names::renamed;
 use super::{Changed, Planner};
@@ -84,13 +84,20 @@ impl Planner<'_> {
     pub(super) fn indexes(&mut self, table: &Table, columns: &[ColumnPlan]) -> Vec<IndexPlan> {
         let mut planned = Vec::with_capacity(table.indexes.len());
         for index in &table.indexes {
-            let index = self.as_partial(index);
-            planned.extend(self.index(table, &index, columns));
+            let (index, compared) = self.as_compared(table, self.as_partial(index), columns);
+            planned.extend(self.index(table, &index, columns, compared));
         }
         planned
     }
 
-    fn index(&mut self, table: &Table, index: &Index, columns: &[ColumnPlan]) -> Vec<IndexPlan> {
+    /// Plans one. `compared` tells that its keys take spellings of a value for one, and nothing else does it for them.
+    fn index(
+        &mut self,
+        table: &Table,
+        index: &Index,
+        columns: &[ColumnPlan],
+        compared: bool,
+    ) -> Vec<IndexPlan> {
         let can = self.input.rules.capabilities();
         let mut shape = Shape { unique: index.unique, plainer: Vec::new(), looser: Vec::new() };
         let method = match self.method(index, &mut shape) {
@@ -126,25 +133,7 @@ impl Planner<'_> {
         if let Err(why) = self.shorten(table, columns, &mut parts, &mut shape) {
             return self.index_lost(table, index, &why);
         }
-        let predicate = match &index.predicate {
-            None => None,
-            Some(text) if !can.partial_indexes => {
-                let keys =
-                    if shape.unique { self.partial_keys(table, index, text, columns, &parts) } else { None };
-                match keys {
-                    Some(keys) => parts = keys,
-                    None => shape.covers_all_rows(),
-                }
-                None
-            }
-            Some(text) => {
-                let said = self.expression(text, Want::Truth, table, columns, Changed::All);
-                if said.is_none() {
-                    shape.covers_all_rows();
-                }
-                said
-            }
-        };
+        let predicate = self.predicate(table, index, columns, &mut parts, &mut shape);
         if !index.include.is_empty() && !can.index_include {
             shape.plainer.push("carries no further columns (INCLUDE)".into());
         }
@@ -153,7 +142,18 @@ impl Planner<'_> {
             shape.looser.push("takes more than one NULL");
         }
         let exact = parts.clone();
-        let loose = shape.unique && self.loose_keys(table, index, columns, &mut parts);
+        let loosened = if shape.unique {
+            self.loose_keys(table, index, columns, &mut parts, compared)
+        } else {
+            Loosened::Not
+        };
+        // What compares in the target as the source does needs no second key.
+        if compared && loosened == Loosened::Not && has_twin(table, index) {
+            return Vec::new();
+        }
+        let beside =
+            (loosened == Loosened::Beside && !compared).then(|| std::mem::replace(&mut parts, exact.clone()));
+        let loose = loosened != Loosened::Not && beside.is_none();
         let deferrable = self.unique_deferrable(table, index, loose);
         if loose {
             // It compares as the source does after all.
@@ -176,47 +176,88 @@ impl Planner<'_> {
             nulls_not_distinct: index.nulls_not_distinct && self.input.verbatim(),
             deferrable,
         };
+        let target = self.names.table(&table.name);
+        let stem = planned.name.as_deref().unwrap_or(&target);
+        if let Some(parts) = beside {
+            let also = self.index_over_values(table, stem, parts);
+            return vec![planned, IndexPlan { predicate, ..also }];
+        }
         // Foreign keys lead to plain columns.
-        if loose && self.is_referenced(table, index) {
-            let target = self.names.table(&table.name);
-            let name = planned.name.as_deref().unwrap_or(&target);
-            let name = self.names.index(&target, &format!("{name}_exact"));
+        if loose && !compared && self.is_referenced(table, index) {
+            let name = self.names.index(&target, &format!("{stem}{EXACT}"));
             let also = IndexPlan { name: Some(name), parts: exact, ..planned.clone() };
             return vec![planned, also];
         }
         vec![planned]
     }
 
-    /// Says in the keys of a unique index what its columns take for equal in the source and not in the target; `false`
-    /// where there is nothing to say, or no way to.
+    /// WHERE in the target's words; where it has none, the keys of a unique index say it.
+    fn predicate(
+        &mut self,
+        table: &Table,
+        index: &Index,
+        columns: &[ColumnPlan],
+        parts: &mut Vec<IndexPartPlan>,
+        shape: &mut Shape,
+    ) -> Option<String> {
+        let text = index.predicate.as_ref()?;
+        if self.input.rules.capabilities().partial_indexes {
+            let said = self.expression(text, Want::Truth, table, columns, Changed::All);
+            if said.is_none() {
+                shape.covers_all_rows();
+            }
+            return said;
+        }
+        let keys = if shape.unique { self.partial_keys(table, index, text, columns, parts) } else { None };
+        match keys {
+            Some(keys) => *parts = keys,
+            None => shape.covers_all_rows(),
+        }
+        None
+    }
+
+    /// The index that stands beside one whose columns have spellings that it tells apart.
+    fn index_over_values(&mut self, table: &Table, stem: &str, parts: Vec<IndexPartPlan>) -> IndexPlan {
+        let name = self.names.index(&self.names.table(&table.name), &format!("{stem}_value"));
+        let text = format!("{name:?} is added, because {stem:?} of the source takes {SPELLINGS} for one");
+        let note = Note::new(codes::INDEX_ADDED, "index", FindingAction::Translated, text);
+        self.findings.push(note.table(&table.name).object(Some(&name)));
+        IndexPlan::over(Some(name), true, parts)
+    }
+
+    /// Says in the keys of a unique index what its columns take for equal in the source and not in the target.
     fn loose_keys(
         &mut self,
         table: &Table,
         index: &Index,
         columns: &[ColumnPlan],
         parts: &mut [IndexPartPlan],
-    ) -> bool {
-        let mut loose = false;
+        compared: bool,
+    ) -> Loosened {
+        let mut loosened = Loosened::Not;
         for (part, planned) in index.parts.iter().zip(parts) {
             let IndexKey::Column(column) = &part.key else { continue };
             let said = part.collation.as_ref();
-            let done = match self.looseness(table, column, columns, said) {
+            self.stricter(table, column, columns, (kind_word(index), index.name.as_deref()), said);
+            let (key, now) = match self.looseness(table, column, columns, said, compared) {
                 Looseness::Same => continue,
-                // Its key is an expression already.
-                Looseness::Key(_)
-                    if planned.column.as_ref() != Some(&self.names.column(&table.name, column)) =>
-                {
-                    false
-                }
-                Looseness::Key(key) => self.loosen(table, index, key, columns, planned).is_ok(),
-                Looseness::Lost => false,
+                Looseness::Key(key) => (Some(key), Loosened::Instead),
+                Looseness::Beside(key) => (Some(key), Loosened::Beside),
+                Looseness::Lost => (None, Loosened::Not),
             };
-            loose |= done;
-            if !done {
+            // One that is an expression already cannot be another.
+            let plain = planned.column.as_ref() == Some(&self.names.column(&table.name, column));
+            let done = match key {
+                Some(key) if plain => self.loosen(table, index, key, columns, planned).is_ok(),
+                _ => false,
+            };
+            if done {
+                loosened = loosened.max(now);
+            } else {
                 self.looser(table, column, columns, (kind_word(index), index.name.as_deref()), said);
             }
         }
-        loose
+        loosened
     }
 
     /// The access method to ask for, or why the index cannot be carried.
@@ -422,6 +463,17 @@ impl Planner<'_> {
         }
         Some(name)
     }
+}
+
+/// What the keys of a unique index say beyond its columns; the last is the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Loosened {
+    /// Nothing.
+    Not,
+    /// What another index beside the one over the columns can say.
+    Beside,
+    /// What stands in the place of the columns.
+    Instead,
 }
 
 /// What becomes of an index while its parts are planned.

@@ -38,6 +38,7 @@ mod rows;
 mod told;
 mod tried;
 mod unique;
+mod unique_spelled;
 mod values;
 mod views;
 mod writers;

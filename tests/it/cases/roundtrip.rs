@@ -160,6 +160,21 @@ fn a23_numbers_of_sqlite_stay_numbers() {
     }
 }
 
+/// Checks that the way there puts into words of its own.
+#[test]
+fn a23_checks_come_back_from_words_of_this_program() {
+    let sql = "CREATE TABLE t (id integer PRIMARY KEY, v numeric(30,10) CONSTRAINT signed CHECK (v > 0),
+                   n integer CONSTRAINT even CHECK (n % 2 = 0));
+               INSERT INTO t VALUES (1, 0.0000000001, 4)";
+    let checks = |db: &Db| {
+        db.query("SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' ORDER BY 1")
+    };
+    for by in [Sqlite].into_iter().chain(Engine::mysqls()) {
+        let (before, after) = there_and_back(Postgres, sql, by);
+        assert_eq!(checks(&before), checks(&after), "{by:?}");
+    }
+}
+
 /// A type that somebody changed since says more than the one that was.
 #[test]
 fn a23_what_has_changed_meanwhile_stays_changed() {

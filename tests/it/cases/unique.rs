@@ -102,6 +102,14 @@ fn a47_nocase_goes_on_refusing() {
                 "{to:?} takes {bad}"
             );
         }
+        // Nobody but SQLite stops at ASCII.
+        let told = arrived.findings("unique_stricter");
+        arrived.target.execute("INSERT INTO member VALUES (7, 'é', 'é@x')");
+        for (column, bad) in [("name", "(8, 'É', NULL)"), ("mail", "(9, 'new', 'É@x')")] {
+            let refuses = arrived.target.refuses(&format!("INSERT INTO member VALUES {bad}"));
+            assert_eq!(told.iter().any(|f| f["column"] == column), refuses, "{to:?}: {column} {told:?}");
+        }
+        arrived.target.execute("DELETE FROM member WHERE id > 6");
         let back = onward(arrived.target, Sqlite).done();
         for bad in ["(9, 'ABC', NULL)", "(9, 'new', 'A@B.C')"] {
             assert!(

@@ -1,0 +1,163 @@
+//! Unique keys over values that have several spellings where they are kept as text, and over text whose blanks at the
+//! end count nothing: as strict in the target as in the source, or told beforehand.
+
+use super::arrival::{migrate, onward};
+use crate::support::binary;
+use crate::support::database::{Db, Engine};
+
+use Engine::{Mysql, Postgres, Sqlite};
+
+const UUID: &str = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+
+/// What PostgreSQL takes for the same UUID.
+const SPELLINGS: [&str; 3] = [
+    "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+    "a0eebc999c0b4ef8bb6d6bb9bd380a11",
+    "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}",
+];
+
+/// Columns of the unique keys of every table.
+fn keys(db: &Db) -> Vec<Vec<Option<String>>> {
+    db.query(
+        "SELECT c.relname::text, i.indkey::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+         WHERE i.indisunique AND c.relnamespace = 'public'::regnamespace ORDER BY 1, 2",
+    )
+}
+
+#[test]
+fn a47_another_spelling_of_a_uuid_is_refused_by_every_key() {
+    let sql = format!(
+        "CREATE TABLE own (id uuid PRIMARY KEY, name text);
+         CREATE TABLE member (id integer PRIMARY KEY, token uuid UNIQUE, own uuid REFERENCES own (id));
+         CREATE TABLE pair (a integer, b uuid, live boolean, PRIMARY KEY (a, b));
+         INSERT INTO own VALUES ('{UUID}'); INSERT INTO member VALUES (1, '{UUID}', '{UUID}');
+         INSERT INTO pair VALUES (1, '{UUID}', true), (2, '{UUID}', false)"
+    );
+    let partial = "CREATE UNIQUE INDEX alive ON pair (b) WHERE live;";
+    for to in Engine::all() {
+        // MySQL has no WHERE: its key is an expression already.
+        if to == Mysql {
+            migrate(Postgres, &format!("{sql}; {partial}"), to).refused(&["alive", "unique_looser"]);
+        }
+        let partial = if to == Mysql { "" } else { partial };
+        let arrived = migrate(Postgres, &format!("{sql}; {partial}"), to).done();
+        assert!(arrived.findings("unique_looser").is_empty(), "{to:?}: {}", arrived.ran);
+        for spelled in SPELLINGS {
+            for (table, values) in [
+                ("own", format!("'{spelled}', NULL")),
+                ("member", format!("9, '{spelled}', NULL")),
+                ("pair", format!("1, '{spelled}', false")),
+            ] {
+                let bad = format!("INSERT INTO {table} VALUES ({values})");
+                assert!(arrived.target.refuses(&bad), "{to:?} takes {bad}");
+            }
+        }
+        arrived.target.execute(&format!("INSERT INTO pair VALUES (3, '{UUID}', false)"));
+        arrived.target.execute("DELETE FROM pair WHERE a = 3");
+        let back = onward(arrived.target, Postgres).done();
+        assert_eq!(keys(&arrived.source), keys(&back.target), "PostgreSQL → {to:?} → PostgreSQL");
+    }
+}
+
+#[test]
+fn a47_keys_over_what_becomes_text_are_told_to_be_looser() {
+    let everywhere = [
+        ("jsonb", "'{\"a\": 1}'"),
+        ("interval", "'1 hour'"),
+        ("inet", "'10.0.0.1'"),
+        ("cidr", "'10.0.0.0/8'"),
+        ("int4range", "'[1,9)'"),
+        ("timetz", "'10:00:00+02'"),
+    ];
+    // The servers have types for these.
+    let in_sqlite = [("numeric(30,10)", "12.5"), ("timestamptz", "'2024-05-21 10:00:00+02'")];
+    for to in [Sqlite].into_iter().chain(Engine::mysqls()) {
+        let more = if to == Sqlite { &in_sqlite[..] } else { &[] };
+        let source = Db::fresh(Postgres);
+        let mut expected = Vec::new();
+        for (at, (kind, value)) in everywhere.iter().chain(more).enumerate() {
+            source.execute(&format!(
+                "CREATE TABLE a{at} (v {kind} PRIMARY KEY); INSERT INTO a{at} VALUES ({value});
+                 CREATE TABLE b{at} (v {kind} CONSTRAINT b{at}_own UNIQUE); INSERT INTO b{at} VALUES ({value});
+                 CREATE TABLE c{at} (n integer, v {kind}); CREATE UNIQUE INDEX c{at}_own ON c{at} (n, v);
+                 CREATE TABLE d{at} (n integer UNIQUE, v {kind}); CREATE INDEX d{at}_plain ON d{at} (v);"
+            ));
+            for (table, key) in [("a", "pkey"), ("b", "own"), ("c", "own")] {
+                expected.push((format!("{table}{at}"), format!("{table}{at}_{key}")));
+            }
+        }
+        expected.sort();
+        let target = Db::fresh(to);
+        let told = super::check::check(&source.url, &["--target", &target.url]);
+        let ran = binary::migrate(&source.url, &target.url, &[]);
+        assert_eq!(ran.code, 4, "{to:?}: {ran}");
+        for said in [&told, &ran] {
+            let json = said.json();
+            let found = json["findings"].as_array().unwrap().iter().filter(|f| f["code"] == "unique_looser");
+            let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            let mut found: Vec<_> = found
+                .map(|f| {
+                    assert_eq!(f["column"], "v", "{said}");
+                    (word(&f["table"]), word(&f["object"]))
+                })
+                .collect();
+            found.sort();
+            assert_eq!(found, expected, "{to:?}");
+        }
+        let ran = binary::migrate(&source.url, &target.url, &["--accept", "unique_looser"]);
+        assert_eq!(ran.code, 1, "{to:?}: {ran}");
+    }
+}
+
+/// MariaDB's own collations ignore blanks at the end, and so do those of MySQL before 8.
+#[test]
+fn a47_keys_that_ignore_blanks_at_the_end_go_on_refusing() {
+    let sql = "CREATE TABLE member (id INT PRIMARY KEY, name VARCHAR(20) COLLATE utf8mb4_general_ci NOT NULL,
+                   code VARCHAR(20) COLLATE utf8mb4_bin, UNIQUE KEY by_name (name), UNIQUE KEY by_code (code));
+               CREATE TABLE word (word VARCHAR(20) COLLATE utf8mb4_bin PRIMARY KEY);
+               CREATE TABLE said (id INT PRIMARY KEY, word VARCHAR(20) COLLATE utf8mb4_bin,
+                   FOREIGN KEY (word) REFERENCES word (word));
+               INSERT INTO member VALUES (1, 'abc', 'x'); INSERT INTO word VALUES ('hello'); INSERT INTO said VALUES (1, 'hello')";
+    let bad = [
+        "member VALUES (9, 'abc ', NULL)",
+        "member VALUES (9, 'new', 'x  ')",
+        "word VALUES ('hello ')",
+        "member VALUES (9, 'ABC ', NULL)",
+    ];
+    let shape = |db: &Db| {
+        db.query(
+            "SELECT table_name, index_name, seq_in_index, column_name FROM information_schema.statistics
+             WHERE table_schema = DATABASE() AND non_unique = 0 ORDER BY 1, 2, 3",
+        )
+    };
+    for from in Engine::mysqls() {
+        for to in [Sqlite, Postgres] {
+            let arrived = migrate(from, sql, to).whole();
+            for bad in bad {
+                assert!(
+                    arrived.target.refuses(&format!("INSERT INTO {bad}")),
+                    "{from:?} → {to:?} takes {bad}"
+                );
+            }
+            arrived.target.execute("INSERT INTO member VALUES (2, ' abc', 'X')");
+            arrived.target.execute("DELETE FROM member WHERE id = 2");
+            let back = onward(arrived.target, from).done();
+            for bad in bad {
+                assert!(
+                    back.target.refuses(&format!("INSERT INTO {bad}")),
+                    "{from:?} → {to:?} → {from:?} takes {bad}"
+                );
+            }
+            assert_eq!(shape(&arrived.source), shape(&back.target), "{from:?} → {to:?} → {from:?}");
+        }
+        // Three steps: what the key of one says, that of the next says as well.
+        let there = migrate(from, sql, Postgres).whole();
+        let beyond = onward(there.target, Sqlite).done();
+        for bad in bad {
+            assert!(
+                beyond.target.refuses(&format!("INSERT INTO {bad}")),
+                "{from:?} → PostgreSQL → SQLite takes {bad}"
+            );
+        }
+    }
+}
