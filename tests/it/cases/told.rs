@@ -96,7 +96,7 @@ fn what_postgresql_has_beside_tables_is_listed() {
             "operator public.===(integer,integer)",
             "text search configuration public.words",
             "text search dictionary public.plain",
-            "cast (public.pair AS text)",
+            "cast (public.pair AS pg_catalog.text)",
             "publication everything",
         ] {
             assert_eq!(named.iter().filter(|n| **n == what).count(), 1, "{to:?}, {what}: {named:#?}");
