@@ -127,7 +127,7 @@ impl Planner<'_> {
     fn origin(&self, table: &Table, position: usize, planned: &ColumnPlan) -> Option<Origin> {
         let input = self.input;
         let column = &table.columns[position];
-        if input.verbatim() {
+        if input.verbatim() && (column.origin.is_some() || !input.between_products()) {
             return column.origin.clone();
         }
         let known = input.known.is_some_and(|known| known.table(&table.name).is_some());
@@ -154,6 +154,10 @@ impl Planner<'_> {
             indexed: false,
         });
         let same_type = rules.same_type(&mapping.native_type, &column.native_type);
+        if input.verbatim() {
+            // All else is in words that both products have.
+            return (!same_type).then(|| Origin::of(column, input.source_flavour, &planned.native_type));
+        }
         let same_text = column.collation.as_ref().is_none_or(Collation::is_exact);
         // What the others' identities become by themselves.
         let usual = match input.source.dialect {

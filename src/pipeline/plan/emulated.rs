@@ -90,7 +90,8 @@ impl Planner<'_> {
         columns: &[ColumnPlan],
     ) -> (Cow<'i, Index>, bool) {
         let source = self.input.source.dialect;
-        if !index.unique || self.input.verbatim() {
+        let verbatim = self.input.verbatim();
+        if !index.unique || (verbatim && !self.input.between_products()) {
             return (index, false);
         }
         let found = |name: String| {
@@ -104,9 +105,11 @@ impl Planner<'_> {
         let mut compared = index.parts.clone();
         for part in &mut compared {
             let IndexKey::Expression(text) = &part.key else { continue };
-            let trimmed = expression::column_of_trimmed_key(source, text).and_then(found);
+            let trimmed = || expression::column_of_trimmed_key(source, text).and_then(found);
             let uuid = || expression::column_of_uuid_key(source, text).and_then(found);
-            if let Some(column) = trimmed.filter(|c| matches!(c.data_type, DataType::Text { .. })) {
+            if let Some(column) =
+                trimmed().filter(|c| !verbatim && matches!(c.data_type, DataType::Text { .. }))
+            {
                 let exact = || Collation {
                     name: "rtrim".into(),
                     case_insensitive: false,

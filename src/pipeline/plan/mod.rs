@@ -97,6 +97,11 @@ impl PlanInput<'_> {
         self.source.dialect == self.rules.dialect()
     }
 
+    /// Whether both are of one dialect and not of one product: MySQL and MariaDB.
+    fn between_products(&self) -> bool {
+        self.verbatim() && self.source_flavour != self.rules.flavour()
+    }
+
     /// Type that a column is known to need: that of the table that is to be filled, else TechCare's own, else the one
     /// that the application gave the empty table that is replaced.
     fn model(&self, table: &str, column: &str) -> Option<&DataType> {

@@ -19,7 +19,14 @@ use crate::model::schema::{
 /// The origin of a column that goes back to where it came from, if it is one that this program may have written.
 pub(super) fn origin_here<'a>(input: &PlanInput<'_>, column: &'a Column) -> Option<&'a Origin> {
     let dialect = input.rules.dialect();
-    let here = |o: &&Origin| !input.verbatim() && o.product.dialect() == dialect;
+    // MySQL and MariaDB speak one dialect and have each types that the other lacks.
+    let here = |o: &&Origin| {
+        if input.verbatim() {
+            input.between_products() && o.product == input.rules.flavour()
+        } else {
+            o.product.dialect() == dialect
+        }
+    };
     // Anybody who may comment on a column may have written it, and these go into statements as they stand.
     let named = |o: &&Origin| match &o.holds {
         DataType::Native { name, .. } => expression::is_declaration(dialect, name),

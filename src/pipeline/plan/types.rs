@@ -29,6 +29,11 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
         }
     }
     if input.verbatim() {
+        for column in columns.iter_mut().flatten() {
+            if let Some(holds) = origin_here(input, column).map(|origin| origin.holds.clone()) {
+                column.data_type = holds;
+            }
+        }
         return columns;
     }
     for (table, columns) in tables.iter().zip(&mut columns) {

@@ -160,6 +160,42 @@ fn a23_numbers_of_sqlite_stay_numbers() {
     }
 }
 
+/// MySQL and MariaDB have one dialect, and each has types that the other lacks.
+#[test]
+fn a23_mariadb_by_mysql_and_back() {
+    if !Mysql.at_hand() {
+        return;
+    }
+    let mariadb = "CREATE TABLE t (id INT PRIMARY KEY, k UUID, other UUID UNIQUE, six INET6, four INET4, doc JSON, plain LONGTEXT);
+                   INSERT INTO t VALUES (1, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '2001:db8::1',
+                       '10.0.0.1', '{ \"a\":1 }', '{}'), (2, NULL, NULL, NULL, NULL, NULL, NULL)";
+    let mysql = "CREATE TABLE t (id INT PRIMARY KEY, doc JSON, plain LONGTEXT);
+                 INSERT INTO t VALUES (1, '{ \"a\":1 }', '{}'), (2, NULL, NULL)";
+    let shape = |db: &Db| {
+        db.query(
+            "SELECT column_name, column_type, is_nullable, column_key, column_comment FROM information_schema.columns
+             WHERE table_schema = DATABASE() ORDER BY ordinal_position",
+        )
+    };
+    for (from, sql, by) in [(Mariadb, mariadb, Mysql), (Mysql, mysql, Mariadb)] {
+        let there = migrate(from, sql, by).done();
+        let back = onward(there.target, from).done();
+        assert_eq!(shape(&there.source), shape(&back.target), "{from:?} → {by:?} → {from:?}");
+        let (before, after) = (content::read(&there.source), content::read(&back.target));
+        let differences = content::differences(&before, &after, &content::Renamed::new());
+        assert_eq!(differences, Vec::<String>::new(), "{from:?} → {by:?} → {from:?}");
+        if from == Mariadb {
+            for bad in [
+                "(9, 'x', NULL, NULL, NULL, NULL, NULL)",
+                "(9, NULL, NULL, 'x', NULL, NULL, NULL)",
+                "(9, NULL, NULL, NULL, NULL, '{', NULL)",
+            ] {
+                assert!(back.target.refuses(&format!("INSERT INTO t VALUES {bad}")), "{bad}");
+            }
+        }
+    }
+}
+
 /// Checks that the way there puts into words of its own.
 #[test]
 fn a23_checks_come_back_from_words_of_this_program() {
