@@ -1,7 +1,7 @@
 //! What a dialect can express and how it says it: the pure half of an engine, which works with no connection.
 
 use super::ReadColumn;
-use crate::engine::fit::{self, Fit};
+use crate::engine::fit::Fit;
 use crate::engine::kept::{self, Kept, Unfit};
 use crate::model::batch::Batch;
 use crate::model::endpoint::{Dialect, Flavour};
@@ -278,9 +278,9 @@ pub trait Rules: Send + Sync {
         own
     }
 
-    /// Which values a column of this dialect keeps as they are; `None` if whatever is of its kind.
-    fn fit(&self, column: &ColumnPlan) -> Option<Fit> {
-        fit::neutral(&self.type_of(&column.native_type))
+    /// Which values a column keeps as they are of those that its neutral type ([`Rules::type_of`]) holds; `None` if all.
+    fn fit(&self, _column: &ColumnPlan) -> Option<Fit> {
+        None
     }
 
     /// DEFAULT for a column that has been mapped, in this dialect; `None` if it cannot be said. For

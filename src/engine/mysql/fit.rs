@@ -3,18 +3,15 @@
 
 use super::charset::charset_of;
 use super::native::NativeType;
-use crate::engine::fit::{Fit, both, neutral, same, text};
-use crate::engine::limits::Limits;
-use crate::model::batch::{Batch, Cell};
-use crate::model::endpoint::Dialect;
+use crate::engine::fit::{Fit, both, same, text};
+use crate::model::batch::Cell;
 use crate::model::plan::ColumnPlan;
 
 /// Characters of Windows-1252, which the server calls latin1, that ISO 8859-1 has not.
 const WINDOWS_1252: &str = "\u{20ac}\u{201a}\u{192}\u{201e}\u{2026}\u{2020}\u{2021}\u{2c6}\u{2030}\u{160}\u{2039}\u{152}\u{17d}\u{2018}\u{2019}\u{201c}\u{201d}\u{2022}\u{2013}\u{2014}\u{2dc}\u{2122}\u{161}\u{203a}\u{153}\u{17e}\u{178}";
 
-/// Which values a column keeps as they are. `late_instants` as in [`Limits`].
-pub fn fit(column: &ColumnPlan, late_instants: bool) -> Option<Fit> {
-    let limits = Limits { target: Dialect::Mysql, late_instants };
+/// Which values a column keeps as they are of those that its neutral type holds; `None` if all.
+pub fn fit(column: &ColumnPlan) -> Option<Fit> {
     let native = NativeType::parse(&column.native_type);
     let longest = match native.base.as_str() {
         "tinytext" | "tinyblob" => Some((1 << 8) - 1),
@@ -22,20 +19,16 @@ pub fn fit(column: &ColumnPlan, late_instants: bool) -> Option<Fit> {
         "mediumtext" | "mediumblob" => Some((1 << 24) - 1),
         _ => None,
     };
-    let own: Option<Fit> = match (native.base.as_str(), &native.numbers[..], longest) {
+    let declared: Option<Fit> = match (native.base.as_str(), &native.numbers[..], longest) {
         (_, _, Some(longest)) => Some(Box::new(move |_, cell| match cell {
             Cell::Text(span) | Cell::Bytes(span) => span.len() <= longest,
             _ => true,
         })),
         ("float" | "double", [digits, scale], _) => Some(rounded(*digits, *scale, native.base == "float")),
-        ("date" | "time" | "datetime" | "timestamp", ..) => {
-            let base = native.base.clone();
-            Some(Box::new(move |batch: &Batch, cell| limits.misfit(&base, batch, cell).is_none()))
-        }
         _ => None,
     };
     let written = column.collation.as_deref().filter(|_| native.is_character()).and_then(letters);
-    both(neutral(&native.data_type(&column.native_type)), both(own, written))
+    both(declared, written)
 }
 
 /// Of `DOUBLE(digits, scale)`: numbers that are the nearest to a decimal of so many digits.
@@ -69,7 +62,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::batch::{Shape, ShapeColumn};
+    use crate::model::batch::{Batch, Shape, ShapeColumn};
     use crate::model::sample;
     use crate::model::schema::DataType;
 
@@ -79,7 +72,7 @@ mod tests {
         fill(&mut batch);
         let mut column = sample::column("c", native, DataType::Any);
         column.collation = collation.map(str::to_owned);
-        fit(&column, false).unwrap()(&batch, batch.row(0)[0])
+        fit(&column).unwrap()(&batch, batch.row(0)[0])
     }
 
     #[test]
@@ -114,11 +107,5 @@ mod tests {
                 "{text} {collation}"
             );
         }
-    }
-
-    #[test]
-    fn a_timestamp_has_an_end() {
-        assert!(!fits("timestamp(6)", None, |b| b.push(Cell::Timestamp(-1))));
-        assert!(!fits("time", None, |b| b.push(Cell::Time(900 * 3_600_000_000))));
     }
 }

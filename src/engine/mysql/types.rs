@@ -220,7 +220,7 @@ impl RulesTrait for Rules {
     }
 
     fn fit(&self, column: &ColumnPlan) -> Option<Fit> {
-        super::fit::fit(column, self.capabilities.late_instants)
+        super::fit::fit(column)
     }
 
     fn loose_key(&self, column: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {

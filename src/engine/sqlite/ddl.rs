@@ -10,7 +10,6 @@ use super::{default, on_update};
 use crate::engine::capability::{
     Capabilities, ColumnInput, LooseKey, Mapping, NameLimit, Naming, ReadColumn, Rules,
 };
-use crate::engine::fit::Fit;
 use crate::engine::kept::{Kept, Unfit};
 use crate::model::batch::Batch;
 use crate::model::codes;
@@ -127,11 +126,6 @@ impl Rules for SqliteRules {
         } else {
             foreign
         }
-    }
-
-    /// No declaration binds a value.
-    fn fit(&self, _: &ColumnPlan) -> Option<Fit> {
-        None
     }
 
     fn loose_key(&self, column: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {

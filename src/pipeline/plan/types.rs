@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::own_types::origin_here;
 use super::{PlanInput, by_hand};
-use crate::engine::fit::Fit;
+use crate::engine::fit::{self, Fit};
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnPlan, ColumnProfile, Scope, TableProfile};
 use crate::model::rule;
@@ -101,33 +101,28 @@ pub(in crate::pipeline) fn comes_back(
 ) -> Option<Fit> {
     let column = &table.columns[position];
     let origin = origin_here(input, column).filter(|origin| origin.native_type == planned.native_type)?;
-    let fit = input.rules.fit(planned)?;
+    // Nothing binds what SQLite declares.
+    if input.rules.dialect() == Dialect::Sqlite {
+        return None;
+    }
     let facts = input.profiles.get(&table.name).and_then(|profile| profile.columns.get(position));
     // What was found before may be of a type that leads here anyway.
     if facts.is_some_and(|facts| facts.outgrown.is_some()) {
         return None;
     }
-    // Neutral types say everything of a declaration in these words, and nothing binds what SQLite declares.
-    let bound = input.source.dialect != Dialect::Sqlite && holds(&origin.holds, &column.data_type);
-    let measured = facts.is_some_and(|facts| match origin.holds {
-        DataType::Int { .. } => facts.min_int.is_some() && facts.max_int.is_some(),
-        DataType::Decimal { .. } => facts.whole_digits.is_some() && facts.fraction_digits.is_some(),
+    let declared = input.rules.type_of(&origin.native_type);
+    let bound = input.source.dialect != Dialect::Sqlite && holds(&declared, &column.data_type);
+    // What a measure spoke against is not restored ([`effective`]).
+    let measured = facts.is_some_and(|facts| match declared {
+        DataType::Int { .. } | DataType::Year => facts.min_int.is_some(),
+        DataType::Decimal { .. } => facts.whole_digits.is_some(),
+        DataType::Text { fixed, .. } => facts.max_chars.is_some() && !fixed,
+        DataType::Bytes { fixed, .. } => facts.max_bytes.is_some() && !fixed,
+        DataType::Float32 => facts.classes.is_some(),
         _ => false,
     });
-    let plain = input.rules.type_of(&origin.native_type) == origin.holds && plain_words(&origin.holds);
-    (!(plain && (bound || measured))).then_some(fit)
-}
-
-/// Whether a neutral type says all of a declaration, whatever its words.
-fn plain_words(holds: &DataType) -> bool {
-    matches!(
-        holds,
-        DataType::Int { .. }
-            | DataType::Decimal { .. }
-            | DataType::Float32
-            | DataType::Year
-            | DataType::Bit { .. }
-    )
+    let neutral = if bound || measured { None } else { fit::neutral(&declared) };
+    fit::both(neutral, input.rules.fit(planned))
 }
 
 /// A name for an enum that has none in the source, for targets where a type needs one. A table is a type as well.
