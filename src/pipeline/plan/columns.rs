@@ -93,11 +93,24 @@ impl Planner<'_> {
             bytes.is_none_or(|bytes| bytes > limit) && self.is_key(at, position)
         };
         let outgrown = self.column_profile(table, position).is_some_and(|facts| facts.outgrown.is_some());
-        let origin = origin_here(input, effective)
-            .filter(|o| unknown && !outgrown && o.holds == effective.data_type && !too_long(&o.holds));
+        let origin =
+            origin_here(input, effective).filter(|o| unknown && !outgrown && o.holds == effective.data_type);
         let Some(origin) = origin else {
             return (ask(input.source.dialect, input.source_flavour, effective), None);
         };
+        if too_long(&origin.holds) {
+            let mapping = ask(input.source.dialect, input.source_flavour, effective);
+            // What the key is over changes, not how it compares; other character sets have no letters for all text.
+            let compared = origin.collation.clone().filter(|c| c.name.starts_with("utf8mb4"));
+            let Some(collation) = compared else { return (mapping, None) };
+            let alike = Column {
+                native_type: mapping.native_type.clone(),
+                collation: Some(collation),
+                ..effective.clone()
+            };
+            let own = ask(input.rules.dialect(), origin.product, &alike);
+            return (Mapping { collation: own.collation, ..mapping }, None);
+        }
         let now = Column { data_type: table.columns[position].data_type.clone(), ..effective.clone() };
         let own = Column {
             native_type: origin.native_type.clone(),

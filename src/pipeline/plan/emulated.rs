@@ -291,7 +291,6 @@ impl Planner<'_> {
             | DataType::TimeTz
             | DataType::Interval
             | DataType::Json { .. }
-            | DataType::Set { .. }
             | DataType::Native { .. } => true,
             DataType::Decimal { .. } => self.input.rules.dialect() == Dialect::Sqlite,
             _ => false,
