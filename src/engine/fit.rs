@@ -3,6 +3,7 @@
 
 use crate::model::batch::{Batch, Cell};
 use crate::model::schema::DataType;
+use crate::model::value;
 
 /// Whether a column keeps a value as it is. NULL always fits.
 pub type Fit = Box<dyn Fn(&Batch, Cell) -> bool + Send + Sync>;
@@ -11,14 +12,11 @@ pub type Fit = Box<dyn Fn(&Batch, Cell) -> bool + Send + Sync>;
 pub fn neutral(data_type: &DataType) -> Option<Fit> {
     match data_type.clone() {
         DataType::Int { bits, unsigned } => {
-            let bits = u32::from(bits.clamp(1, 64));
-            let range: std::ops::Range<i128> =
-                if unsigned { 0..1 << bits } else { -(1 << (bits - 1))..1 << (bits - 1) };
+            let range = DataType::int_range(bits, unsigned);
             Some(Box::new(move |_, cell| integer(cell).is_none_or(|value| range.contains(&value))))
         }
-        // 0 is the year 0000, which the server keeps beside its range.
         DataType::Year => Some(Box::new(|_, cell| {
-            integer(cell).is_none_or(|year| year == 0 || (1901..=2155).contains(&year))
+            integer(cell).is_none_or(|year| i64::try_from(year).is_ok_and(value::is_year))
         })),
         DataType::Float32 => Some(Box::new(|_, cell| match cell {
             Cell::Float(value) => is_single(value),
@@ -46,10 +44,10 @@ pub fn neutral(data_type: &DataType) -> Option<Fit> {
         | DataType::TimeSpan { precision }
         | DataType::DateTime { precision }
         | DataType::Timestamp { precision } => {
-            let unit = 10_i64.pow(u32::from(6_u8.saturating_sub(precision)));
+            let step = value::step(precision);
             Some(Box::new(move |_, cell| match cell {
                 Cell::Time(micros) | Cell::DateTime(micros) | Cell::Timestamp(micros) => {
-                    micros % unit == 0 || micros == i64::MAX || micros == i64::MIN
+                    micros % step == 0 || micros == i64::MAX || micros == i64::MIN
                 }
                 _ => true,
             }))

@@ -226,6 +226,17 @@ fn parse_fraction(bytes: &[u8]) -> Option<i64> {
     Some(i64::from(digits(kept)?) * scale)
 }
 
+/// Microseconds of the last of so many fractional digits.
+pub fn step(precision: u8) -> i64 {
+    10_i64.pow(u32::from(6 - precision.min(6)))
+}
+
+/// Whether a number is a year of MySQL: 1901 to 2155, or 0 for 0000
+/// (<https://dev.mysql.com/doc/refman/9.0/en/year.html>).
+pub fn is_year(year: i64) -> bool {
+    year == 0 || (1901..=2155).contains(&year)
+}
+
 /// A word for a truth value, as PostgreSQL reads them.
 pub fn parse_truth(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::copy::{self, BatchSize, Side};
 use super::plan::{PlanInput, comes_back, plan};
+use super::rejects::Seen;
 use crate::engine::capability::Snapshot;
 use crate::engine::fit::Fit;
 use crate::engine::judge::Judge;
@@ -15,9 +16,6 @@ use crate::model::error::Result;
 use crate::model::plan::{ColumnProfile, Outgrown, Scope, TablePlan, TableProfile};
 use crate::model::policy::Decision;
 use crate::model::schema::Table;
-
-/// Keys that a finding names.
-const KEYS: usize = 5;
 
 /// The profiles of the input with what was found; `None` if nothing was.
 pub async fn find(
@@ -80,8 +78,8 @@ async fn look(
     let seen = judge.clone();
     copy::each_batch(&request, |sender| source.read(&request, sender.judged(judge.clone())), |_| ()).await?;
     let seen = std::mem::take(&mut *seen.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    let of = |(at, (rows, keys)): (usize, (u64, Vec<String>))| {
-        let (position, _) = judge.columns.get(at)?.as_ref()?;
+    let of = |(at, Seen { rows, keys })| {
+        let (position, _) = judge.columns.get::<usize>(at)?.as_ref()?;
         Some((declared.name.clone(), *position, Outgrown { rows, keys }))
     };
     Ok(seen.into_iter().filter_map(of).collect())
@@ -91,17 +89,12 @@ async fn look(
 struct Watch {
     /// By their place in the batch: position in the table, and what fits.
     columns: Vec<Option<(usize, Fit)>>,
-    seen: Mutex<BTreeMap<usize, (u64, Vec<String>)>>,
+    seen: Mutex<BTreeMap<usize, Seen>>,
 }
 
 impl Watch {
     fn note(&self, at: usize, key: Option<String>) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (rows, keys) = seen.entry(at).or_default();
-        *rows += 1;
-        if keys.len() < KEYS {
-            keys.extend(key);
-        }
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).entry(at).or_default().count(key);
     }
 }
 

@@ -24,10 +24,23 @@ const KEYS: usize = 5;
 /// Table, column, code, and whether the row was rejected rather than a value converted.
 type Place = (String, String, String, bool);
 
+/// Rows that have been met.
 #[derive(Debug, Default)]
-struct Seen {
-    rows: u64,
-    keys: Vec<String>,
+pub(super) struct Seen {
+    /// How many.
+    pub(super) rows: u64,
+    /// Keys of the first of them.
+    pub(super) keys: Vec<String>,
+}
+
+impl Seen {
+    /// One more.
+    pub(super) fn count(&mut self, key: Option<String>) {
+        self.rows += 1;
+        if self.keys.len() < KEYS {
+            self.keys.extend(key);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -145,11 +158,7 @@ impl Rejects {
 impl State {
     fn note(&mut self, table: &str, column: &str, code: &str, rejected: bool, key: &RowKey) {
         let place = (table.to_owned(), column.to_owned(), code.to_owned(), rejected);
-        let seen = self.seen.entry(place).or_default();
-        seen.rows += 1;
-        if seen.keys.len() < KEYS {
-            seen.keys.extend(key.text.clone());
-        }
+        self.seen.entry(place).or_default().count(key.text.clone());
     }
 }
 

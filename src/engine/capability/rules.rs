@@ -155,6 +155,13 @@ pub struct Mapping {
     pub needs: Option<TypePlan>,
 }
 
+impl Mapping {
+    /// A type of which there is nothing more to say.
+    pub fn plain(native_type: impl Into<String>, carries: DataType, fidelity: Fidelity) -> Self {
+        Self { native_type: native_type.into(), carries, fidelity, note: None, collation: None, needs: None }
+    }
+}
+
 /// What a unique key is over so that it takes for equal what a collation of the source does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LooseKey {
@@ -276,6 +283,12 @@ pub trait Rules: Send + Sync {
     /// says and of which `_seen` is known can be kept under it.
     fn restored(&self, own: Mapping, _foreign: Mapping, _seen: Option<&ColumnProfile>) -> Mapping {
         own
+    }
+
+    /// The mapping of a column whose key compared as `collation` of this dialect does, to compare so again, where that has
+    /// letters for all text.
+    fn compared(&self, mapping: Mapping, _collation: &Collation) -> Mapping {
+        mapping
     }
 
     /// Which values a column keeps as they are of those that its neutral type ([`Rules::type_of`]) holds; `None` if all.

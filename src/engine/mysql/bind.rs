@@ -96,7 +96,7 @@ impl Encoder {
             (Self::Unsigned, Cell::Int(v)) => {
                 Some(Wire::Unsigned(u64::try_from(v).map_err(|_| "a negative number in an unsigned column")?))
             }
-            (Self::Year, Cell::Int(v)) if v == 0 || (1901..=2155).contains(&v) => Some(Wire::Signed(v)),
+            (Self::Year, Cell::Int(v)) if value::is_year(v) => Some(Wire::Signed(v)),
             (Self::Year, Cell::Int(_)) => return Err("a year outside 1901 to 2155"),
             (Self::Double, Cell::Float(v)) if v.is_finite() => Some(Wire::Double(v)),
             (Self::Double, Cell::Float(_)) => {

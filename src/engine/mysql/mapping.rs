@@ -89,23 +89,23 @@ impl Rules {
         match needed {
             Some(n) if n <= most => {
                 let fidelity = if needed > max_bytes { Fidelity::Wider } else { Fidelity::Exact };
-                return plain(format!("varbinary({})", n.max(1)), carries, fidelity);
+                return Mapping::plain(format!("varbinary({})", n.max(1)), carries, fidelity);
             }
-            None if !input.indexed => return plain("longblob".into(), carries, Fidelity::Exact),
-            Some(_) if !input.indexed => return plain("longblob".into(), carries, Fidelity::Wider),
+            None if !input.indexed => return Mapping::plain("longblob", carries, Fidelity::Exact),
+            Some(_) if !input.indexed => return Mapping::plain("longblob", carries, Fidelity::Wider),
             _ => {}
         }
         match longest.unwrap_or(0) {
             n if n <= KEY_CHARS => noted(
-                plain(format!("varbinary({KEY_CHARS})"), carries, Fidelity::Emulated),
+                Mapping::plain(format!("varbinary({KEY_CHARS})"), carries, Fidelity::Emulated),
                 format!("a key needs a bound: {KEY_CHARS} bytes"),
             ),
             n if n <= MOST_KEY_BYTES => noted(
-                plain(format!("varbinary({MOST_KEY_BYTES})"), carries, Fidelity::Emulated),
+                Mapping::plain(format!("varbinary({MOST_KEY_BYTES})"), carries, Fidelity::Emulated),
                 format!("a key needs a bound: {MOST_KEY_BYTES} bytes"),
             ),
             n => noted(
-                plain("longblob".into(), carries, Fidelity::Unsupported),
+                Mapping::plain("longblob", carries, Fidelity::Unsupported),
                 format!("holds {n} bytes, and a key holds at most {MOST_KEY_BYTES}"),
             ),
         }
@@ -137,7 +137,7 @@ impl Rules {
             return self.spelled(input, u64::MAX, &carries);
         }
         let list: Vec<String> = labels.iter().map(|l| self.literal(l)).collect();
-        let mut mapping = plain(format!("{word}({})", list.join(",")), carries, Fidelity::Exact);
+        let mut mapping = Mapping::plain(format!("{word}({})", list.join(",")), carries, Fidelity::Exact);
         mapping.collation = Some(self.collations.like(input.column.collation.as_ref()));
         mapping
     }
@@ -147,10 +147,10 @@ impl Rules {
         let classes = input.profile.and_then(|p| p.classes).unwrap_or_default();
         match classes {
             StorageClasses { real: 0, text: 0, blob: 0, integer: 1.., .. } => {
-                plain("bigint".into(), DataType::INT64, Fidelity::Exact)
+                Mapping::plain("bigint", DataType::INT64, Fidelity::Exact)
             }
             StorageClasses { integer: 0, text: 0, blob: 0, real: 1.., .. } => {
-                plain("double".into(), DataType::Float64, Fidelity::Exact)
+                Mapping::plain("double", DataType::Float64, Fidelity::Exact)
             }
             StorageClasses { integer: 0, real: 0, text: 0, blob: 1.., .. } => {
                 Self::bytes(&ColumnInput { column: &untyped(input, DataType::BYTES), ..*input }, None)
@@ -162,7 +162,7 @@ impl Rules {
                 Mapping { fidelity: Fidelity::Emulated, note: Some(note), ..text }
             }
             _ => noted(
-                plain("longtext".into(), DataType::TEXT, Fidelity::Unsupported),
+                Mapping::plain("longtext", DataType::TEXT, Fidelity::Unsupported),
                 "holds values of more than one storage class, and MySQL has no type for that".into(),
             ),
         }
@@ -186,7 +186,8 @@ impl Rules {
             return None;
         }
         let collation = column.collation.as_ref().map(|c| self.collations.same(c));
-        let mut mapping = plain(column.native_type.clone(), column.data_type.clone(), Fidelity::Exact);
+        let mut mapping =
+            Mapping::plain(column.native_type.clone(), column.data_type.clone(), Fidelity::Exact);
         if let (Some(had), Some(has)) = (&column.collation, &collation)
             && !charset::is_alias(&had.name, has)
         {
@@ -201,8 +202,8 @@ impl Rules {
 impl Rules {
     pub(super) fn foreign(&self, input: &ColumnInput<'_>) -> Mapping {
         let own = input.column.data_type.clone();
-        let exact = |native: &str| plain(native.to_owned(), own.clone(), Fidelity::Exact);
-        let wider = |native: &str| plain(native.to_owned(), own.clone(), Fidelity::Wider);
+        let exact = |native: &str| Mapping::plain(native, own.clone(), Fidelity::Exact);
+        let wider = |native: &str| Mapping::plain(native, own.clone(), Fidelity::Wider);
         match &input.column.data_type {
             DataType::Bool => exact("tinyint(1)"),
             DataType::Int { bits, unsigned } => integer(*bits, *unsigned, input.profile, own.clone()),
@@ -223,7 +224,7 @@ impl Rules {
             DataType::Uuid => noted(
                 Mapping {
                     collation: Some(self.collations.exact().to_owned()),
-                    ..plain("char(36)".into(), own.clone(), Fidelity::Emulated)
+                    ..Mapping::plain("char(36)", own.clone(), Fidelity::Emulated)
                 },
                 "kept as text of 36 characters".into(),
             ),
@@ -242,10 +243,6 @@ impl Rules {
             DataType::Any => self.any(input),
         }
     }
-}
-
-pub(super) fn plain(native_type: String, carries: DataType, fidelity: Fidelity) -> Mapping {
-    Mapping { native_type, carries, fidelity, note: None, collation: None, needs: None }
 }
 
 fn noted(mapping: Mapping, note: String) -> Mapping {
@@ -270,7 +267,7 @@ fn integer(bits: u8, unsigned: bool, profile: Option<&ColumnProfile>, carries: D
     let fits =
         profile.is_none_or(|p| p.min_int.is_none_or(|v| v >= least) && p.max_int.is_none_or(|v| v <= most));
     if !fits {
-        let mapping = plain("bigint".into(), DataType::INT64, Fidelity::Wider);
+        let mapping = Mapping::plain("bigint", DataType::INT64, Fidelity::Wider);
         return noted(mapping, "widened to the values".into());
     }
     let word = match bits {
@@ -280,12 +277,13 @@ fn integer(bits: u8, unsigned: bool, profile: Option<&ColumnProfile>, carries: D
         25..=32 => "int",
         _ => "bigint",
     };
-    plain(format!("{word}{}", if unsigned { " unsigned" } else { "" }), carries, Fidelity::Exact)
+    Mapping::plain(format!("{word}{}", if unsigned { " unsigned" } else { "" }), carries, Fidelity::Exact)
 }
 
 fn decimal(precision: Option<u32>, scale: Option<i32>, input: &ColumnInput<'_>) -> Mapping {
     let own = input.column.data_type.clone();
-    let unsupported = |why: String| noted(plain("longtext".into(), own.clone(), Fidelity::Unsupported), why);
+    let unsupported =
+        |why: String| noted(Mapping::plain("longtext", own.clone(), Fidelity::Unsupported), why);
     let measured = input.profile.and_then(|p| Some((p.whole_digits?, p.fraction_digits?)));
     let Some(precision) = precision else {
         let (whole, fraction) = measured.unwrap_or((DECIMAL_DIGITS - DECIMAL_SCALE, DECIMAL_SCALE));
@@ -298,7 +296,7 @@ fn decimal(precision: Option<u32>, scale: Option<i32>, input: &ColumnInput<'_>) 
         // Room for what is written later: MySQL rounds what a scale is too small for.
         let fraction = fraction.max(LATER_SCALE.min(DECIMAL_DIGITS - whole));
         return noted(
-            plain(format!("decimal({DECIMAL_DIGITS},{fraction})"), own.clone(), Fidelity::Emulated),
+            Mapping::plain(format!("decimal({DECIMAL_DIGITS},{fraction})"), own.clone(), Fidelity::Emulated),
             "MySQL has no number without bounds: these are taken from the values".into(),
         );
     };
@@ -319,7 +317,7 @@ fn decimal(precision: Option<u32>, scale: Option<i32>, input: &ColumnInput<'_>) 
         ));
     }
     let fidelity = if digits > precision { Fidelity::Wider } else { Fidelity::Exact };
-    plain(format!("decimal({digits},{fraction})"), own, fidelity)
+    Mapping::plain(format!("decimal({digits},{fraction})"), own, fidelity)
 }
 
 #[cfg(test)]

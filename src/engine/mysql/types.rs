@@ -1,7 +1,7 @@
 //! What the two products and their versions can express. Pure: no connection. Types are chosen in `mapping`,
 //! statements are made in `ddl`, cells in `read` and `write`.
 
-use super::charset::Collations;
+use super::charset::{Collations, charset_of};
 use super::native::{self, NativeType};
 use super::{ddl, width};
 use crate::engine::capability::{
@@ -178,7 +178,7 @@ impl RulesTrait for Rules {
             }
             DefaultValue::Text(t) if quoted || outside => plain(literal(t)),
             DefaultValue::Text(t) => self.constant(t, &native, &mapping.carries),
-            DefaultValue::Bytes(b) => plain(format!("x'{}'", crate::model::value::format_hex(b))),
+            DefaultValue::Bytes(b) => plain(format!("x'{}'", value::format_hex(b))),
             DefaultValue::CurrentTimestamp => match native.base.as_str() {
                 "datetime" | "timestamp" if digits == native.precision() => Some(now(digits)),
                 // MariaDB takes the bare word for one of as many digits as the column has.
@@ -217,6 +217,13 @@ impl RulesTrait for Rules {
 
     fn same_type(&self, one: &str, other: &str) -> bool {
         native::is_same(one, other)
+    }
+
+    fn compared(&self, mapping: Mapping, collation: &Collation) -> Mapping {
+        if charset_of(&collation.name) != "utf8mb4" {
+            return mapping;
+        }
+        Mapping { collation: Some(self.collations.same(collation)), ..mapping }
     }
 
     fn fit(&self, column: &ColumnPlan) -> Option<Fit> {
@@ -332,7 +339,6 @@ fn capabilities(flavour: Flavour, version: (u32, u32, u32), case_sensitive_table
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::mysql::mapping::plain;
     use crate::model::plan::Fidelity;
 
     fn maria() -> Rules {
@@ -342,7 +348,7 @@ mod tests {
     #[test]
     fn defaults_fit_the_type() {
         let of = |rules: &Rules, native: &str, value: DefaultValue| {
-            rules.default(&value, &plain(native.into(), DataType::TEXT, Fidelity::Exact))
+            rules.default(&value, &Mapping::plain(native, DataType::TEXT, Fidelity::Exact))
         };
         let text = || DefaultValue::Text(r"it's \".into());
         let mysql = Rules::new(Flavour::Mysql, None);
@@ -353,7 +359,7 @@ mod tests {
         assert_eq!(of(&maria(), "datetime(6)", now()).as_deref(), Some("CURRENT_TIMESTAMP(6)"));
         assert_eq!(of(&maria(), "timestamp", now()).as_deref(), Some("CURRENT_TIMESTAMP"));
         assert_eq!(of(&maria(), "int", now()), None);
-        let coarse = plain("timestamp(6)".into(), DataType::Timestamp { precision: 3 }, Fidelity::Wider);
+        let coarse = Mapping::plain("timestamp(6)", DataType::Timestamp { precision: 3 }, Fidelity::Wider);
         assert_eq!(mysql.default(&now(), &coarse).as_deref(), Some("(CURRENT_TIMESTAMP(3))"));
         assert_eq!(of(&mysql, "int", DefaultValue::Expression("1 + 2".into())).as_deref(), Some("(1 + 2)"));
     }

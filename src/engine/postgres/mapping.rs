@@ -23,7 +23,7 @@ pub(super) fn map_column(input: &ColumnInput<'_>, known: &Known) -> Mapping {
 
 /// A column of PostgreSQL keeps its type word for word, as far as that can be declared on another server.
 fn own(column: &Column, known: &Known) -> Mapping {
-    let mut mapping = plain(&column.native_type, column.data_type.clone(), Fidelity::Exact);
+    let mut mapping = Mapping::plain(&column.native_type, column.data_type.clone(), Fidelity::Exact);
     if let DataType::Enum { name: Some(name), labels } = &column.data_type {
         mapping.native_type = quote(name);
         mapping.needs = Some(TypePlan { name: name.clone(), labels: labels.clone() });
@@ -55,47 +55,51 @@ fn foreign(input: &ColumnInput<'_>, known: &Known) -> Mapping {
     let carries = input.column.data_type.clone();
     let profile = input.profile;
     let mut mapping = match &carries {
-        DataType::Bool => plain("boolean", carries, Exact),
+        DataType::Bool => Mapping::plain("boolean", carries, Exact),
         DataType::Int { bits, unsigned } => integer(*bits, *unsigned, input),
-        DataType::Float32 => plain("real", carries, Exact),
-        DataType::Float64 => plain("double precision", carries, Exact),
+        DataType::Float32 => Mapping::plain("real", carries, Exact),
+        DataType::Float64 => Mapping::plain("double precision", carries, Exact),
         DataType::Decimal { precision, scale } => {
             let (native, fidelity) = decimal(*precision, *scale, profile);
-            plain(&native, carries, fidelity)
+            Mapping::plain(&native, carries, fidelity)
         }
         DataType::Text { max_chars, fixed } => {
             let (native, fidelity) = text(*max_chars, *fixed, profile);
-            plain(&native, carries, fidelity)
+            Mapping::plain(&native, carries, fidelity)
         }
         DataType::Bytes { max_bytes, .. } => {
             let fidelity = if max_bytes.is_some() { Wider } else { Exact };
-            plain("bytea", carries, fidelity)
+            Mapping::plain("bytea", carries, fidelity)
         }
-        DataType::Date => plain("date", carries, Exact),
-        DataType::Time { precision } => plain(&timed("time", *precision, "without"), carries, Exact),
-        DataType::TimeSpan { .. } => plain("interval", carries, Wider),
-        DataType::TimeTz => plain("time with time zone", carries, Exact),
-        DataType::DateTime { precision } => plain(&timed("timestamp", *precision, "without"), carries, Exact),
-        DataType::Timestamp { precision } => plain(&timed("timestamp", *precision, "with"), carries, Exact),
-        DataType::Interval => plain("interval", carries, Exact),
-        DataType::Year => plain("smallint", carries, Wider),
-        DataType::Uuid => plain("uuid", carries, Exact),
+        DataType::Date => Mapping::plain("date", carries, Exact),
+        DataType::Time { precision } => Mapping::plain(timed("time", *precision, "without"), carries, Exact),
+        DataType::TimeSpan { .. } => Mapping::plain("interval", carries, Wider),
+        DataType::TimeTz => Mapping::plain("time with time zone", carries, Exact),
+        DataType::DateTime { precision } => {
+            Mapping::plain(timed("timestamp", *precision, "without"), carries, Exact)
+        }
+        DataType::Timestamp { precision } => {
+            Mapping::plain(timed("timestamp", *precision, "with"), carries, Exact)
+        }
+        DataType::Interval => Mapping::plain("interval", carries, Exact),
+        DataType::Year => Mapping::plain("smallint", carries, Wider),
+        DataType::Uuid => Mapping::plain("uuid", carries, Exact),
         // json has no equality, so nothing can be indexed over it.
         DataType::Json { .. } if input.indexed => Mapping {
             note: Some("json cannot be compared, so no index could be made over it".into()),
-            ..plain("text", carries, Emulated)
+            ..Mapping::plain("text", carries, Emulated)
         },
-        DataType::Json { .. } => plain("json", carries, Exact),
+        DataType::Json { .. } => Mapping::plain("json", carries, Exact),
         DataType::Enum { name, labels } => {
             let name = name.clone().unwrap_or_else(|| enum_name(&input.column.name, labels));
             let needs = TypePlan { name: name.clone(), labels: labels.clone() };
-            Mapping { needs: Some(needs), ..plain(&quote(&name), carries, Exact) }
+            Mapping { needs: Some(needs), ..Mapping::plain(quote(&name), carries, Exact) }
         }
-        DataType::Bit { length, varying } => plain(&bits(*length, *varying), carries, Exact),
+        DataType::Bit { length, varying } => Mapping::plain(bits(*length, *varying), carries, Exact),
         DataType::Native { dialect: Dialect::Postgres, name } if known.has_type(name) => {
-            plain(&name.clone(), carries, Exact)
+            Mapping::plain(name.clone(), carries, Exact)
         }
-        DataType::Set { .. } | DataType::Native { .. } => plain("text", carries, Emulated),
+        DataType::Set { .. } | DataType::Native { .. } => Mapping::plain("text", carries, Emulated),
         DataType::Any => any(profile),
     };
     let is_number =
@@ -118,10 +122,6 @@ fn foreign(input: &ColumnInput<'_>, known: &Known) -> Mapping {
     mapping
 }
 
-fn plain(native: &str, carries: DataType, fidelity: Fidelity) -> Mapping {
-    Mapping { native_type: native.to_owned(), carries, fidelity, note: None, collation: None, needs: None }
-}
-
 fn is_collatable(native: &str) -> bool {
     native == "text" || native.starts_with("character")
 }
@@ -134,11 +134,14 @@ fn integer(bits: u8, unsigned: bool, input: &ColumnInput<'_>) -> Mapping {
     if unsigned && bits > 32 {
         // A sequence needs an integer, and a key and what refers to it need the same type.
         if input.indexed || input.column.identity.is_some() {
-            let mut mapping = plain("bigint", carries, Fidelity::Wider);
+            let mut mapping = Mapping::plain("bigint", carries, Fidelity::Wider);
             mapping.note = Some("a value above 9223372036854775807 stops the migration".into());
             return mapping;
         }
-        return Mapping { note: Some(SIGNED.into()), ..plain("numeric(20)", carries, Fidelity::Wider) };
+        return Mapping {
+            note: Some(SIGNED.into()),
+            ..Mapping::plain("numeric(20)", carries, Fidelity::Wider)
+        };
     }
     let declared = u32::from(bits) + u32::from(unsigned);
     let real = input.profile.map_or(0, |p| bits_of(p.min_int).max(bits_of(p.max_int)));
@@ -149,7 +152,7 @@ fn integer(bits: u8, unsigned: bool, input: &ColumnInput<'_>) -> Mapping {
         _ => "bigint",
     };
     let exact = !unsigned && matches!(bits, 16 | 32 | 64) && real <= declared;
-    let mapping = plain(native, carries, if exact { Fidelity::Exact } else { Fidelity::Wider });
+    let mapping = Mapping::plain(native, carries, if exact { Fidelity::Exact } else { Fidelity::Wider });
     Mapping { note: unsigned.then(|| SIGNED.to_owned()), ..mapping }
 }
 
@@ -231,22 +234,24 @@ fn any(profile: Option<&ColumnProfile>) -> Mapping {
     let classes = profile.and_then(|p| p.classes).unwrap_or_default();
     match classes {
         StorageClasses { real: 0, text: 0, blob: 0, integer, .. } if integer > 0 => {
-            plain("bigint", DataType::INT64, Fidelity::Exact)
+            Mapping::plain("bigint", DataType::INT64, Fidelity::Exact)
         }
         StorageClasses { integer: 0, text: 0, blob: 0, real, .. } if real > 0 => {
-            plain("double precision", DataType::Float64, Fidelity::Exact)
+            Mapping::plain("double precision", DataType::Float64, Fidelity::Exact)
         }
         StorageClasses { integer: 0, real: 0, text: 0, blob, .. } if blob > 0 => {
-            plain("bytea", DataType::BYTES, Fidelity::Exact)
+            Mapping::plain("bytea", DataType::BYTES, Fidelity::Exact)
         }
-        StorageClasses { integer: 0, real: 0, blob: 0, .. } => plain("text", DataType::TEXT, Fidelity::Exact),
+        StorageClasses { integer: 0, real: 0, blob: 0, .. } => {
+            Mapping::plain("text", DataType::TEXT, Fidelity::Exact)
+        }
         StorageClasses { blob: 0, .. } => {
-            let mut mapping = plain("text", DataType::TEXT, Fidelity::Emulated);
+            let mut mapping = Mapping::plain("text", DataType::TEXT, Fidelity::Emulated);
             mapping.note = Some("numbers among its values become their decimal digits".into());
             mapping
         }
         _ => {
-            let mut mapping = plain("text", DataType::TEXT, Fidelity::Unsupported);
+            let mut mapping = Mapping::plain("text", DataType::TEXT, Fidelity::Unsupported);
             mapping.note = Some("values of several kinds in a column without a type".into());
             mapping
         }

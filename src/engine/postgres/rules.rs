@@ -348,14 +348,7 @@ mod tests {
     use crate::model::plan::Fidelity;
 
     fn mapping(carries: DataType, native: &str) -> Mapping {
-        Mapping {
-            native_type: native.into(),
-            carries,
-            fidelity: Fidelity::Exact,
-            note: None,
-            collation: None,
-            needs: None,
-        }
+        Mapping::plain(native, carries, Fidelity::Exact)
     }
 
     fn said(value: &DefaultValue, carries: DataType) -> Option<String> {

@@ -200,14 +200,7 @@ mod tests {
 
     #[test]
     fn defaults_have_the_spelling_of_the_values() {
-        let mapping = |native: &str, carries: DataType| Mapping {
-            native_type: native.into(),
-            carries,
-            fidelity: Fidelity::Exact,
-            note: None,
-            collation: None,
-            needs: None,
-        };
+        let mapping = |native: &str, carries| Mapping::plain(native, carries, Fidelity::Exact);
         let datetime = mapping("DATETIME", DataType::DateTime { precision: 6 });
         let any = mapping("DATETIME", DataType::Any);
         let say = |value: DefaultValue, mapping: &Mapping| write(&value, mapping).unwrap();

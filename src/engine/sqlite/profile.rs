@@ -17,6 +17,7 @@ use crate::model::epoch::Epoch;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::plan::{ColumnProfile, Misfit, StorageClasses, TableProfile};
 use crate::model::schema::{Column, DataType, Table};
+use crate::model::value;
 
 /// Keys that a misfit names.
 const KEYS: usize = 5;
@@ -266,7 +267,7 @@ impl<'a> Look<'a> {
             DataType::DateTime { precision }
             | DataType::Timestamp { precision }
             | DataType::Time { precision }
-            | DataType::TimeSpan { precision } => 10_i64.pow(u32::from(6 - precision.min(6))),
+            | DataType::TimeSpan { precision } => value::step(precision),
             _ => 1,
         }
     }

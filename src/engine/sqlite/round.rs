@@ -56,7 +56,7 @@ fn step(carries: &DataType) -> Option<i64> {
         DataType::Time { precision }
         | DataType::TimeSpan { precision }
         | DataType::DateTime { precision }
-        | DataType::Timestamp { precision } => Some(10_i64.pow(6 - u32::from((*precision).min(6)))),
+        | DataType::Timestamp { precision } => Some(value::step(*precision)),
         _ => None,
     }
 }

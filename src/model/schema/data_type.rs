@@ -1,5 +1,7 @@
 //! What a column holds, and how its text compares.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::endpoint::Dialect;
@@ -118,6 +120,12 @@ impl DataType {
     pub const INT64: Self = Self::Int { bits: 64, unsigned: false };
     /// 32-bit signed integer.
     pub const INT32: Self = Self::Int { bits: 32, unsigned: false };
+
+    /// The values of an integer type of so many bits.
+    pub fn int_range(bits: u8, unsigned: bool) -> RangeInclusive<i128> {
+        let bits = u32::from(bits.clamp(1, 64));
+        if unsigned { 0..=(1 << bits) - 1 } else { -(1 << (bits - 1))..=(1 << (bits - 1)) - 1 }
+    }
 
     /// Whether its cells are `Text`.
     pub const fn has_text_cells(&self) -> bool {

@@ -59,7 +59,7 @@ pub fn filtered(table: &TablePlan, filter: &Filter) -> Finding {
     let mut note =
         Note::new(codes::ROWS_FILTERED, "rows", FindingAction::NotCarried, text).table(&table.source);
     if let Some(rows) = filter.left {
-        note = note.rows(rows);
+        note = note.rows(rows, &[]);
     }
     note.into()
 }

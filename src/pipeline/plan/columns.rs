@@ -1,7 +1,7 @@
 //! Columns: type, default, generated expression, identity, comparison, comment.
 
 use super::findings::Note;
-use super::own_types::{as_made, bare_name, origin_here};
+use super::own_types::{bare_name, origin_here};
 use super::{Changed, Planner, by_hand, constants, types};
 use crate::engine::capability::{ColumnInput, KeyLimit, Mapping};
 use crate::engine::connect;
@@ -70,7 +70,7 @@ impl Planner<'_> {
         if let DataType::Native { name, .. } = &effective.data_type
             && let Some(native_type) = self.own_type(name)
         {
-            return (as_made(&native_type, &effective.data_type), None);
+            return (Mapping::plain(native_type, effective.data_type.clone(), Fidelity::Exact), None);
         }
         let ask = |source, source_flavour, column: &Column| {
             input.rules.map_column(&ColumnInput {
@@ -100,16 +100,11 @@ impl Planner<'_> {
         };
         if too_long(&origin.holds) {
             let mapping = ask(input.source.dialect, input.source_flavour, effective);
-            // What the key is over changes, not how it compares; other character sets have no letters for all text.
-            let compared = origin.collation.clone().filter(|c| c.name.starts_with("utf8mb4"));
-            let Some(collation) = compared else { return (mapping, None) };
-            let alike = Column {
-                native_type: mapping.native_type.clone(),
-                collation: Some(collation),
-                ..effective.clone()
+            // What the key is over changes, not how it compares.
+            return match &origin.collation {
+                Some(collation) => (input.rules.compared(mapping, collation), None),
+                None => (mapping, None),
             };
-            let own = ask(input.rules.dialect(), origin.product, &alike);
-            return (Mapping { collation: own.collation, ..mapping }, None);
         }
         let now = Column { data_type: table.columns[position].data_type.clone(), ..effective.clone() };
         let own = Column {
@@ -285,7 +280,7 @@ impl Planner<'_> {
             if before != words(&mapping.native_type, mapping.collation.as_deref()) {
                 let text = format!("{becomes}, and not {before} again, which would change or refuse values");
                 let note = Note::new(codes::WIDENED, "column", FindingAction::Widened, text);
-                self.findings.push(about(note).rows(outgrown.rows).keys(outgrown.keys));
+                self.findings.push(about(note).rows(outgrown.rows, &outgrown.keys));
             }
         }
         let misfits = self.column_profile(table, position).map(|p| p.misfits.clone()).unwrap_or_default();
@@ -392,12 +387,7 @@ impl Planner<'_> {
         let watched = said(Changed::None);
         let unstored = watched.is_none() && can.generated_virtual;
         let Some(expression) = watched.or_else(|| said(Changed::ByForeignKeys).filter(|_| unstored)) else {
-            let text = format!(
-                "becomes a plain column with the values of today; the source has GENERATED ALWAYS AS ({})",
-                generated.expression
-            );
-            let note =
-                Note::new(codes::GENERATED_NOT_CARRIED, "generated column", FindingAction::NotCarried, text);
+            let note = Note::ungenerated(None, &generated.expression);
             self.findings.push(note.table(&table.name).column(&column.name));
             return None;
         };

@@ -16,12 +16,10 @@ pub(super) fn holds(carries: &DataType, value: &DefaultValue) -> bool {
     };
     let spelled = || canonical(text, carries);
     match carries {
-        DataType::Bool => value::parse_truth(text).is_some() || spelled().is_some(),
+        DataType::Bool => value::parse_truth(text).is_some(),
         DataType::Int { bits, unsigned } => {
             let whole = spelled().and_then(|digits| digits.parse::<i128>().ok());
-            whole.is_some_and(|n| {
-                (if *unsigned { 0..1 << *bits } else { -(1 << (bits - 1))..1 << (bits - 1) }).contains(&n)
-            })
+            whole.is_some_and(|n| DataType::int_range(*bits, *unsigned).contains(&n))
         }
         DataType::Decimal { precision: Some(precision), scale } => spelled().is_some_and(|digits| {
             let whole = digits.trim_start_matches(['-', '0']).split('.').next().map_or(0, str::len);

@@ -43,10 +43,16 @@ impl Note {
             Severity::Info => FindingAction::Converted,
             Severity::Warning | Severity::Blocker => FindingAction::Refused,
         };
-        let mut note = Self::new(&misfit.code, "column", action, misfit.text.clone());
-        note.0.rows = Some(misfit.rows);
-        note.0.keys.clone_from(&misfit.keys);
-        note
+        Self::new(&misfit.code, "column", action, misfit.text.clone()).rows(misfit.rows, &misfit.keys)
+    }
+
+    /// A generated column that is none in the target, with a reason where there is a particular one.
+    pub(super) fn ungenerated(why: Option<&str>, expression: &str) -> Self {
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let text = format!(
+            "becomes a plain column with the values of today{why}; the source has GENERATED ALWAYS AS ({expression})"
+        );
+        Self::new(codes::GENERATED_NOT_CARRIED, "generated column", FindingAction::NotCarried, text)
     }
 
     /// The table, as named in the source.
@@ -73,15 +79,10 @@ impl Note {
         self.0
     }
 
-    /// Rows concerned.
-    pub(super) fn rows(mut self, rows: u64) -> Self {
+    /// Rows concerned, and keys of some of them.
+    pub(super) fn rows(mut self, rows: u64, keys: &[String]) -> Self {
         self.0.rows = Some(rows);
-        self
-    }
-
-    /// Keys of some of them.
-    pub(super) fn keys(mut self, keys: Vec<String>) -> Self {
-        self.0.keys = keys;
+        self.0.keys = keys.to_vec();
         self
     }
 }
@@ -99,34 +100,28 @@ pub fn orphans(orphans: &Orphans) -> Finding {
         orphans.columns.join("\", \""),
         orphans.references
     );
-    let mut note = Note::new(codes::ORPHANS, "foreign key", FindingAction::Refused, text)
-        .table(&orphans.table)
-        .rows(orphans.rows);
-    // The first column stands for the key, here as after the load.
-    if let Some(column) = orphans.columns.first() {
-        note = note.column(column);
+    astray(&orphans.table, orphans.columns.first(), text).rows(orphans.rows, &orphans.keys).0
+}
+
+/// References that lead nowhere. The first column stands for the key, here as after the load.
+fn astray(table: &str, column: Option<&String>, text: String) -> Note {
+    let note = Note::new(codes::ORPHANS, "foreign key", FindingAction::Refused, text).table(table);
+    match column {
+        Some(column) => note.column(column),
+        None => note,
     }
-    note.0.keys.clone_from(&orphans.keys);
-    note.0
 }
 
 /// The same of rows whose parents only the source takes for theirs.
 pub fn loose_orphans(reference: &LooseReference, found: &Matching) -> Finding {
-    let columns: Vec<&str> = reference.columns.iter().map(|(name, _)| name.as_str()).collect();
+    let columns: Vec<String> = reference.columns.iter().map(|(name, _)| name.clone()).collect();
     let text = format!(
         "\"{}\" refers to rows of \"{}\" that differ in case, accents or blanks at the end, or are not there: the target's key \
          tells them apart, so write the references as the rows that they mean",
         columns.join("\", \""),
         reference.references
     );
-    let mut note = Note::new(codes::ORPHANS, "foreign key", FindingAction::Refused, text)
-        .table(&reference.table)
-        .rows(found.rows);
-    if let Some(column) = columns.first() {
-        note = note.column(column);
-    }
-    note.0.keys.clone_from(&found.keys);
-    note.0
+    astray(&reference.table, columns.first(), text).rows(found.rows, &found.keys).0
 }
 
 /// The finding that stops a migration of rows that their own check refuses.
@@ -135,25 +130,23 @@ pub fn check_violated(table: &TablePlan, check: &Check, found: &Matching) -> Fin
         "is false for rows that are there, which the source has not held to it: CHECK ({})",
         check.expression
     );
-    let mut note = Note::new(codes::CHECK_VIOLATED, "check", FindingAction::Refused, text)
+    Note::new(codes::CHECK_VIOLATED, "check", FindingAction::Refused, text)
         .table(&table.source)
         .object(check.name.as_deref())
-        .rows(found.rows);
-    note.0.keys.clone_from(&found.keys);
-    note.0
+        .rows(found.rows, &found.keys)
+        .0
 }
 
 /// The finding that stops a migration of rows that a unique key of the target takes for one.
 pub fn collisions(doubt: &Doubt, found: &Matching) -> Finding {
     let text = "the target compares in another way than the source, and takes such rows for one: make them differ, or \
                 delete those that are too many";
-    let mut note = Note::new(codes::DUPLICATES, "unique key", FindingAction::Refused, text)
+    Note::new(codes::DUPLICATES, "unique key", FindingAction::Refused, text)
         .table(&doubt.table.source)
         .column(&doubt.column)
         .object(doubt.key.name.as_deref())
-        .rows(found.rows);
-    note.0.keys.clone_from(&found.keys);
-    note.0
+        .rows(found.rows, &found.keys)
+        .0
 }
 
 /// A migration tool's notes in the target, which stay as they are.
@@ -188,13 +181,7 @@ pub fn default_differs(table: &TablePlan, column: &str, original: &DefaultValue,
 
 /// A generated column that the target does not compute.
 pub fn generated_unknown(table: &TablePlan, column: &ColumnPlan, expression: &str, why: &str) -> Finding {
-    let text = format!(
-        "becomes a plain column with the values of today: {why}; the source has GENERATED ALWAYS AS ({expression})"
-    );
-    Note::new(codes::GENERATED_NOT_CARRIED, "generated column", FindingAction::NotCarried, text)
-        .table(&table.source)
-        .column(&column.source)
-        .0
+    Note::ungenerated(Some(why), expression).table(&table.source).column(&column.source).0
 }
 
 /// A default in the target's words that nobody has tried.

@@ -107,18 +107,6 @@ pub(super) fn bare_name(native: &str) -> String {
     bare.map_or_else(|| element.to_owned(), |quoted| quoted.replace("\"\"", "\""))
 }
 
-/// A column of a type that the plan makes. The target need not have it.
-pub(super) fn as_made(native_type: &str, carries: &DataType) -> Mapping {
-    Mapping {
-        native_type: native_type.to_owned(),
-        carries: carries.clone(),
-        fidelity: Fidelity::Exact,
-        note: None,
-        collation: None,
-        needs: None,
-    }
-}
-
 /// The types that a column's declaration needs beneath its domain.
 fn below(origin: &Origin) -> &[MadeType] {
     match (&origin.domain, origin.types.split_last()) {
@@ -188,7 +176,7 @@ impl Planner<'_> {
         let again = below.iter().any(|made| made.name() == name)
             && !below.iter().any(|made| self.disputed.contains_key(made.name()))
             && self.refused(table, position).is_none();
-        again.then(|| as_made(&origin.native_type, &origin.holds))
+        again.then(|| Mapping::plain(&origin.native_type, origin.holds.clone(), Fidelity::Exact))
     }
 
     /// Why the type that a column had does not take its values.

@@ -11,6 +11,7 @@ use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnPlan, ColumnProfile, Scope, TableProfile};
 use crate::model::rule;
 use crate::model::schema::{Column, DataType, Table};
+use crate::model::value;
 
 /// Position of a column: table and column of the source.
 type Place = (usize, usize);
@@ -155,21 +156,19 @@ pub(super) fn widen(declared: &DataType, facts: &ColumnProfile) -> DataType {
             let (min, max) = (facts.min_int.unwrap_or(0), facts.max_int.unwrap_or(0));
             let unsigned = *unsigned && min >= 0;
             let fits = |bits: u8| {
-                let (low, high) = int_range(bits, unsigned);
-                i128::from(min) >= low && i128::from(max) <= high
+                let range = DataType::int_range(bits, unsigned);
+                range.contains(&min.into()) && range.contains(&max.into())
             };
             // An unsigned type that loses its sign rule has to hold what it held before, too.
-            let (_, declared_high) =
-                int_range(*bits, matches!(declared, DataType::Int { unsigned: true, .. }));
-            let holds = |bits: u8| bits == 64 || int_range(bits, unsigned).1 >= declared_high;
+            let highest = |bits: u8, unsigned| *DataType::int_range(bits, unsigned).end();
+            let before = highest(*bits, matches!(declared, DataType::Int { unsigned: true, .. }));
+            let holds = |bits: u8| bits == 64 || highest(bits, unsigned) >= before;
             let bits = [8, 16, 24, 32, 64].into_iter().find(|b| b >= bits && fits(*b) && holds(*b));
             DataType::Int { bits: bits.unwrap_or(64), unsigned }
         }
         DataType::Float32 if facts.doubles => DataType::Float64,
         DataType::Year => {
-            // 0 is the year 0000, which MySQL keeps beside its range.
-            let is_year = |year: Option<i64>| year.is_none_or(|y| y == 0 || (1901..=2155).contains(&y));
-            let years = is_year(facts.min_int) && is_year(facts.max_int);
+            let years = [facts.min_int, facts.max_int].into_iter().flatten().all(value::is_year);
             if years { DataType::Year } else { widen(&DataType::Int { bits: 16, unsigned: false }, facts) }
         }
         DataType::Decimal { precision: Some(precision), scale } => {
@@ -194,12 +193,6 @@ fn roomy(needed: u64) -> Option<u64> {
         0..=255 => Some(255),
         _ => Some(needed.next_power_of_two()).filter(|n| *n <= LONGEST),
     }
-}
-
-/// Least and greatest value of an integer type.
-fn int_range(bits: u8, unsigned: bool) -> (i128, i128) {
-    let bits = u32::from(bits.clamp(1, 64));
-    if unsigned { (0, (1 << bits) - 1) } else { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) }
 }
 
 /// How far the declared type of a source says what its values are.

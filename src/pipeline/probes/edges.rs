@@ -153,7 +153,7 @@ fn years(constants: &[String]) -> Vec<Value> {
     for year in constants.iter().filter_map(|text| whole(text)).filter_map(|n| i64::try_from(n).ok()) {
         years.extend([year - 1, year, year + 1]);
     }
-    let held = years.into_iter().filter(|year| *year == 0 || (1901..=2155).contains(year));
+    let held = years.into_iter().filter(|year| value::is_year(*year));
     held.map(|year| Value::Plain(Cell::Int(year))).collect()
 }
 
@@ -269,13 +269,8 @@ fn dates(constants: &[String]) -> Vec<Value> {
     days.into_iter().map(|day| Value::Plain(Cell::Date(day))).collect()
 }
 
-/// The smallest step of a time with so many fractional digits, in microseconds.
-fn step(precision: u8) -> i64 {
-    10_i64.pow(u32::from(6 - precision.min(6)))
-}
-
 fn times(precision: u8, constants: &[String]) -> Vec<Value> {
-    let step = step(precision);
+    let step = value::step(precision);
     let mut times = BTreeSet::from([0, step, 12 * 3600 * SECOND, DAY - step]);
     for time in constants.iter().filter_map(|text| value::parse_time(text)) {
         times.extend([time - step, time, time + step]);
@@ -285,7 +280,7 @@ fn times(precision: u8, constants: &[String]) -> Vec<Value> {
 }
 
 fn moments(precision: u8, constants: &[String], cell: fn(i64) -> Cell) -> Vec<Value> {
-    let step = step(precision);
+    let step = value::step(precision);
     let known =
         ["1000-01-01", "1970-01-01 00:00:01", "2000-02-29 23:59:59", "2038-01-19 03:14:07", "9999-12-31"];
     let mut moments: BTreeSet<i64> = known.iter().filter_map(|text| value::parse_datetime(text)).collect();
