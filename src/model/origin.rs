@@ -1,7 +1,9 @@
 //! What a column was in the database that it came from, where the type that it has now cannot say it. It is kept in
 //! the comment of the column (SQLite, which has none: in a comment within CREATE TABLE), and the way back makes the
-//! column again from it, as long as its type is still the one that was made.
+//! column again from it, as long as its type is still the one that was made. What the table itself was is kept in the
+//! comment of the table, what an index was in that of the index.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::Flavour;
@@ -112,15 +114,46 @@ impl Origin {
     }
 }
 
+/// What a table was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableOrigin {
+    /// Product that it was a table of.
+    pub product: Flavour,
+    /// It was STRICT (SQLite).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub strict: bool,
+    /// It was WITHOUT ROWID (SQLite).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub without_rowid: bool,
+}
+
+/// What an index was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum IndexOrigin {
+    /// A unique constraint, which MySQL and MariaDB do not tell from a unique index.
+    Constraint {
+        /// Its name, if it had one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        name: Option<String>,
+    },
+}
+
+/// The comment to make: what people wrote, and the origin after it, where the whole is of at most `most` characters.
+pub fn said<O: Serialize>(comment: Option<&str>, origin: Option<&O>, most: usize) -> Option<String> {
+    let whole = origin.and_then(|origin| write(comment, origin));
+    whole.filter(|whole| whole.chars().count() <= most).or_else(|| comment.map(str::to_owned))
+}
+
 /// A comment with the origin after what people wrote.
-pub fn write(comment: Option<&str>, origin: &Origin) -> Option<String> {
+fn write<O: Serialize>(comment: Option<&str>, origin: &O) -> Option<String> {
     let origin = serde_json::to_string(origin).ok()?;
     let before = comment.map(|c| format!("{c}\n")).unwrap_or_default();
     Some(format!("{before}{MARK}{origin}"))
 }
 
 /// What people wrote in a comment, and the origin if one stands after it.
-pub fn read(comment: &str) -> (Option<String>, Option<Origin>) {
+pub fn read<O: DeserializeOwned>(comment: &str) -> (Option<String>, Option<O>) {
     let found = comment.rfind(MARK).and_then(|at| {
         let origin = serde_json::from_str(&comment[at + MARK.len()..]).ok()?;
         Some((comment[..at].strip_suffix('\n').unwrap_or(&comment[..at]), origin))
@@ -156,10 +189,19 @@ mod tests {
     }
 
     #[test]
+    fn what_people_wrote_goes_before_an_origin_that_is_too_long() {
+        let whole = write(Some("mine"), &origin()).unwrap();
+        let most = whole.chars().count();
+        assert_eq!(said(Some("mine"), Some(&origin()), most), Some(whole));
+        assert_eq!(said(Some("mine"), Some(&origin()), most - 1).as_deref(), Some("mine"));
+        assert_eq!(said(None, Some(&origin()), 9), None);
+    }
+
+    #[test]
     fn origins_of_older_versions_are_read() {
         let older =
             r#"techcare-db was: {"product":"postgresql","type":"uuid","holds":"uuid","now":"CHAR(36)"}"#;
-        let (people, origin) = read(older);
+        let (people, origin) = read::<Origin>(older);
         let origin = origin.unwrap();
         assert_eq!((people, origin.product, origin.holds), (None, Flavour::Postgres, DataType::Uuid));
         assert_eq!((origin.domain, origin.types), (None, Vec::new()));
@@ -168,8 +210,8 @@ mod tests {
     #[test]
     fn what_is_no_origin_stays_a_comment() {
         for comment in ["plain", "techcare-db was: here", "techcare-db was: {}"] {
-            assert_eq!(read(comment), (Some(comment.to_owned()), None));
+            assert_eq!(read::<Origin>(comment), (Some(comment.to_owned()), None));
         }
-        assert_eq!(read(""), (None, None));
+        assert_eq!(read::<Origin>(""), (None, None));
     }
 }

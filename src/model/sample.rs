@@ -42,6 +42,7 @@ pub fn table(name: &str, columns: Vec<ColumnPlan>) -> TablePlan {
         foreign_keys: vec![],
         checks: vec![],
         comment: None,
+        origin: None,
         without_rowid: false,
         strict: false,
         key: vec![],

@@ -436,6 +436,7 @@ fn capabilities() -> Capabilities {
         index_methods: &[],
         deferrable: true,
         deferrable_unique: true,
+        unique_constraints: true,
         set_default: true,
         unique_parents: false,
         match_full: true,

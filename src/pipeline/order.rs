@@ -69,6 +69,7 @@ mod tests {
             options: TableOptions::default(),
             estimated_rows: None,
             bytes: None,
+            origin: None,
         }
     }
 

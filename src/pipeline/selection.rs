@@ -135,6 +135,7 @@ mod tests {
                 options: TableOptions::default(),
                 estimated_rows: None,
                 bytes: None,
+                origin: None,
             })
             .collect();
         let object =

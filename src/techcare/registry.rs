@@ -51,6 +51,7 @@ fn table<E: EntityTrait>() -> Table {
         options: TableOptions::default(),
         estimated_rows: None,
         bytes: None,
+        origin: None,
         name,
     }
 }
@@ -131,6 +132,7 @@ fn unique<C: ColumnTrait>(table: &str, column: C) -> Option<Index> {
         method: None,
         nulls_not_distinct: false,
         reaches: Vec::new(),
+        origin: None,
         deferrable: Deferrable::No,
     })
 }

@@ -255,6 +255,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         foreign_keys: vec![],
         checks: vec![],
         comment: None,
+        origin: None,
         without_rowid: false,
         strict: false,
         key: vec!["id".into()],

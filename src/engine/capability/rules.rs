@@ -52,6 +52,8 @@ pub struct Capabilities {
     pub deferrable: bool,
     /// UNIQUE constraints (not foreign keys) can be deferred.
     pub deferrable_unique: bool,
+    /// Unique constraints are told from unique indexes.
+    pub unique_constraints: bool,
     /// ON DELETE SET DEFAULT works.
     pub set_default: bool,
     /// Foreign keys lead to unique keys only, also in the dialect's own words.
@@ -274,15 +276,32 @@ pub trait Rules: Send + Sync {
     /// What a type of this dialect holds, by its declaration alone.
     fn type_of(&self, native: &str) -> DataType;
 
+    /// How the catalogue will spell a type that is declared so.
+    fn told(&self, native: &str) -> String {
+        native.to_owned()
+    }
+
     /// Whether two spellings of a type are one.
     fn same_type(&self, one: &str, other: &str) -> bool {
         one.eq_ignore_ascii_case(other)
     }
 
     /// A column that was this dialect's own once: its own type again (`own`), where the values that come as `foreign`
-    /// says and of which `_seen` is known can be kept under it.
-    fn restored(&self, own: Mapping, _foreign: Mapping, _seen: Option<&ColumnProfile>) -> Mapping {
+    /// says and of which `_seen` is known can be kept under it. `_strict` tells of the table what [`Rules::holds_strictly`]
+    /// is about.
+    fn restored(
+        &self,
+        own: Mapping,
+        _foreign: Mapping,
+        _seen: Option<&ColumnProfile>,
+        _strict: bool,
+    ) -> Mapping {
         own
+    }
+
+    /// Whether a table that holds every value to its declared type (STRICT of SQLite) takes a column with all its values.
+    fn holds_strictly(&self, _column: &Mapping) -> bool {
+        false
     }
 
     /// The mapping of a column whose key compared as `collation` of this dialect does, to compare so again, where that has

@@ -12,7 +12,7 @@ use std::iter;
 use super::charset::charset_of;
 use super::native::NativeType;
 use super::types::{Rules, literal, now, quote};
-use crate::engine::capability::Naming;
+use crate::engine::capability::{Naming, Rules as _};
 use crate::engine::condition;
 use crate::model::endpoint::Flavour;
 use crate::model::origin;
@@ -21,8 +21,8 @@ use crate::model::plan::{
 };
 use crate::model::schema::Action;
 
-/// Most characters of a column's comment.
-const MOST_COMMENT: usize = 1024;
+/// Most characters of an index's comment.
+const MOST_INDEX_COMMENT: usize = 1024;
 
 /// Rows up to which building keys while loading costs less than a statement after it.
 const SMALL: u64 = 20_000;
@@ -112,7 +112,9 @@ impl Made<'_> {
         let next = identity.and_then(|c| c.identity.as_ref()?.next).filter(|n| *n > 1);
         let next = next.map(|n| format!(" AUTO_INCREMENT={n}")).unwrap_or_default();
         let collation = self.collation();
-        let comment = table.comment.as_ref().map(|c| format!(" COMMENT={}", literal(c))).unwrap_or_default();
+        let most = self.rules.comment_limit().table;
+        let comment = origin::said(table.comment.as_deref(), table.origin.as_ref(), most);
+        let comment = comment.map(|c| format!(" COMMENT={}", literal(&c))).unwrap_or_default();
         Statement {
             table: Some(table.source.clone()),
             what: format!("table \"{}\"", table.name),
@@ -238,9 +240,8 @@ fn column(rules: &Rules, column: &ColumnPlan, native_type: &str, nullable: bool,
         }
     }
     // What people wrote fits, or the plan says so; what is added to it may not.
-    let fits = |comment: &String| comment.chars().count() <= MOST_COMMENT;
-    let whole = column.origin.as_ref().and_then(|o| origin::write(column.comment.as_deref(), o));
-    if let Some(comment) = whole.filter(fits).or_else(|| column.comment.clone()) {
+    let most = rules.comment_limit().column;
+    if let Some(comment) = origin::said(column.comment.as_deref(), column.origin.as_ref(), most) {
         say(&format!("COMMENT {}", literal(&comment)));
     }
     out
@@ -292,7 +293,9 @@ fn index_clause(index: &IndexPlan) -> String {
     };
     let name = index.name.as_ref().map(|n| format!(" {}", quote(n))).unwrap_or_default();
     let parts: Vec<String> = index.parts.iter().map(index_part).collect();
-    format!("{kind}{name} ({})", parts.join(", "))
+    let comment = origin::said(None, index.origin.as_ref(), MOST_INDEX_COMMENT);
+    let comment = comment.map(|c| format!(" COMMENT {}", literal(&c))).unwrap_or_default();
+    format!("{kind}{name} ({}){comment}", parts.join(", "))
 }
 
 fn index_part(part: &IndexPartPlan) -> String {

@@ -215,6 +215,14 @@ impl RulesTrait for Rules {
         NativeType::parse(native).data_type(native)
     }
 
+    /// MySQL prints no width of integers from 8.0.19 on, but for `tinyint(1)` and what is padded
+    /// (<https://dev.mysql.com/doc/refman/8.0/en/numeric-type-attributes.html>); others mean nothing (`same_type`).
+    fn told(&self, native: &str) -> String {
+        let forgets = !self.is_mariadb() && self.version >= (8, 0, 19);
+        let truth = native.eq_ignore_ascii_case("tinyint(1) unsigned");
+        (if forgets && truth { "tinyint unsigned" } else { native }).to_owned()
+    }
+
     fn same_type(&self, one: &str, other: &str) -> bool {
         native::is_same(one, other)
     }
@@ -318,6 +326,7 @@ fn capabilities(flavour: Flavour, version: (u32, u32, u32), case_sensitive_table
         index_methods: &["fulltext", "spatial"],
         deferrable: false,
         deferrable_unique: false,
+        unique_constraints: false,
         set_default: false,
         // restrict_fk_on_non_standard_key, which is on unless somebody has switched it off.
         unique_parents: !mariadb && version >= (8, 4, 0),

@@ -309,20 +309,18 @@ impl Writer<'_> {
     }
 
     fn comments(&self) -> Vec<Statement> {
-        let of_table = self.table.comment.iter().map(|text| {
-            let sql = format!("COMMENT ON TABLE {} IS {}", self.quoted(), literal(text));
-            self.say("comment on", "", sql)
-        });
+        let of_table = origin::said(self.table.comment.as_deref(), self.table.origin.as_ref(), usize::MAX)
+            .map(|text| {
+                let sql = format!("COMMENT ON TABLE {} IS {}", self.quoted(), literal(&text));
+                self.say("comment on", "", sql)
+            });
         let of_columns = self.table.columns.iter().filter_map(|column| {
-            let comment = match &column.origin {
-                Some(origin) => origin::write(column.comment.as_deref(), origin),
-                None => column.comment.clone(),
-            };
-            let text = literal(&comment?);
+            let text = origin::said(column.comment.as_deref(), column.origin.as_ref(), usize::MAX)?;
+            let text = literal(&text);
             let sql = format!("COMMENT ON COLUMN {}.{} IS {text}", self.quoted(), quote(&column.name));
             Some(self.say("comment on column", &quote(&column.name), sql))
         });
-        of_table.chain(of_columns).collect()
+        of_table.into_iter().chain(of_columns).collect()
     }
 
     fn on_update(&self) -> impl Iterator<Item = Statement> {

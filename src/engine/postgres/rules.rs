@@ -70,6 +70,7 @@ impl PostgresRules {
             index_methods: &["btree", "hash", "gin", "gist", "spgist", "brin"],
             deferrable: true,
             deferrable_unique: true,
+            unique_constraints: true,
             set_default: true,
             unique_parents: false,
             match_full: true,

@@ -47,6 +47,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     index_methods: &[],
     deferrable: true,
     deferrable_unique: false,
+    unique_constraints: true,
     set_default: true,
     unique_parents: false,
     match_full: false,
@@ -112,7 +113,13 @@ impl Rules for SqliteRules {
         types::data_type(native)
     }
 
-    fn restored(&self, own: Mapping, foreign: Mapping, seen: Option<&ColumnProfile>) -> Mapping {
+    fn restored(
+        &self,
+        own: Mapping,
+        foreign: Mapping,
+        seen: Option<&ColumnProfile>,
+        strict: bool,
+    ) -> Mapping {
         // Values are stored by the affinity of the declared type; of one, they are the same under either name.
         // JSON has the affinity of numbers, which the reader knows of. Decimals are text only where a number would lose
         // digits.
@@ -121,11 +128,17 @@ impl Rules for SqliteRules {
         let numbers = affinity == Affinity::Numeric
             && matches!(foreign.carries, DataType::Decimal { .. })
             && seen.is_some_and(|seen| seen.numbers == Some(true));
-        if same || numbers || matches!(types::data_type(&own.native_type), DataType::Json { .. }) {
+        // In a STRICT table ANY converts nothing; in any other it is a name of numbers.
+        let any = strict && own.native_type.eq_ignore_ascii_case(types::ANY);
+        if same || numbers || any || matches!(types::data_type(&own.native_type), DataType::Json { .. }) {
             Mapping { carries: foreign.carries, ..own }
         } else {
             foreign
         }
+    }
+
+    fn holds_strictly(&self, column: &Mapping) -> bool {
+        types::holds_strictly(&column.native_type, &column.carries)
     }
 
     fn loose_key(&self, column: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {

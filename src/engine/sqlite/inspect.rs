@@ -251,6 +251,7 @@ fn table(connection: &Connection, texts: &Texts, entry: Entry, text: &TableText)
         },
         estimated_rows,
         bytes: None,
+        origin: None,
     })
 }
 
@@ -387,6 +388,7 @@ fn index(
         method: None,
         nulls_not_distinct: false,
         reaches: Vec::new(),
+        origin: None,
         deferrable: Deferrable::No,
         definition: if constraint { format!("UNIQUE ({})", column_list(&names)) } else { sql.to_owned() },
     })

@@ -10,6 +10,9 @@ use crate::model::schema::DataType;
 /// Most digits that a double keeps whatever they are; longer decimals are stored as text.
 pub const DOUBLE_DIGITS: u32 = 15;
 
+/// The type of STRICT tables that takes any value as it is.
+pub const ANY: &str = "ANY";
+
 /// Most bits of a bit string that SQLite's integer holds without a sign.
 const INTEGER_BITS: u32 = 63;
 
@@ -149,6 +152,21 @@ pub fn data_type(declared: &str) -> DataType {
             Affinity::Real => DataType::Float64,
             Affinity::Numeric => DataType::Any,
         },
+    }
+}
+
+/// Whether a STRICT table takes a column of that type (<https://sqlite.org/stricttables.html>) with values that travel as
+/// `carries` says and are stored as [`super::cell::store`] does.
+pub fn holds_strictly(declared: &str, carries: &DataType) -> bool {
+    let integers = matches!(carries, DataType::Bool | DataType::Int { .. } | DataType::Year);
+    let floats = matches!(carries, DataType::Float32 | DataType::Float64);
+    let bytes = matches!(carries, DataType::Bytes { .. });
+    match declared.to_ascii_uppercase().as_str() {
+        "INT" | "INTEGER" => integers,
+        "REAL" => floats,
+        "BLOB" => bytes,
+        "TEXT" => !(integers || floats || bytes || *carries == DataType::Any),
+        name => name == ANY,
     }
 }
 
@@ -338,6 +356,29 @@ mod tests {
             ("MYCHARS", DataType::TEXT),
         ] {
             assert_eq!(data_type(declared), expected, "{declared}");
+        }
+    }
+
+    #[test]
+    fn strict_tables_take_values_of_the_declared_class_only() {
+        for (declared, carries, holds) in [
+            ("INT", DataType::INT64, true),
+            ("integer", DataType::Bool, true),
+            ("INTEGER", DataType::Float64, false),
+            ("INTEGER", DataType::Decimal { precision: Some(20), scale: Some(0) }, false),
+            ("REAL", DataType::Float32, true),
+            ("REAL", DataType::INT64, false),
+            ("TEXT", DataType::TEXT, true),
+            ("TEXT", DataType::Uuid, true),
+            ("TEXT", DataType::BYTES, false),
+            ("BLOB", DataType::BYTES, true),
+            ("BLOB", DataType::TEXT, false),
+            ("ANY", DataType::BYTES, true),
+            ("VARCHAR(9)", DataType::TEXT, false),
+            ("DOUBLE", DataType::Float64, false),
+            ("", DataType::Any, false),
+        ] {
+            assert_eq!(holds_strictly(declared, &carries), holds, "{declared} {carries:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::endpoint::{Dialect, Flavour};
 use super::epoch::Epoch;
-use super::origin::Origin;
+use super::origin::{IndexOrigin, Origin, TableOrigin};
 use super::policy::Policies;
 use super::schema::{Action, DataType, Deferrable, IdentityGeneration, ObjectKind};
 use super::view::ViewPlan;
@@ -166,6 +166,9 @@ pub struct TablePlan {
     pub checks: Vec<CheckPlan>,
     /// Comment.
     pub comment: Option<String>,
+    /// What is kept with the table so that the way back ends where it began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<TableOrigin>,
     /// SQLite: WITHOUT ROWID.
     pub without_rowid: bool,
     /// SQLite: STRICT.
@@ -343,6 +346,9 @@ pub struct IndexPlan {
     pub nulls_not_distinct: bool,
     /// Deferrability.
     pub deferrable: Deferrable,
+    /// What is kept with the index so that the way back ends where it began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<IndexOrigin>,
 }
 
 impl IndexPlan {
@@ -358,6 +364,7 @@ impl IndexPlan {
             method: None,
             nulls_not_distinct: false,
             deferrable: Deferrable::No,
+            origin: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Collation;
+use crate::model::origin::IndexOrigin;
 
 /// Primary key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,9 @@ pub struct Index {
     pub deferrable: Deferrable,
     /// The whole definition in the source's own words.
     pub definition: String,
+    /// What it was in the database that this program brought it from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<IndexOrigin>,
     /// What it uses beside what is built in, as [`Check::reaches`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reaches: Vec<String>,

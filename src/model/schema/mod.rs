@@ -9,7 +9,7 @@ mod objects;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::endpoint::{Dialect, Flavour};
-use super::origin::Origin;
+use super::origin::{Origin, TableOrigin};
 
 pub use data_type::{Collation, DataType};
 pub use keys::{Action, Check, Deferrable, ForeignKey, Index, IndexKey, IndexPart, PrimaryKey};
@@ -56,6 +56,9 @@ pub struct Table {
     pub estimated_rows: Option<u64>,
     /// Bytes on disk as the engine reports them.
     pub bytes: Option<u64>,
+    /// What it was in the database that this program brought it from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<TableOrigin>,
 }
 
 impl Table {

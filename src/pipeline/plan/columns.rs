@@ -20,8 +20,8 @@ use crate::model::schema::{
 };
 
 impl Planner<'_> {
-    /// Plans the columns of a table.
-    pub(super) fn columns(&mut self, at: usize) -> Vec<ColumnPlan> {
+    /// Plans the columns of a table; `strict` tells whether it will hold every value to its declared type.
+    pub(super) fn columns(&mut self, at: usize, strict: bool) -> Vec<ColumnPlan> {
         let input = self.input;
         let table = &input.source.tables[at];
         let mut mappings = Vec::with_capacity(table.columns.len());
@@ -29,18 +29,8 @@ impl Planner<'_> {
         let mut as_it_was = Vec::with_capacity(table.columns.len());
         for position in 0..table.columns.len() {
             let effective = self.effective[at][position].clone();
-            let (mapping, restored) = self.mapping(at, position, &effective);
-            let forced = by_hand::forced(input.rules, input.by_hand, &table.name, &effective.name);
-            let is_forced = forced.is_some();
-            let mapping = match forced {
-                Some(native_type) => by_hand::mapped(native_type, &effective, mapping),
-                // A table that is there may have another type for it.
-                None if input.verbatim() && input.scope != Scope::DataOnly => {
-                    let carries = input.rules.carries_here(&mapping.native_type, mapping.carries);
-                    Mapping { carries, ..mapping }
-                }
-                None => mapping,
-            };
+            let is_forced = self.forced(table, &effective).is_some();
+            let (mapping, restored) = self.mapping(at, position, strict);
             self.type_findings(table, position, &effective, &mapping);
             let mut column = self.column(table, position, &mapping, restored.as_ref());
             if restored.is_none() && !is_forced {
@@ -63,10 +53,31 @@ impl Planner<'_> {
         planned
     }
 
+    fn forced(&self, table: &Table, column: &Column) -> Option<String> {
+        by_hand::forced(self.input.rules, self.input.by_hand, &table.name, &column.name)
+    }
+
     /// The type of the target, and the origin that it was taken from.
-    fn mapping(&self, at: usize, position: usize, effective: &Column) -> (Mapping, Option<Origin>) {
+    pub(super) fn mapping(&self, at: usize, position: usize, strict: bool) -> (Mapping, Option<Origin>) {
         let input = self.input;
-        let table = &input.source.tables[at];
+        let effective = &self.effective[at][position];
+        let (mapping, restored) = self.unforced(at, position, strict);
+        let mapping = match self.forced(&input.source.tables[at], effective) {
+            Some(native_type) => by_hand::mapped(native_type, effective, mapping),
+            // A table that is there may have another type for it.
+            None if input.verbatim() && input.scope != Scope::DataOnly => {
+                let carries = input.rules.carries_here(&mapping.native_type, mapping.carries);
+                Mapping { carries, ..mapping }
+            }
+            None => mapping,
+        };
+        (mapping, restored)
+    }
+
+    /// The same where no rule has a say.
+    fn unforced(&self, at: usize, position: usize, strict: bool) -> (Mapping, Option<Origin>) {
+        let input = self.input;
+        let (table, effective) = (&input.source.tables[at], &self.effective[at][position]);
         if let DataType::Native { name, .. } = &effective.data_type
             && let Some(native_type) = self.own_type(name)
         {
@@ -117,9 +128,9 @@ impl Planner<'_> {
             .made_again(table, position, origin)
             .unwrap_or_else(|| ask(input.rules.dialect(), origin.product, &own));
         let (word, as_it_comes) = (own.native_type.clone(), foreign.native_type.clone());
-        let mut mapping = input.rules.restored(own, foreign, self.column_profile(table, position));
+        let mut mapping = input.rules.restored(own, foreign, self.column_profile(table, position), strict);
         // What was carried on the way there is carried on the way back.
-        if mapping.native_type == word && word != as_it_comes {
+        if mapping.native_type == word && word != as_it_comes && origin.holds != DataType::Any {
             mapping.carries = origin.holds.clone();
         }
         (mapping, Some(origin.clone()))
@@ -142,13 +153,14 @@ impl Planner<'_> {
         // A table that goes back has nothing to remember of the way.
         if known
             || table.columns.iter().any(|c| origin_here(input, c).is_some())
-            || column.data_type == DataType::Any
+            || (column.data_type == DataType::Any && !self.is_any_of_strict(table, position))
         {
             return None;
         }
+        let now = input.rules.told(&planned.native_type);
         let back = Column {
-            data_type: input.rules.type_of(&planned.native_type),
-            native_type: planned.native_type.clone(),
+            data_type: input.rules.type_of(&now),
+            native_type: now.clone(),
             collation: None,
             origin: None,
             ..column.clone()
@@ -164,7 +176,7 @@ impl Planner<'_> {
         let same_type = rules.same_type(&mapping.native_type, &column.native_type);
         if input.verbatim() {
             // All else is in words that both products have.
-            return (!same_type).then(|| Origin::of(column, input.source_flavour, &planned.native_type));
+            return (!same_type).then(|| Origin::of(column, input.source_flavour, &now));
         }
         let same_text = column.collation.as_ref().is_none_or(Collation::is_exact);
         // What the others' identities become by themselves.
@@ -180,8 +192,21 @@ impl Planner<'_> {
             comment,
             domain,
             types,
-            ..Origin::of(column, input.source_flavour, &planned.native_type)
+            ..Origin::of(column, input.source_flavour, &now)
         })
+    }
+
+    /// Whether a column is declared to take any value as it is, and its values, all of one class, go along so.
+    fn is_any_of_strict(&self, table: &Table, position: usize) -> bool {
+        let source = connect::rules(self.input.source_flavour, None);
+        let native = &table.columns[position].native_type;
+        let declared = Mapping::plain(native, DataType::Any, Fidelity::Exact);
+        let classes =
+            self.column_profile(table, position).and_then(|facts| facts.classes).unwrap_or_default();
+        let seen = [classes.integer, classes.real, classes.text, classes.blob];
+        table.options.strict
+            && source.holds_strictly(&declared)
+            && seen.iter().filter(|rows| **rows > 0).count() <= 1
     }
 
     fn column(

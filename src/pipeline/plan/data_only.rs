@@ -20,7 +20,7 @@ impl Planner<'_> {
             return None;
         };
         let mark = self.findings.len();
-        let columns = self.columns(at);
+        let columns = self.columns(at, false);
         self.findings.keep_blockers_since(mark);
         self.versioning(table);
         let mut planned = Vec::with_capacity(columns.len());
@@ -56,6 +56,7 @@ impl Planner<'_> {
             foreign_keys: Vec::new(),
             checks: Vec::new(),
             comment: None,
+            origin: None,
             without_rowid: false,
             strict: false,
             key,

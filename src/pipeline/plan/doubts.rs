@@ -226,6 +226,7 @@ fn narrowed(table: &TablePlan, key: &IndexPlan, target: Dialect) -> TablePlan {
         foreign_keys: Vec::new(),
         checks: Vec::new(),
         comment: None,
+        origin: None,
         without_rowid: false,
         strict: false,
         replaces: false,

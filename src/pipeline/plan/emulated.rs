@@ -364,6 +364,7 @@ impl Planner<'_> {
             method: None,
             nulls_not_distinct: false,
             reaches: Vec::new(),
+            origin: None,
             deferrable: Deferrable::No,
             definition: String::new(),
         };

@@ -1,6 +1,8 @@
 //! Primary keys, unique constraints and indexes. What guards data is carried or named with its text; what serves
 //! speed only may become plainer.
 
+use std::borrow::Cow;
+
 use super::comparison::{ignored, is_exact_name};
 use super::emulated::{EXACT, Looseness, SPELLINGS, has_twin};
 use super::findings::Note;
@@ -9,6 +11,7 @@ use super::{Changed, Planner};
 use crate::engine::expression::Want;
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
+use crate::model::origin::IndexOrigin;
 use crate::model::plan::{ColumnPlan, FindingAction, IndexPartPlan, IndexPlan, KeyPlan};
 use crate::model::schema::{Deferrable, Index, IndexKey, IndexPart, Table};
 
@@ -84,10 +87,34 @@ impl Planner<'_> {
     pub(super) fn indexes(&mut self, table: &Table, columns: &[ColumnPlan]) -> Vec<IndexPlan> {
         let mut planned = Vec::with_capacity(table.indexes.len());
         for index in &table.indexes {
-            let (index, compared) = self.as_compared(table, self.as_partial(index), columns);
+            let index = self.as_constraint(index);
+            let (index, compared) = self.as_compared(table, self.as_partial(&index), columns);
             planned.extend(self.index(table, &index, columns, compared));
         }
         planned
+    }
+
+    /// A unique index that was a constraint, and that no engine between has told from one, is a constraint again.
+    fn as_constraint<'i>(&self, index: &'i Index) -> Cow<'i, Index> {
+        let whole = |part: &IndexPart| matches!(part.key, IndexKey::Column(_)) && part.prefix.is_none();
+        let can = self.input.rules.capabilities().unique_constraints;
+        match &index.origin {
+            Some(IndexOrigin::Constraint { name })
+                if can && index.unique && index.parts.iter().all(whole) =>
+            {
+                Cow::Owned(Index { name: name.clone(), constraint: true, ..index.clone() })
+            }
+            _ => Cow::Borrowed(index),
+        }
+    }
+
+    /// What has to be kept with an index that is a constraint as planned.
+    fn index_origin(&self, index: &Index, constraint: bool) -> Option<IndexOrigin> {
+        if self.input.verbatim() {
+            return index.origin.clone();
+        }
+        let forgotten = constraint && !self.input.rules.capabilities().unique_constraints;
+        forgotten.then(|| IndexOrigin::Constraint { name: index.name.clone() })
     }
 
     /// Plans one. `compared` tells that its keys take spellings of a value for one, and nothing else does it for them.
@@ -175,6 +202,7 @@ impl Planner<'_> {
             method,
             nulls_not_distinct: index.nulls_not_distinct && self.input.verbatim(),
             deferrable,
+            origin: self.index_origin(index, constraint),
         };
         let target = self.names.table(&table.name);
         let stem = planned.name.as_deref().unwrap_or(&target);
@@ -185,7 +213,7 @@ impl Planner<'_> {
         // Foreign keys lead to plain columns.
         if loose && !compared && self.is_referenced(table, index) {
             let name = self.names.index(&target, &format!("{stem}{EXACT}"));
-            let also = IndexPlan { name: Some(name), parts: exact, ..planned.clone() };
+            let also = IndexPlan { name: Some(name), parts: exact, origin: None, ..planned.clone() };
             return vec![planned, also];
         }
         vec![planned]

@@ -19,6 +19,7 @@ mod names;
 mod objects;
 mod own_types;
 mod replaced;
+mod table_origin;
 mod types;
 pub mod views;
 
@@ -197,8 +198,8 @@ impl Planner<'_> {
     /// Plans a table without its foreign keys, which need the plans of all tables.
     fn table(&mut self, at: usize) -> TablePlan {
         let table = &self.input.source.tables[at];
-        let verbatim = self.input.verbatim();
-        let mut columns = self.columns(at);
+        let strict = self.is_strict(at);
+        let mut columns = self.columns(at, strict);
         let primary_key = self.primary_key(table, &columns);
         let mut indexes = self.indexes(table, &columns);
         indexes.extend(self.loose_primary_key(table, &columns));
@@ -214,8 +215,9 @@ impl Planner<'_> {
             foreign_keys: Vec::new(),
             checks,
             comment: self.table_comment(table),
-            without_rowid: verbatim && table.options.without_rowid,
-            strict: verbatim && table.options.strict,
+            origin: self.table_origin(table),
+            without_rowid: false,
+            strict,
             key,
             estimated_rows: self.profile(table).and_then(|p| p.rows).or(table.estimated_rows),
             replaces: false,
@@ -223,6 +225,7 @@ impl Planner<'_> {
             filter: by_hand::filter(self.input.by_hand, &table.name),
         };
         self.identities(table, &mut planned);
+        planned.without_rowid = self.is_without_rowid(table, &planned);
         self.limits(table, &planned);
         self.partitioning(table);
         self.versioning(table);

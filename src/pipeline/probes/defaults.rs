@@ -221,6 +221,7 @@ mod tests {
             options: TableOptions::default(),
             estimated_rows: None,
             bytes: None,
+            origin: None,
         };
         (plan, Schema { dialect: Dialect::Sqlite, tables: vec![table], objects: vec![] })
     }

@@ -197,6 +197,7 @@ impl Scene<'_> {
             foreign_keys: Vec::new(),
             checks: Vec::new(),
             comment: None,
+            origin: None,
             without_rowid: false,
             strict: self.planned.strict,
             key: Vec::new(),
@@ -300,6 +301,7 @@ mod tests {
             options: TableOptions::default(),
             estimated_rows: None,
             bytes: None,
+            origin: None,
         };
         (plan, Schema { dialect: Dialect::Sqlite, tables: vec![table], objects: vec![] })
     }

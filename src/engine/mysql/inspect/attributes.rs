@@ -6,6 +6,7 @@ use super::super::connection::{Fields, rows};
 use super::super::types::{Rules, literal, quote};
 use super::columns::{ROW_TIMES, RawColumn};
 use crate::model::error::Result;
+use crate::model::origin::{self, IndexOrigin};
 use crate::model::plan::INVISIBLE;
 use crate::model::schema::{Object, ObjectKind};
 
@@ -39,7 +40,8 @@ pub fn of_indexes(statistics: &[Fields]) -> Vec<Object> {
         if let Some(word) = first.text(8) {
             out.push(Object::new(ObjectKind::Attribute, &name, about(&word)));
         }
-        if let Some(comment) = first.text(9).filter(|c| !c.is_empty()) {
+        let comment = first.text(9).and_then(|comment| origin::read::<IndexOrigin>(&comment).0);
+        if let Some(comment) = comment {
             let definition = about(&format!("COMMENT {}", literal(&comment)));
             out.push(Object::new(ObjectKind::Comment, &name, definition));
         }

@@ -3,7 +3,7 @@
 use super::super::charset;
 use super::super::native::{self, NativeType};
 use super::defaults::{self, Telling};
-use crate::model::origin;
+use crate::model::origin::{self, Origin};
 use crate::model::schema::{Column, DataType, Generated, Identity, IdentityGeneration};
 
 /// What `information_schema.columns` says.
@@ -85,7 +85,7 @@ pub fn column(raw: &RawColumn, telling: Telling, next: Option<i128>, json: bool)
     });
     let default = raw.default.as_deref().filter(|_| generated.is_none() && identity.is_none());
     let bytes = matches!(data_type, DataType::Bytes { .. });
-    let (comment, origin) = origin::read(&raw.comment);
+    let (comment, origin) = origin::read::<Origin>(&raw.comment);
     let origin = origin.filter(|o| native::is_same(&o.now, &raw.column_type) || o.now == native_type);
     Column {
         name: raw.name.clone(),

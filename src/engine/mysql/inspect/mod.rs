@@ -21,6 +21,7 @@ use super::types::{Rules, literal, quote};
 use crate::engine::capability::Rules as _;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::origin;
 use crate::model::plan::INVISIBLE;
 use crate::model::schema::{
     Action, Check, Column, DataType, DefaultValue, Deferrable, ForeignKey, Index, IndexKey, IndexPart,
@@ -87,13 +88,14 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
             foreign_keys(&keys.remove(&name).unwrap_or_default(), &actions, database);
         let attributes = attributes::of_columns(&raw).into_iter().chain(attributes::of_indexes(&statistics));
         objects.extend(elsewhere.into_iter().chain(attributes).map(|object| object.of(Some(name.clone()))));
+        let (comment, origin) = row.text(5).as_deref().map(origin::read).unwrap_or_default();
         let mut table = Table {
             columns,
             primary_key,
             indexes,
             foreign_keys,
             checks,
-            comment: row.text(5).filter(|c| !c.is_empty()),
+            comment,
             options: TableOptions {
                 storage_engine: row.text(1),
                 partitioned_by: partitions.remove(&name).unwrap_or_default().first().map(partitioning),
@@ -102,6 +104,7 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
             },
             estimated_rows: row.number(2),
             bytes: row.number(3),
+            origin,
             name,
         };
         asked::truth_values(connection, &mut table).await?;
@@ -293,6 +296,7 @@ fn keys_of(rows: &[Fields]) -> (Option<PrimaryKey>, Vec<Index>) {
             nulls_not_distinct: false,
             reaches: Vec::new(),
             deferrable: Deferrable::No,
+            origin: first.text(9).and_then(|comment| origin::read(&comment).1),
         });
     }
     (primary, indexes)

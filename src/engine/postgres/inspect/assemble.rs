@@ -98,6 +98,7 @@ impl<'a> Reader<'a> {
             .filter_map(|c| check(c, Some(c.name.clone())))
             .chain(everywhere.iter().filter(|c| c.kind == "c").filter_map(|c| check(c, None)))
             .collect();
+        let (comment, origin) = relation.comment.as_deref().map(origin::read).unwrap_or_default();
         Table {
             name: relation.name.clone(),
             columns: columns.iter().map(|c| self.column(c)).collect(),
@@ -105,13 +106,14 @@ impl<'a> Reader<'a> {
             indexes: self.table_indexes(relation.oid),
             foreign_keys,
             checks,
-            comment: relation.comment.clone(),
+            comment,
             options: TableOptions {
                 partitioned_by: relation.partitioned_by.clone(),
                 ..TableOptions::default()
             },
             estimated_rows: relation.estimated_rows.and_then(|n| u64::try_from(n).ok()),
             bytes: relation.bytes.and_then(|n| u64::try_from(n).ok()),
+            origin,
         }
     }
 

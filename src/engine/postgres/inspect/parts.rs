@@ -124,6 +124,7 @@ pub(super) fn index(row: &IndexRow, constraint: Option<&ConstraintRow>) -> Index
         deferrable: constraint.map_or(Deferrable::No, deferrable),
         definition: row.definition.clone(),
         reaches: row.reaches.clone(),
+        origin: None,
     }
 }
 

@@ -110,6 +110,7 @@ fn index_plan(index: &Index) -> IndexPlan {
         predicate: index.predicate.clone(),
         method: None,
         nulls_not_distinct: false,
+        origin: None,
         deferrable: Deferrable::No,
     }
 }
@@ -180,6 +181,7 @@ fn table_plan(table: &Table) -> TablePlan {
             .map(|c| CheckPlan { name: c.name.clone(), expression: c.expression.clone(), original: None })
             .collect(),
         comment: None,
+        origin: None,
         without_rowid: table.options.without_rowid,
         strict: table.options.strict,
         key: table.key_columns(),

@@ -22,6 +22,7 @@ pub(super) fn table(name: &str, columns: Vec<Column>) -> Table {
         options: TableOptions::default(),
         estimated_rows: None,
         bytes: None,
+        origin: None,
     }
 }
 
@@ -155,6 +156,7 @@ pub(super) fn index(name: &str, columns: &[&str]) -> Index {
         method: None,
         nulls_not_distinct: false,
         reaches: Vec::new(),
+        origin: None,
         deferrable: Deferrable::No,
         definition: format!("INDEX {name} ({})", columns.join(", ")),
     }
