@@ -11,8 +11,9 @@ use super::support::database::{Db, Engine};
 use super::support::private::Private;
 use super::support::proxy::{Fault, Proxy, Way};
 
-/// What a server may be silent for with `connect_timeout=2`, and what it takes to end afterwards.
-const SOON: Duration = Duration::from_secs(30);
+/// By when a command has long ended that does not wait for ever: with `connect_timeout=2` a server may be silent for six
+/// seconds, what goes on may take ten more to end in good order, and a reader may have waited behind one that is stalled.
+const SOON: Duration = Duration::from_secs(120);
 
 /// Rows of some megabytes in all.
 const ROWS: i64 = 4000;

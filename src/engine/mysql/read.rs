@@ -337,7 +337,7 @@ impl View {
     /// Opens the view. Several connections see the same instant only if all writing rests while they begin, which
     /// takes the right to say so; without it, or when that takes longer than two seconds, there is one.
     pub async fn open(link: &Link, facts: &Facts, readers: usize) -> Result<Self> {
-        let mut connections = instant::of(link, readers).await?;
+        let mut connections = instant::of(link, facts.flavour, readers).await?;
         hold_definitions(&mut connections[0]).await?;
         let readers = connections.len();
         Ok(Self {
