@@ -3,11 +3,12 @@
 
 use sqlx::MySqlConnection;
 
-use super::connection::run;
+use super::connection::{rows, run};
 use super::fault;
 use super::types::{literal, quote};
 use crate::engine::capability::MissingRight;
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::schema::{Object, ObjectKind};
 
 /// `ER_NO_SUCH_TABLE`.
 const NO_SUCH_TABLE: u16 = 1146;
@@ -46,5 +47,123 @@ pub fn to_see_every_table(user: &str, database: &str) -> MissingRight {
     MissingRight {
         what: format!("user \"{user}\" may not read every table of database \"{database}\""),
         fix: format!("GRANT SELECT, SHOW VIEW, TRIGGER ON {}.* TO {}", quote(database), literal(user)),
+    }
+}
+
+/// Kinds of objects that the catalogue shows only to who has a right to them, with the rights of which any does: on the
+/// database, and on the whole server. <https://dev.mysql.com/doc/refman/en/information-schema-routines-table.html>
+const SHOWN_TO: [(&str, &[&str], &[&str]); 3] = [
+    ("triggers", &["TRIGGER"], &[]),
+    ("events", &["EVENT"], &[]),
+    (
+        "routines",
+        &["EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE", "SHOW CREATE ROUTINE"],
+        &["SELECT", "SHOW_ROUTINE"],
+    ),
+];
+
+/// That there may be triggers, events and routines which the user cannot see, if so: in the place of those.
+pub async fn unseen(connection: &mut MySqlConnection) -> Result<Option<Object>> {
+    let granted = granted(connection).await?;
+    let has = |right: &str, server: bool| {
+        granted.iter().any(|g| (!server || g.server) && (g.rights == "ALL PRIVILEGES" || g.has(right)))
+    };
+    let hidden: Vec<(&str, &str)> = SHOWN_TO
+        .iter()
+        .filter(|(_, database, server)| {
+            !database.iter().any(|right| has(right, false)) && !server.iter().any(|right| has(right, true))
+        })
+        .map(|(kind, database, _)| (*kind, database[0]))
+        .collect();
+    if hidden.is_empty() {
+        return Ok(None);
+    }
+    let kinds: Vec<&str> = hidden.iter().map(|(kind, _)| *kind).collect();
+    let rights: Vec<&str> = hidden.iter().map(|(_, right)| *right).collect();
+    let name = format!("{} that this user may not see", kinds.join(", "));
+    let why = format!(
+        "the server names them only to who has a right to them ({} on the database)",
+        rights.join(", ")
+    );
+    Ok(Some(Object::new(ObjectKind::Other, name, why)))
+}
+
+/// Rights that cover the session's database.
+struct Granted {
+    /// Words with commas between them.
+    rights: String,
+    /// Whether they are those on every database.
+    server: bool,
+}
+
+impl Granted {
+    fn has(&self, right: &str) -> bool {
+        self.rights.split(", ").any(|one| one == right)
+    }
+}
+
+/// What the user and its active roles were granted on the session's database. Its name may be a pattern in a grant.
+async fn granted(connection: &mut MySqlConnection) -> Result<Vec<Granted>> {
+    const WHAT: &str = "the rights of the user";
+    let mut lines = rows(connection, WHAT, "SHOW GRANTS").await?;
+    let role = rows(connection, WHAT, "SELECT CURRENT_ROLE()").await;
+    // MariaDB tells those of roles among the user's own.
+    if let Some(roles) =
+        role.ok().and_then(|row| row.first().and_then(|row| row.text(0))).filter(|r| r.contains('@'))
+    {
+        lines.extend(rows(connection, WHAT, &format!("SHOW GRANTS FOR CURRENT_USER() USING {roles}")).await?);
+    }
+    let mut out = Vec::new();
+    for line in &lines {
+        let Some((rights, scope)) = scope(&line.word(0)) else { continue };
+        let covers = match &scope {
+            None => true,
+            Some(pattern) => {
+                let sql = format!("SELECT DATABASE() LIKE {}", literal(pattern));
+                rows(connection, WHAT, &sql).await?.first().and_then(|row| row.number::<u8>(0)) == Some(1)
+            }
+        };
+        if covers {
+            out.push(Granted { rights, server: scope.is_none() });
+        }
+    }
+    Ok(out)
+}
+
+/// Rights and pattern of the database of a line of SHOW GRANTS that is about a whole database, or no pattern where it is
+/// about every one.
+fn scope(line: &str) -> Option<(String, Option<String>)> {
+    let (rights, rest) = line.strip_prefix("GRANT ")?.split_once(" ON ")?;
+    if rest.starts_with("*.* ") {
+        return Some((rights.to_owned(), None));
+    }
+    let (name, _) = rest.strip_prefix('`')?.split_once("`.* ")?;
+    Some((rights.to_owned(), Some(name.replace("``", "`"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scope;
+
+    #[test]
+    fn lines_about_databases_are_read() {
+        let of =
+            |line| scope(line).map(|(rights, pattern)| (rights, pattern.unwrap_or_else(|| "every".into())));
+        let told = |rights: &str, pattern: &str| Some((rights.to_owned(), pattern.to_owned()));
+        assert_eq!(of("GRANT SELECT, EVENT ON *.* TO `a`@`%`"), told("SELECT, EVENT", "every"));
+        assert_eq!(
+            of("GRANT ALL PRIVILEGES ON `d\\_1`.* TO `a`@`%` WITH GRANT OPTION"),
+            told("ALL PRIVILEGES", "d\\_1")
+        );
+        assert_eq!(of("GRANT TRIGGER ON `a``b`.* TO `a`@`%`"), told("TRIGGER", "a`b"));
+        for other in [
+            "GRANT SELECT ON `d`.`t` TO `a`@`%`",
+            "GRANT SELECT (`a`) ON `d`.`t` TO `a`@`%`",
+            "GRANT `role`@`%` TO `a`@`%`",
+            "GRANT PROXY ON ''@'' TO 'root'@'localhost' WITH GRANT OPTION",
+            "REVOKE SELECT ON `d`.* FROM `a`@`%`",
+        ] {
+            assert_eq!(of(other), None, "{other}");
+        }
     }
 }

@@ -295,3 +295,42 @@ fn a_cascade_within_one_table_is_said_to_be_none_in_innodb() {
         }
     }
 }
+
+/// The catalogue names them only to who has a right to them, so to others that much is said.
+#[test]
+fn what_a_user_may_not_see_is_told_of() {
+    for engine in [Mariadb, Mysql].into_iter().filter(|engine| engine.at_hand()) {
+        let source = Db::fresh(engine);
+        source.execute(
+            "CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1); CREATE PROCEDURE p() DELETE FROM t;
+             CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.id = NEW.id + 1;
+             CREATE EVENT ev ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM t",
+        );
+        let (name, role) = (source.name(), format!("r_{}", source.name()));
+        let (place, user) = (format!("`{}`.*", name.replace('_', "\\_")), format!("s_{name}"));
+        source.execute(&format!("CREATE USER {user}@'%'; GRANT SELECT, SHOW VIEW ON {place} TO {user}@'%'"));
+        let url = source.url.replace("root@", &format!("{user}@"));
+        let objects = || {
+            let target = Db::fresh(Sqlite);
+            let ran = binary::migrate(&url, &target.url, &[]);
+            assert_eq!(ran.code, 1, "{engine:?}: {ran}");
+            assert_eq!(column(&target, "SELECT id FROM t"), ["1"]);
+            let findings = ran.json()["findings"].as_array().cloned().unwrap_or_default();
+            let mut names: Vec<String> =
+                findings.iter().filter_map(|f| f["object"].as_str()).map(str::to_owned).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(objects(), ["triggers, events, routines that this user may not see"], "{engine:?}");
+        source.execute(&format!("GRANT EVENT, EXECUTE ON {place} TO {user}@'%'"));
+        assert_eq!(objects(), ["ev", "p", "triggers that this user may not see"], "{engine:?}");
+        // Those of a role that the session has count as well.
+        let default = if engine == Mysql { "TO" } else { "FOR" };
+        source.execute(&format!(
+            "CREATE ROLE {role}; GRANT TRIGGER ON {place} TO {role}; GRANT {role} TO {user}@'%';
+             SET DEFAULT ROLE {role} {default} {user}@'%'"
+        ));
+        assert_eq!(objects(), ["ev", "p", "tr"], "{engine:?}");
+        source.execute(&format!("DROP USER {user}@'%'; DROP ROLE {role}"));
+    }
+}

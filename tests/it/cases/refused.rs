@@ -141,7 +141,7 @@ fn a91_a_table_of_the_source_that_may_not_be_read() {
         source.execute(&if engine == Engine::Postgres {
             format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}")
         } else {
-            format!("GRANT SELECT ON {}.* TO {user}", source.name())
+            format!("GRANT SELECT, TRIGGER, EVENT, EXECUTE ON {}.* TO {user}", source.name())
         });
         let ran = run(&[]);
         assert_eq!(ran.code, 0, "{ran}");

@@ -17,6 +17,7 @@ use self::columns::RawColumn;
 use self::defaults::Telling;
 pub use self::objects::SEQUENCES;
 use super::connection::{Fields, rows};
+use super::rights;
 use super::types::{Rules, literal, quote};
 use crate::engine::capability::Rules as _;
 use crate::model::endpoint::{Dialect, Flavour};
@@ -49,6 +50,7 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
 
     let mut objects = objects::all(connection, database, mariadb).await?;
     objects.extend(attributes::reference_systems(connection, rules).await?);
+    objects.extend(rights::unseen(connection).await?);
     let mut out = Vec::with_capacity(tables.len());
     for row in &tables {
         let name = row.word(0);
