@@ -17,7 +17,7 @@ use crate::model::rule::TableRule;
 use crate::model::schema::{Schema, Table};
 use crate::pipeline::plan::{PlanInput, by_hand, decide, plan, views};
 use crate::pipeline::preflight::Replaces;
-use crate::pipeline::{collisions, outgrown, preflight, probes, refused_rows, selection};
+use crate::pipeline::{collisions, instants, outgrown, preflight, probes, refused_rows, selection};
 use crate::techcare;
 
 /// What is to be planned.
@@ -131,6 +131,7 @@ pub(crate) async fn prepare(
         preflight::name_long_rows(&mut plan, &input, snapshot.as_ref(), source.rules()).await?;
         if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {
             count_filtered(&mut plan, &selection.schema, snapshot.as_ref()).await?;
+            plan.findings.extend(instants::find(&plan, snapshot.as_ref()).await?);
             let found = refused_rows::find(&plan, &input, snapshot.as_ref(), source.rules()).await?;
             plan.findings.extend(found);
             if let Towards::Open(target) = towards {

@@ -32,6 +32,10 @@ pub fn last_instant(late: bool) -> i64 {
 /// What is wrong with an instant that no TIMESTAMP holds.
 pub const NO_INSTANT: &str = "is infinite or lies outside 1970 to 2106, the range of TIMESTAMP";
 
+/// What is wrong with an instant that no TIMESTAMP of MySQL, or of MariaDB before 11.5, holds.
+const NO_EARLY_INSTANT: &str =
+    "is infinite or lies outside 1970-01-01 00:00:01 to 2038-01-19 03:14:07 UTC, the range of TIMESTAMP";
+
 /// What is wrong with one that only a TIMESTAMP of MariaDB 11.5 holds.
 pub const LATE_INSTANT: &str =
     "lies after 2038-01-19 03:14:07 UTC, where TIMESTAMP of MySQL, and of MariaDB before 11.5, ends";
@@ -54,6 +58,16 @@ impl Limits {
         Self { target: plan.target, late_instants: plan.late_instants }
     }
 
+    /// Whether a column of that type (in the target's words) holds the instants of some decades only.
+    pub fn bounds_times(self, native_type: &str) -> bool {
+        self.target == Dialect::Mysql && native_type.starts_with("timestamp")
+    }
+
+    /// What is wrong with an instant that such a column does not hold.
+    pub fn no_instant(self) -> &'static str {
+        if self.late_instants { NO_INSTANT } else { NO_EARLY_INSTANT }
+    }
+
     /// The code of a value that a column of that type (in the target's words) cannot hold.
     pub fn misfit(self, native_type: &str, batch: &Batch, cell: Cell) -> Option<&'static str> {
         match self.target {
@@ -68,7 +82,8 @@ impl Limits {
                 Cell::Decimal(span) => {
                     batch.text(span).ends_with(|c: char| c.is_ascii_alphabetic()).then_some(codes::NOT_FINITE)
                 }
-                Cell::Timestamp(v) if native_type.starts_with("timestamp") => {
+                // Times without a zone are taken as those of UTC there.
+                Cell::Timestamp(v) | Cell::DateTime(v) if self.bounds_times(native_type) => {
                     (!(FIRST_INSTANT..=last_instant(self.late_instants)).contains(&v))
                         .then_some(codes::DATETIME_RANGE)
                 }
@@ -142,6 +157,7 @@ mod tests {
         let far =
             |b: &mut Batch| b.push(Cell::DateTime(value::parse_datetime("9999-12-31 00:00:00").unwrap() * 2));
         let early = |b: &mut Batch| b.push(Cell::Timestamp(-1));
+        let unzoned = |b: &mut Batch| b.push(Cell::DateTime(0));
         let large = |b: &mut Batch| b.push_unsigned(u64::MAX);
         for (target, native, fill, expected) in [
             (Postgres, "text", &nul as &dyn Fn(&mut Batch), Some(codes::NUL_IN_TEXT)),
@@ -154,6 +170,8 @@ mod tests {
             (Sqlite, "DATETIME", &far, Some(codes::DATETIME_RANGE)),
             (Mysql, "timestamp(6)", &early, Some(codes::DATETIME_RANGE)),
             (Mysql, "datetime(6)", &early, None),
+            (Mysql, "timestamp", &unzoned, Some(codes::DATETIME_RANGE)),
+            (Mysql, "datetime", &unzoned, None),
             (Sqlite, "BIGINT", &large, Some(codes::INTEGER_RANGE)),
             (Mysql, "bigint unsigned", &large, None),
             (Postgres, "bigint", &large, Some(codes::INTEGER_RANGE)),

@@ -11,6 +11,7 @@ pub mod execute;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod history;
+pub mod instants;
 pub mod order;
 pub mod orphans;
 pub mod outgrown;

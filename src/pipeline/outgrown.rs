@@ -66,29 +66,36 @@ async fn look(
             suspects.insert(column.source.clone(), (at, fit));
         }
     }
+    let found = unfit(planned, suspects, source).await?.into_iter();
+    Ok(found.map(|(at, Seen { rows, keys })| (declared.name.clone(), at, Outgrown { rows, keys })).collect())
+}
+
+/// Reads the rows of a table and counts those with a value that does not fit, by what stands for the first such column. The
+/// columns to look at are under their names in the source, each with what stands for it and what fits.
+pub(super) async fn unfit<T: Clone + Send + Sync + 'static>(
+    mut table: TablePlan,
+    mut suspects: BTreeMap<String, (T, Fit)>,
+    source: &dyn Snapshot,
+) -> Result<Vec<(T, Seen)>> {
     if suspects.is_empty() {
         return Ok(Vec::new());
     }
-    let mut alone = planned;
-    alone.columns.retain(|c| suspects.contains_key(&c.source) || alone.key.contains(&c.name));
-    let request = copy::request(&alone, Side::Source, BatchSize::default());
+    table.columns.retain(|c| suspects.contains_key(&c.source) || table.key.contains(&c.name));
+    let request = copy::request(&table, Side::Source, BatchSize::default());
     // In the order of the request.
     let columns = request.columns.iter().map(|c| suspects.remove(&c.name)).collect::<Vec<_>>();
-    let judge = Arc::new(Watch { columns, seen: Mutex::default() });
+    let (columns, fits): (Vec<_>, Vec<_>) = columns.into_iter().map(Option::unzip).unzip();
+    let judge = Arc::new(Watch { columns: fits, seen: Mutex::default() });
     let seen = judge.clone();
     copy::each_batch(&request, |sender| source.read(&request, sender.judged(judge.clone())), |_| ()).await?;
     let seen = std::mem::take(&mut *seen.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    let of = |(at, Seen { rows, keys })| {
-        let (position, _) = judge.columns.get::<usize>(at)?.as_ref()?;
-        Some((declared.name.clone(), *position, Outgrown { rows, keys }))
-    };
-    Ok(seen.into_iter().filter_map(of).collect())
+    Ok(seen.into_iter().filter_map(|(at, seen)| Some((columns.get(at)?.clone()?, seen))).collect())
 }
 
 /// Counts rows by the first of their columns that does not fit.
 struct Watch {
-    /// By their place in the batch: position in the table, and what fits.
-    columns: Vec<Option<(usize, Fit)>>,
+    /// What fits, by the column's place in the batch.
+    columns: Vec<Option<Fit>>,
     seen: Mutex<BTreeMap<usize, Seen>>,
 }
 
@@ -116,8 +123,7 @@ impl Judge for Watch {
     fn screen(&self, batch: &mut Batch) -> Result<()> {
         for row in 0..batch.rows() {
             let cells = batch.row(row);
-            let misfit =
-                |at: &usize| self.columns[*at].as_ref().is_some_and(|(_, fits)| !fits(batch, cells[*at]));
+            let misfit = |at: &usize| self.columns[*at].as_ref().is_some_and(|fits| !fits(batch, cells[*at]));
             if let Some(at) = (0..cells.len()).find(misfit) {
                 self.note(at, batch.key_of(row));
             }

@@ -77,7 +77,7 @@ pub fn table(
         for (at, look) in looks.iter_mut().enumerate() {
             let stored = row.get_ref(at).map_err(failed)?;
             if let Some(misfit) = look.value(stored, &mut scratch) {
-                look.record(misfit, || key.text(row));
+                look.record(misfit, stored, || key.text(row));
             }
         }
     }
@@ -97,6 +97,9 @@ struct Look<'a> {
     utf8: bool,
     /// Times that say their distance from UTC.
     zoned: u64,
+    /// Numbers in a column of times, by what each is if all of them turn out to be of one unit: [`NO_EPOCH`] for one that
+    /// the target then holds.
+    numbers: Vec<Misfit>,
     profile: ColumnProfile,
 }
 
@@ -116,6 +119,7 @@ impl<'a> Look<'a> {
             classes: StorageClasses::default(),
             utf8: true,
             zoned: 0,
+            numbers: Vec::new(),
             profile: ColumnProfile::default(),
         }
     }
@@ -154,10 +158,11 @@ impl<'a> Look<'a> {
             }
             ValueRef::Blob(_) => self.classes.blob += 1,
         }
-        let timed = matches!(self.column.data_type, DataType::DateTime { .. } | DataType::Timestamp { .. });
-        if let (true, ValueRef::Integer(number)) = (timed, stored) {
+        if let (Some(time), ValueRef::Integer(number)) = (self.time(), stored) {
             self.number(number);
-            return Some(NO_EPOCH);
+            // The two units have no number in common.
+            let micros = Epoch::of(number, number).and_then(|epoch| epoch.micros(number));
+            return micros.and_then(|v| self.fits(Value::Plain(time(v)))).or(Some(NO_EPOCH));
         }
         let reading = Reading { untyped: self.column.native_type.is_empty(), epoch: None };
         match cell::interpret(stored, &self.column.data_type, reading, scratch) {
@@ -194,6 +199,15 @@ impl<'a> Look<'a> {
         };
         *class += 1;
         Some(misfit)
+    }
+
+    /// The cells of a column of times that may stand as numbers.
+    fn time(&self) -> Option<fn(i64) -> Cell> {
+        match self.column.data_type {
+            DataType::DateTime { .. } => Some(Cell::DateTime),
+            DataType::Timestamp { .. } => Some(Cell::Timestamp),
+            _ => None,
+        }
     }
 
     /// Takes the measure of a value of the right type; some are right here and impossible in the target.
@@ -238,6 +252,10 @@ impl<'a> Look<'a> {
     }
 
     fn number(&mut self, v: i64) {
+        // Between it and the least year of MySQL lie numbers that are none.
+        if v == 0 && self.column.data_type == DataType::Year {
+            return;
+        }
         self.profile.min_int = Some(self.profile.min_int.map_or(v, |least| least.min(v)));
         self.profile.max_int = Some(self.profile.max_int.map_or(v, |most| most.max(v)));
     }
@@ -272,38 +290,38 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn record(&mut self, misfit: CellMisfit, key: impl FnOnce() -> String) {
-        let misfits = &mut self.profile.misfits;
-        let at = misfits.iter().position(|m| m.code == misfit.code && m.text == misfit.text).unwrap_or_else(
-            || {
-                misfits.push(Misfit {
-                    code: misfit.code.to_owned(),
-                    rows: 0,
-                    keys: Vec::new(),
-                    text: misfit.text.to_owned(),
-                    late: misfit == LATE_INSTANT,
-                });
-                misfits.len() - 1
-            },
-        );
-        misfits[at].rows += 1;
-        if misfits[at].keys.len() < KEYS {
-            misfits[at].keys.push(key());
+    fn record(&mut self, misfit: CellMisfit, stored: ValueRef<'_>, key: impl FnOnce() -> String) {
+        let is_number = self.time().is_some() && matches!(stored, ValueRef::Integer(_));
+        let misfits = if is_number { &mut self.numbers } else { &mut self.profile.misfits };
+        let account = account(misfits, misfit.code, misfit.text);
+        account.rows += 1;
+        if account.keys.len() < KEYS {
+            account.keys.push(key());
         }
     }
 
     /// What the numbers among times are: one unit, or misfits.
     fn epoch(&mut self) {
-        let is_number = |m: &Misfit| m.text == NO_EPOCH.text;
-        let numbers = self.profile.misfits.iter().find(|m| is_number(m)).map_or(0, |m| m.rows);
+        let of_numbers = std::mem::take(&mut self.numbers);
+        let numbers: u64 = of_numbers.iter().map(|m| m.rows).sum();
         let range = self.profile.min_int.zip(self.profile.max_int).filter(|_| numbers > 0);
         self.profile.epoch = range.and_then(|(least, greatest)| Epoch::of(least, greatest));
         if numbers > 0 {
             (self.profile.min_int, self.profile.max_int) = (None, None);
         }
+        for found in of_numbers {
+            let (code, text) = match self.profile.epoch {
+                None => (NO_EPOCH.code, NO_EPOCH.text),
+                Some(_) if found.text == NO_EPOCH.text => continue,
+                Some(_) => (found.code.as_str(), found.text.as_str()),
+            };
+            let account = account(&mut self.profile.misfits, code, text);
+            account.rows += found.rows;
+            account.keys.extend(found.keys);
+            account.keys.truncate(KEYS);
+        }
         let mut spellings = Vec::new();
         if let Some(epoch) = self.profile.epoch {
-            self.profile.misfits.retain(|m| !is_number(m));
             spellings.push(format!("{numbers} as {epoch}"));
         }
         if self.zoned > 0 {
@@ -332,6 +350,21 @@ impl<'a> Look<'a> {
         let utf8 = looked.then_some(self.utf8);
         ColumnProfile { classes: looked.then_some(self.classes), utf8, ascii, ..self.profile }
     }
+}
+
+/// The account of a misfit among those of its column.
+fn account<'m>(misfits: &'m mut Vec<Misfit>, code: &str, text: &str) -> &'m mut Misfit {
+    let at = misfits.iter().position(|m| m.code == code && m.text == text).unwrap_or_else(|| {
+        misfits.push(Misfit {
+            code: code.to_owned(),
+            rows: 0,
+            keys: Vec::new(),
+            text: text.to_owned(),
+            late: text == limits::LATE_INSTANT,
+        });
+        misfits.len() - 1
+    });
+    &mut misfits[at]
 }
 
 fn grow<T: Ord + Copy>(most: &mut Option<T>, value: T) {

@@ -23,7 +23,7 @@ pub struct ColumnProfile {
     /// Whether all text is ASCII; asked of keys that ignore case or accents.
     #[serde(default)]
     pub ascii: Option<bool>,
-    /// Smallest integer.
+    /// Smallest integer; of a YEAR of SQLite the smallest other than 0, which MySQL's YEAR holds beside 1901 to 2155.
     pub min_int: Option<i64>,
     /// Largest integer.
     pub max_int: Option<i64>,

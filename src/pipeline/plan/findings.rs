@@ -93,6 +93,11 @@ impl From<Note> for Finding {
     }
 }
 
+/// A misfit in the data that the planner did not know of.
+pub fn misfit(table: &TablePlan, column: &str, misfit: &Misfit) -> Finding {
+    Note::misfit(misfit).table(&table.source).column(column).0
+}
+
 /// The finding that stops a migration of rows whose parents are missing: a foreign key over them would be a lie.
 pub fn orphans(orphans: &Orphans) -> Finding {
     let text = format!(

@@ -11,6 +11,7 @@ mod declared;
 mod defaults;
 mod domains;
 mod frameworks;
+mod instants;
 mod keys;
 mod large;
 mod layout;
