@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::plan::{PlanInput, plan};
+use super::refused_rows;
 use crate::engine::archive::{self, Content, Written};
 use crate::engine::capability::{Snapshot, Source};
 use crate::model::error::Result;
@@ -22,6 +23,7 @@ pub async fn write(
 ) -> Result<Written> {
     let own = plan(&PlanInput::of_catalogue(schema, source.facts().flavour, source.rules()));
     let orphans = snapshot.orphans(&own).await?;
-    let content = Content { source, schema, snapshot, orphans: &orphans, run, observer };
+    let told = &refused_rows::told(schema, snapshot, source.rules()).await?;
+    let content = Content { source, schema, snapshot, orphans: &orphans, told, run, observer };
     archive::write(&content, file).await
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::capability::{Facts, Orphans};
+use crate::engine::capability::{Facts, Orphans, Told};
 use crate::model::digest::Digest;
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::plan::TableProfile;
@@ -61,6 +61,9 @@ pub struct Manifest {
     pub tables: Vec<TableEntry>,
     /// Rows whose parent is missing, by foreign key.
     pub orphans: Vec<Orphans>,
+    /// Other rows that a constraint may refuse. Absent from archives of before they were asked for.
+    #[serde(default)]
+    pub told: Told,
 }
 
 /// What the database was.

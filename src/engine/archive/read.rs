@@ -17,7 +17,7 @@ use super::stream::Batches;
 use crate::engine::blocking;
 use crate::engine::capability::{
     Defaults, Facts, Matching, Orphans, Probe, ReadColumn, ReadRequest, Rules, Snapshot, Source, Stored,
-    TableSize, Verdict,
+    TableSize, Told, Verdict,
 };
 use crate::engine::judge::Misfits;
 use crate::engine::kept::{Kept, Unfit};
@@ -378,6 +378,10 @@ impl Snapshot for View {
 
     fn evaluates(&self) -> bool {
         false
+    }
+
+    fn told(&self) -> Option<&Told> {
+        Some(&self.inner.manifest.told)
     }
 
     async fn matching(&self, _: &Table, _: &str) -> Result<Matching> {

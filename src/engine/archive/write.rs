@@ -14,7 +14,7 @@ use super::columns::{self, Gatherer};
 use super::container::Writer;
 use super::format::{self, ColumnEntry, Database, Manifest, TableEntry};
 use crate::engine::blocking;
-use crate::engine::capability::{Facts, Orphans, ReadColumn, ReadRequest, Rules, Snapshot, Source};
+use crate::engine::capability::{Facts, Orphans, ReadColumn, ReadRequest, Rules, Snapshot, Source, Told};
 use crate::engine::compress::ZSTD_LEVEL;
 use crate::engine::stream::{self, BatchReceiver};
 use crate::model::batch::Batch;
@@ -40,6 +40,8 @@ pub struct Content<'a> {
     pub snapshot: &'a dyn Snapshot,
     /// Rows without a parent that the view has.
     pub orphans: &'a [Orphans],
+    /// What it says of other rows that a constraint may refuse.
+    pub told: &'a Told,
     /// Run that makes the archive.
     pub run: &'a str,
     /// Who watches.
@@ -84,6 +86,7 @@ pub async fn write(content: &Content<'_>, file: File) -> Result<Written> {
         schema_sha256,
         tables,
         orphans: content.orphans.to_vec(),
+        told: content.told.clone(),
     };
     let text = to_json(&manifest)?;
     let bytes = blocking::run(move || {

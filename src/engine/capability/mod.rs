@@ -15,5 +15,6 @@ pub use rules::{
 };
 pub use source::{
     Facts, Health, Matching, MissingRight, Orphans, ReadColumn, ReadRequest, Snapshot, Source, TableSize,
+    Told, Violated,
 };
 pub use target::{Claim, Fate, Occupied, OnStatement, Restoration, Staging, Target};

@@ -232,6 +232,11 @@ pub trait Snapshot: Send + Sync {
 
     /// Counts the rows of a table for which `condition` is true, SQL of this engine over the table's columns. `Usage`
     /// with the engine's own words if it does not take the condition.
+    /// What the database was asked about its rows when they were kept, of a view that evaluates nothing.
+    fn told(&self) -> Option<&Told> {
+        None
+    }
+
     async fn matching(&self, table: &Table, condition: &str) -> Result<Matching>;
 
     /// Columns of a view, in order, as any database of the same engine can read them and get equal cells for equal
@@ -286,4 +291,29 @@ pub struct Orphans {
 
 fn no_native_backup() -> Error {
     Error::new(ErrorKind::Refused, "techcare-db makes no native backup of this database")
+/// Rows that a constraint may refuse although they were there: what a database says of them when they are kept outside of
+/// it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Rows that their own checks are false for.
+    #[serde(default)]
+    pub violated: Vec<Violated>,
+    /// Rows without a parent that is equal byte for byte, of foreign keys by which the database finds others too.
+    #[serde(default)]
+    pub strays: Vec<Orphans>,
+}
+
+/// Rows of a table that a check of it is false for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violated {
+    /// The table.
+    pub table: String,
+    /// The check, in the words of the database.
+    pub expression: String,
+    /// How many rows.
+    pub rows: u64,
+    /// Keys of up to five of them.
+    pub keys: Vec<String>,
+}
+
 }

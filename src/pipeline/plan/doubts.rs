@@ -89,6 +89,29 @@ pub fn loose_references(input: &PlanInput<'_>, plan: &Plan) -> Vec<LooseReferenc
     out
 }
 
+/// All of a database by which it may find parents that differ, whoever may come to tell them apart.
+pub fn ever_loose(schema: &Schema) -> Vec<LooseReference> {
+    let mut out = Vec::new();
+    for table in &schema.tables {
+        for key in &table.foreign_keys {
+            let Some(parent) = schema.table(&key.references) else { continue };
+            let loosens = |name: &String| {
+                parent.column(name).is_some_and(|c| c.collation.as_ref().is_some_and(|had| !had.is_exact()))
+            };
+            let text = |name: &String| table.column(name).is_some_and(|c| c.data_type.has_text_cells());
+            if key.referenced_columns.iter().any(loosens) {
+                out.push(LooseReference {
+                    table: table.name.clone(),
+                    columns: key.columns.iter().map(|name| (name.clone(), text(name))).collect(),
+                    references: parent.name.clone(),
+                    referenced_columns: key.referenced_columns.clone(),
+                });
+            }
+        }
+    }
+    out
+}
+
 fn unique_keys(table: &TablePlan) -> Vec<IndexPlan> {
     let primary = table.primary_key.iter().map(|key: &KeyPlan| {
         let parts = key.columns.iter().enumerate().map(|(at, column)| IndexPartPlan {

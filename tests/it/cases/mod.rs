@@ -7,6 +7,7 @@ pub mod appmade;
 mod arrival;
 pub mod backup;
 pub mod check;
+mod constrained;
 mod declared;
 mod defaults;
 mod domains;

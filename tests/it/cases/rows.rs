@@ -67,7 +67,7 @@ fn sqlite(sql: &str) -> Db {
     made(Sqlite, sql)
 }
 
-fn made(from: Engine, sql: &str) -> Db {
+pub(super) fn made(from: Engine, sql: &str) -> Db {
     let source = Db::fresh(from);
     source.execute(sql);
     source
@@ -551,7 +551,7 @@ fn a76_null_in_a_primary_key_is_refused_or_put_aside_by_its_rowid() {
 }
 
 /// What `check` says is what `migrate` then does, by these rows.
-fn known_before(source: &Db, to: Engine, code: &str, rows: u64, keys: &[&str]) {
+pub(super) fn known_before(source: &Db, to: Engine, code: &str, rows: u64, keys: &[&str]) {
     let told = check(&source.url, &["--target", &Db::fresh(to).url]);
     let json = told.json();
     assert_eq!(json["migration"]["would"], "refuse", "{:?} → {to:?}: {told}", source.engine);

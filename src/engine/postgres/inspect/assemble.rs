@@ -207,7 +207,8 @@ impl<'a> Reader<'a> {
             checks: checks
                 .filter_map(|d| {
                     let expression = domain_check(&d.definition, &quoted)?;
-                    Some(Check { name: None, expression, reaches: d.reaches.clone(), validated: true })
+                    let (reaches, validated) = (d.reaches.clone(), d.validated);
+                    Some(Check { name: None, expression, reaches, validated })
                 })
                 .collect(),
         })
@@ -404,7 +405,8 @@ mod tests {
             enums: vec![EnumRow { oid: 5, labels: vec!["ok".into(), "sad".into()] }],
             domain_checks: vec![super::super::query::DomainCheck {
                 domain: 7,
-                definition: "CHECK ((VALUE > 1900))".into(),
+                definition: "CHECK ((VALUE > 1900)) NOT VALID".into(),
+                validated: false,
                 reaches: vec!["function f(integer)".into()],
             }],
             ..Catalogue::default()
@@ -419,7 +421,7 @@ mod tests {
             name: None,
             expression: "\"y\" > 1900".into(),
             reaches: vec!["function f(integer)".into()],
-            validated: true,
+            validated: false,
         }];
         let own = Domain { name: "year".into(), nullable: true, default: None, checks };
         assert_eq!(table.columns[1].domain, Some(own));

@@ -84,6 +84,8 @@ pub(super) struct EnumRow {
 pub(super) struct DomainCheck {
     pub(super) domain: i64,
     pub(super) definition: String,
+    /// Whether every value that is there was held to it.
+    pub(super) validated: bool,
     /// What it uses beside what is built in.
     pub(super) reaches: Vec<String>,
 }
@@ -263,7 +265,7 @@ WITH RECURSIVE member AS (
     UNION ALL
     SELECT m.domain, t.typbasetype FROM member m JOIN pg_type t ON t.oid = m.type AND t.typtype = 'd'
 )
-SELECT m.domain::oid::int8 AS domain, pg_get_constraintdef(k.oid) AS definition,
+SELECT m.domain::oid::int8 AS domain, pg_get_constraintdef(k.oid) AS definition, k.convalidated AS validated,
        ",
     reaches!("pg_constraint", "k.oid", "k.contypid"),
     "
@@ -433,6 +435,7 @@ pub(super) async fn catalogue(session: &mut PgConnection, schema: &str) -> Resul
             Ok(DomainCheck {
                 domain: r.try_get("domain")?,
                 definition: r.try_get("definition")?,
+                validated: r.try_get("validated")?,
                 reaches: r.try_get("reaches")?,
             })
         })

@@ -1,0 +1,124 @@
+//! Rows that a constraint of the target refuses and the source has not held to it, where the source does not say so by
+//! itself: archives, which evaluate nothing, and domains.
+
+use serde_json::{Value, json};
+
+use super::check::check;
+use super::rows::{known_before, made};
+use crate::bad_input::untouched;
+use crate::support::binary;
+use crate::support::database::{Db, Engine};
+
+use Engine::{Mariadb, Mysql, Postgres, Sqlite};
+
+/// A portable backup, in a folder that goes with it.
+fn archive(db: &Db) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept");
+    let to = ["--method", "portable", "--output-dir", kept.to_str().unwrap()];
+    let backup = binary::run(&[&["backup", "--database", &db.url][..], &to].concat());
+    assert_eq!(backup.code, 0, "{backup}");
+    let files = std::fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.into_iter().find(|path| path.extension().is_some_and(|e| e == "tcdb")).unwrap();
+    (folder, file.to_str().unwrap().to_owned())
+}
+
+/// What `check` says of the archive is what `migrate` then does, by these rows; nothing is said of another code.
+fn known_of_archive(file: &str, to: Engine, code: &str, rows: u64, keys: &[&str]) {
+    let target = Db::fresh(to);
+    for ran in [check(file, &["--target", &target.url]), binary::migrate(file, &target.url, &[])] {
+        let found = ran.json()["findings"].as_array().unwrap().clone();
+        let found: Vec<&Value> = found.iter().filter(|f| f["severity"] == "blocker").collect();
+        assert_eq!(found.len(), 1, "{to:?}: {ran}");
+        assert_eq!(found[0]["code"], code, "{to:?}: {ran}");
+        assert_eq!((&found[0]["rows"], &found[0]["keys"]), (&json!(rows), &json!(keys)), "{ran}");
+    }
+    untouched(&target);
+}
+
+#[test]
+fn rows_of_an_archive_that_their_own_check_refuses_are_known_before_the_first_row() {
+    let made =
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, m INTEGER, CONSTRAINT small CHECK (n < 10),
+                                CONSTRAINT other CHECK (m > 0))";
+    let rows = "INSERT INTO t VALUES (1, 5, 1), (2, 10, 1), (3, NULL, NULL), (4, 11, 1)";
+    let late = made.replace(", CONSTRAINT small CHECK (n < 10)", "");
+    for (from, sql) in [
+        (Sqlite, format!("{made}; PRAGMA ignore_check_constraints = 1; {rows}")),
+        (Mariadb, format!("{made}; SET SESSION check_constraint_checks = 0; {rows}")),
+        (Postgres, format!("{late}; {rows}; ALTER TABLE t ADD CONSTRAINT small CHECK (n < 10) NOT VALID")),
+    ] {
+        if !from.at_hand() {
+            continue;
+        }
+        let source = self::made(from, &sql);
+        let (_folder, file) = archive(&source);
+        for to in Engine::all() {
+            known_of_archive(&file, to, "check_violated", 2, &["id=2", "id=4"]);
+        }
+        source.execute("DELETE FROM t WHERE n > 9");
+        let (_folder, file) = archive(&source);
+        for to in Engine::all() {
+            let ran = binary::migrate(&file, &Db::fresh(to).url, &[]);
+            assert!(ran.code <= 1, "{from:?} → {to:?}: {ran}");
+        }
+    }
+}
+
+#[test]
+fn references_of_an_archive_that_differ_in_case_are_known_before_the_first_row_of_postgresql() {
+    let rows = "INSERT INTO parent VALUES ('Ann', 1), ('Bob', 2); INSERT INTO child VALUES (1, 'Ann'), (2, 'ann'), (3, NULL), (4, 'BOB')";
+    for (from, text) in [
+        (Sqlite, "VARCHAR(20) COLLATE NOCASE"),
+        (Mariadb, "VARCHAR(20) COLLATE utf8mb4_general_ci"),
+        (Mysql, "VARCHAR(20) COLLATE utf8mb4_0900_ai_ci"),
+    ] {
+        if !(from.at_hand() && Postgres.at_hand()) {
+            continue;
+        }
+        let source = made(
+            from,
+            &format!(
+                "CREATE TABLE parent (name {text} NOT NULL PRIMARY KEY, n INTEGER);
+                 CREATE TABLE child (id INTEGER PRIMARY KEY, name {text}, FOREIGN KEY (name) REFERENCES parent (name)); {rows}"
+            ),
+        );
+        let (_folder, file) = archive(&source);
+        known_of_archive(&file, Postgres, "orphans", 2, &["id=2", "id=4"]);
+        // Who compares as the database did takes them.
+        let ran = binary::migrate(&file, &Db::fresh(from).url, &[]);
+        assert!(ran.code <= 1, "{from:?}: {ran}");
+        source.execute(
+            "UPDATE child SET name = 'Bob' WHERE id = 4; UPDATE child SET name = 'Ann' WHERE id = 2",
+        );
+        let (_folder, file) = archive(&source);
+        let ran = binary::migrate(&file, &Db::fresh(Postgres).url, &[]);
+        assert!(ran.code <= 1, "{from:?}: {ran}");
+    }
+}
+
+#[test]
+fn rows_that_their_domain_refuses_are_known_before_the_first_row() {
+    if !Postgres.at_hand() {
+        return;
+    }
+    let source = made(
+        Postgres,
+        "CREATE DOMAIN digit AS integer CONSTRAINT low CHECK (VALUE >= 0);
+         CREATE TABLE t (id integer PRIMARY KEY, n digit);
+         INSERT INTO t VALUES (1, 5), (2, 10), (3, NULL), (4, 11);
+         ALTER DOMAIN digit ADD CONSTRAINT small CHECK (VALUE < 10) NOT VALID",
+    );
+    let (_folder, file) = archive(&source);
+    for to in Engine::all() {
+        known_before(&source, to, "check_violated", 2, &["id=2", "id=4"]);
+        known_of_archive(&file, to, "check_violated", 2, &["id=2", "id=4"]);
+    }
+    source.execute("DELETE FROM t WHERE n > 9");
+    for to in Engine::all() {
+        let target = Db::fresh(to);
+        let ran = binary::migrate(&source.url, &target.url, &[]);
+        assert!(ran.code <= 1, "{to:?}: {ran}");
+        assert!(target.refuses("INSERT INTO t VALUES (9, 12)"), "{to:?}");
+    }
+}
