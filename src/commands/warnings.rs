@@ -55,6 +55,7 @@ mod tests {
             sequences: Vec::new(),
             max_value_bytes: None,
             case_sensitive_names: true,
+            unique_parents: false,
             namespace: String::new(),
         }
     }

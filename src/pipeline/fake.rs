@@ -411,6 +411,7 @@ fn facts() -> Facts {
         sequences: Vec::new(),
         max_value_bytes: None,
         case_sensitive_names: true,
+        unique_parents: false,
         namespace: String::new(),
     }
 }

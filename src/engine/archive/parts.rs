@@ -127,6 +127,7 @@ fn facts(file: &File, manifest: &Manifest) -> io::Result<Facts> {
         sequences: Vec::new(),
         max_value_bytes: None,
         case_sensitive_names: database.case_sensitive_names,
+        unique_parents: false,
         namespace: database.namespace,
     })
 }

@@ -46,6 +46,8 @@ pub struct Facts {
     pub max_value_bytes: Option<u64>,
     /// Whether table names that differ only in case are different tables.
     pub case_sensitive_names: bool,
+    /// Foreign keys lead to unique keys only, where that depends on the server (`restrict_fk_on_non_standard_key` of MySQL).
+    pub unique_parents: bool,
     /// Schema (PostgreSQL) or database (MySQL) that holds the tables; empty on SQLite.
     pub namespace: String,
 }
@@ -230,13 +232,13 @@ pub trait Snapshot: Send + Sync {
         true
     }
 
-    /// Counts the rows of a table for which `condition` is true, SQL of this engine over the table's columns. `Usage`
-    /// with the engine's own words if it does not take the condition.
     /// What the database was asked about its rows when they were kept, of a view that evaluates nothing.
     fn told(&self) -> Option<&Told> {
         None
     }
 
+    /// Counts the rows of a table for which `condition` is true, SQL of this engine over the table's columns. `Usage`
+    /// with the engine's own words if it does not take the condition.
     async fn matching(&self, table: &Table, condition: &str) -> Result<Matching>;
 
     /// Columns of a view, in order, as any database of the same engine can read them and get equal cells for equal
@@ -289,8 +291,6 @@ pub struct Orphans {
     pub keys: Vec<String>,
 }
 
-fn no_native_backup() -> Error {
-    Error::new(ErrorKind::Refused, "techcare-db makes no native backup of this database")
 /// Rows that a constraint may refuse although they were there: what a database says of them when they are kept outside of
 /// it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -316,4 +316,6 @@ pub struct Violated {
     pub keys: Vec<String>,
 }
 
+fn no_native_backup() -> Error {
+    Error::new(ErrorKind::Refused, "techcare-db makes no native backup of this database")
 }

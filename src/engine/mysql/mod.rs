@@ -246,6 +246,9 @@ async fn facts(connection: &mut MySqlConnection, database: &str, latency: Durati
         Flavour::Mariadb => rows(connection, what, inspect::SEQUENCES).await?,
         _ => Vec::new(),
     };
+    // What holds for this session holds for those that make tables.
+    let restricted = "SHOW SESSION VARIABLES WHERE variable_name = 'restrict_fk_on_non_standard_key'";
+    let restricted = rows(connection, what, restricted).await?;
     let field = |at: usize| about.first().and_then(|r| r.text(at));
     let namespace = field(0).unwrap_or_else(|| database.to_owned());
     let unique = variable("server_uuid").or_else(|| variable("server_uid")).unwrap_or_default();
@@ -268,6 +271,7 @@ async fn facts(connection: &mut MySqlConnection, database: &str, latency: Durati
         collations: collations.iter().map(|r| r.word(0)).collect(),
         max_value_bytes: variable("max_allowed_packet").and_then(|v| v.parse().ok()),
         case_sensitive_names: variable("lower_case_table_names").is_none_or(|v| v == "0"),
+        unique_parents: restricted.first().is_some_and(|row| row.word(1) == "ON"),
         namespace,
     })
 }

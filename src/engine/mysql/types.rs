@@ -38,11 +38,13 @@ impl Rules {
         let collations =
             Collations::new(flavour, version, facts.map(|f| f.collations.as_slice()).unwrap_or_default());
         let case_sensitive = facts.is_none_or(|f| f.case_sensitive_names);
+        let own = capabilities(flavour, version, case_sensitive);
+        let unique_parents = facts.map_or(own.unique_parents, |f| f.unique_parents);
         Self {
             flavour,
             version,
             collations,
-            capabilities: capabilities(flavour, version, case_sensitive),
+            capabilities: Capabilities { unique_parents, ..own },
             sequences: facts.map(|f| f.sequences.clone()).unwrap_or_default(),
         }
     }
@@ -328,7 +330,7 @@ fn capabilities(flavour: Flavour, version: (u32, u32, u32), case_sensitive_table
         deferrable_unique: false,
         unique_constraints: false,
         set_default: false,
-        // restrict_fk_on_non_standard_key, which is on unless somebody has switched it off.
+        // restrict_fk_on_non_standard_key is on unless somebody has switched it off, which a server can be asked about.
         unique_parents: !mariadb && version >= (8, 4, 0),
         match_full: false,
         checks: version >= if mariadb { (10, 2, 1) } else { (8, 0, 16) },

@@ -189,6 +189,7 @@ FROM pg_database d WHERE d.datname = current_database()";
         sequences: Vec::new(),
         max_value_bytes: Some(0x3fff_ffff),
         case_sensitive_names: true,
+        unique_parents: false,
         namespace,
     };
     Ok((facts, autovacuum))

@@ -205,6 +205,7 @@ fn blank_facts(identity: String, latency: Duration) -> Facts {
         sequences: Vec::new(),
         max_value_bytes: Some(MAX_VALUE_BYTES),
         case_sensitive_names: false,
+        unique_parents: false,
         namespace: String::new(),
     }
 }

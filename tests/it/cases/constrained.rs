@@ -1,5 +1,5 @@
 //! Rows that a constraint of the target refuses and the source has not held to it, where the source does not say so by
-//! itself: archives, which evaluate nothing, and domains.
+//! itself: archives, which evaluate nothing, and domains. And constraints that only some servers take.
 
 use serde_json::{Value, json};
 
@@ -8,6 +8,7 @@ use super::rows::{known_before, made};
 use crate::bad_input::untouched;
 use crate::support::binary;
 use crate::support::database::{Db, Engine};
+use crate::support::private::Private;
 
 use Engine::{Mariadb, Mysql, Postgres, Sqlite};
 
@@ -121,4 +122,30 @@ fn rows_that_their_domain_refuses_are_known_before_the_first_row() {
         assert!(ran.code <= 1, "{to:?}: {ran}");
         assert!(target.refuses("INSERT INTO t VALUES (9, 12)"), "{to:?}");
     }
+}
+
+/// A server of MySQL can be set to take foreign keys to columns that are no unique key, as MariaDB does.
+#[test]
+fn a_foreign_key_to_no_unique_key_goes_where_the_server_takes_it() {
+    if !(Mysql.at_hand() && Mariadb.at_hand()) {
+        return;
+    }
+    let source = made(
+        Mariadb,
+        "CREATE TABLE p (id INT PRIMARY KEY, n INT, KEY by_n (n));
+         CREATE TABLE t (id INT PRIMARY KEY, n INT, CONSTRAINT to_n FOREIGN KEY (n) REFERENCES p (n));
+         INSERT INTO p VALUES (1, 7), (2, 7); INSERT INTO t VALUES (1, 7)",
+    );
+    let server = Private::start(Mysql);
+    let target = Db::fresh_on(Mysql, &server.url);
+    let told = check(&source.url, &["--target", &target.url]);
+    assert_eq!(told.json()["migration"]["would"], "refuse", "{told}");
+    assert!(told.stdout.contains("foreign_key_not_carried"), "{told}");
+    target.execute("SET GLOBAL restrict_fk_on_non_standard_key = OFF");
+    let told = check(&source.url, &["--target", &target.url]);
+    assert_eq!(told.code, 0, "{told}");
+    let ran = binary::migrate(&source.url, &target.url, &[]);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(target.refuses("INSERT INTO t VALUES (2, 8)"), "{ran}");
+    target.execute("INSERT INTO t VALUES (2, 7)");
 }
