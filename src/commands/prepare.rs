@@ -124,7 +124,7 @@ pub(crate) async fn prepare(
         match towards {
             Towards::Open(target) => probes::prove(&mut plan, &selection.schema, source, target).await?,
             Towards::Assumed(_) => {
-                let untried = probes::untried(&plan, &selection.schema);
+                let untried = probes::untried(&plan, &selection.schema, input.between_products());
                 plan.findings.extend(untried);
             }
         }

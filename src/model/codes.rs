@@ -208,10 +208,12 @@ codes! {
     TABLE_REPLACED = "table_replaced", Info, Object, [Stop, Accept];
     /// A check that says what the type of its column means in the target anyway.
     CHECK_IMPLIED = "check_implied", Info, Object, [Stop, Accept];
-    /// A check in the target's words that no engine was asked about.
+    /// A check in the target's words, or in those of another product, that no engine was asked about.
     CHECK_UNTRIED = "check_untried", Info, Object, [Stop, Accept];
-    /// A default in the target's words that no engine was asked about.
+    /// A default in the target's words, or in those of another product, that no engine was asked about.
     DEFAULT_UNTRIED = "default_untried", Info, Object, [Stop, Accept];
+    /// Generated columns and keys of indexes in the words of another product, which nobody was asked whether it knows them.
+    EXPRESSION_UNTRIED = "expression_untried", Info, Object, [Stop, Accept];
     /// An index that is carried in a plainer form.
     INDEX_SIMPLIFIED = "index_simplified", Info, Object, [Stop, Accept];
     /// An index that the source does not have and the target needs.

@@ -198,6 +198,15 @@ impl TablePlan {
     /// Leaves a check out of what is kept of domains: it does not go along after all.
     pub fn forget_check(&mut self, check: &CheckPlan) {
         let kept = self.columns.iter_mut().filter_map(|c| c.origin.as_mut()?.domain.as_mut());
+    /// Drops the columns that nobody sees and that no index is over any more.
+    pub fn drop_unused_keys(&mut self) {
+        let Self { columns, indexes, .. } = self;
+        let is_key = |c: &ColumnPlan| {
+            indexes.iter().flat_map(|i| &i.parts).any(|part| part.column.as_ref() == Some(&c.name))
+        };
+        columns.retain(|c| !c.invisible || is_key(c));
+    }
+
         for domain in kept.filter(|domain| domain.checks.contains(&check.expression)) {
             domain.checks.retain(|held| *held != check.expression);
             domain.unguarded = true;

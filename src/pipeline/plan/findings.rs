@@ -6,7 +6,7 @@ use super::doubts::{Doubt, LooseReference};
 use crate::engine::capability::{Matching, Occupied, Orphans};
 use crate::model::codes::{self, severity_of};
 use crate::model::plan::{
-    CheckPlan, ColumnPlan, Finding, FindingAction, Misfit, Plan, Scope, Severity, TablePlan,
+    CheckPlan, ColumnPlan, Finding, FindingAction, IndexPlan, Misfit, Plan, Scope, Severity, TablePlan,
 };
 use crate::model::policy::Decision;
 use crate::model::schema::{Check, DefaultValue};
@@ -189,20 +189,62 @@ pub fn generated_unknown(table: &TablePlan, column: &ColumnPlan, expression: &st
     Note::ungenerated(Some(why), expression).table(&table.source).column(&column.source).0
 }
 
-/// A default in the target's words that nobody has tried.
-pub fn default_untried(table: &TablePlan, column: &str, why: &str) -> Finding {
-    let text = format!("is carried in the target's words and not tried there: {why}");
+/// An index over an expression that the target does not evaluate.
+pub fn index_unknown(table: &TablePlan, index: &IndexPlan, expression: &str, why: &str) -> Finding {
+    let (code, kind) = if index.unique {
+        (codes::UNIQUE_NOT_CARRIED, "unique index")
+    } else {
+        (codes::INDEX_NOT_CARRIED, "index")
+    };
+    let text = format!("{why}; it is over {expression}");
+    let note = Note::new(code, kind, FindingAction::NotCarried, text).table(&table.source);
+    note.object(index.name.as_deref()).0
+}
+
+/// In whose words something goes along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    /// In those of the target, into which they were put.
+    Target,
+    /// In those of the source, which is another product of the same dialect.
+    Source,
+}
+
+impl Words {
+    fn untried(self, why: &str) -> String {
+        match self {
+            Self::Target => format!("carried in the target's words and not tried there: {why}"),
+            Self::Source => {
+                format!("carried in the source's words, and the target may not know its functions: {why}")
+            }
+        }
+    }
+}
+
+/// A default that nobody has tried in the target.
+pub fn default_untried(table: &TablePlan, column: &str, words: Words, why: &str) -> Finding {
+    let text = format!("is {}", words.untried(why));
     Note::new(codes::DEFAULT_UNTRIED, "default", FindingAction::Translated, text)
         .table(&table.source)
         .column(column)
         .0
 }
 
-/// Checks of a table that nobody has tried in the target's words.
-pub fn checks_untried(table: &TablePlan, checks: usize, why: &str) -> Finding {
-    let checks = if checks == 1 { "1 check is".to_owned() } else { format!("{checks} checks are") };
-    let text = format!("{checks} carried in the target's words and not tried there: {why}");
+/// Checks of a table that nobody has tried in the target.
+pub fn checks_untried(table: &TablePlan, checks: usize, words: Words, why: &str) -> Finding {
+    let text = format!("{} {}", counted(checks, "check"), words.untried(why));
     Note::new(codes::CHECK_UNTRIED, "check", FindingAction::Translated, text).table(&table.source).0
+}
+
+/// Generated columns and keys of indexes of a table that nobody has tried in the target.
+pub fn expressions_untried(table: &TablePlan, expressions: usize, why: &str) -> Finding {
+    let text = format!("{} {}", counted(expressions, "expression"), Words::Source.untried(why));
+    let kind = "generated column or index";
+    Note::new(codes::EXPRESSION_UNTRIED, kind, FindingAction::Translated, text).table(&table.source).0
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what} is") } else { format!("{number} {what}s are") }
 }
 
 /// A view that the plan carries and that is left behind after all.

@@ -99,7 +99,7 @@ impl PlanInput<'_> {
     }
 
     /// Whether both are of one dialect and not of one product: MySQL and MariaDB.
-    fn between_products(&self) -> bool {
+    pub fn between_products(&self) -> bool {
         self.verbatim() && self.source_flavour != self.rules.flavour()
     }
 

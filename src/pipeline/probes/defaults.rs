@@ -9,7 +9,7 @@ use crate::model::plan::{ColumnPlan, Finding};
 use crate::model::schema::DefaultValue;
 use crate::model::value;
 use crate::pipeline::plan::constants::canonical;
-use crate::pipeline::plan::findings;
+use crate::pipeline::plan::findings::{self, Words};
 
 /// Evaluates the defaults of a table on both sides. Gives the places of columns whose default is another value in the
 /// target, and what is to be said.
@@ -65,7 +65,8 @@ pub(super) async fn prove(
                 ));
             }
             Err(why) if trial.computed => {
-                found.push(findings::default_untried(scene.planned, &trial.column.source, &why));
+                let column = &trial.column.source;
+                found.push(findings::default_untried(scene.planned, column, Words::Target, &why));
             }
             // They agree, or it is a constant of a type that is not compared.
             Ok(None) | Err(_) => {}
@@ -75,9 +76,9 @@ pub(super) async fn prove(
 }
 
 /// Names the defaults of a table that are expressions, because there is nobody to ask.
-pub(super) fn untried(scene: Scene<'_>, why: &str) -> Vec<Finding> {
-    let computed = trials(scene, false).into_iter().filter(|trial| trial.computed);
-    computed.map(|trial| findings::default_untried(scene.planned, &trial.column.source, why)).collect()
+pub(super) fn untried(scene: Scene<'_>, words: Words, why: &str) -> Vec<Finding> {
+    let computed = trials(scene, words == Words::Source).into_iter().filter(|t| t.computed || t.kept);
+    computed.map(|t| findings::default_untried(scene.planned, &t.column.source, words, why)).collect()
 }
 
 /// A default that is in other words in the target.

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use crate::engine::capability::{Probe, Source, Verdict};
 use crate::engine::expression;
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{CheckPlan, ColumnPlan, Finding, Plan, Scope, TablePlan};
+use crate::model::plan::{CheckPlan, ColumnPlan, Finding, IndexPartPlan, Plan, Scope, TablePlan};
 use crate::model::policy::Policies;
 use crate::model::schema::{Schema, Table};
-use crate::pipeline::plan::findings;
+use crate::pipeline::plan::findings::{self, Words};
 
 /// Tries every check and default of the plan that is in other words than the source's. One at which the engines part is
 /// taken out of the plan and becomes a finding, which stops the migration if it is a check; one that could not be tried
@@ -50,10 +50,17 @@ pub async fn prove(plan: &mut Plan, schema: &Schema, source: &dyn Source, target
                 }
             }
         }
-        found.extend(untried.iter().map(|(why, checks)| findings::checks_untried(&planned, *checks, why)));
+        let untried = untried.iter();
+        found.extend(
+            untried.map(|(why, checks)| findings::checks_untried(&planned, *checks, Words::Target, why)),
+        );
         let scene = Scene { plan, planned: &planned, table };
         let (wrong, named) = defaults::prove(scene, source, target).await?;
-        let unknown = if products { scene.unknown_columns(target).await? } else { Vec::new() };
+        let (unknown, lost) = if products {
+            (scene.unknown_columns(target).await?, scene.unknown_indexes(target).await?)
+        } else {
+            (Vec::new(), Vec::new())
+        };
         for column in wrong {
             plan.tables[at].columns[column].leave_default();
         }
@@ -61,6 +68,11 @@ pub async fn prove(plan: &mut Plan, schema: &Schema, source: &dyn Source, target
             found.push(findings::generated_unknown(&planned, &planned.columns[column], &expression, UNKNOWN));
             plan.tables[at].columns[column].generated = None;
         }
+        for (index, expression) in lost.into_iter().rev() {
+            let index = plan.tables[at].indexes.remove(index);
+            found.push(findings::index_unknown(&planned, &index, &expression, UNKNOWN));
+        }
+        plan.tables[at].drop_unused_keys();
         found.extend(named);
         plan.tables[at].checks = kept;
     }
@@ -68,17 +80,23 @@ pub async fn prove(plan: &mut Plan, schema: &Schema, source: &dyn Source, target
     Ok(())
 }
 
-/// Names the checks and defaults that rest on the translator's word, because there is no target to ask.
-pub fn untried(plan: &Plan, schema: &Schema) -> Vec<Finding> {
+/// Names what rests on the translator's word, or towards another product of the same dialect (`products`) on nobody's,
+/// because there is no target to ask.
+pub fn untried(plan: &Plan, schema: &Schema, products: bool) -> Vec<Finding> {
     let why = "there is no target to ask";
+    let words = if products { Words::Source } else { Words::Target };
     let mut found = Vec::new();
     for planned in &plan.tables {
-        let checks = planned.checks.iter().filter(|check| check.original.is_some()).count();
+        let checks = planned.checks.iter().filter(|check| products || check.original.is_some()).count();
         if checks > 0 {
-            found.push(findings::checks_untried(planned, checks, why));
+            found.push(findings::checks_untried(planned, checks, words, why));
         }
-        if let Some(table) = schema.table(&planned.source) {
-            found.extend(defaults::untried(Scene { plan, planned, table }, why));
+        let Some(table) = schema.table(&planned.source) else { continue };
+        let scene = Scene { plan, planned, table };
+        found.extend(defaults::untried(scene, words, why));
+        let generated = scene.generated().count() + scene.index_expressions().count();
+        if products && generated > 0 {
+            found.push(findings::expressions_untried(planned, generated, why));
         }
     }
     found
@@ -176,14 +194,42 @@ impl Scene<'_> {
     /// Places and expressions of the generated columns that the target does not evaluate.
     async fn unknown_columns(&self, target: &dyn Source) -> Result<Vec<(usize, String)>> {
         let mut unknown = Vec::new();
-        for (at, column) in self.planned.columns.iter().enumerate().filter(|(_, c)| !c.invisible) {
-            if let Some(generated) = &column.generated
-                && !self.evaluated(&generated.expression, target).await?
-            {
-                unknown.push((at, generated.expression.clone()));
+        for (at, expression) in self.generated() {
+            if !self.evaluated(expression, target).await? {
+                unknown.push((at, expression.to_owned()));
             }
         }
         Ok(unknown)
+    }
+
+    /// The same of the indexes over an expression.
+    async fn unknown_indexes(&self, target: &dyn Source) -> Result<Vec<(usize, String)>> {
+        let mut unknown: Vec<(usize, String)> = Vec::new();
+        for (at, expression) in self.index_expressions() {
+            let known_to_be = unknown.last().is_some_and(|(other, _)| *other == at);
+            if !known_to_be && !self.evaluated(expression, target).await? {
+                unknown.push((at, expression.to_owned()));
+            }
+        }
+        Ok(unknown)
+    }
+
+    fn generated(&self) -> impl Iterator<Item = (usize, &str)> {
+        let columns = self.planned.columns.iter().enumerate().filter(|(_, c)| !c.invisible);
+        columns.filter_map(|(at, c)| Some((at, c.generated.as_ref()?.expression.as_str())))
+    }
+
+    /// Places of indexes, in order, with each expression that they are over, also by a column that nobody sees.
+    fn index_expressions(&self) -> impl Iterator<Item = (usize, &str)> {
+        let unseen = |part: &IndexPartPlan| {
+            let mut unseen = self.planned.columns.iter().filter(|c| c.invisible);
+            let column = unseen.find(|c| Some(&c.name) == part.column.as_ref())?;
+            Some(column.generated.as_ref()?.expression.as_str())
+        };
+        let indexes = self.planned.indexes.iter().enumerate();
+        indexes.flat_map(move |(at, index)| {
+            index.parts.iter().filter_map(move |p| Some((at, p.expression.as_deref().or_else(|| unseen(p))?)))
+        })
     }
 
     /// A plan of nothing but these columns.
@@ -346,7 +392,7 @@ mod tests {
         let (mut plan, schema) = planned();
         let source = Fake::new(Fault::None, &[]);
         prove(&mut plan, &schema, &source, &Fake::new(Fault::Silent, &[])).await.unwrap();
-        let named = untried(&plan, &schema);
+        let named = untried(&plan, &schema, false);
         for finding in plan.findings.iter().chain(&named) {
             assert_eq!((finding.code.as_str(), finding.severity), (codes::CHECK_UNTRIED, Severity::Info));
             assert!(finding.text.starts_with("1 check is"), "{}", finding.text);

@@ -308,9 +308,58 @@ fn what_only_one_of_mysql_and_mariadb_takes_is_known_before() {
         };
         assert_eq!((left("check_not_carried"), left("generated_not_carried")), (1, 1), "{ran}");
     }
+    // What another program of MariaDB might keep as this one does: the key of an index in a column that nobody sees.
+    let over = |key: &str| {
+        format!(
+            "CREATE TABLE t (id INT PRIMARY KEY, c VARCHAR(9), n INT,
+                             techcare_db_a BIGINT AS (CRC32C(c)) VIRTUAL INVISIBLE, techcare_db_b BIGINT AS (n + 1) VIRTUAL INVISIBLE,
+                             {key} own (techcare_db_a, n), KEY same (techcare_db_b));
+             INSERT INTO t (id, c, n) VALUES (1, 'AB', 1)"
+        )
+    };
+    for (key, code) in [("KEY", "index_not_carried"), ("UNIQUE KEY", "unique_not_carried")] {
+        let (source, target) = (Db::fresh(Mariadb), Db::fresh(Mysql));
+        source.execute(&over(key));
+        let told = check(&source.url, &["--target", &target.url]);
+        let ran = binary::migrate(&source.url, &target.url, &["--accept", code]);
+        for said in [&told, &ran] {
+            let found = said.json()["findings"].as_array().unwrap().clone();
+            let lost: Vec<_> =
+                found.iter().filter(|f| f["code"] == code).map(|f| f["object"].clone()).collect();
+            assert_eq!(lost, ["own"], "{said}");
+        }
+        assert_eq!(ran.code, 1, "{ran}");
+        let names = "SELECT group_concat(DISTINCT index_name) FROM information_schema.statistics
+                     WHERE table_schema = DATABASE() AND table_name = 't' AND index_name <> 'PRIMARY'";
+        assert_eq!(target.value(names).as_deref(), Some("same"), "{ran}");
+    }
     let (arrived, left) = left_behind(Mysql, made, Mariadb);
     assert_eq!(left, ["k"], "{}", arrived.ran);
     assert_eq!(arrived.target.value("SELECT count(u) FROM t").as_deref(), Some("1"));
+}
+
+/// Where there is no target to ask, what goes along in the words of the other product is named.
+#[test]
+fn words_of_the_other_product_are_named_where_no_target_is_asked() {
+    for (from, word) in [(Mysql, "mariadb"), (Mariadb, "mysql"), (Mariadb, "mariadb")] {
+        if !from.at_hand() {
+            continue;
+        }
+        let source = Db::fresh(from);
+        source.execute(
+            "CREATE TABLE t (id INT PRIMARY KEY, c VARCHAR(9), u CHAR(36) DEFAULT (uuid()), low VARCHAR(9) AS (LOWER(c)),
+                             CONSTRAINT short CHECK (LENGTH(c) < 9))",
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("t.sql");
+        let dumped = binary::migrate(&source.url, word, &["--dump", file.to_str().unwrap()]);
+        assert!(dumped.code <= 1, "{dumped}");
+        let found = dumped.json()["findings"].as_array().unwrap().clone();
+        let named = |code: &str| found.iter().filter(|f| f["code"] == code).count();
+        let untried = ["check_untried", "default_untried", "expression_untried"].map(named);
+        let other = (from == Mysql) != (word == "mysql");
+        assert_eq!(untried, if other { [1, 1, 1] } else { [0, 0, 0] }, "{from:?} → {word}: {dumped}");
+    }
 }
 
 #[test]
