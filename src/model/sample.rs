@@ -45,6 +45,7 @@ pub fn table(name: &str, columns: Vec<ColumnPlan>) -> TablePlan {
         origin: None,
         without_rowid: false,
         strict: false,
+        on_conflict: Vec::new(),
         key: vec![],
         estimated_rows: None,
         replaces: false,

@@ -258,6 +258,7 @@ fn one_column(carries: DataType, native: &str) -> Plan {
         origin: None,
         without_rowid: false,
         strict: false,
+        on_conflict: Vec::new(),
         key: vec!["id".into()],
         estimated_rows: None,
         replaces: false,

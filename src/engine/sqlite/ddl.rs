@@ -19,7 +19,8 @@ use crate::model::plan::{
     TablePlan,
 };
 use crate::model::schema::{
-    Action, Collation, Column, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration, ObjectKind,
+    Action, Collation, Column, Constrained, DataType, DefaultValue, Deferrable, Identity, IdentityGeneration,
+    ObjectKind,
 };
 use crate::model::value;
 
@@ -259,10 +260,16 @@ fn create_table(plan: &Plan, table: &TablePlan, naming: &Naming) -> String {
     if let Some(key) = &table.primary_key
         && !key_is_in_column(plan, table, rowid)
     {
-        lines.push(format!("{}PRIMARY KEY ({})", named(key.name.as_deref()), key_parts(key)));
+        let conflict = on_conflict(table, |constraint| *constraint == Constrained::PrimaryKey);
+        lines.push(format!("{}PRIMARY KEY ({}){conflict}", named(key.name.as_deref()), key_parts(key)));
     }
     for index in table.indexes.iter().filter(|i| is_inline(i)) {
-        lines.push(format!("{}UNIQUE ({})", named(index.name.as_deref()), index_parts(index)));
+        let columns: Vec<&String> = index.parts.iter().filter_map(|part| part.column.as_ref()).collect();
+        let conflict = on_conflict(table, |constraint| match constraint {
+            Constrained::Unique(of) => of.iter().eq(columns.iter().copied()),
+            _ => false,
+        });
+        lines.push(format!("{}UNIQUE ({}){conflict}", named(index.name.as_deref()), index_parts(index)));
     }
     for key in &table.foreign_keys {
         lines.push(foreign_key(key, naming));
@@ -332,14 +339,17 @@ fn column_definition(
     let is_key = sole_key(table) == Some(column.name.as_str());
     if is_key && key_is_in_column(plan, table, rowid) {
         let name = table.primary_key.as_ref().and_then(|KeyPlan { name, .. }| name.as_deref());
-        let order = if rowid.is_some() { "AUTOINCREMENT" } else { "DESC" };
-        let _ = write!(sql, " {}PRIMARY KEY {order}", named(name));
+        let conflict = on_conflict(table, |constraint| *constraint == Constrained::PrimaryKey);
+        let (order, autoincrement) = if rowid.is_some() { ("", " AUTOINCREMENT") } else { (" DESC", "") };
+        let _ = write!(sql, " {}PRIMARY KEY{order}{conflict}{autoincrement}", named(name));
     }
     if let Some(collation) = &column.collation {
         let _ = write!(sql, " COLLATE {}", quote(collation));
     }
     if !column.nullable {
         sql.push_str(" NOT NULL");
+        let own = |constraint: &Constrained| *constraint == Constrained::NotNull(column.name.clone());
+        sql.push_str(&on_conflict(table, own));
     }
     if let Some(default) = &column.default {
         let _ = write!(sql, " DEFAULT {default}");
@@ -349,6 +359,12 @@ fn column_definition(
         let _ = write!(sql, " GENERATED ALWAYS AS ({}) {kind}", generated.expression);
     }
     sql
+}
+
+/// What a constraint says of conflicts, with a blank in front.
+fn on_conflict(table: &TablePlan, of: impl Fn(&Constrained) -> bool) -> String {
+    let clause = table.on_conflict.iter().find(|clause| of(&clause.constraint));
+    clause.map(|clause| format!(" ON CONFLICT {}", clause.resolution.sql())).unwrap_or_default()
 }
 
 /// The labels of an enum, in a form from which `inspect` makes the enum again.

@@ -3,7 +3,7 @@
 //! any text, and finds less in one that it does not understand.
 
 use super::tokens::{Kind, Token, closing, split_commas, tokens};
-use crate::model::schema::{Check, Deferrable};
+use crate::model::schema::{Check, Constrained, Deferrable, OnConflict, Resolution};
 
 /// What the text of a CREATE TABLE adds to the pragmas.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub struct TableText {
     pub foreign_keys: Vec<KeyText>,
     /// Generated columns: name and expression.
     pub generated: Vec<(String, String)>,
-    /// Whether any constraint says ON CONFLICT.
-    pub on_conflict: bool,
+    /// What constraints say after ON CONFLICT, where it is not what they do anyway.
+    pub on_conflict: Vec<OnConflict>,
 }
 
 /// What the text of a foreign key adds to the pragma.
@@ -89,6 +89,12 @@ fn key(sql: &str, tokens: &[Token], (from, mut to): (usize, usize)) -> String {
     text.to_owned()
 }
 
+/// What a word after CONFLICT asks for; `None` for ABORT, which is what constraints do.
+fn resolution(token: &Token) -> Option<Resolution> {
+    let all = [Resolution::Rollback, Resolution::Fail, Resolution::Ignore, Resolution::Replace];
+    all.into_iter().find(|resolution| token.is(resolution.sql()))
+}
+
 struct Reader<'a> {
     sql: &'a str,
     tokens: &'a [Token],
@@ -114,6 +120,8 @@ impl<'a> Reader<'a> {
 
     fn constraints(&mut self, column: Option<&str>) {
         let mut name = None;
+        // The constraint that ON CONFLICT is said of.
+        let mut last = None;
         while let Some(token) = self.next() {
             if token.is("CONSTRAINT") {
                 name = self.next().map(|t| t.text.clone());
@@ -124,10 +132,13 @@ impl<'a> Reader<'a> {
                 self.found.key_name = name.take();
                 self.skip_word("KEY");
                 self.columns();
+                last = Some(Constrained::PrimaryKey);
             } else if token.is("UNIQUE") {
                 let columns = self.columns().unwrap_or_else(own);
+                last = Some(Constrained::Unique(columns.clone()));
                 self.found.uniques.push((name.take(), columns));
             } else if token.is("CHECK") {
+                last = None;
                 if let Some(expression) = self.parenthesised() {
                     self.found.checks.push(Check {
                         name: name.take(),
@@ -157,10 +168,14 @@ impl<'a> Reader<'a> {
                 self.match_clause();
             } else if token.is("NOT") {
                 // NOT DEFERRABLE is what a key is anyway; NOT NULL is in the pragmas.
-                if self.skip_word("DEFERRABLE") && self.skip_word("INITIALLY") {
+                if self.skip_word("NULL") {
+                    last = column.map(|c| Constrained::NotNull(c.to_owned()));
+                } else if self.skip_word("DEFERRABLE") && self.skip_word("INITIALLY") {
                     self.at += 1;
                 }
                 name = None;
+            } else if token.is("NULL") {
+                last = None;
             } else if token.is("AS") {
                 if let (Some(expression), Some(column)) = (self.parenthesised(), column) {
                     self.found.generated.push((column.to_owned(), expression));
@@ -172,7 +187,10 @@ impl<'a> Reader<'a> {
                 self.at += 1;
                 name = None;
             } else if token.is("CONFLICT") {
-                self.found.on_conflict = true;
+                let resolution = self.next().and_then(resolution);
+                let said = last.clone().zip(resolution);
+                let said = said.map(|(constraint, resolution)| OnConflict { constraint, resolution });
+                self.found.on_conflict.extend(said);
             } else if token.is_mark('(') {
                 // Arguments of a type.
                 self.at = closing(self.tokens, self.at - 1) + 1;
@@ -268,16 +286,26 @@ mod tests {
             r#"CREATE TABLE IF NOT EXISTS "a(b" (
               id INTEGER CONSTRAINT pk PRIMARY KEY ON CONFLICT FAIL AUTOINCREMENT, -- CHECK (no)
               [check] TEXT DEFAULT 'CHECK (1)' CONSTRAINT c1 CHECK ("check" <> ') ,' AND (1)) COLLATE NOCASE,
-              n DECIMAL(10, 2) NOT NULL DEFAULT -1.5 UNIQUE,
+              n DECIMAL(10, 2) NOT NULL ON CONFLICT REPLACE DEFAULT -1.5 UNIQUE ON CONFLICT IGNORE,
               p INT CONSTRAINT fk1 REFERENCES p(x) ON DELETE SET NULL ON UPDATE CASCADE MATCH FULL DEFERRABLE INITIALLY DEFERRED,
-              q INT REFERENCES q NOT DEFERRABLE INITIALLY IMMEDIATE NOT NULL,
+              q INT REFERENCES q NOT DEFERRABLE INITIALLY IMMEDIATE NOT NULL ON CONFLICT ABORT NULL ON CONFLICT FAIL,
               g INT GENERATED ALWAYS AS (n * (2 + 1)) STORED CHECK (g > 0),
-              CONSTRAINT u1 UNIQUE (n COLLATE NOCASE DESC, "check")
-              CHECK (n > 0) CONSTRAINT fk2 FOREIGN KEY (n, "check") REFERENCES "r" ON DELETE NO ACTION DEFERRABLE
+              CONSTRAINT u1 UNIQUE (n COLLATE NOCASE DESC, "check") ON CONFLICT ROLLBACK
+              CHECK (n > 0) ON CONFLICT IGNORE CONSTRAINT fk2 FOREIGN KEY (n, "check") REFERENCES "r" ON DELETE NO ACTION DEFERRABLE
             ) STRICT"#,
         );
         assert_eq!(text.key_name.as_deref(), Some("pk"));
-        assert!(text.on_conflict);
+        let said: Vec<_> = text.on_conflict.iter().map(|c| (c.constraint.clone(), c.resolution)).collect();
+        let named = |names: &[&str]| Constrained::Unique(names.iter().map(|n| (*n).to_owned()).collect());
+        assert_eq!(
+            said,
+            [
+                (Constrained::PrimaryKey, Resolution::Fail),
+                (Constrained::NotNull("n".into()), Resolution::Replace),
+                (named(&["n"]), Resolution::Ignore),
+                (named(&["n", "check"]), Resolution::Rollback),
+            ]
+        );
         let checks: Vec<(Option<&str>, &str)> =
             text.checks.iter().map(|c| (c.name.as_deref(), c.expression.as_str())).collect();
         assert_eq!(checks, [(Some("c1"), "\"check\" <> ') ,' AND (1)"), (None, "g > 0"), (None, "n > 0")]);

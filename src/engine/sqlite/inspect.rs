@@ -10,9 +10,9 @@ use super::definition::{self, IndexText, KeyText, TableText};
 use super::{default, on_update, origins, tokens, types};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::{
-    Action, Check, Collation, Column, DataType, Deferrable, ForeignKey, Generated, Identity,
-    IdentityGeneration, Index, IndexKey, IndexPart, Object, ObjectKind, PrimaryKey, Schema, Table,
-    TableOptions,
+    Action, Check, Collation, Column, Constrained, DataType, Deferrable, ForeignKey, Generated, Identity,
+    IdentityGeneration, Index, IndexKey, IndexPart, Object, ObjectKind, OnConflict, PrimaryKey, Schema,
+    Table, TableOptions,
 };
 
 type Result<T> = rusqlite::Result<T>;
@@ -29,7 +29,7 @@ pub fn schema(connection: &Connection) -> Result<Schema> {
             "virtual" => objects.push(Object::new(ObjectKind::VirtualTable, entry.name, sql)),
             "table" => {
                 let text = definition::table(sql);
-                if text.on_conflict {
+                if !text.on_conflict.is_empty() {
                     let name = format!("ON CONFLICT of {}", entry.name);
                     objects.push(Object::new(ObjectKind::Constraint, name, sql).of(Some(entry.name.clone())));
                 }
@@ -235,6 +235,7 @@ fn table(connection: &Connection, texts: &Texts, entry: Entry, text: &TableText)
     });
     let estimated_rows = estimated_rows(connection, &entry.name)?;
     let checks = text.checks.iter().filter(|c| !recognise_enum(c, &mut columns)).cloned().collect();
+    let on_conflict = on_conflict(&text.on_conflict, &columns, &indexes);
     Ok(Table {
         foreign_keys: foreign_keys(connection, &entry.name, &text.foreign_keys)?,
         name: entry.name,
@@ -247,12 +248,35 @@ fn table(connection: &Connection, texts: &Texts, entry: Entry, text: &TableText)
             without_rowid: entry.without_rowid,
             strict: entry.strict,
             autoincrement,
+            on_conflict,
             ..TableOptions::default()
         },
         estimated_rows,
         bytes: None,
         origin: None,
     })
+}
+
+/// The ON CONFLICT clauses of a table under the names that its columns have; none of them if one is of a constraint that
+/// the pragmas do not have as such.
+fn on_conflict(said: &[OnConflict], columns: &[Column], indexes: &[Index]) -> Vec<OnConflict> {
+    let own =
+        |name: &String| columns.iter().find(|c| c.name.eq_ignore_ascii_case(name)).map(|c| c.name.clone());
+    let clause = |clause: &OnConflict| {
+        let constraint = match &clause.constraint {
+            Constrained::NotNull(column) => Constrained::NotNull(own(column)?),
+            Constrained::PrimaryKey => Constrained::PrimaryKey,
+            Constrained::Unique(names) => {
+                let names = names.iter().map(own).collect::<Option<Vec<String>>>()?;
+                let mut constraints = indexes.iter().filter(|i| i.constraint && i.unique);
+                let keys = names.iter().cloned().map(IndexKey::Column);
+                let is_there = constraints.any(|i| i.parts.iter().map(|p| p.key.clone()).eq(keys.clone()));
+                Constrained::Unique(is_there.then_some(names)?)
+            }
+        };
+        Some(OnConflict { constraint, resolution: clause.resolution })
+    };
+    said.iter().map(clause).collect::<Option<Vec<_>>>().unwrap_or_default()
 }
 
 fn column(connection: &Connection, entry: &Entry, info: &Info, text: &TableText) -> Result<Column> {

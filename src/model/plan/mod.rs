@@ -11,7 +11,7 @@ use super::endpoint::{Dialect, Flavour};
 use super::epoch::Epoch;
 use super::origin::{IndexOrigin, Origin, TableOrigin};
 use super::policy::Policies;
-use super::schema::{Action, DataType, Deferrable, IdentityGeneration, ObjectKind};
+use super::schema::{Action, DataType, Deferrable, IdentityGeneration, ObjectKind, OnConflict};
 use super::view::ViewPlan;
 
 pub use finding::{Finding, FindingAction, Severity};
@@ -173,6 +173,9 @@ pub struct TablePlan {
     pub without_rowid: bool,
     /// SQLite: STRICT.
     pub strict: bool,
+    /// SQLite: ON CONFLICT.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_conflict: Vec<OnConflict>,
     /// Columns (of the target) that identify a row, for messages and for finding differences; may be empty.
     pub key: Vec<String>,
     /// Rows as far as known.
@@ -195,9 +198,6 @@ impl TablePlan {
         self.columns.iter().filter(|c| c.filled && c.generated.is_none())
     }
 
-    /// Leaves a check out of what is kept of domains: it does not go along after all.
-    pub fn forget_check(&mut self, check: &CheckPlan) {
-        let kept = self.columns.iter_mut().filter_map(|c| c.origin.as_mut()?.domain.as_mut());
     /// Drops the columns that nobody sees and that no index is over any more.
     pub fn drop_unused_keys(&mut self) {
         let Self { columns, indexes, .. } = self;
@@ -207,6 +207,9 @@ impl TablePlan {
         columns.retain(|c| !c.invisible || is_key(c));
     }
 
+    /// Leaves a check out of what is kept of domains: it does not go along after all.
+    pub fn forget_check(&mut self, check: &CheckPlan) {
+        let kept = self.columns.iter_mut().filter_map(|c| c.origin.as_mut()?.domain.as_mut());
         for domain in kept.filter(|domain| domain.checks.contains(&check.expression)) {
             domain.checks.retain(|held| *held != check.expression);
             domain.unguarded = true;

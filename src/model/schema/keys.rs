@@ -22,6 +22,54 @@ pub struct PrimaryKey {
     pub collations: Vec<Option<Collation>>,
 }
 
+/// What a constraint of SQLite does with a row that violates it, where that is not to abort the statement
+/// (<https://sqlite.org/lang_conflict.html>).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnConflict {
+    /// The constraint.
+    pub constraint: Constrained,
+    /// What it does.
+    pub resolution: Resolution,
+}
+
+/// A constraint of a table that can say ON CONFLICT. A CHECK can too, but SQLite passes over it there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Constrained {
+    /// NOT NULL of a column.
+    NotNull(String),
+    /// PRIMARY KEY.
+    PrimaryKey,
+    /// UNIQUE over these columns.
+    Unique(Vec<String>),
+}
+
+/// The word after ON CONFLICT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Resolution {
+    /// Ends the transaction.
+    Rollback,
+    /// Ends the statement and keeps what it did before.
+    Fail,
+    /// Leaves the row out.
+    Ignore,
+    /// Deletes the rows in the way, or puts the default in the place of a NULL.
+    Replace,
+}
+
+impl Resolution {
+    /// The word.
+    pub const fn sql(self) -> &'static str {
+        match self {
+            Self::Rollback => "ROLLBACK",
+            Self::Fail => "FAIL",
+            Self::Ignore => "IGNORE",
+            Self::Replace => "REPLACE",
+        }
+    }
+}
+
 /// A unique constraint, a unique index or a plain index.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Index {

@@ -12,7 +12,10 @@ use super::endpoint::{Dialect, Flavour};
 use super::origin::{Origin, TableOrigin};
 
 pub use data_type::{Collation, DataType};
-pub use keys::{Action, Check, Deferrable, ForeignKey, Index, IndexKey, IndexPart, PrimaryKey};
+pub use keys::{
+    Action, Check, Constrained, Deferrable, ForeignKey, Index, IndexKey, IndexPart, OnConflict, PrimaryKey,
+    Resolution,
+};
 pub use objects::{Composition, Object, ObjectKind};
 
 /// A whole database as one engine describes it.
@@ -99,6 +102,9 @@ pub struct TableOptions {
     pub strict: bool,
     /// SQLite `AUTOINCREMENT` on the rowid alias.
     pub autoincrement: bool,
+    /// SQLite `ON CONFLICT`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_conflict: Vec<OnConflict>,
     /// Storage engine of MySQL/MariaDB (`InnoDB`, `MyISAM`, …).
     pub storage_engine: Option<String>,
     /// Partitioning clause in the source's own words (`RANGE (payment_date)`, …).

@@ -59,6 +59,7 @@ impl Planner<'_> {
             origin: None,
             without_rowid: false,
             strict: false,
+            on_conflict: Vec::new(),
             key,
             estimated_rows: self.profile(table).and_then(|p| p.rows).or(table.estimated_rows),
             replaces: false,

@@ -252,6 +252,7 @@ fn narrowed(table: &TablePlan, key: &IndexPlan, target: Dialect) -> TablePlan {
         origin: None,
         without_rowid: false,
         strict: false,
+        on_conflict: Vec::new(),
         replaces: false,
         ..table.clone()
     }

@@ -218,6 +218,7 @@ impl Planner<'_> {
             origin: self.table_origin(table),
             without_rowid: false,
             strict,
+            on_conflict: self.on_conflict(table),
             key,
             estimated_rows: self.profile(table).and_then(|p| p.rows).or(table.estimated_rows),
             replaces: false,

@@ -6,7 +6,7 @@ use super::findings::Note;
 use crate::model::codes;
 use crate::model::plan::{FindingAction, ObjectPlan};
 use crate::model::rule;
-use crate::model::schema::{Column, DataType, Domain, Object, ObjectKind, Table};
+use crate::model::schema::{Column, Constrained, DataType, Domain, Object, ObjectKind, OnConflict, Table};
 
 impl Planner<'_> {
     /// Lists every object of the source that the plan does not carry, views apart.
@@ -42,6 +42,9 @@ impl Planner<'_> {
                     name: object.name.clone(),
                     definition: object.definition.clone(),
                 });
+                continue;
+            }
+            if self.says_on_conflict(object) {
                 continue;
             }
             if let Some(guard) = self.exclusion(object) {
@@ -100,6 +103,28 @@ impl Planner<'_> {
             name: object.name.clone(),
             definition: format!("ALTER TABLE {quoted} ADD CONSTRAINT {name} EXCLUDE {words}"),
         })
+    }
+
+    /// Whether an object stands for the ON CONFLICT clauses of a table that the target has too.
+    fn says_on_conflict(&self, object: &Object) -> bool {
+        let table = object.table.as_ref().filter(|_| object.kind == ObjectKind::Constraint);
+        let table = table.and_then(|name| self.input.source.table(name));
+        self.input.verbatim() && table.is_some_and(|table| !table.options.on_conflict.is_empty())
+    }
+
+    /// The ON CONFLICT clauses of a table, which no other dialect has.
+    pub(super) fn on_conflict(&self, table: &Table) -> Vec<OnConflict> {
+        let renamed = |name: &String| self.names.column(&table.name, name);
+        let own = table.options.on_conflict.iter().filter(|_| self.input.verbatim());
+        own.map(|clause| OnConflict {
+            constraint: match &clause.constraint {
+                Constrained::NotNull(column) => Constrained::NotNull(renamed(column)),
+                Constrained::PrimaryKey => Constrained::PrimaryKey,
+                Constrained::Unique(columns) => Constrained::Unique(columns.iter().map(renamed).collect()),
+            },
+            resolution: clause.resolution,
+        })
+        .collect()
     }
 
     /// Lists the tables that the user left out.

@@ -246,6 +246,7 @@ impl Scene<'_> {
             origin: None,
             without_rowid: false,
             strict: self.planned.strict,
+            on_conflict: Vec::new(),
             key: Vec::new(),
             estimated_rows: None,
             replaces: false,

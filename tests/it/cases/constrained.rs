@@ -149,3 +149,40 @@ fn a_foreign_key_to_no_unique_key_goes_where_the_server_takes_it() {
     assert!(target.refuses("INSERT INTO t VALUES (2, 8)"), "{ran}");
     target.execute("INSERT INTO t VALUES (2, 7)");
 }
+
+#[test]
+fn on_conflict_goes_from_one_sqlite_to_another() {
+    let sql = "CREATE TABLE t (id INTEGER CONSTRAINT own PRIMARY KEY ON CONFLICT REPLACE AUTOINCREMENT,
+                   code TEXT UNIQUE ON CONFLICT IGNORE, \"a b\" TEXT NOT NULL ON CONFLICT REPLACE DEFAULT 'x',
+                   n INT CHECK (n > 0), CONSTRAINT pair UNIQUE (N, \"A B\") ON CONFLICT FAIL, CHECK (n < 9) ON CONFLICT IGNORE);
+               CREATE TABLE k (a TEXT, b INT, PRIMARY KEY (a, b) ON CONFLICT IGNORE) WITHOUT ROWID;
+               CREATE TABLE q (a INTEGER PRIMARY KEY DESC ON CONFLICT REPLACE, b TEXT);
+               CREATE TABLE plain (a INT UNIQUE ON CONFLICT ABORT);
+               INSERT INTO t VALUES (1, 'c', 'y', 1); INSERT INTO k VALUES ('a', 1); INSERT INTO q VALUES (1, 'old')";
+    let source = made(Sqlite, sql);
+    let (_folder, file) = archive(&source);
+    for from in [&source.url, &file] {
+        let target = Db::fresh(Sqlite);
+        let ran = binary::migrate(from, &target.url, &[]);
+        assert_eq!(ran.code, 0, "{ran}");
+        target.execute(
+            "INSERT INTO t VALUES (1, 'd', NULL, 2); INSERT INTO t VALUES (2, 'd', 'z', 3); INSERT INTO k VALUES ('a', 1);
+             INSERT INTO q VALUES (1, 'new'); INSERT INTO k VALUES ('a', 2)",
+        );
+        let text = |values: &[&str]| values.iter().map(|v| Some((*v).to_owned())).collect::<Vec<_>>();
+        assert_eq!(target.query("SELECT * FROM t"), [text(&["1", "d", "x", "2"])], "{ran}");
+        assert_eq!(target.query("SELECT * FROM k"), [text(&["a", "1"]), text(&["a", "2"])], "{ran}");
+        assert_eq!(target.query("SELECT * FROM q"), [text(&["1", "new"])], "{ran}");
+        // FAIL keeps what the statement did before, and CHECK passes over what it says.
+        assert!(target.refuses("INSERT INTO t VALUES (7, 'e', 'x', 4), (8, 'f', 'x', 2), (9, 'g', 'x', 5)"));
+        assert_eq!(target.value("SELECT count(*) FROM t WHERE id > 6").as_deref(), Some("1"));
+        assert!(target.refuses("INSERT INTO t VALUES (10, 'h', 'x', 9)"));
+    }
+    // Nobody else has it, and ABORT is what everybody does.
+    for to in Engine::servers() {
+        let told = check(&source.url, &["--target", &Db::fresh(to).url]);
+        let found = told.json()["findings"].as_array().unwrap().clone();
+        let lost = found.iter().filter(|f| f["code"] == "constraint_not_carried").map(|f| f["table"].clone());
+        assert_eq!(lost.collect::<Vec<_>>(), ["k", "q", "t"], "{told}");
+    }
+}

@@ -184,6 +184,7 @@ fn table_plan(table: &Table) -> TablePlan {
         origin: None,
         without_rowid: table.options.without_rowid,
         strict: table.options.strict,
+        on_conflict: Vec::new(),
         key: table.key_columns(),
         estimated_rows: None,
         replaces: false,
