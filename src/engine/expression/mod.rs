@@ -36,7 +36,7 @@ pub use self::relation::relations;
 pub use self::single::{called, constants, is_condition, is_type, mentions, quoted_names, words};
 pub use self::spelling::{column_of_trimmed_key, column_of_uuid_key, uuid_key};
 use crate::model::endpoint::Dialect;
-use crate::model::schema::DataType;
+use crate::model::schema::{DataType, IndexKey};
 
 /// What an expression needs to know about a column that it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,9 +123,9 @@ pub fn key(
     Some((print::print(&node.term, target)?, kind))
 }
 
-/// Condition and column of `CASE WHEN condition THEN column END`, the key by which a dialect without partial indexes
-/// has one.
-pub fn partial_key(source: Dialect, text: &str) -> Option<(String, String)> {
+/// Condition and key of `CASE WHEN condition THEN key END`, by which a dialect without partial indexes has one; the key is a
+/// column or [`uuid_key`].
+pub fn partial_key(source: Dialect, text: &str) -> Option<(String, IndexKey)> {
     read::partial_key(source, text)
 }
 

@@ -12,8 +12,9 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 use super::call::{arguments, function_name, substring};
 use super::literal::{array_literal, introduced, literal};
 use super::term::{Arithmetic, Asks, Class, Compare, Ends, Node, Term};
-use super::{Columns, Comparison};
+use super::{Columns, Comparison, spelling};
 use crate::model::endpoint::Dialect;
+use crate::model::schema::IndexKey;
 
 /// Most words and operators in one expression, and most levels: real ones have tens. They bound the depth of the
 /// parser's tree, which is dropped recursively.
@@ -116,14 +117,19 @@ pub(super) enum Folding {
     Ascii,
 }
 
-/// Condition and column of `CASE WHEN condition THEN column END`.
-pub(super) fn partial_key(source: Dialect, text: &str) -> Option<(String, String)> {
+/// Condition and key of `CASE WHEN condition THEN key END`.
+pub(super) fn partial_key(source: Dialect, text: &str) -> Option<(String, IndexKey)> {
     let expr = parse(source, text)?;
     let Expr::Case { operand: None, conditions, else_result: None, .. } = strip(&expr) else { return None };
-    let [CaseWhen { condition, result: Expr::Identifier(column) }] = conditions.as_slice() else {
-        return None;
+    let [CaseWhen { condition, result }] = conditions.as_slice() else { return None };
+    let key = match result {
+        Expr::Identifier(column) => IndexKey::Column(column.value.clone()),
+        result => {
+            spelling::column_of_uuid(result)?;
+            IndexKey::Expression(result.to_string())
+        }
     };
-    Some((strip(condition).to_string(), column.value.clone()))
+    Some((strip(condition).to_string(), key))
 }
 
 /// A query within an expression, put into the target's words.

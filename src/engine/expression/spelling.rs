@@ -20,8 +20,12 @@ pub fn uuid_key(quoted: &str) -> String {
 
 /// The column of such a key.
 pub fn column_of_uuid_key(source: Dialect, text: &str) -> Option<String> {
-    let expr = parse(source, text)?;
-    let digits = call(&expr, "lower", 1)?;
+    column_of_uuid(&parse(source, text)?)
+}
+
+/// The same of a key that has been read.
+pub(super) fn column_of_uuid(expr: &Expr) -> Option<String> {
+    let digits = call(expr, "lower", 1)?;
     let column = MARKS.iter().rev().try_fold(digits[0].clone(), |expr, mark| {
         let [text, of, by]: [Expr; 3] = call(&expr, "replace", 3)?.try_into().ok()?;
         (literal(&of)? == *mark && literal(&by)?.is_empty()).then_some(text)

@@ -54,7 +54,7 @@ pub(super) fn has_twin(table: &Table, index: &Index) -> bool {
 }
 
 impl Planner<'_> {
-    /// A unique index whose keys are all `CASE WHEN condition THEN column END` forbids what one over the columns
+    /// A unique index whose keys are all `CASE WHEN condition THEN key END` forbids what one over the keys
     /// WHERE condition does; it is what this program makes of such an index where there is no WHERE.
     pub(super) fn as_partial<'i>(&self, index: &'i Index) -> Cow<'i, Index> {
         let source = self.input.source.dialect;
@@ -72,8 +72,8 @@ impl Planner<'_> {
             Some((condition, _)) if found.iter().all(|(other, _)| other == condition) => {
                 let mut partial = index.clone();
                 partial.predicate = Some(condition.clone());
-                for (part, (_, column)) in partial.parts.iter_mut().zip(&found) {
-                    part.key = IndexKey::Column(column.clone());
+                for (part, (_, key)) in partial.parts.iter_mut().zip(found) {
+                    part.key = key;
                 }
                 Cow::Owned(partial)
             }
@@ -176,7 +176,8 @@ impl Planner<'_> {
     }
 
     /// Turns the parts of a unique index with WHERE into keys that are NULL for all other rows, where the target has
-    /// no WHERE.
+    /// no WHERE. Each comes with whether it says what its column takes for equal in the source and not in the target;
+    /// `compared` as in [`Self::looseness`].
     pub(super) fn partial_keys(
         &mut self,
         table: &Table,
@@ -184,7 +185,8 @@ impl Planner<'_> {
         predicate: &str,
         columns: &[ColumnPlan],
         parts: &[IndexPartPlan],
-    ) -> Option<Vec<IndexPartPlan>> {
+        compared: bool,
+    ) -> Option<Vec<(IndexPartPlan, bool)>> {
         let can = self.input.rules.capabilities();
         let able = can.expression_indexes || can.invisible_columns;
         if !able || !index.unique || parts.iter().any(|p| p.prefix.is_some()) {
@@ -192,10 +194,17 @@ impl Planner<'_> {
         }
         let said = self.expression(predicate, Want::Truth, table, columns, Changed::ByForeignKeys)?;
         let mut keys = Vec::with_capacity(parts.len());
-        for part in parts {
+        for (part, declared) in parts.iter().zip(&index.parts) {
             let column = columns.iter().find(|c| Some(&c.name) == part.column.as_ref())?;
-            let text = format!("CASE WHEN {said} THEN {} END", self.input.rules.quote(&column.name));
-            keys.push(self.keyed(table, index, text, &column.clone()).ok()?);
+            let by_value =
+                match self.looseness(table, &column.source, columns, declared.collation.as_ref(), compared) {
+                    Looseness::Key(key) | Looseness::Beside(key) if key.collation.is_none() => key.expression,
+                    _ => None,
+                };
+            let is_said = by_value.is_some();
+            let value = by_value.unwrap_or_else(|| self.input.rules.quote(&column.name));
+            let text = format!("CASE WHEN {said} THEN {value} END");
+            keys.push((self.keyed(table, index, text, &column.clone()).ok()?, is_said));
         }
         let text = format!(
             "is kept by keys that are NULL where its WHERE does not hold; the source has {}",
@@ -348,7 +357,7 @@ impl Planner<'_> {
         }
         let case = loose.iter().any(|l| matches!(l, Looseness::Key(_)));
         let any = case || loose.iter().any(|l| matches!(l, Looseness::Beside(_)));
-        if !any || loose.iter().any(|l| matches!(l, Looseness::Lost)) {
+        if !any {
             return None;
         }
         let target = self.names.table(&table.name);

@@ -126,7 +126,8 @@ impl Planner<'_> {
         compared: bool,
     ) -> Vec<IndexPlan> {
         let can = self.input.rules.capabilities();
-        let mut shape = Shape { unique: index.unique, plainer: Vec::new(), looser: Vec::new() };
+        let mut shape =
+            Shape { unique: index.unique, plainer: Vec::new(), looser: Vec::new(), said: Vec::new() };
         let method = match self.method(index, &mut shape) {
             Ok(method) => method,
             Err(why) => return self.index_lost(table, index, &why),
@@ -160,7 +161,7 @@ impl Planner<'_> {
         if let Err(why) = self.shorten(table, columns, &mut parts, &mut shape) {
             return self.index_lost(table, index, &why);
         }
-        let predicate = self.predicate(table, index, columns, &mut parts, &mut shape);
+        let predicate = self.predicate(table, index, columns, &mut parts, &mut shape, compared);
         if !index.include.is_empty() && !can.index_include {
             shape.plainer.push("carries no further columns (INCLUDE)".into());
         }
@@ -170,7 +171,7 @@ impl Planner<'_> {
         }
         let exact = parts.clone();
         let loosened = if shape.unique {
-            self.loose_keys(table, index, columns, &mut parts, compared)
+            self.loose_keys(table, index, columns, &mut parts, (&shape.said, compared))
         } else {
             Loosened::Not
         };
@@ -227,6 +228,7 @@ impl Planner<'_> {
         columns: &[ColumnPlan],
         parts: &mut Vec<IndexPartPlan>,
         shape: &mut Shape,
+        compared: bool,
     ) -> Option<String> {
         let text = index.predicate.as_ref()?;
         if self.input.rules.capabilities().partial_indexes {
@@ -236,9 +238,10 @@ impl Planner<'_> {
             }
             return said;
         }
-        let keys = if shape.unique { self.partial_keys(table, index, text, columns, parts) } else { None };
+        let keys =
+            if shape.unique { self.partial_keys(table, index, text, columns, parts, compared) } else { None };
         match keys {
-            Some(keys) => *parts = keys,
+            Some(keys) => (*parts, shape.said) = keys.into_iter().unzip(),
             None => shape.covers_all_rows(),
         }
         None
@@ -253,20 +256,24 @@ impl Planner<'_> {
         IndexPlan::over(Some(name), true, parts)
     }
 
-    /// Says in the keys of a unique index what its columns take for equal in the source and not in the target.
+    /// Says in the keys of a unique index what its columns take for equal in the source and not in the target, but for those
+    /// that have said it.
     fn loose_keys(
         &mut self,
         table: &Table,
         index: &Index,
         columns: &[ColumnPlan],
         parts: &mut [IndexPartPlan],
-        compared: bool,
+        (have_said, compared): (&[bool], bool),
     ) -> Loosened {
         let mut loosened = Loosened::Not;
-        for (part, planned) in index.parts.iter().zip(parts) {
+        for (at, (part, planned)) in index.parts.iter().zip(parts).enumerate() {
             let IndexKey::Column(column) = &part.key else { continue };
             let said = part.collation.as_ref();
             self.stricter(table, column, columns, (kind_word(index), index.name.as_deref()), said);
+            if have_said.get(at) == Some(&true) {
+                continue;
+            }
             let (key, now) = match self.looseness(table, column, columns, said, compared) {
                 Looseness::Same => continue,
                 Looseness::Key(key) => (Some(key), Loosened::Instead),
@@ -512,6 +519,8 @@ pub(super) struct Shape {
     pub(super) plainer: Vec<String>,
     /// In which ways it forbids less.
     looser: Vec<&'static str>,
+    /// Of each part whether its key says what the column takes for equal in the source and not in the target.
+    said: Vec<bool>,
 }
 
 impl Shape {
