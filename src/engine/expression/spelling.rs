@@ -38,6 +38,19 @@ pub fn column_of_trimmed_key(source: Dialect, text: &str) -> Option<String> {
     name(&call(&parse(source, text)?, "rtrim", 1)?[0])
 }
 
+/// The column of a key of PostgreSQL over text without the case of ASCII letters, which is all that its collation of bytes
+/// knows of: what NOCASE of SQLite is.
+pub fn column_of_ascii_key(source: Dialect, text: &str) -> Option<String> {
+    const BYTES: &str = "COLLATE \"C\"";
+    // The parser takes no COLLATE behind a cast. Of names, a quoted one has its quotes doubled.
+    let text = text.replace(&format!("::text {BYTES}"), &format!(" {BYTES}"));
+    let folded = call(&parse(source, &text).filter(|_| source == Dialect::Postgres)?, "lower", 1)?;
+    match strip(&folded[0]) {
+        Expr::Collate { expr, collation } if collation.to_string() == "\"C\"" => name(expr),
+        _ => None,
+    }
+}
+
 /// Arguments of a call of a function.
 fn call(expr: &Expr, wanted: &str, number: usize) -> Option<Vec<Expr>> {
     let Expr::Function(function) = strip(expr) else { return None };
@@ -89,6 +102,16 @@ mod tests {
             (Mysql, "rtrim(`name`)"),
         ] {
             assert_eq!(column_of_trimmed_key(dialect, text).as_deref(), Some("name"), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_without_the_case_of_ascii_are_those_of_the_collation_of_bytes() {
+        for text in ["lower((name COLLATE \"C\"))", "lower(((name)::text COLLATE \"C\"))"] {
+            assert_eq!(column_of_ascii_key(Postgres, text).as_deref(), Some("name"), "{text}");
+        }
+        for text in ["lower(name)", "lower((name COLLATE \"de_DE\"))", "upper((name COLLATE \"C\"))"] {
+            assert_eq!(column_of_ascii_key(Postgres, text), None, "{text}");
         }
     }
 

@@ -12,6 +12,7 @@ pub fn describe(name: &str) -> Collation {
     Collation {
         name: name.to_owned(),
         case_insensitive: !case_sensitive,
+        ascii_case: false,
         accent_insensitive: !accent_sensitive,
         pads: name != "binary" && !name.contains("nopad") && !name.contains("0900"),
     }

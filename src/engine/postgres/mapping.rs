@@ -397,6 +397,7 @@ mod tests {
         text.collation = Some(Collation {
             name: "NOCASE".into(),
             case_insensitive: true,
+            ascii_case: true,
             accent_insensitive: false,
             pads: false,
         });

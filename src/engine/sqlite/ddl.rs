@@ -144,7 +144,7 @@ impl Rules for SqliteRules {
 
     fn loose_key(&self, column: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {
         // NOCASE knows ASCII letters only, and no blanks.
-        if collation.case_insensitive && !ascii {
+        if collation.case_insensitive && !ascii && !collation.ascii_case {
             return None;
         }
         let expression = collation.pads.then(|| format!("rtrim({})", quote(column)));

@@ -330,6 +330,7 @@ fn collation_named(name: &str) -> Option<Collation> {
     Some(Collation {
         name: name.to_owned(),
         case_insensitive: name.eq_ignore_ascii_case("NOCASE"),
+        ascii_case: name.eq_ignore_ascii_case("NOCASE"),
         accent_insensitive: false,
         pads: name.eq_ignore_ascii_case("RTRIM"),
     })
@@ -460,6 +461,7 @@ fn index_parts(
                 collation_named(&name).unwrap_or(Collation {
                     name,
                     case_insensitive: false,
+                    ascii_case: false,
                     accent_insensitive: false,
                     pads: false,
                 })

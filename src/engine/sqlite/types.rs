@@ -461,6 +461,7 @@ mod tests {
         c.collation = Some(Collation {
             name: "utf8mb4_general_ci".into(),
             case_insensitive: true,
+            ascii_case: false,
             accent_insensitive: true,
             pads: true,
         });

@@ -150,11 +150,15 @@ impl DataType {
 
 /// How text compares, reduced to what decides whether two keys are equal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "independent properties of a comparison")]
 pub struct Collation {
     /// Name in the source.
     pub name: String,
     /// `a` equals `A`.
     pub case_insensitive: bool,
+    /// Of case that does not count, only that of ASCII letters does not (NOCASE of SQLite).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ascii_case: bool,
     /// `e` equals `é`.
     pub accent_insensitive: bool,
     /// Trailing blanks do not count (PAD SPACE).

@@ -173,7 +173,7 @@ impl Planner<'_> {
         if self.input.rules.dialect() == Dialect::Sqlite && ignored(planned).case {
             let ascii = self.ascii(table, column) == Some(true);
             lost = Ignored {
-                case: collation.case_insensitive && !ascii,
+                case: collation.case_insensitive && !ascii && !collation.ascii_case,
                 accents: lost.accents && !ascii,
                 ..lost
             };

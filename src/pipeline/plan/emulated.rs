@@ -106,6 +106,10 @@ impl Planner<'_> {
         for part in &mut compared {
             let IndexKey::Expression(text) = &part.key else { continue };
             let trimmed = || expression::column_of_trimmed_key(source, text).and_then(found);
+            let nocase = || {
+                let to_sqlite = self.input.rules.dialect() == Dialect::Sqlite;
+                expression::column_of_ascii_key(source, text).filter(|_| to_sqlite).and_then(found)
+            };
             let uuid = || expression::column_of_uuid_key(source, text).and_then(found);
             if let Some(column) =
                 trimmed().filter(|c| !verbatim && matches!(c.data_type, DataType::Text { .. }))
@@ -113,11 +117,21 @@ impl Planner<'_> {
                 let exact = || Collation {
                     name: "rtrim".into(),
                     case_insensitive: false,
+                    ascii_case: false,
                     accent_insensitive: false,
                     pads: true,
                 };
                 part.collation =
                     Some(Collation { pads: true, ..part.collation.take().unwrap_or_else(exact) });
+                part.key = IndexKey::Column(column.name.clone());
+            } else if let Some(column) = nocase() {
+                part.collation = Some(Collation {
+                    name: "NOCASE".into(),
+                    case_insensitive: true,
+                    ascii_case: true,
+                    accent_insensitive: false,
+                    pads: false,
+                });
                 part.key = IndexKey::Column(column.name.clone());
             } else if let Some(column) = uuid().filter(|c| travels_as_uuid(c)) {
                 part.collation = None;

@@ -177,3 +177,35 @@ fn a47_keys_that_ignore_blanks_at_the_end_go_on_refusing() {
         }
     }
 }
+
+/// NOCASE knows the case of ASCII letters only. Where there are others, PostgreSQL is given a key that does the same, which is
+/// NOCASE again on the way back.
+#[test]
+fn a48_nocase_over_letters_beyond_ascii_comes_back() {
+    let sql = "CREATE TABLE word (word TEXT COLLATE NOCASE NOT NULL PRIMARY KEY);
+               CREATE TABLE member (id INTEGER PRIMARY KEY, name VARCHAR(20) COLLATE NOCASE, team INT,
+                   word TEXT COLLATE NOCASE REFERENCES word (word));
+               CREATE UNIQUE INDEX by_name ON member (name); CREATE UNIQUE INDEX by_team ON member (team, name) WHERE team > 0;
+               INSERT INTO word VALUES ('Ada'), ('É'), ('é');
+               INSERT INTO member VALUES (1, 'Ada', 1, 'Ada'), (2, 'É', 1, 'É'), (3, 'é', 1, NULL)";
+    let bad = ["word VALUES ('ADA')", "member VALUES (9, 'aDa', 0, NULL)"];
+    let keys = |db: &Db| {
+        db.query(
+            "SELECT t.name, i.\"unique\", i.partial, x.seqno, x.name, x.coll
+             FROM sqlite_schema t, pragma_index_list(t.name) i, pragma_index_xinfo(i.name) x
+             WHERE t.type = 'table' AND x.key ORDER BY 1, 3, 4, 5",
+        )
+    };
+    let arrived = migrate(Sqlite, sql, Postgres).done();
+    let back = onward(arrived.target, Sqlite).done();
+    for code in ["unique_looser", "unique_not_carried", "comparison_changed"] {
+        assert!(back.findings(code).is_empty(), "{}", back.ran);
+    }
+    for bad in bad {
+        for db in [&back.source, &back.target] {
+            assert!(db.refuses(&format!("INSERT INTO {bad}")), "{:?} takes {bad}", db.engine);
+        }
+    }
+    back.target.execute("INSERT INTO word VALUES ('Ñ'), ('ñ'); DELETE FROM word WHERE word IN ('Ñ', 'ñ')");
+    assert_eq!(keys(&back.target), keys(&arrived.source), "{}", back.ran);
+}

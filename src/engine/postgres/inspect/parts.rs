@@ -15,6 +15,7 @@ pub(super) fn collation(row: &ColumnRow) -> Option<Collation> {
         return Some(Collation {
             name: "citext".into(),
             case_insensitive: true,
+            ascii_case: false,
             accent_insensitive: false,
             pads: false,
         });
@@ -26,13 +27,20 @@ pub(super) fn collation(row: &ColumnRow) -> Option<Collation> {
 /// A collation; with a locale, one that takes different text for equal (`deterministic = false`).
 fn by_locale(name: String, loose: Option<&str>) -> Collation {
     let Some(locale) = loose.map(str::to_ascii_lowercase) else {
-        return Collation { name, case_insensitive: false, accent_insensitive: false, pads: false };
+        return Collation {
+            name,
+            case_insensitive: false,
+            ascii_case: false,
+            accent_insensitive: false,
+            pads: false,
+        };
     };
     let lower = name.to_ascii_lowercase();
     let base_letters = locale.contains("level1") && !locale.contains("kc-true");
     let named = ["ci", "nocase", "case_insensitive", "insensitive"].iter().any(|part| lower.contains(part));
     Collation {
         case_insensitive: base_letters || locale.contains("level2") || named,
+        ascii_case: false,
         accent_insensitive: locale.contains("level1") || lower.contains("accent"),
         pads: false,
         name,

@@ -68,7 +68,13 @@ pub(super) fn id() -> Column {
 }
 
 pub(super) fn ignoring_case() -> Collation {
-    Collation { name: "nocase".into(), case_insensitive: true, accent_insensitive: false, pads: false }
+    Collation {
+        name: "nocase".into(),
+        case_insensitive: true,
+        ascii_case: true,
+        accent_insensitive: false,
+        pads: false,
+    }
 }
 
 impl Column {
