@@ -13,7 +13,7 @@ use crate::support::private::Private;
 use Engine::{Mariadb, Mysql, Postgres, Sqlite};
 
 /// A portable backup, in a folder that goes with it.
-fn archive(db: &Db) -> (tempfile::TempDir, String) {
+pub(super) fn archive(db: &Db) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let kept = folder.path().join("kept");
     let to = ["--method", "portable", "--output-dir", kept.to_str().unwrap()];
@@ -25,7 +25,7 @@ fn archive(db: &Db) -> (tempfile::TempDir, String) {
 }
 
 /// What `check` says of the archive is what `migrate` then does, by these rows; nothing is said of another code.
-fn known_of_archive(file: &str, to: Engine, code: &str, rows: u64, keys: &[&str]) {
+pub(super) fn known_of_archive(file: &str, to: Engine, code: &str, rows: u64, keys: &[&str]) {
     let target = Db::fresh(to);
     for ran in [check(file, &["--target", &target.url]), binary::migrate(file, &target.url, &[])] {
         let found = ran.json()["findings"].as_array().unwrap().clone();
@@ -35,67 +35,6 @@ fn known_of_archive(file: &str, to: Engine, code: &str, rows: u64, keys: &[&str]
         assert_eq!((&found[0]["rows"], &found[0]["keys"]), (&json!(rows), &json!(keys)), "{ran}");
     }
     untouched(&target);
-}
-
-#[test]
-fn rows_of_an_archive_that_their_own_check_refuses_are_known_before_the_first_row() {
-    let made =
-        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, m INTEGER, CONSTRAINT small CHECK (n < 10),
-                                CONSTRAINT other CHECK (m > 0))";
-    let rows = "INSERT INTO t VALUES (1, 5, 1), (2, 10, 1), (3, NULL, NULL), (4, 11, 1)";
-    let late = made.replace(", CONSTRAINT small CHECK (n < 10)", "");
-    for (from, sql) in [
-        (Sqlite, format!("{made}; PRAGMA ignore_check_constraints = 1; {rows}")),
-        (Mariadb, format!("{made}; SET SESSION check_constraint_checks = 0; {rows}")),
-        (Postgres, format!("{late}; {rows}; ALTER TABLE t ADD CONSTRAINT small CHECK (n < 10) NOT VALID")),
-    ] {
-        if !from.at_hand() {
-            continue;
-        }
-        let source = self::made(from, &sql);
-        let (_folder, file) = archive(&source);
-        for to in Engine::all() {
-            known_of_archive(&file, to, "check_violated", 2, &["id=2", "id=4"]);
-        }
-        source.execute("DELETE FROM t WHERE n > 9");
-        let (_folder, file) = archive(&source);
-        for to in Engine::all() {
-            let ran = binary::migrate(&file, &Db::fresh(to).url, &[]);
-            assert!(ran.code <= 1, "{from:?} → {to:?}: {ran}");
-        }
-    }
-}
-
-#[test]
-fn references_of_an_archive_that_differ_in_case_are_known_before_the_first_row_of_postgresql() {
-    let rows = "INSERT INTO parent VALUES ('Ann', 1), ('Bob', 2); INSERT INTO child VALUES (1, 'Ann'), (2, 'ann'), (3, NULL), (4, 'BOB')";
-    for (from, text) in [
-        (Sqlite, "VARCHAR(20) COLLATE NOCASE"),
-        (Mariadb, "VARCHAR(20) COLLATE utf8mb4_general_ci"),
-        (Mysql, "VARCHAR(20) COLLATE utf8mb4_0900_ai_ci"),
-    ] {
-        if !(from.at_hand() && Postgres.at_hand()) {
-            continue;
-        }
-        let source = made(
-            from,
-            &format!(
-                "CREATE TABLE parent (name {text} NOT NULL PRIMARY KEY, n INTEGER);
-                 CREATE TABLE child (id INTEGER PRIMARY KEY, name {text}, FOREIGN KEY (name) REFERENCES parent (name)); {rows}"
-            ),
-        );
-        let (_folder, file) = archive(&source);
-        known_of_archive(&file, Postgres, "orphans", 2, &["id=2", "id=4"]);
-        // Who compares as the database did takes them.
-        let ran = binary::migrate(&file, &Db::fresh(from).url, &[]);
-        assert!(ran.code <= 1, "{from:?}: {ran}");
-        source.execute(
-            "UPDATE child SET name = 'Bob' WHERE id = 4; UPDATE child SET name = 'Ann' WHERE id = 2",
-        );
-        let (_folder, file) = archive(&source);
-        let ran = binary::migrate(&file, &Db::fresh(Postgres).url, &[]);
-        assert!(ran.code <= 1, "{from:?}: {ran}");
-    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::check::check;
+use super::constrained::{archive, known_of_archive};
 use crate::bad_input::untouched;
 use crate::support::binary::{self, Ran};
 use crate::support::database::{Db, Engine};
@@ -577,13 +578,16 @@ fn rows_that_their_own_check_refuses_are_known_before_the_first_row() {
             continue;
         }
         let source = self::made(from, &sql);
+        let (_folder, file) = archive(&source);
         for to in Engine::all() {
             known_before(&source, to, "check_violated", 2, &["id=2", "id=4"]);
+            known_of_archive(&file, to, "check_violated", 2, &["id=2", "id=4"]);
         }
         source.execute("DELETE FROM t WHERE n > 9");
-        for to in Engine::all() {
-            let run = Run::of(&source, to, &[]);
-            assert!(run.ran.code <= 1, "{from:?} → {to:?}: {}", run.ran);
+        let (_folder, file) = archive(&source);
+        for (to, from) in Engine::all().into_iter().flat_map(|to| [(to, &source.url), (to, &file)]) {
+            let ran = binary::migrate(from, &Db::fresh(to).url, &[]);
+            assert!(ran.code <= 1, "{from} → {to:?}: {ran}");
         }
     }
 }
@@ -607,6 +611,8 @@ fn references_that_differ_in_case_are_known_before_the_first_row_of_postgresql()
             ),
         );
         known_before(&source, Postgres, "orphans", 2, &["id=2", "id=4"]);
+        let (_folder, file) = archive(&source);
+        known_of_archive(&file, Postgres, "orphans", 2, &["id=2", "id=4"]);
         let run = Run::of(&source, Postgres, &BAD);
         assert_eq!((run.ran.code, run.account("child")), (1, [4, 2, 2]), "{from:?}: {}", run.ran);
         // Who compares as the source does takes them.
@@ -616,11 +622,16 @@ fn references_that_differ_in_case_are_known_before_the_first_row_of_postgresql()
             let run = Run::of(&source, to, &[]);
             assert_eq!(refuses, run.ran.code == 4, "{from:?} → {to:?}: {told} {}", run.ran);
             assert!(refuses || run.ran.code <= 1, "{from:?} → {to:?}: {}", run.ran);
+            let kept = binary::migrate(&file, &Db::fresh(to).url, &[]);
+            assert_eq!(kept.code == 4, refuses, "{from:?} → {to:?}: {kept}");
         }
         source.execute(
             "UPDATE child SET name = 'Bob' WHERE id = 4; UPDATE child SET name = 'Ann' WHERE id = 2",
         );
-        let run = Run::of(&source, Postgres, &[]);
-        assert!(run.ran.code <= 1, "{from:?}: {}", run.ran);
+        let (_folder, file) = archive(&source);
+        for from in [&source.url, &file] {
+            let ran = binary::migrate(from, &Db::fresh(Postgres).url, &[]);
+            assert!(ran.code <= 1, "{from}: {ran}");
+        }
     }
 }
