@@ -15,7 +15,7 @@ use crate::model::plan::{Plan, Scope, TableProfile};
 use crate::model::policy::Policies;
 use crate::model::rule::TableRule;
 use crate::model::schema::{Schema, Table};
-use crate::pipeline::plan::{PlanInput, by_hand, decide, plan, views};
+use crate::pipeline::plan::{PlanInput, by_hand, decide, former_names, plan, views};
 use crate::pipeline::preflight::Replaces;
 use crate::pipeline::{collisions, instants, outgrown, preflight, probes, refused_rows, selection};
 use crate::techcare;
@@ -98,6 +98,8 @@ pub(crate) async fn prepare(
             (Scope::DataOnly, Towards::Open(target)) => Some(target.inspect().await?),
             _ => None,
         };
+        let (with_former, renamed) =
+            former_names::restored(wanted.rules, &selection.schema, rules, existing.as_ref());
         let input = PlanInput {
             source: &selection.schema,
             source_flavour: source.facts().flavour,
@@ -107,7 +109,7 @@ pub(crate) async fn prepare(
             existing: existing.as_ref(),
             scope: wanted.scope,
             left_out: &selection.left_out,
-            by_hand: wanted.rules,
+            by_hand: &with_former,
         };
         let outgrown = outgrown::find(&input, snapshot.as_ref()).await?;
         let input = PlanInput { profiles: outgrown.as_ref().unwrap_or(&profiles), ..input };
@@ -118,6 +120,7 @@ pub(crate) async fn prepare(
             Towards::Assumed(_) => plan(&input),
         };
         plan.findings.extend(by_hand);
+        plan.findings.extend(renamed);
         if !wanted.proves {
             views::without_proof(&mut plan);
         }

@@ -38,8 +38,27 @@ pub struct Origin {
     /// An enum that `holds` describes is not among them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub types: Vec<MadeType>,
+    /// Its name, where the engine that it went to did not take that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<Renamed>,
     /// The type that was made of it; with any other one the rest is worth nothing.
     pub now: String,
+}
+
+/// A name that had to change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renamed {
+    /// The name of before.
+    pub was: String,
+    /// The one that was given instead; under any other one somebody has renamed the thing since.
+    pub now: String,
+}
+
+impl Renamed {
+    /// The name of before of what is named so today.
+    pub fn former(&self, today: &str) -> Option<&str> {
+        (self.now == today).then_some(self.was.as_str())
+    }
 }
 
 /// A column's declaration with a domain, and what has become of it.
@@ -109,6 +128,7 @@ impl Origin {
             comment: None,
             domain: None,
             types: Vec::new(),
+            name: None,
             now: now.to_owned(),
         }
     }
@@ -125,6 +145,9 @@ pub struct TableOrigin {
     /// It was WITHOUT ROWID (SQLite).
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub without_rowid: bool,
+    /// Its name, where the engine that it went to did not take that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<Renamed>,
 }
 
 /// What an index was.
@@ -176,6 +199,7 @@ mod tests {
             comment: None,
             domain: None,
             types: Vec::new(),
+            name: None,
             now: "VARCHAR(4)".into(),
         }
     }

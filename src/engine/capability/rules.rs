@@ -220,6 +220,11 @@ pub trait Rules: Send + Sync {
         false
     }
 
+    /// Whether the server itself finds names for the foreign keys and checks of a table of that name.
+    fn names_constraints(&self, _table: &str) -> bool {
+        true
+    }
+
     /// Whether checks and stored generated columns may name columns that the engine itself changes: those whose
     /// values it hands out, and those that a foreign key with CASCADE or SET NULL rewrites. MySQL and MariaDB
     /// refuse both.

@@ -217,6 +217,12 @@ impl RulesTrait for Rules {
         NativeType::parse(native).data_type(native)
     }
 
+    /// InnoDB puts `_ibfk_1` behind the name of the table, MySQL `_chk_1`, however long that is
+    /// (<https://dev.mysql.com/doc/refman/8.4/en/create-table-foreign-keys.html>).
+    fn names_constraints(&self, table: &str) -> bool {
+        self.capabilities.max_name.fits(&format!("{table}_ibfk_9999"))
+    }
+
     /// MySQL prints no width of integers from 8.0.19 on, but for `tinyint(1)` and what is padded
     /// (<https://dev.mysql.com/doc/refman/8.0/en/numeric-type-attributes.html>); others mean nothing (`same_type`).
     fn told(&self, native: &str) -> String {

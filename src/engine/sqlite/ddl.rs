@@ -280,7 +280,7 @@ fn create_table(plan: &Plan, table: &TablePlan, naming: &Naming) -> String {
     for column in &table.columns {
         lines.extend(enum_check(column));
     }
-    let origins = super::origins::comment(table);
+    let origins = super::origins::comments(table);
     let mut sql = format!(
         "CREATE TABLE {} (\n  {}{origins}\n)",
         quote(&naming.table(&table.name)),

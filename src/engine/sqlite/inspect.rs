@@ -191,7 +191,8 @@ fn table(connection: &Connection, texts: &Texts, entry: Entry, text: &TableText)
     for info in &infos {
         columns.push(column(connection, &entry, info, text)?);
     }
-    origins::attach(&mut columns, texts.sql("table", &entry.name));
+    let sql = texts.sql("table", &entry.name);
+    origins::attach(&mut columns, sql);
     for column in &mut columns {
         column.on_update_now = texts.set_on_update(&entry.name).contains(&column.name);
     }
@@ -253,7 +254,7 @@ fn table(connection: &Connection, texts: &Texts, entry: Entry, text: &TableText)
         },
         estimated_rows,
         bytes: None,
-        origin: None,
+        origin: origins::of_table(sql),
     })
 }
 

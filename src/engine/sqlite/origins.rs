@@ -1,31 +1,46 @@
-//! What the columns of a table were elsewhere ([`Origin`]), in a comment within the text of its CREATE TABLE: SQLite keeps
-//! that text as it is, and whoever copies or dumps the table takes it along.
+//! What a table and its columns were elsewhere ([`TableOrigin`], [`Origin`]), in comments within the text of its CREATE
+//! TABLE: SQLite keeps that text as it is, and whoever copies or dumps the table takes it along.
 
 use std::collections::BTreeMap;
 
-use crate::model::origin::{MARK, Origin};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::model::origin::{MARK, Origin, TableOrigin};
 use crate::model::plan::TablePlan;
 use crate::model::schema::Column;
 
-/// The comment, on a line of its own; empty where no column has an origin.
-pub fn comment(table: &TablePlan) -> String {
+/// What stands before the origin of a table.
+const TABLE_MARK: &str = "techcare-db table was: ";
+
+/// The comments, each on a line of its own; empty where nothing has an origin.
+pub fn comments(table: &TablePlan) -> String {
     let origins: BTreeMap<&str, &Origin> =
         table.columns.iter().filter_map(|c| Some((c.name.as_str(), c.origin.as_ref()?))).collect();
-    if origins.is_empty() {
-        return String::new();
-    }
+    let of_columns = (!origins.is_empty()).then(|| comment(MARK, &origins));
+    let of_table = table.origin.as_ref().map(|origin| comment(TABLE_MARK, origin));
+    of_columns.into_iter().chain(of_table).collect()
+}
+
+fn comment(mark: &str, what: &impl Serialize) -> String {
     // The end of a comment has no place within it; to JSON both spellings are one.
-    let json = serde_json::to_string(&origins).map(|json| json.replace('/', "\\/"));
-    json.map_or_else(|_| String::new(), |json| format!("\n  /* {MARK}{json} */"))
+    let json = serde_json::to_string(what).map(|json| json.replace('/', "\\/"));
+    json.map_or_else(|_| String::new(), |json| format!("\n  /* {mark}{json} */"))
+}
+
+fn found<T: DeserializeOwned>(mark: &str, sql: &str) -> Option<T> {
+    let (json, _) = sql[sql.rfind(mark)? + mark.len()..].split_once("*/")?;
+    serde_json::from_str(json.trim()).ok()
+}
+
+/// The origin that the text of a table knows.
+pub fn of_table(sql: &str) -> Option<TableOrigin> {
+    found(TABLE_MARK, sql)
 }
 
 /// Gives columns the origins that the text of their table knows, where their types are still those that were made.
 pub fn attach(columns: &mut [Column], sql: &str) {
-    let found = sql.rfind(MARK).and_then(|at| {
-        let (json, _) = sql[at + MARK.len()..].split_once("*/")?;
-        serde_json::from_str::<BTreeMap<String, Origin>>(json.trim()).ok()
-    });
-    let Some(mut origins) = found else { return };
+    let Some(mut origins) = found::<BTreeMap<String, Origin>>(MARK, sql) else { return };
     for column in columns {
         let origin = origins.remove(&column.name);
         column.origin = origin.filter(|o| o.now.eq_ignore_ascii_case(&column.native_type));
@@ -36,6 +51,7 @@ pub fn attach(columns: &mut [Column], sql: &str) {
 mod tests {
     use super::*;
     use crate::model::endpoint::Flavour;
+    use crate::model::origin::Renamed;
     use crate::model::sample;
     use crate::model::schema::DataType;
 
@@ -52,10 +68,20 @@ mod tests {
             comment: None,
             domain: None,
             types: Vec::new(),
+            name: None,
             now: "VARCHAR(9)".into(),
         });
-        let comment = comment(&sample::table("t", vec![column]));
-        assert_eq!(comment.matches("*/").count(), 1);
-        assert!(comment.ends_with(" */"));
+        let mut table = sample::table("t", vec![column]);
+        let renamed = Renamed { was: "techcare-db was: */".into(), now: "t".into() };
+        table.origin = Some(TableOrigin {
+            product: Flavour::Postgres,
+            strict: false,
+            without_rowid: false,
+            name: Some(renamed),
+        });
+        let comments = comments(&table);
+        assert_eq!(comments.matches("*/").count(), 2);
+        assert!(comments.ends_with(" */"));
+        assert_eq!(of_table(&comments), table.origin);
     }
 }

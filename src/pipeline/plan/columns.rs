@@ -2,6 +2,7 @@
 
 use super::findings::Note;
 use super::own_types::{bare_name, origin_here};
+use super::table_origin::kept_name;
 use super::{Changed, Planner, by_hand, constants, types};
 use crate::engine::capability::{ColumnInput, KeyLimit, Mapping};
 use crate::engine::connect;
@@ -150,10 +151,14 @@ impl Planner<'_> {
             return column.origin.clone();
         }
         let known = input.known.is_some_and(|known| known.table(&table.name).is_some());
+        let by_rule = rule::column_name(input.by_hand, &table.name, &column.name) != column.name;
+        let name = kept_name(&column.name, planned.name.clone(), by_rule);
         // A table that goes back has nothing to remember of the way.
         if known
             || table.columns.iter().any(|c| origin_here(input, c).is_some())
-            || (column.data_type == DataType::Any && !self.is_any_of_strict(table, position))
+            || (name.is_none()
+                && column.data_type == DataType::Any
+                && !self.is_any_of_strict(table, position))
         {
             return None;
         }
@@ -188,10 +193,11 @@ impl Planner<'_> {
         let comment = column.comment.clone().filter(|_| !input.rules.capabilities().comments);
         let (domain, types) = self.kept_types(column);
         let leads_back = same_type && same_text && same_identity && comment.is_none() && types.is_empty();
-        (!leads_back).then(|| Origin {
+        (!leads_back || name.is_some()).then(|| Origin {
             comment,
             domain,
             types,
+            name,
             ..Origin::of(column, input.source_flavour, &now)
         })
     }

@@ -242,8 +242,12 @@ impl Planner<'_> {
         kind: &str,
         wanted: Option<&str>,
     ) -> Option<String> {
-        let wanted = wanted?;
         let target = self.names.table(&table.name);
+        let Some(wanted) = wanted else {
+            let kept = !self.input.rules.names_constraints(&target);
+            let word = if space == Constraint::Check { "check" } else { "fk" };
+            return kept.then(|| self.names.constraint(space, &target, &format!("{target}_{word}")));
+        };
         let name = self.names.constraint(space, &target, wanted);
         if name != wanted {
             self.findings.push(renamed(kind, wanted, &name).table(&table.name).object(Some(wanted)));

@@ -13,6 +13,7 @@ mod decide;
 pub mod doubts;
 mod emulated;
 pub mod findings;
+pub mod former_names;
 mod indexes;
 mod keys;
 mod names;

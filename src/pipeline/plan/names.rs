@@ -113,7 +113,7 @@ impl<'a> Names<'a> {
 }
 
 /// SQLite folds ASCII only; MySQL folds whatever has a case.
-fn fold(rules: &dyn Rules, name: &str) -> String {
+pub(super) fn fold(rules: &dyn Rules, name: &str) -> String {
     if rules.dialect() == Dialect::Sqlite { name.to_ascii_lowercase() } else { name.to_lowercase() }
 }
 

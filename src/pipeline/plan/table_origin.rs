@@ -4,7 +4,7 @@
 use super::findings::Note;
 use super::{PlanInput, Planner};
 use crate::model::codes;
-use crate::model::origin::TableOrigin;
+use crate::model::origin::{Renamed, TableOrigin};
 use crate::model::plan::{FindingAction, TablePlan};
 use crate::model::rule;
 use crate::model::schema::Table;
@@ -18,6 +18,11 @@ fn origin_here<'a>(input: &PlanInput<'_>, table: &'a Table) -> Option<&'a TableO
     table.origin.as_ref().filter(here).filter(|_| !is_model)
 }
 
+/// What to keep of a name that is another one in the target, and not because a rule says so.
+pub(super) fn kept_name(was: &str, now: String, by_rule: bool) -> Option<Renamed> {
+    (!by_rule && now != was).then(|| Renamed { was: was.to_owned(), now })
+}
+
 impl Planner<'_> {
     /// What has to be kept with a table so that its way back ends where it began.
     pub(super) fn table_origin(&self, table: &Table) -> Option<TableOrigin> {
@@ -28,7 +33,10 @@ impl Planner<'_> {
         let (strict, without_rowid) = (table.options.strict, table.options.without_rowid);
         let known = input.known.is_some_and(|known| known.table(&table.name).is_some());
         let product = input.source_flavour;
-        (!known && (strict || without_rowid)).then_some(TableOrigin { product, strict, without_rowid })
+        let by_rule = rule::table_name(input.by_hand, &table.name) != table.name;
+        let name = kept_name(&table.name, self.names.table(&table.name), by_rule);
+        let kept = !known && (strict || without_rowid || name.is_some());
+        kept.then_some(TableOrigin { product, strict, without_rowid, name })
     }
 
     /// Whether a table holds every value to its declared type: as in the source, or as before if it takes all its columns

@@ -207,3 +207,80 @@ fn a23_widths_of_mariadb_come_back_from_mysql() {
     let now = "SELECT column_type FROM information_schema.columns WHERE table_schema = DATABASE() AND column_name = 'truth'";
     assert_eq!(back.value(now).unwrap(), "smallint(5) unsigned");
 }
+
+/// Names that an engine does not take come back with all that refers to them.
+#[test]
+fn a23_names_come_back() {
+    let long = |stem: &str| format!("{stem}_{}", "x".repeat(70));
+    let (parent, child, key, amount) = (long("parent"), long("child"), long("key"), long("amount"));
+    let sqlite = format!(
+        "CREATE TABLE {parent} ({key} INTEGER NOT NULL PRIMARY KEY, {amount} INT, twice INT GENERATED ALWAYS AS ({amount} * 2) STORED,
+             CHECK ({amount} > 0));
+         CREATE TABLE {child} (id INTEGER NOT NULL PRIMARY KEY, of INTEGER REFERENCES {parent} ({key}), {amount} VARCHAR(9));
+         CREATE INDEX by_amount ON {parent} ({amount});
+         CREATE VIEW seen AS SELECT {amount} AS n FROM {parent} WHERE {amount} > 1;
+         INSERT INTO {parent} ({key}, {amount}) VALUES (1, 2), (2, 1); INSERT INTO {child} VALUES (1, 1, 'x')"
+    );
+    for by in Engine::servers() {
+        let there = migrate(Sqlite, &sqlite, by).done();
+        let back = onward(there.target, Sqlite).done();
+        let names = |db: &Db| {
+            db.query(
+                "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_xinfo(m.name) c
+                 WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' ORDER BY m.name, c.cid",
+            )
+        };
+        assert_eq!(names(&there.source), names(&back.target), "{by:?}");
+        let (before, after) = (content::read(&there.source), content::read(&back.target));
+        let differences = content::differences(&before, &after, &content::Renamed::new());
+        assert_eq!(differences, Vec::<String>::new(), "{by:?}");
+        assert!(
+            back.target.refuses(&format!("INSERT INTO {parent} ({key}, {amount}) VALUES (3, -1)")),
+            "{by:?}"
+        );
+        let refers = format!("SELECT \"table\", \"to\" FROM pragma_foreign_key_list('{child}')");
+        assert_eq!(back.target.query(&refers), [[Some(parent.clone()), Some(key.clone())]], "{by:?}");
+        assert_eq!(back.target.value("SELECT n FROM seen").unwrap(), "2", "{by:?}");
+        let indexed = "SELECT name FROM pragma_index_info('by_amount')";
+        assert_eq!(back.target.value(indexed).unwrap(), amount, "{by:?}");
+        assert!(
+            back.findings("renamed").iter().any(|f| f["text"].as_str().unwrap().contains(&parent)),
+            "{by:?}"
+        );
+
+        // What somebody has renamed since has the name that he gave it.
+        let there = migrate(Sqlite, &format!("CREATE TABLE {parent} (id INTEGER NOT NULL PRIMARY KEY)"), by)
+            .done()
+            .target;
+        let given = there.value(if by == Postgres {
+            "SELECT relname::text FROM pg_class WHERE relname LIKE 'parent%' AND relkind = 'r'"
+        } else {
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'parent%'"
+        });
+        there.execute(&format!("ALTER TABLE {} RENAME TO mine", given.unwrap()));
+        let back = onward(there, Sqlite).done().target;
+        assert_eq!(
+            back.value("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap(),
+            "mine",
+            "{by:?}"
+        );
+    }
+}
+
+/// SQLite keeps names for its own, and has no comments to keep those of before in but within CREATE TABLE.
+#[test]
+fn a23_names_that_sqlite_reserves_come_back() {
+    for from in Engine::servers() {
+        let sql = "CREATE TABLE sqlite_notes (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(9));
+                   CREATE TABLE child (id INTEGER NOT NULL PRIMARY KEY, note INTEGER, FOREIGN KEY (note) REFERENCES sqlite_notes (id));
+                   INSERT INTO sqlite_notes VALUES (1, 'a'); INSERT INTO child VALUES (1, 1)";
+        let there = migrate(from, sql, Sqlite).done();
+        // A copy of the file knows it too.
+        let copy = onward(there.target, Sqlite).done();
+        let back = onward(copy.target, from).done();
+        let (before, after) = (content::read(&there.source), content::read(&back.target));
+        let differences = content::differences(&before, &after, &content::Renamed::new());
+        assert_eq!(differences, Vec::<String>::new(), "{from:?}");
+        assert!(back.target.refuses("INSERT INTO child VALUES (2, 9)"), "{from:?}");
+    }
+}

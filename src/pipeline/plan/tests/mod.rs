@@ -3,6 +3,7 @@
 mod build;
 mod by_hand;
 mod fake;
+mod former_names;
 mod keys;
 mod own_types;
 mod real;

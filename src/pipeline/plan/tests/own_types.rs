@@ -42,6 +42,7 @@ fn origin(name: &str) -> Origin {
             unguarded: false,
         }),
         types: vec![made("year", YEAR)],
+        name: None,
         now: "INT".into(),
     }
 }
