@@ -15,7 +15,9 @@ use crate::model::schema::{DataType, DefaultValue};
 pub fn default(source: Dialect, text: &str, target: Dialect, carries: &DataType) -> Option<DefaultValue> {
     let expr = parse(source, text)?;
     if let Some(clock) = clock(source, strip(&expr), carries) {
-        return Some(clock);
+        // As text it has digits and an offset in PostgreSQL, and neither elsewhere.
+        let says_more = source == Dialect::Postgres && matches!(carries, DataType::Text { .. });
+        return (!says_more || clock == DefaultValue::CurrentDate).then_some(clock);
     }
     let nobody = |_: &str| None;
     let reader = Reader::new(source, target, &nobody);

@@ -383,6 +383,10 @@ impl Planner<'_> {
             |value: &&DefaultValue| self.input.verbatim() || column.nullable || **value != DefaultValue::Null;
         let value = value.filter(says)?;
         let (source, target) = (self.input.source.dialect, self.input.rules.dialect());
+        // The others have done so when they made the column, but for SQLite, which keeps whatever it is given.
+        let assigned = (source == Dialect::Postgres && !self.input.verbatim())
+            .then(|| constants::assigned(&column.data_type, value));
+        let value = assigned.as_ref().unwrap_or(value);
         let said = match value {
             // A routine may have the name of one that every engine has.
             DefaultValue::Expression(_) if self.missing(&column.reaches).is_some() => None,
@@ -391,8 +395,19 @@ impl Planner<'_> {
             }
             other => Some(other.clone()),
         };
-        let said = said.filter(|value| self.input.verbatim() || constants::holds(&mapping.carries, value));
-        let default = said.as_ref().and_then(|value| self.input.rules.default(value, mapping));
+        let same = self.input.verbatim() && !self.input.between_products();
+        // Between MySQL and MariaDB dates of no calendar travel as text.
+        let holds = if self.input.verbatim() { &column.data_type } else { &mapping.carries };
+        let said = said.filter(|value| same || constants::holds(holds, value));
+        // What the type takes at home it takes there, whether other engines have such values or not.
+        let as_it_is = |value: &DefaultValue| match value {
+            DefaultValue::Text(text) if same && column.native_type == mapping.native_type => {
+                Some(self.input.rules.literal(text))
+            }
+            _ => None,
+        };
+        let rendered = |value| self.input.rules.default(value, mapping).or_else(|| as_it_is(value));
+        let default = said.as_ref().and_then(rendered);
         if default.is_none() && *value != DefaultValue::Null && said != Some(DefaultValue::Null) {
             let why = match self.missing(&column.reaches) {
                 Some(what) => format!("uses {what}, which is not carried"),

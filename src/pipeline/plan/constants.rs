@@ -56,6 +56,43 @@ pub(super) fn holds(carries: &DataType, value: &DefaultValue) -> bool {
     }
 }
 
+/// A constant as PostgreSQL assigns it to a column of a type: rounded to the digits of the type, a half away from midnight
+/// or from the year 2000, which it counts from, and without the blanks that pad `char(n)`. The catalogue has it as written.
+pub fn assigned(data_type: &DataType, constant: &DefaultValue) -> DefaultValue {
+    const YEAR_2000: i64 = 946_684_800_000_000;
+    let rounded = |micros: i64, digits: u8| {
+        let unit = 10_i64.pow(u32::from(6 - digits.min(6)));
+        let half = if micros < 0 { -unit / 2 } else { unit / 2 };
+        micros.checked_add(half).map(|moved| moved / unit * unit)
+    };
+    let moment = |micros: i64, digits: u8| {
+        rounded(micros.checked_sub(YEAR_2000)?, digits)
+            .map(|micros| value::format_datetime(micros + YEAR_2000, digits))
+    };
+    let made = match (data_type, constant) {
+        (DataType::Text { fixed: true, .. }, DefaultValue::Text(text)) => {
+            Some(DefaultValue::Text(text.trim_end_matches(' ').to_owned()))
+        }
+        (DataType::Time { precision }, DefaultValue::Text(text)) => {
+            let time = value::parse_time(text).and_then(|micros| rounded(micros, *precision));
+            time.map(|micros| DefaultValue::Text(value::format_time(micros, *precision)))
+        }
+        (DataType::DateTime { precision }, DefaultValue::Text(text)) => {
+            value::parse_datetime(text).and_then(|micros| moment(micros, *precision)).map(DefaultValue::Text)
+        }
+        (DataType::Timestamp { precision }, DefaultValue::Text(text)) => {
+            let moment = value::parse_timestamp(text).and_then(|micros| moment(micros, *precision));
+            moment.map(|moment| DefaultValue::Text(format!("{moment}+00")))
+        }
+        (DataType::Float32, DefaultValue::Number(digits)) => {
+            let single = digits.parse::<f32>().ok().filter(|single| single.is_finite());
+            single.map(|single| DefaultValue::Number(single.to_string()))
+        }
+        _ => None,
+    };
+    made.unwrap_or_else(|| constant.clone())
+}
+
 /// The one spelling of a value of a type; `None` for what it does not hold, and for types that only one engine has.
 pub fn canonical(text: &str, carries: &DataType) -> Option<String> {
     let micros = |micros: i64| micros.to_string();
@@ -105,6 +142,27 @@ mod tests {
     use super::*;
 
     const NUMBER: DataType = DataType::Int { bits: 64, unsigned: false };
+
+    #[test]
+    fn constants_are_what_an_assignment_makes_of_them() {
+        let text = |text: &str| DefaultValue::Text(text.into());
+        for (data_type, written, stored) in [
+            (DataType::DateTime { precision: 0 }, "2020-01-01 00:00:00.7", "2020-01-01 00:00:01"),
+            (DataType::DateTime { precision: 3 }, "1999-01-01 00:00:00.1235", "1999-01-01 00:00:00.123"),
+            (DataType::DateTime { precision: 6 }, "2020-01-01", "2020-01-01 00:00:00.000000"),
+            (DataType::Timestamp { precision: 0 }, "2020-01-01 02:00:00.5+02", "2020-01-01 00:00:01+00"),
+            (DataType::Time { precision: 0 }, "10:00:00.5", "10:00:01"),
+            (DataType::Text { max_chars: Some(3), fixed: true }, "a  ", "a"),
+            (DataType::Text { max_chars: Some(3), fixed: false }, "a  ", "a  "),
+            (DataType::DateTime { precision: 0 }, "infinity", "infinity"),
+        ] {
+            assert_eq!(assigned(&data_type, &text(written)), text(stored), "{data_type:?} {written}");
+        }
+        let number = |digits: &str| DefaultValue::Number(digits.into());
+        assert_eq!(assigned(&DataType::Float32, &number("16777217")), number("16777216"));
+        assert_eq!(assigned(&DataType::Float32, &number("0.1")), number("0.1"));
+        assert_eq!(assigned(&NUMBER, &number("7")), number("7"));
+    }
 
     #[test]
     fn spellings_of_one_value_are_one() {

@@ -4,11 +4,12 @@ use super::{Scene, answered, bare};
 use crate::engine::capability::{Defaults, Source, Stored};
 use crate::engine::expression;
 use crate::model::codes;
+use crate::model::endpoint::Dialect;
 use crate::model::error::Result;
 use crate::model::plan::{ColumnPlan, Finding};
 use crate::model::schema::DefaultValue;
 use crate::model::value;
-use crate::pipeline::plan::constants::canonical;
+use crate::pipeline::plan::constants::{self, canonical};
 use crate::pipeline::plan::findings::{self, Words};
 
 /// Evaluates the defaults of a table on both sides. Gives the places of columns whose default is another value in the
@@ -87,6 +88,8 @@ struct Trial<'a> {
     place: usize,
     column: &'a ColumnPlan,
     original: &'a DefaultValue,
+    /// What its column gets of it.
+    assigned: DefaultValue,
     /// The source's own text, where it is not a constant that the catalogue gave as such.
     text: Option<&'a str>,
     translated: &'a str,
@@ -112,7 +115,13 @@ fn trials<'a>(scene: Scene<'a>, products: bool) -> Vec<Trial<'a>> {
     };
     let trial = |(place, column): (usize, &'a ColumnPlan)| {
         let translated = column.default.as_deref()?;
-        let original = scene.table.column(&column.source)?.default.as_ref()?;
+        let declared = scene.table.column(&column.source)?;
+        let original = declared.default.as_ref()?;
+        // Constants of the others are what they assign.
+        let assigned = match scene.plan.source {
+            Dialect::Postgres => constants::assigned(&declared.data_type, original),
+            _ => original.clone(),
+        };
         let (text, said) = match original {
             DefaultValue::Expression(_) if kept => (None, DefaultValue::Text(String::new())),
             _ if kept => return None,
@@ -137,6 +146,7 @@ fn trials<'a>(scene: Scene<'a>, products: bool) -> Vec<Trial<'a>> {
             place,
             column,
             original,
+            assigned,
             text,
             translated,
             computed,
@@ -149,7 +159,7 @@ fn trials<'a>(scene: Scene<'a>, products: bool) -> Vec<Trial<'a>> {
 impl Trial<'_> {
     /// The value of a constant that the catalogue gave as such.
     fn constant(&self) -> Stored {
-        Stored::Text(match self.original {
+        Stored::Text(match &self.assigned {
             DefaultValue::Bool(value) => u8::from(*value).to_string(),
             DefaultValue::Bytes(bytes) => value::format_hex(bytes),
             DefaultValue::Text(text) => text.clone(),
@@ -184,7 +194,6 @@ mod tests {
     use super::super::super::fake::{Fake, Fault, plan};
     use super::super::prove;
     use super::*;
-    use crate::model::endpoint::Dialect;
     use crate::model::plan::Plan;
     use crate::model::schema::{Column, DataType, Schema, Table, TableOptions};
 

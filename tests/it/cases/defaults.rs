@@ -2,8 +2,9 @@
 //! left behind and named.
 
 use super::arrival::{migrate, onward};
+use crate::support::binary;
 use crate::support::content;
-use crate::support::database::Engine;
+use crate::support::database::{Db, Engine};
 
 use Engine::{Mariadb, Mysql, Postgres, Sqlite};
 
@@ -68,6 +69,88 @@ fn a40_a_default_of_no_calendar_is_left_behind_and_named() {
             assert!(named.iter().any(|f| f["column"] == "day"), "{from:?} → {by:?}: {}", there.ran);
             there.target.execute("INSERT INTO t (id) VALUES (1)");
             onward(there.target, from).done();
+        }
+    }
+}
+
+/// The words of every default of the table, as PostgreSQL prints them.
+fn words(db: &Db) -> Vec<Vec<Option<String>>> {
+    db.query(
+        "SELECT a.attname::text, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d
+         JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum ORDER BY a.attnum",
+    )
+}
+
+#[test]
+fn a23_defaults_go_word_for_word_between_two_of_postgresql() {
+    let arrived = migrate(
+        Postgres,
+        "CREATE TABLE t (id integer PRIMARY KEY, day text DEFAULT current_date, at text DEFAULT now(),
+             told varchar(40) DEFAULT localtimestamp, till timestamptz NOT NULL DEFAULT 'infinity',
+             since date DEFAULT '-infinity', old timestamp DEFAULT '0044-03-15 00:00:00 BC', late time DEFAULT '24:00',
+             far date DEFAULT '12345-01-01'); INSERT INTO t (id) VALUES (1)",
+        Postgres,
+    )
+    .done();
+    assert!(arrived.findings("default_not_carried").is_empty(), "{}", arrived.ran);
+    assert_eq!(words(&arrived.source), words(&arrived.target));
+}
+
+#[test]
+fn a23_clocks_as_text_of_postgresql_are_left_behind_and_named() {
+    for to in [Sqlite].into_iter().chain(Engine::mysqls()) {
+        let sql = "CREATE TABLE t (id integer PRIMARY KEY, at text DEFAULT now(), yes text DEFAULT true);
+                   INSERT INTO t (id) VALUES (1)";
+        let arrived = migrate(Postgres, sql, to).done();
+        let named = arrived.findings("default_not_carried");
+        assert!(named.len() == 1 && named[0]["column"] == "at", "{to:?}: {}", arrived.ran);
+        arrived.target.execute("INSERT INTO t (id) VALUES (2)");
+        assert_eq!(arrived.target.value("SELECT yes FROM t WHERE id = 2").as_deref(), Some("true"), "{to:?}");
+    }
+}
+
+/// PostgreSQL rounds, cuts and pads when a default is assigned, and its catalogue has what was written.
+#[test]
+fn a23_constants_arrive_as_they_are_assigned() {
+    for to in [Sqlite].into_iter().chain(Engine::mysqls()) {
+        let sql = "CREATE TABLE t (id integer PRIMARY KEY, a timestamp(0) DEFAULT '2020-01-01 00:00:00.7',
+                       b timestamptz(0) DEFAULT '2020-01-01 00:00:00.7+00', c time(0) DEFAULT '10:00:00.7', d char(1) DEFAULT ' ',
+                       e char(3) DEFAULT 'abc   ', f char(3) DEFAULT 'a  ', g real DEFAULT 16777217)";
+        let arrived = migrate(Postgres, sql, to).done();
+        for db in [&arrived.source, &arrived.target] {
+            db.execute("INSERT INTO t (id) VALUES (1)");
+        }
+        let ran =
+            binary::run(&["check", "--database", &arrived.source.url, "--against", &arrived.target.url]);
+        assert_eq!(ran.code, 0, "{to:?}: {ran}");
+    }
+}
+
+/// MySQL makes a table with such a default and then refuses every row that uses it.
+#[test]
+fn a40_defaults_of_no_calendar_do_not_go_from_mariadb_to_mysql() {
+    if !Mysql.at_hand() {
+        return;
+    }
+    let sql = "SET sql_mode = ''; CREATE TABLE t (id int PRIMARY KEY, a datetime DEFAULT '0000-00-00', b date DEFAULT '2020-02-00',
+                   c timestamp NULL DEFAULT 0, d date DEFAULT '2020-02-01'); INSERT INTO t (id) VALUES (1)";
+    let arrived = migrate(Mariadb, sql, Mysql);
+    let named = arrived.findings("default_not_carried");
+    let columns: Vec<&str> = named.iter().filter_map(|f| f["column"].as_str()).collect();
+    assert_eq!(columns, ["a", "b", "c"], "{}", arrived.ran);
+}
+
+#[test]
+fn a23_not_null_of_generated_columns_is_kept() {
+    for from in [Postgres, Sqlite, Mysql].into_iter().filter(|from| from.at_hand()) {
+        for to in Engine::all() {
+            let sql = "CREATE TABLE t (id integer PRIMARY KEY, x integer, f integer GENERATED ALWAYS AS (x + 1) STORED NOT NULL);
+                       INSERT INTO t (id, x) VALUES (1, 1)";
+            let arrived = migrate(from, sql, to).done();
+            arrived.target.execute("INSERT INTO t (id, x) VALUES (2, 2)");
+            assert!(arrived.target.refuses("INSERT INTO t (id, x) VALUES (3, NULL)"), "{from:?} → {to:?}");
+            let home = onward(arrived.target, from).done();
+            assert!(home.target.refuses("INSERT INTO t (id, x) VALUES (3, NULL)"), "{to:?} → {from:?}");
         }
     }
 }

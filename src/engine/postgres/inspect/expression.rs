@@ -9,8 +9,14 @@ pub(super) fn parse_default(text: &str, data_type: &DataType, own: &[&str]) -> D
     let expression = || DefaultValue::Expression(text.to_owned());
     let body = without_parentheses(text.trim());
     match body.to_ascii_lowercase().as_str() {
+        // An assignment makes the word of it.
+        word @ ("true" | "false") if matches!(data_type, DataType::Text { .. }) => {
+            return DefaultValue::Text(word.to_owned());
+        }
         "true" => return DefaultValue::Bool(true),
         "false" => return DefaultValue::Bool(false),
+        // What a clock is to any other column depends on settings of the session, and has digits and an offset.
+        _ if !is_time(data_type) => {}
         "now()" | "current_timestamp" | "transaction_timestamp()" | "localtimestamp" => {
             return DefaultValue::CurrentTimestamp;
         }
@@ -35,6 +41,17 @@ pub(super) fn parse_default(text: &str, data_type: &DataType, own: &[&str]) -> D
         Constant::Number(number) => DefaultValue::Number(number),
         Constant::Text(text) => text_constant(text, data_type),
     }
+}
+
+fn is_time(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Date
+            | DataType::Time { .. }
+            | DataType::TimeTz
+            | DataType::DateTime { .. }
+            | DataType::Timestamp { .. }
+    )
 }
 
 enum Constant {
