@@ -443,6 +443,7 @@ fn capabilities() -> Capabilities {
         match_full: true,
         checks: true,
         generated_stored: true,
+        generated_not_null: true,
         generated_virtual: false,
         default_expressions: true,
         sequences: true,

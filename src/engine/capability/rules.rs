@@ -76,6 +76,8 @@ pub struct Capabilities {
     pub on_update_now: bool,
     /// Columns of instants hold those after 2038-01-19 03:14:07 UTC too.
     pub late_instants: bool,
+    /// Whether a generated column may be NOT NULL.
+    pub generated_not_null: bool,
     /// An archive that is restored takes the place of everything in the database in one step, as a native backup does
     /// everywhere. Else it takes the place of the tables that it has.
     pub restores_whole: bool,

@@ -224,7 +224,7 @@ fn column(rules: &Rules, column: &ColumnPlan, native_type: &str, nullable: bool,
             say("INVISIBLE");
         }
         // MariaDB has no NOT NULL for these.
-        if !nullable && rules.flavour == Flavour::Mysql {
+        if !nullable && rules.capabilities().generated_not_null {
             say("NOT NULL");
         }
     } else {

@@ -340,6 +340,7 @@ fn capabilities(flavour: Flavour, version: (u32, u32, u32), case_sensitive_table
         unique_parents: !mariadb && version >= (8, 4, 0),
         match_full: false,
         checks: version >= if mariadb { (10, 2, 1) } else { (8, 0, 16) },
+        generated_not_null: !mariadb,
         generated_stored: version >= (5, 7, 6),
         generated_virtual: version >= (5, 7, 6),
         default_expressions: version >= if mariadb { (10, 2, 1) } else { (8, 0, 13) },

@@ -76,6 +76,7 @@ impl PostgresRules {
             match_full: true,
             checks: true,
             generated_stored: true,
+            generated_not_null: true,
             generated_virtual: major >= 18,
             default_expressions: true,
             sequences: true,

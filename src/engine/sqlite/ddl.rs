@@ -54,6 +54,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     match_full: false,
     checks: true,
     generated_stored: true,
+    generated_not_null: true,
     generated_virtual: true,
     default_expressions: true,
     sequences: false,

@@ -31,6 +31,31 @@ impl Planner<'_> {
                 planned.extend(carried);
             }
         }
+        planned.extend(self.not_null_of_generated(table, columns));
+        planned
+    }
+
+    /// NOT NULL of generated columns, where the target has it for others only: said by checks.
+    fn not_null_of_generated(&mut self, table: &Table, columns: &[ColumnPlan]) -> Vec<CheckPlan> {
+        if self.input.rules.capabilities().generated_not_null {
+            return Vec::new();
+        }
+        let mut planned = Vec::new();
+        for column in columns.iter().filter(|c| c.generated.is_some() && !c.nullable) {
+            let expression = format!("{} IS NOT NULL", self.input.rules.quote(&column.name));
+            let (note, kept) = if self.input.rules.capabilities().checks {
+                let text = "NOT NULL of a generated column is kept by a check";
+                (Note::new(codes::EMULATED, "column", FindingAction::Emulated, text), true)
+            } else {
+                let text = format!("the target has no NOT NULL for generated columns: CHECK ({expression})");
+                (Note::new(codes::CHECK_NOT_CARRIED, "check", FindingAction::NotCarried, text), false)
+            };
+            self.findings.push(note.table(&table.name).column(&column.source));
+            if kept {
+                let name = self.constraint_name(table, Constraint::Check, "check", None);
+                planned.push(CheckPlan { name, expression, original: None });
+            }
+        }
         planned
     }
 
