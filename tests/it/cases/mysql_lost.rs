@@ -296,6 +296,23 @@ fn a_cascade_within_one_table_is_said_to_be_none_in_innodb() {
     }
 }
 
+#[test]
+fn how_a_table_is_kept_is_listed() {
+    for from in [Mariadb, Mysql].into_iter().filter(|from| from.at_hand()) {
+        let sql =
+            "CREATE TABLE t (id INT PRIMARY KEY) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=8 STATS_PERSISTENT=0;
+                   CREATE TABLE plain (id INT PRIMARY KEY) ROW_FORMAT=DYNAMIC; INSERT INTO t VALUES (1)";
+        for to in Engine::all() {
+            let arrived = migrate(from, sql, to).done();
+            let named = told(&arrived, "object_not_carried");
+            assert_eq!(named.len(), 1, "{from:?} → {to:?}: {named:?}");
+            for word in ["row_format=compressed", "key_block_size=8", "stats_persistent=0"] {
+                assert!(named[0].1.to_ascii_lowercase().contains(word), "{from:?} → {to:?}: {named:?}");
+            }
+        }
+    }
+}
+
 /// The catalogue names them only to who has a right to them, so to others that much is said.
 #[test]
 fn what_a_user_may_not_see_is_told_of() {

@@ -30,6 +30,15 @@ pub fn of_columns(raw: &[RawColumn]) -> Vec<Object> {
     out
 }
 
+/// How a table is kept, as the catalogue tells it: format of its rows, compression, statistics.
+pub fn of_table(options: &str) -> Option<Object> {
+    // What every table of InnoDB is, and what is told of elsewhere.
+    let usual = ["row_format=dynamic", "partitioned"];
+    let told: Vec<&str> =
+        options.split_whitespace().filter(|o| !usual.contains(&o.to_ascii_lowercase().as_str())).collect();
+    (!told.is_empty()).then(|| Object::new(ObjectKind::Attribute, "table options", told.join(" ")))
+}
+
 /// Indexes that the server keeps and does not use, and comments on indexes.
 pub fn of_indexes(statistics: &[Fields]) -> Vec<Object> {
     let mut out = Vec::new();

@@ -88,7 +88,10 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
         let actions = actions.remove(&name).unwrap_or_default();
         let (foreign_keys, elsewhere) =
             foreign_keys(&keys.remove(&name).unwrap_or_default(), &actions, database);
-        let attributes = attributes::of_columns(&raw).into_iter().chain(attributes::of_indexes(&statistics));
+        let attributes = attributes::of_columns(&raw)
+            .into_iter()
+            .chain(attributes::of_indexes(&statistics))
+            .chain(attributes::of_table(&row.word(7)));
         objects.extend(elsewhere.into_iter().chain(attributes).map(|object| object.of(Some(name.clone()))));
         let (comment, origin) = row.text(5).as_deref().map(origin::read).unwrap_or_default();
         let mut table = Table {
@@ -118,7 +121,7 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
 }
 
 const TABLES: &str = "SELECT table_name, engine, table_rows, data_length + index_length, auto_increment, \
-     table_comment, table_type FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type IN \
+     table_comment, table_type, create_options FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type IN \
      ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name";
 
 const KEYS: &str = "SELECT table_name, constraint_name, column_name, referenced_table_schema, \

@@ -44,6 +44,27 @@ SELECT 'attribute', 'storage', c.relname,
 FROM ours c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attstorage <> t.typstorage GROUP BY c.relname
 UNION ALL
+SELECT 'attribute', 'compression', c.relname,
+       string_agg(format('ALTER TABLE %I ALTER COLUMN %I SET COMPRESSION %s', c.relname, a.attname,
+                         CASE told.attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END), '; ' ORDER BY a.attnum)
+-- A column of the catalogue since PostgreSQL 14.
+FROM ours c JOIN pg_attribute a ON a.attrelid = c.oid
+CROSS JOIN LATERAL (SELECT to_jsonb(a) ->> 'attcompression' AS attcompression) AS told
+WHERE a.attnum > 0 AND NOT a.attisdropped AND told.attcompression <> '' GROUP BY c.relname
+UNION ALL
+SELECT 'attribute', 'statistics', c.relname,
+       string_agg(format('ALTER TABLE %I ALTER COLUMN %I %s', c.relname, a.attname,
+                         concat_ws(', ALTER COLUMN ' || quote_ident(a.attname) || ' ',
+                                   CASE WHEN a.attstattarget >= 0 THEN format('SET STATISTICS %s', a.attstattarget) END,
+                                   format('SET (%s)', nullif(array_to_string(a.attoptions, ', '), '')))),
+                  '; ' ORDER BY a.attnum)
+FROM ours c JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE a.attnum > 0 AND NOT a.attisdropped AND (a.attstattarget >= 0 OR a.attoptions IS NOT NULL) GROUP BY c.relname
+UNION ALL
+SELECT 'attribute', k.conname, c.relname,
+       format('ALTER TABLE %I ADD CONSTRAINT %I %s', c.relname, k.conname, pg_get_constraintdef(k.oid))
+FROM ours c JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'c' AND k.connoinherit
+UNION ALL
 SELECT 'attribute', 'unlogged', c.relname, format('ALTER TABLE %I SET UNLOGGED', c.relname)
 FROM ours c WHERE c.relpersistence = 'u'
 UNION ALL
@@ -70,8 +91,8 @@ SELECT 'attribute', 'sequence', c.relname,
                   '; ' ORDER BY q.relname)
 FROM ours c JOIN sequences s ON s.of_table = c.oid JOIN pg_class q ON q.oid = s.seqrelid
 WHERE s.seqcycle
-   OR (s.seqincrement > 0 AND (s.seqmin, s.seqmax) <> (1, s.most))
-   OR (s.seqincrement < 0 AND (s.seqmin, s.seqmax) <> (-s.most - 1, -1))
+   OR (s.seqincrement > 0 AND (s.seqmin, s.seqmax, s.seqstart) <> (1, s.most, 1))
+   OR (s.seqincrement < 0 AND (s.seqmin, s.seqmax, s.seqstart) <> (-s.most - 1, -1, -1))
 GROUP BY c.relname
 UNION ALL
 SELECT 'comment', said.name, c.relname, said.text
@@ -89,5 +110,10 @@ FROM ours c CROSS JOIN LATERAL (
     FROM sequences s JOIN pg_class q ON q.oid = s.seqrelid
     JOIN pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = q.oid
     WHERE s.of_table = c.oid
+    UNION ALL
+    SELECT s.stxname, format('COMMENT ON STATISTICS %I IS %L', s.stxname, d.description)
+    FROM pg_statistic_ext s
+    JOIN pg_description d ON d.classoid = 'pg_statistic_ext'::regclass AND d.objoid = s.oid
+    WHERE s.stxrelid = c.oid
 ) AS said
 ORDER BY 1, 2, 3";

@@ -414,9 +414,27 @@ FROM (SELECT 'pg_operator'::regclass, oid FROM pg_operator WHERE oprnamespace = 
       -- FirstNormalObjectId: below are those that every database has.
       UNION ALL SELECT 'pg_cast'::regclass, oid FROM pg_cast WHERE oid >= 16384
       UNION ALL SELECT 'pg_publication'::regclass, oid FROM pg_publication
+      UNION ALL SELECT 'pg_foreign_data_wrapper'::regclass, oid FROM pg_foreign_data_wrapper
+      UNION ALL SELECT 'pg_foreign_server'::regclass, oid FROM pg_foreign_server
+      UNION ALL SELECT 'pg_default_acl'::regclass, oid FROM pg_default_acl
+                WHERE defaclnamespace IN (0, (SELECT oid FROM ours))
       UNION ALL SELECT 'pg_event_trigger'::regclass, oid FROM pg_event_trigger) AS o (class, oid),
      LATERAL pg_identify_object(o.class, o.oid, 0) AS i
 WHERE (o.class::oid, o.oid) NOT IN (SELECT classid, objid FROM extension)
+UNION ALL
+SELECT 'comment', n.nspname, NULL, format('COMMENT ON SCHEMA %I IS %L', n.nspname, d.description)
+FROM pg_namespace n JOIN pg_description d ON d.classoid = 'pg_namespace'::regclass AND d.objoid = n.oid
+WHERE n.oid = (SELECT oid FROM ours) AND d.description <> 'standard public schema'
+UNION ALL
+SELECT 'comment', b.datname, NULL, format('COMMENT ON DATABASE %I IS %L', b.datname, d.description)
+FROM pg_database b JOIN pg_shdescription d ON d.classoid = 'pg_database'::regclass AND d.objoid = b.oid
+WHERE b.datname = current_database() AND d.description <> 'default administrative connection database'
+UNION ALL
+SELECT 'comment', c.relname, NULL, format('COMMENT ON SEQUENCE %I IS %L', c.relname, d.description)
+FROM pg_class c JOIN pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = c.oid
+WHERE c.relkind = 'S' AND c.relnamespace = (SELECT oid FROM ours)
+  AND NOT EXISTS (SELECT FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = c.oid
+                  AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i'))
 UNION ALL
 SELECT 'large_object', 'all', NULL, format('%s large objects, which nothing but their oids name', count(*))
 FROM pg_largeobject_metadata HAVING count(*) > 0
