@@ -5,12 +5,17 @@ use crate::model::batch::{Batch, Cell};
 use crate::model::schema::DataType;
 use crate::model::value;
 
+/// The clock goes up to 24:00:00 itself.
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
 /// Whether a column keeps a value as it is. NULL always fits.
 pub type Fit = Box<dyn Fn(&Batch, Cell) -> bool + Send + Sync>;
 
 /// Of a type by its neutral form; `None` if it keeps whatever is of its kind.
 pub fn neutral(data_type: &DataType) -> Option<Fit> {
     match data_type.clone() {
+        // Whoever reads it takes nothing else.
+        DataType::Bool | DataType::Uuid => Some(Box::new(|_, _| true)),
         DataType::Int { bits, unsigned } => {
             let range = DataType::int_range(bits, unsigned);
             Some(Box::new(move |_, cell| integer(cell).is_none_or(|value| range.contains(&value))))
@@ -40,8 +45,14 @@ pub fn neutral(data_type: &DataType) -> Option<Fit> {
             Cell::Bytes(span) => span.len() as u64 <= most,
             _ => true,
         })),
-        DataType::Time { precision }
-        | DataType::TimeSpan { precision }
+        DataType::Time { precision } => {
+            let step = value::step(precision);
+            Some(Box::new(move |_, cell| match cell {
+                Cell::Time(micros) => (0..=MICROS_PER_DAY).contains(&micros) && micros % step == 0,
+                _ => true,
+            }))
+        }
+        DataType::TimeSpan { precision }
         | DataType::DateTime { precision }
         | DataType::Timestamp { precision } => {
             let step = value::step(precision);
@@ -58,9 +69,12 @@ pub fn neutral(data_type: &DataType) -> Option<Fit> {
             let mut left = labels.iter();
             text.is_empty() || text.split(',').all(|one| left.any(|label| label == one))
         })),
-        DataType::Bit { length: Some(length), varying } => Some(text(move |text| {
-            let bits = text.len() as u64;
-            bits == u64::from(length) || (varying && bits < u64::from(length))
+        DataType::Bit { length, varying } => Some(text(move |text| {
+            let fits = length.map(u64::from).is_none_or(|length| {
+                let bits = text.len() as u64;
+                bits == length || (varying && bits < length)
+            });
+            fits && text.bytes().all(|b| matches!(b, b'0' | b'1'))
         })),
         _ => None,
     }
@@ -169,6 +183,18 @@ mod tests {
         assert!(fits(&seconds, |b| b.push(Cell::Time(-1_000))) && !fits(&seconds, |b| b.push(Cell::Time(1))));
         let bits = |varying| DataType::Bit { length: Some(3), varying };
         assert!(fits(&bits(true), |b| b.push_text("10")) && !fits(&bits(false), |b| b.push_text("10")));
+        assert!(!fits(&DataType::Bit { length: None, varying: true }, |b| b.push_text("102")));
+        let clock = DataType::Time { precision: 3 };
+        for (micros, expected) in [
+            (0, true),
+            (MICROS_PER_DAY, true),
+            (1_000, true),
+            (1, false),
+            (-1_000, false),
+            (MICROS_PER_DAY + 1_000, false),
+        ] {
+            assert_eq!(fits(&clock, |b| b.push(Cell::Time(micros))), expected, "{micros}");
+        }
         assert!(fits(&tiny, |b| b.push(Cell::Null)));
     }
 

@@ -1,7 +1,7 @@
 //! Times without a zone that go into a TIMESTAMP that is there. They are taken as those of UTC, and it holds fewer of them
 //! than the type that they have in the source: those beyond are looked for before anything is written.
 
-use super::outgrown::unfit;
+use super::outgrown::{Suspect, unfit};
 use super::plan::findings;
 use crate::engine::capability::Snapshot;
 use crate::engine::fit::Fit;
@@ -23,7 +23,7 @@ pub async fn find(plan: &Plan, source: &dyn Snapshot) -> Result<Vec<Finding>> {
             let native_type = column.native_type.clone();
             let fits: Fit =
                 Box::new(move |batch, cell| limits.misfit(&native_type, batch, cell) != Some(DATETIME_RANGE));
-            (column.source.clone(), (column.source.clone(), fits))
+            (column.source.clone(), (column.source.clone(), Suspect { fits, all: true }))
         });
         for (column, seen) in unfit(table.clone(), suspects.collect(), source).await? {
             let misfit = Misfit {

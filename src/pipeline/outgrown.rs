@@ -1,17 +1,19 @@
 //! Values that have outgrown the type that their column had in the target before. Such a type comes back by itself; where
 //! neither the type of today nor a measure of the profile says that all values are its own, they are read once and held
-//! against it before anything is made. What does not fit keeps the column at the type that its values need.
+//! against it before anything is made. What does not fit turns the column to a wider type, which is held against the values
+//! in its turn, until one keeps them all.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::copy::{self, BatchSize, Side};
-use super::plan::{PlanInput, comes_back, plan};
+use super::plan::{PlanInput, doubted, former, plan, wider};
 use super::rejects::Seen;
 use crate::engine::capability::Snapshot;
 use crate::engine::fit::Fit;
 use crate::engine::judge::Judge;
 use crate::model::batch::{Batch, RowKey};
+use crate::model::endpoint::Dialect;
 use crate::model::error::Result;
 use crate::model::plan::{ColumnProfile, Outgrown, Scope, TablePlan, TableProfile};
 use crate::model::policy::Decision;
@@ -23,8 +25,12 @@ pub async fn find(
     source: &dyn Snapshot,
 ) -> Result<Option<BTreeMap<String, TableProfile>>> {
     let mut found: Option<BTreeMap<String, TableProfile>> = None;
-    let mut columns = input.source.tables.iter().flat_map(|table| &table.columns);
-    if input.scope != Scope::All || input.verbatim() || columns.all(|column| column.origin.is_none()) {
+    let mut columns =
+        input.source.tables.iter().flat_map(|table| table.columns.iter().map(move |c| (table, c)));
+    if input.scope != Scope::All
+        || input.verbatim()
+        || columns.all(|(table, column)| former(input, table, column).is_none())
+    {
         return Ok(None);
     }
     // A column that stays wide may have others of its foreign keys stay with it, and a row is told of one column alone.
@@ -43,38 +49,51 @@ pub async fn find(
             return Ok(found);
         }
         let profiles = found.get_or_insert_with(|| input.profiles.clone());
-        for (table, column, outgrown) in more {
+        for (table, at, Seen { rows, keys }) in more {
             let Some(declared) = input.source.table(&table) else { continue };
             let profile = profiles.entry(table).or_default();
             profile.columns.resize_with(declared.columns.len(), ColumnProfile::default);
-            profile.columns[column].outgrown = Some(outgrown);
+            let types = wider(input, declared, &declared.columns[at]);
+            let outgrown = &mut profile.columns[at].outgrown;
+            // The rows are those that the type of before does not keep.
+            *outgrown = match outgrown.take() {
+                None => types.into_iter().next().map(|holds| Outgrown { rows, keys, holds }),
+                Some(before) => {
+                    let next = types.into_iter().skip_while(|holds| *holds != before.holds).nth(1);
+                    next.map(|holds| Outgrown { holds, ..before })
+                }
+            };
         }
     }
 }
 
-/// Columns of a table, by their position, with what does not fit the type of before.
+/// Columns of a table, by their position, with the rows that do not fit the type that is planned for them.
 async fn look(
     input: &PlanInput<'_>,
     declared: &Table,
     planned: TablePlan,
     source: &dyn Snapshot,
-) -> Result<Vec<(String, usize, Outgrown)>> {
-    let mut suspects: BTreeMap<String, (usize, Fit)> = BTreeMap::new();
+) -> Result<Vec<(String, usize, Seen)>> {
+    let mut suspects: BTreeMap<String, (usize, Suspect)> = BTreeMap::new();
+    let facts = input.profiles.get(&declared.name);
     for column in planned.copied() {
-        let at = declared.columns.iter().position(|c| c.name == column.source);
-        if let Some((at, fit)) = at.and_then(|at| Some((at, comes_back(input, declared, at, column)?))) {
-            suspects.insert(column.source.clone(), (at, fit));
-        }
+        let Some(at) = declared.columns.iter().position(|c| c.name == column.source) else { continue };
+        let Some(fits) = doubted(input, declared, at, column) else { continue };
+        let outgrown = facts.and_then(|facts| facts.columns.get(at)?.outgrown.as_ref());
+        let as_before = declared.columns[at].origin.is_some() && outgrown.is_none();
+        // The profile of SQLite tells of those.
+        let all = input.source.dialect != Dialect::Sqlite || as_before;
+        suspects.insert(column.source.clone(), (at, Suspect { fits, all }));
     }
     let found = unfit(planned, suspects, source).await?.into_iter();
-    Ok(found.map(|(at, Seen { rows, keys })| (declared.name.clone(), at, Outgrown { rows, keys })).collect())
+    Ok(found.map(|(at, seen)| (declared.name.clone(), at, seen)).collect())
 }
 
 /// Reads the rows of a table and counts those with a value that does not fit, by what stands for the first such column. The
-/// columns to look at are under their names in the source, each with what stands for it and what fits.
+/// columns to look at are under their names in the source, each with what stands for it.
 pub(super) async fn unfit<T: Clone + Send + Sync + 'static>(
     mut table: TablePlan,
-    mut suspects: BTreeMap<String, (T, Fit)>,
+    mut suspects: BTreeMap<String, (T, Suspect)>,
     source: &dyn Snapshot,
 ) -> Result<Vec<(T, Seen)>> {
     if suspects.is_empty() {
@@ -84,18 +103,26 @@ pub(super) async fn unfit<T: Clone + Send + Sync + 'static>(
     let request = copy::request(&table, Side::Source, BatchSize::default());
     // In the order of the request.
     let columns = request.columns.iter().map(|c| suspects.remove(&c.name)).collect::<Vec<_>>();
-    let (columns, fits): (Vec<_>, Vec<_>) = columns.into_iter().map(Option::unzip).unzip();
-    let judge = Arc::new(Watch { columns: fits, seen: Mutex::default() });
+    let (columns, suspects): (Vec<_>, Vec<_>) = columns.into_iter().map(Option::unzip).unzip();
+    let judge = Arc::new(Watch { columns: suspects, seen: Mutex::default() });
     let seen = judge.clone();
     copy::each_batch(&request, |sender| source.read(&request, sender.judged(judge.clone())), |_| ()).await?;
     let seen = std::mem::take(&mut *seen.seen.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(seen.into_iter().filter_map(|(at, seen)| Some((columns.get(at)?.clone()?, seen))).collect())
 }
 
+/// A column whose values are looked at.
+pub(super) struct Suspect {
+    /// What fits.
+    pub(super) fits: Fit,
+    /// What cannot be read as a value of the type does not fit either.
+    pub(super) all: bool,
+}
+
 /// Counts rows by the first of their columns that does not fit.
 struct Watch {
-    /// What fits, by the column's place in the batch.
-    columns: Vec<Option<Fit>>,
+    /// By their place in the batch.
+    columns: Vec<Option<Suspect>>,
     seen: Mutex<BTreeMap<usize, Seen>>,
 }
 
@@ -106,13 +133,14 @@ impl Watch {
 }
 
 impl Judge for Watch {
-    /// What cannot be read as a value of that type does not fit it either; of other columns that is told elsewhere.
+    /// A row that cannot be read whole says nothing about its other columns; of those that are not looked at that is told
+    /// elsewhere.
     fn decide(&self, _: usize, _: &str) -> Decision {
         Decision::Reject
     }
 
     fn rejected(&self, key: &RowKey, column: usize, _: &str) -> Result<()> {
-        if self.columns.get(column).is_some_and(Option::is_some) {
+        if self.columns.get(column).and_then(Option::as_ref).is_some_and(|suspect| suspect.all) {
             self.note(column, key.text.clone());
         }
         Ok(())
@@ -123,7 +151,9 @@ impl Judge for Watch {
     fn screen(&self, batch: &mut Batch) -> Result<()> {
         for row in 0..batch.rows() {
             let cells = batch.row(row);
-            let misfit = |at: &usize| self.columns[*at].as_ref().is_some_and(|fits| !fits(batch, cells[*at]));
+            let misfit = |at: &usize| {
+                self.columns[*at].as_ref().is_some_and(|suspect| !(suspect.fits)(batch, cells[*at]))
+            };
             if let Some(at) = (0..cells.len()).find(misfit) {
                 self.note(at, batch.key_of(row));
             }

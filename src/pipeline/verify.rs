@@ -119,7 +119,8 @@ pub fn compare(table: &TablePlan, read: Tally, arrived: Tally) -> Result<()> {
     )
     .why(why)
     .next(
-        "nothing was switched on and the target is as it was; please report this with the table's definition",
+        "nothing was switched on and the target is as it was; a rule in techcare-db.toml can give the column that the target \
+         spells anew another type (type = \"text\") or leave it out (exclude); please report this with the table's definition",
     ))
 }
 

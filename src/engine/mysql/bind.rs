@@ -17,7 +17,7 @@ use crate::model::schema::DataType;
 use crate::model::value;
 
 /// Longest time span of a TIME.
-const LONGEST_TIME: i64 = (838 * 3600 + 59 * 60 + 59) * 1_000_000 + 999_999;
+pub(super) const LONGEST_TIME: i64 = (838 * 3600 + 59 * 60 + 59) * 1_000_000 + 999_999;
 
 /// How a column is bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

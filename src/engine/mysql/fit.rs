@@ -1,10 +1,11 @@
 //! Which values a column keeps as they are, beyond what its neutral type says: in sql_mode strict the server refuses those
 //! that are too long, and rounds digits all the same. Pure.
 
+use super::bind::LONGEST_TIME;
 use super::charset::charset_of;
 use super::native::NativeType;
 use crate::engine::fit::{Fit, both, same, text};
-use crate::model::batch::Cell;
+use crate::model::batch::{Batch, Cell};
 use crate::model::plan::ColumnPlan;
 
 /// Characters of Windows-1252, which the server calls latin1, that ISO 8859-1 has not.
@@ -25,10 +26,25 @@ pub fn fit(column: &ColumnPlan) -> Option<Fit> {
             _ => true,
         })),
         ("float" | "double", [digits, scale], _) => Some(rounded(*digits, *scale, native.base == "float")),
+        ("time", ..) => Some(Box::new(|_, cell| match cell {
+            Cell::Time(micros) => micros.abs() <= LONGEST_TIME,
+            _ => true,
+        })),
         _ => None,
     };
+    let signless = native.unsigned && !native.is_integer();
+    let declared = both(declared, signless.then(|| Box::new(is_not_negative) as Fit));
     let written = column.collation.as_deref().filter(|_| native.is_character()).and_then(letters);
     both(declared, written)
+}
+
+/// Of what is UNSIGNED. Of integers the neutral type says it.
+fn is_not_negative(batch: &Batch, cell: Cell) -> bool {
+    match cell {
+        Cell::Decimal(span) => !batch.text(span).starts_with('-'),
+        Cell::Float(value) => value >= 0.0,
+        _ => true,
+    }
 }
 
 /// Of `DOUBLE(digits, scale)`: numbers that are the nearest to a decimal of so many digits.
@@ -62,7 +78,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::batch::{Batch, Shape, ShapeColumn};
+    use crate::model::batch::{Shape, ShapeColumn};
     use crate::model::sample;
     use crate::model::schema::DataType;
 
@@ -86,6 +102,18 @@ mod tests {
         ] {
             assert_eq!(fits(native, None, |b| b.push(Cell::Float(value))), expected, "{value} in {native}");
         }
+    }
+
+    #[test]
+    fn what_is_out_of_range_does_not_fit() {
+        for native in ["double unsigned", "float unsigned", "double(10,2) unsigned"] {
+            assert!(fits(native, None, |b| b.push(Cell::Float(1.5))));
+            assert!(!fits(native, None, |b| b.push(Cell::Float(-1.5))));
+        }
+        assert!(fits("decimal(10,2) unsigned", None, |b| b.push_decimal("1.50")));
+        assert!(!fits("decimal(10,2) unsigned", None, |b| b.push_decimal("-1.50")));
+        assert!(fits("time(6)", None, |b| b.push(Cell::Time(-LONGEST_TIME))));
+        assert!(!fits("time(6)", None, |b| b.push(Cell::Time(LONGEST_TIME + 1))));
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! Which values a column keeps as they are, beyond what its neutral type says. Pure.
 
-use super::types::split_type;
+use super::spelled::{self, NAME};
+use super::types::{parse_type, split_type};
 use crate::engine::fit::{Fit, text};
-
-/// Bytes of a `name`: NAMEDATALEN less the zero at its end.
-/// <https://www.postgresql.org/docs/current/datatype-character.html>
-const NAME: usize = 63;
+use crate::model::schema::DataType;
 
 /// Parts of an interval as ISO 8601 writes them, from the greatest; months and minutes are told apart by their side of T.
 const PARTS: [(&str, char, bool); 6] = [
@@ -24,45 +22,28 @@ pub(super) fn fit(native: &str) -> Option<Fit> {
     match name.as_str() {
         "name" => Some(text(|value| value.len() <= NAME)),
         "\"char\"" => Some(text(|value| value.len() <= 1)),
-        "time with time zone" | "timetz" => Some(text(move |value| {
-            value.split_once(['+', '-']).is_some_and(|(clock, _)| fraction(clock) <= digits)
-        })),
+        "time with time zone" | "timetz" => Some(text(move |value| spelled::timetz(value, digits))),
+        "json" => Some(text(spelled::is_json)),
+        "jsonb" => Some(text(spelled::is_jsonb)),
         name if name == "interval" || name.starts_with("interval ") => {
             let least =
                 name.rsplit(' ').next().and_then(|last| PARTS.iter().position(|(part, ..)| *part == last));
             let least = least.unwrap_or(PARTS.len() - 1);
-            Some(text(move |value| interval(value, least, digits)))
+            Some(text(move |value| spelled::interval(value, digits) && ends_at(value, least)))
         }
+        _ if matches!(parse_type(native), DataType::Native { .. }) => spelled::native(native).map(text),
         _ => None,
     }
 }
 
-/// Digits after the point, without zeros at the end.
-fn fraction(text: &str) -> usize {
-    text.split_once('.').map_or(0, |(_, digits)| digits.trim_end_matches('0').len())
-}
-
-/// Whether a text is an interval in ISO 8601 that has no part less than one, and seconds of no more digits.
-fn interval(text: &str, least: usize, digits: usize) -> bool {
-    let Some(mut rest) = text.strip_prefix('P') else { return false };
-    let mut in_time = false;
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix('T') {
-            in_time = true;
-            rest = after;
-            continue;
-        }
-        let Some(end) = rest.find(|c: char| c.is_ascii_alphabetic()) else { return false };
-        let (number, letter) = (&rest[..end], rest[end..].chars().next());
-        let part = PARTS.iter().position(|(_, l, side)| Some(*l) == letter && *side == in_time);
-        let zero = number.parse::<f64>().map(|n| n == 0.0);
-        match (part, zero) {
-            (None, _) | (_, Err(_)) => return false,
-            (Some(part), Ok(false)) if part > least || fraction(number) > digits => return false,
-            _ => rest = &rest[end + 1..],
-        }
-    }
-    true
+/// Whether an interval has no part that is less than one, as far as it has any.
+fn ends_at(interval: &str, least: usize) -> bool {
+    let (date, clock) = interval.split_once('T').unwrap_or((interval, ""));
+    // Nothing is printed of parts that are zero, but for the seconds of no time at all.
+    let has = |(_, letter, side): &(&str, char, bool)| {
+        interval != "PT0S" && (if *side { clock } else { date }).contains(*letter)
+    };
+    !interval.starts_with('P') || !PARTS[least + 1..].iter().any(has)
 }
 
 #[cfg(test)]
@@ -85,7 +66,14 @@ mod tests {
             ("interval year to month", "P1D", false),
             ("interval day to minute", "P1DT2M", true),
             ("interval day to minute", "P1DT2M3S", false),
+            ("interval", "infinity", true),
             ("interval", "an hour", false),
+            ("json", "{\"a\":1}", true),
+            ("json", "{", false),
+            ("jsonb", "{\"a\": 1}", true),
+            ("jsonb", "{\"a\":1}", false),
+            ("integer[]", "{1,2}", true),
+            ("integer[]", "{1, 2}", false),
             ("time(2) with time zone", "10:00:00.25+02", true),
             ("time(0) with time zone", "10:00:00.5-03", false),
             ("time with time zone", "10:00:00", false),

@@ -18,6 +18,7 @@ mod restore;
 mod rules;
 mod script;
 mod snapshot;
+mod spelled;
 mod stage;
 mod types;
 mod wire;

@@ -253,7 +253,7 @@ impl Filler<'_> {
 fn code_of(decoder: Decoder, reason: Reason) -> Option<&'static str> {
     match decoder {
         Decoder::Text | Decoder::PaddedText if reason == NOT_UTF8 => Some(codes::INVALID_UTF8),
-        Decoder::Date | Decoder::DateTime | Decoder::Timestamp => Some(codes::DATETIME_RANGE),
+        Decoder::Date | Decoder::DateTime | Decoder::Timestamp | Decoder::Span => Some(codes::DATETIME_RANGE),
         Decoder::NumericInt => Some(codes::INTEGER_RANGE),
         _ => None,
     }

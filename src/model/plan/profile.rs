@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::epoch::Epoch;
+use crate::model::schema::DataType;
 
 /// Facts about the data of one table that its declared types leave open.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -78,6 +79,9 @@ pub struct Outgrown {
     pub rows: u64,
     /// Keys of up to five of them, as `id=7`.
     pub keys: Vec<String>,
+    /// A type that keeps all values, where that is not the type of today.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<DataType>,
 }
 
 /// Rows whose value does not fit.

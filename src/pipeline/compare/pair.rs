@@ -196,6 +196,9 @@ fn common(here: &DataType, there: &DataType) -> Option<(DataType, DataType)> {
         (Kind::DateTime, Kind::Timestamp) | (Kind::Timestamp, Kind::DateTime) => {
             both(DataType::DateTime { precision: 6 })
         }
+        // A TIME whose values have outgrown it is an interval of PostgreSQL.
+        (Kind::Time, Kind::Text) if *there == DataType::Interval => both(DataType::TimeSpan { precision: 6 }),
+        (Kind::Text, Kind::Time) if *here == DataType::Interval => both(DataType::TimeSpan { precision: 6 }),
         (Kind::Uuid, Kind::Text) | (Kind::Text, Kind::Uuid) => both(DataType::Uuid),
         _ => None,
     }
@@ -218,6 +221,10 @@ mod tests {
         assert_eq!(common(&int, &decimal), Some((unbounded.clone(), unbounded)));
         assert_eq!(common(&DataType::Any, &int), Some((int.clone(), int.clone())));
         assert_eq!(common(&DataType::Date, &int), None);
+        let (time, span) = (DataType::Time { precision: 3 }, DataType::TimeSpan { precision: 6 });
+        assert_eq!(common(&time, &DataType::Interval), Some((span.clone(), span.clone())));
+        assert_eq!(common(&DataType::Interval, &time), Some((span.clone(), span)));
+        assert_eq!(common(&time, &DataType::TEXT), None);
         assert_eq!(common(&DataType::Float64, &decimal), None);
     }
 }

@@ -305,11 +305,18 @@ impl Planner<'_> {
             Fidelity::Exact => {}
         }
         let outgrown = self.column_profile(table, position).and_then(|p| p.outgrown.clone());
-        if let (Some(outgrown), Some(origin)) = (outgrown, origin_here(self.input, column)) {
-            let before = words(&origin.native_type, origin.collation.as_ref().map(|c| &*c.name));
+        if let Some(outgrown) = outgrown {
+            let before = origin_here(self.input, column)
+                .map(|origin| words(&origin.native_type, origin.collation.as_ref().map(|c| &*c.name)));
+            let text = match &before {
+                Some(before) => {
+                    format!("{becomes}, and not {before} again, which would change or refuse values")
+                }
+                None => format!("{becomes}: the type that is meant would change or refuse values"),
+            };
             // The type may lead back to that of before all the same, and what does not fit it has its own finding.
-            if before != words(&mapping.native_type, mapping.collation.as_deref()) {
-                let text = format!("{becomes}, and not {before} again, which would change or refuse values");
+            if before.is_none_or(|before| before != words(&mapping.native_type, mapping.collation.as_deref()))
+            {
                 let note = Note::new(codes::WIDENED, "column", FindingAction::Widened, text);
                 self.findings.push(about(note).rows(outgrown.rows, &outgrown.keys));
             }

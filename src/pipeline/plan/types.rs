@@ -44,6 +44,10 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
                 continue;
             }
             let facts = profile.and_then(|p| p.columns.get(at));
+            if let Some(holds) = facts.and_then(|facts| facts.outgrown.as_ref()?.holds.clone()) {
+                column.data_type = holds;
+                continue;
+            }
             let needed =
                 facts.map_or_else(|| column.data_type.clone(), |facts| widen(&column.data_type, facts));
             // What it was here before, unless the values have outgrown that.
@@ -92,29 +96,33 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
     columns
 }
 
-/// Which values the type of a column that comes back keeps as they are; `None` if it is no such column, or it is certain
-/// that all are.
-pub(in crate::pipeline) fn comes_back(
+/// Which values the type planned for a column that comes back keeps as they are; `None` if it is no such column, or it is
+/// certain that all are, or there is no wider type to turn to.
+pub(in crate::pipeline) fn doubted(
     input: &PlanInput<'_>,
     table: &Table,
     position: usize,
     planned: &ColumnPlan,
 ) -> Option<Fit> {
     let column = &table.columns[position];
-    let origin = origin_here(input, column).filter(|origin| origin.native_type == planned.native_type)?;
     // Nothing binds what SQLite declares.
     if input.rules.dialect() == Dialect::Sqlite {
         return None;
     }
     let facts = input.profiles.get(&table.name).and_then(|profile| profile.columns.get(position));
-    // What was found before may be of a type that leads here anyway.
-    if facts.is_some_and(|facts| facts.outgrown.is_some()) {
-        return None;
+    let widest = wider(input, table, column).pop()?;
+    match facts.and_then(|facts| facts.outgrown.as_ref()) {
+        Some(outgrown) if outgrown.holds == widest => return None,
+        None if origin_here(input, column).is_some_and(|o| o.native_type != planned.native_type) => {
+            return None;
+        }
+        _ => {}
     }
-    let declared = input.rules.type_of(&origin.native_type);
+    let declared = input.rules.type_of(&planned.native_type);
     let bound = input.source.dialect != Dialect::Sqlite && holds(&declared, &column.data_type);
     // What a measure spoke against is not restored ([`effective`]).
     let measured = facts.is_some_and(|facts| match declared {
+        DataType::Bool => [facts.min_int, facts.max_int].iter().all(|v| matches!(v, Some(0 | 1))),
         DataType::Int { .. } | DataType::Year => facts.min_int.is_some(),
         DataType::Decimal { .. } => facts.whole_digits.is_some(),
         DataType::Text { fixed, .. } => facts.max_chars.is_some() && !fixed,
@@ -124,6 +132,65 @@ pub(in crate::pipeline) fn comes_back(
     });
     let neutral = if bound || measured { None } else { fit::neutral(&declared) };
     fit::both(neutral, input.rules.fit(planned))
+}
+/// What a column held in the target before, which is kept with it or lies in the name that SQLite has for its type.
+pub(in crate::pipeline) fn former<'a>(
+    input: &PlanInput<'_>,
+    table: &Table,
+    column: &'a Column,
+) -> Option<&'a DataType> {
+    if let Some(origin) = origin_here(input, column) {
+        return Some(&origin.holds);
+    }
+    // Any text may stand there, or blanks at its end.
+    let unchecked = matches!(
+        column.data_type,
+        DataType::Json { .. }
+            | DataType::TimeTz
+            | DataType::Interval
+            | DataType::Bit { varying: true, .. }
+            | DataType::Text { fixed: true, .. }
+    );
+    let known = input.model(&table.name, &column.name).is_some();
+    (input.source.dialect == Dialect::Sqlite && unchecked && !known).then_some(&column.data_type)
+}
+
+/// What to turn to where values do not fit what a column held before, the narrowest first; `None` is the type of today.
+pub(in crate::pipeline) fn wider(
+    input: &PlanInput<'_>,
+    table: &Table,
+    column: &Column,
+) -> Vec<Option<DataType>> {
+    let Some(former) = former(input, table, column) else { return Vec::new() };
+    let (today, in_sqlite) = (&column.data_type, input.source.dialect == Dialect::Sqlite);
+    let mut types = Vec::new();
+    match former {
+        // Keeps the text of any JSON.
+        DataType::Json { binary: true } => types.push(Some(DataType::Json { binary: false })),
+        DataType::Text { max_chars, fixed: true } if today == former => {
+            types.push(Some(DataType::Text { max_chars: *max_chars, fixed: false }));
+        }
+        // In SQLite values have the digits that are declared, or a finding of their own.
+        _ if in_sqlite => {}
+        DataType::Time { .. } => {
+            types.push(Some(DataType::Time { precision: 6 }));
+            types.push(Some(DataType::TimeSpan { precision: 6 }));
+        }
+        DataType::TimeSpan { .. } => types.push(Some(DataType::TimeSpan { precision: 6 })),
+        _ => {}
+    }
+    if origin_here(input, column).is_some() {
+        types.push(None);
+    }
+    let is_text = match today {
+        DataType::Text { .. } => false,
+        DataType::TimeSpan { .. } => in_sqlite,
+        other => other.has_text_cells(),
+    };
+    if is_text {
+        types.push(Some(DataType::TEXT));
+    }
+    types
 }
 
 /// A name for an enum that has none in the source, for targets where a type needs one. A table is a type as well.
@@ -278,6 +345,10 @@ pub(super) fn holds(there: &DataType, coming: &DataType) -> bool {
         (DataType::Timestamp { precision: a }, DataType::Timestamp { precision: b })
         | (DataType::Time { precision: a }, DataType::Time { precision: b }) => a >= b,
         (DataType::Bytes { max_bytes: None, .. }, DataType::Bytes { .. }) => true,
+        (
+            DataType::Bytes { max_bytes: Some(a), fixed: false },
+            DataType::Bytes { max_bytes: Some(b), .. },
+        ) => a >= b,
         _ => settle(there, coming, Bound::Declared).is_some_and(|settled| settled == *there),
     }
 }

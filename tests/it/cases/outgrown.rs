@@ -2,6 +2,7 @@
 //! columns stay as wide as they are, `check` says so with the rows, and rows arrive by `migrate` and by a script alike.
 
 use super::arrival::{migrate, onward};
+use super::roundtrip::there_and_back;
 use crate::dump::load;
 use crate::support::binary;
 use crate::support::content;
@@ -106,4 +107,108 @@ fn a23_values_that_outgrew_postgresql_stay() {
         ("name", "character varying(3)", "'abcd'"),
     ];
     outgrow(Postgres, &[&spelled[..], &of_sqlite[..]].concat(), Sqlite);
+}
+
+#[test]
+fn a23_text_that_postgresql_would_spell_anew_stays_text() {
+    let columns = [
+        ("document", "jsonb", r#"'{"name":"x","id":7}'"#),
+        ("broken", "jsonb", "'{'"),
+        ("plain", "json", "'{'"),
+        ("numbers", "integer[]", "'{3, 4}'"),
+        ("unclosed", "integer[]", "'{3'"),
+        ("words", "text[]", r#"'{"a"}'"#),
+        ("extent", "int4range", "'[1,4]'"),
+        ("backwards", "int4range", "'[4,1)'"),
+        ("mac", "macaddr", "'08-00-2b-01-02-03'"),
+        ("net", "cidr", "'10/8'"),
+        ("host", "inet", "'here'"),
+        ("place", "point", "'1,2'"),
+        ("lexemes", "tsvector", "'b a'"),
+        ("zoned", "time with time zone", "'10:00:00.0+02'"),
+        ("span", "interval", "'1 day'"),
+    ];
+    for by in [Sqlite, Mariadb, Mysql] {
+        outgrow(Postgres, &columns, by);
+    }
+    for by in [Mariadb, Mysql] {
+        outgrow(Postgres, &[("bits", "bit varying(8)", "'102'")], by);
+    }
+}
+
+#[test]
+fn a23_text_that_postgresql_spelled_itself_gets_its_type_again() {
+    let sql = r#"
+        CREATE TABLE t (id int PRIMARY KEY, j jsonb, plain json, i integer[], w text[], n numeric(5,2)[], f real[],
+            d double precision[], b boolean[], y bytea[], c character(4)[], u uuid[], a inet[], js jsonb[], bx box[],
+            ir int4range, nr numrange, dr daterange, tr tsrange, zr tstzrange, ia inet, ci cidr, ma macaddr, m8 macaddr8,
+            p point, l line, s lseg, x box, pa path, po polygon, ck circle, v tsvector, z timetz,
+            z2 time(2) with time zone, iv interval, vb bit varying, ts timestamptz[], lsn pg_lsn);
+        INSERT INTO t VALUES
+        (1, '{"b":-0.0, "aa":1.50, "a":1e3, "c":"\u0001\u007f/é\t\"", "":[{}, []]}', ' { "a":1 } ', '[0:1]={1,NULL}',
+            '{a,"b c","null",NULL,"",é}', '{1.5,-0}', '{1e6,0.1,3e-5}', '{1e23,5e-324,9007199254740993,NaN,-0,8.41e21}',
+            '{t,f}', '{"\\x01"}', '{abc}', '{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}', '{10.0.0.1,::1:0}', '{"{\"a\":1}"}',
+            '{(1,2),(3,4);(0,0),(1,1)}', '[1,4]', '[1.50,2]', '[2020-01-01,infinity]',
+            '[2020-01-01,2021-01-01 00:00:00.5]', '[2020-01-01 00:00+02,]', '10.0.0.1', '10/8', '08-00-2b-01-02-03',
+            '08:00:2b:01:02:03:04:05', '1e20,-1.5', '{1,-1,0}', '1,2,3,4', '1,2,3,4', '[1,2,3,4]', '1,2,3,4', '<1,2,3>',
+            'b:2,1A it''s', '10:00:00.50+02', '10:00:00.25-03:30', '-1 year -2 mons +3 days -04:05:06.70', B'101',
+            '{"2020-01-01 00:00:00.5+02","0044-03-15 00:00:00 BC"}', '16/b374d848'),
+        (2, '[]', '1e5', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', 'empty', 'empty', 'empty',
+            'empty', 'empty', '::1.2.3.4', '::/0', '00:00:00:00:00:00', '00:00:00:00:00:00:00:00', '0,0', '{0,1,0}',
+            '0,0,0,0', '0,0,0,0', '(0,0)', '(0,0)', '<0,0,0>', '', '24:00:00-15:59:59', '00:00+00', '0', B'', '{infinity}',
+            '0/0'),
+        (3, '12345678901234567890.10', 'null', '{{1,2},{3,4}}', '{{"a\"b","c\\d"}}', '{123.45}', '{-1.5e-10}', '{0.1}',
+            NULL, NULL, NULL, NULL, NULL, NULL, NULL, '(,)', '(,)', '(,)', '(,)', '(,)', '10.0.0.0/8', '2001:db8::/32', NULL,
+            NULL, '0.1,0.00001', NULL, NULL, NULL, '((1,2),(3,4),(5,6))', NULL, NULL, 'a', NULL, NULL,
+            '40 days 900:00:00.000001', NULL, '{}', NULL)"#;
+    for by in [Sqlite, Mariadb, Mysql] {
+        there_and_back(Postgres, sql, by);
+    }
+}
+
+#[test]
+fn a23_numbers_below_zero_and_times_beyond_the_clock_stay() {
+    for from in [Mariadb, Mysql] {
+        let columns = [
+            ("d", "DECIMAL(10,2) UNSIGNED", "-1"),
+            ("f", "FLOAT UNSIGNED", "-1"),
+            ("g", "DOUBLE UNSIGNED", "-1"),
+            ("hours", "TIME(3)", "'900:00:00'"),
+            ("days", "TIME(3)", "'1 day'"),
+            ("months", "TIME", "'1 month'"),
+            ("fine", "TIME(3)", "'10:00:00.12345'"),
+        ];
+        outgrow(from, &columns, Postgres);
+        let columns = [
+            ("d", "DECIMAL(10,2) UNSIGNED", "-1"),
+            ("hours", "TIME(3)", "'900:00:00.000000'"),
+            ("padded", "BINARY(4)", "x'0102030405'"),
+            ("bytes", "VARBINARY(4)", "x'0102030405'"),
+        ];
+        outgrow(from, &columns, Sqlite);
+    }
+    for by in [Mariadb, Mysql] {
+        let columns = [
+            ("flag", "boolean", "2"),
+            ("clock", "time(3)", "'25:00:00'"),
+            ("fine", "time(3)", "'10:00:00.123456'"),
+        ];
+        outgrow(Postgres, &columns, by);
+    }
+    outgrow(Postgres, &[("letters", "character(4)", "'ab  '")], Sqlite);
+}
+
+#[test]
+fn a23_times_that_outgrew_their_type_take_the_next_one_and_can_be_compared() {
+    let sql = "CREATE TABLE t (id int PRIMARY KEY, fine time(3), clock time(3));
+               INSERT INTO t VALUES (1, '10:00', '10:00')";
+    let there = migrate(Postgres, sql, Mariadb).done().target;
+    there.execute("UPDATE t SET fine = '10:00:00.123456', clock = '25:00:00'");
+    let back = onward(there, Postgres).done();
+    let types = "SELECT string_agg(format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
+                 FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 1";
+    assert_eq!(back.target.value(types).as_deref(), Some("time without time zone, interval"));
+    let (here, there) = (&back.source.url, &back.target.url);
+    let compared = binary::run(&["check", "--database", here, "--against", there, "--format", "json"]);
+    assert!(compared.code == 0 && !compared.stdout.contains("not_comparable"), "{compared}");
 }

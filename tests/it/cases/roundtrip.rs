@@ -32,7 +32,7 @@ fn types(db: &Db) -> Vec<String> {
 }
 
 /// Goes there and back, and holds both ends against each other.
-fn there_and_back(from: Engine, sql: &str, by: Engine) -> (Db, Db) {
+pub fn there_and_back(from: Engine, sql: &str, by: Engine) -> (Db, Db) {
     let there = migrate(from, sql, by).done();
     let back = onward(there.target, from).done();
     let label = format!("{from:?} → {by:?} → {from:?}");
