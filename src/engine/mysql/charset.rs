@@ -57,7 +57,9 @@ impl Collations {
             }
             match name {
                 "utf8mb4_nopad_bin" | "utf8mb4_unicode_nopad_ci" => mariadb && version >= (10, 2, 2),
-                "utf8mb4_uca1400_nopad_as_ci" => mariadb && version >= (10, 10, 1),
+                "utf8mb4_uca1400_nopad_as_ci" | "utf8mb4_uca1400_nopad_ai_ci" => {
+                    mariadb && version >= (10, 10, 1)
+                }
                 "utf8mb4_0900_bin" => !mariadb && version >= (8, 0, 17),
                 "utf8mb4_0900_as_ci" | "utf8mb4_0900_ai_ci" => !mariadb && version >= (8, 0, 1),
                 _ => true,
@@ -70,7 +72,8 @@ impl Collations {
             [
                 &["utf8mb4_nopad_bin", "utf8mb4_bin"],
                 &["utf8mb4_uca1400_nopad_as_ci", "utf8mb4_unicode_nopad_ci", "utf8mb4_unicode_ci"],
-                &["utf8mb4_unicode_nopad_ci", "utf8mb4_unicode_ci"],
+                // The same weights as utf8mb4_0900_ai_ci: ł is l, and one emoji is not another.
+                &["utf8mb4_uca1400_nopad_ai_ci", "utf8mb4_unicode_nopad_ci", "utf8mb4_unicode_ci"],
             ]
         } else {
             [
@@ -169,7 +172,9 @@ mod tests {
     fn a_collation_of_the_other_product_becomes_its_like() {
         let maria = Collations::new(Flavour::Mariadb, (10, 11, 0), &[]);
         assert_eq!(maria.same(&describe("utf8mb4_0900_bin")), "utf8mb4_nopad_bin");
-        assert_eq!(maria.same(&describe("utf8mb4_0900_ai_ci")), "utf8mb4_unicode_nopad_ci");
+        assert_eq!(maria.same(&describe("utf8mb4_0900_ai_ci")), "utf8mb4_uca1400_nopad_ai_ci");
+        let older = Collations::new(Flavour::Mariadb, (10, 6, 0), &[]);
+        assert_eq!(older.same(&describe("utf8mb4_0900_ai_ci")), "utf8mb4_unicode_nopad_ci");
         let mysql = Collations::new(Flavour::Mysql, (8, 4, 0), &[]);
         assert_eq!(mysql.same(&describe("latin1_swedish_ci")), "latin1_swedish_ci");
         assert_eq!(mysql.same(&describe("utf8mb4_unicode_nopad_ci")), "utf8mb4_0900_ai_ci");

@@ -151,17 +151,29 @@ impl Planner<'_> {
     /// What a key over a column ignores in the source and not in the target. `None` where that is nothing, as it is for
     /// ENUM and SET, whatever their collation: a key over them compares the numbers that are stored for labels (MySQL
     /// manual, "The ENUM Type").
-    pub(super) fn lost_comparison<'t>(
+    pub(super) fn lost_comparison(
         &self,
-        table: &'t Table,
+        table: &Table,
         column: &str,
         columns: &[ColumnPlan],
-        said: Option<&'t Collation>,
-    ) -> Option<(&'t Collation, Ignored)> {
+        said: Option<&Collation>,
+    ) -> Option<(Collation, Ignored)> {
         let column_of_text = |c: &&Column| matches!(c.data_type, DataType::Text { .. });
-        let own = table.column(column).filter(column_of_text).and_then(|c| c.collation.as_ref());
-        let collation = said.or(own)?;
+        let own = table.column(column).filter(column_of_text);
         let planned = columns.iter().find(|c| c.source == column);
+        let padded = own.filter(|own| said.is_none() && self.is_filled_up(own));
+        let own = own.and_then(|own| own.collation.as_ref());
+        let filled = padded.map(|padded| Collation {
+            pads: true,
+            ..own.cloned().unwrap_or_else(|| Collation {
+                name: padded.native_type.clone(),
+                case_insensitive: false,
+                ascii_case: false,
+                accent_insensitive: false,
+                pads: true,
+            })
+        });
+        let collation = filled.as_ref().or(said).or(own)?;
         // The same dialect keeps the collation, unless it had to take another one.
         if self.input.verbatim()
             && (said.is_some() || planned.is_none_or(|c| c.collation.as_ref() == Some(&collation.name)))
@@ -169,6 +181,7 @@ impl Planner<'_> {
             return None;
         }
         let mut lost = Ignored::by(collation).beyond(ignored(planned));
+        lost.blanks &= !planned.is_some_and(|planned| self.fills_up(planned));
         // SQLite's NOCASE knows ASCII only, which is enough where the data are.
         if self.input.rules.dialect() == Dialect::Sqlite && ignored(planned).case {
             let ascii = self.ascii(table, column) == Some(true);
@@ -178,7 +191,20 @@ impl Planner<'_> {
                 ..lost
             };
         }
-        (!lost.is_exact()).then_some((collation, lost))
+        (!lost.is_exact()).then(|| (collation.clone(), lost))
+    }
+
+    /// Whether blanks at the end count nothing in a column because of its type, `char(n)`, whatever its collation.
+    fn is_filled_up(&self, column: &Column) -> bool {
+        let fixed = matches!(column.data_type, DataType::Text { fixed: true, .. });
+        fixed && self.input.source.dialect != Dialect::Sqlite && !self.input.verbatim()
+    }
+
+    /// The same of a column of the target, and whether it is text at all.
+    fn fills_up(&self, planned: &ColumnPlan) -> bool {
+        let native = planned.native_type.to_ascii_lowercase();
+        let fixed = ["char(", "character("].iter().any(|fixed| native.starts_with(fixed));
+        !planned.carries.is_text() || (fixed && self.input.rules.dialect() != Dialect::Sqlite)
     }
 
     /// A unique key that lets in what the source refuses.

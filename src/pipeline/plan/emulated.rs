@@ -297,7 +297,7 @@ impl Planner<'_> {
         };
         let ascii = self.ascii(table, column) == Some(true);
         let source = self.input.source.dialect;
-        match self.input.rules.loose_key(&planned.name, collation, source, ascii) {
+        match self.input.rules.loose_key(&planned.name, &collation, source, ascii) {
             Some(key) if key.expression.is_some() && !able => Looseness::Lost,
             Some(key) if key.keeps_accents && lost.accents() && !ascii => Looseness::Lost,
             Some(key) if !lost.letters() => Looseness::Beside(key),

@@ -209,3 +209,53 @@ fn a48_nocase_over_letters_beyond_ascii_comes_back() {
     back.target.execute("INSERT INTO word VALUES ('Ñ'), ('ñ'); DELETE FROM word WHERE word IN ('Ñ', 'ñ')");
     assert_eq!(keys(&back.target), keys(&arrived.source), "{}", back.ran);
 }
+
+#[test]
+fn a72_keys_over_char_pass_over_blanks_wherever_they_are() {
+    let sql = "CREATE TABLE own (k char(5) PRIMARY KEY); INSERT INTO own VALUES ('ab');
+               CREATE TABLE t (id integer PRIMARY KEY, k char(5) UNIQUE, z integer, UNIQUE (z, k)); INSERT INTO t VALUES (1, 'ab', 1)";
+    for to in Engine::all() {
+        let arrived = migrate(Postgres, sql, to).done();
+        assert!(arrived.findings("unique_looser").is_empty(), "{to:?}: {}", arrived.ran);
+        for bad in [
+            "INSERT INTO own VALUES ('ab ')",
+            "INSERT INTO t VALUES (2, 'ab ', 2)",
+            "INSERT INTO t VALUES (2, 'ab ', 1)",
+        ] {
+            assert!(arrived.target.refuses(bad), "{to:?} takes {bad}");
+        }
+        let back = onward(arrived.target, Postgres).done();
+        assert_eq!(keys(&arrived.source), keys(&back.target), "PostgreSQL → {to:?} → PostgreSQL");
+    }
+    // CHAR of MySQL takes the blanks away, so that they count nothing whatever its collation.
+    for from in Engine::mysqls() {
+        let exact = if from == Mysql { "utf8mb4_0900_bin" } else { "utf8mb4_nopad_bin" };
+        let sql = format!(
+            "CREATE TABLE t (id int PRIMARY KEY, k char(5) COLLATE {exact} UNIQUE); INSERT INTO t VALUES (1, 'ab')"
+        );
+        for to in [Sqlite, Postgres] {
+            let arrived = migrate(from, &sql, to).done();
+            assert!(arrived.target.refuses("INSERT INTO t VALUES (2, 'ab ')"), "{from:?} → {to:?}");
+        }
+    }
+}
+
+/// The weights of both are those of one version of Unicode's rules.
+#[test]
+fn a72_the_default_collation_of_mysql_has_its_like_in_mariadb() {
+    if !Mysql.at_hand() {
+        return;
+    }
+    let sql = "CREATE TABLE t (id int PRIMARY KEY, k varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci UNIQUE);
+               INSERT INTO t VALUES (1, 'ł'), (2, '😀'), (3, '😁'), (4, 'ø'), (5, 'æ')";
+    let arrived = migrate(Mysql, sql, Engine::Mariadb).done();
+    for letters in ["l", "O", "AE"] {
+        for db in [&arrived.source, &arrived.target] {
+            assert!(
+                db.refuses(&format!("INSERT INTO t VALUES (9, '{letters}')")),
+                "{letters}: {}",
+                arrived.ran
+            );
+        }
+    }
+}
