@@ -197,7 +197,7 @@ codes! {
     IDENTITY_CHANGED = "identity_changed", Info, Object, [Stop, Accept];
     /// A comment that the target has no place for.
     COMMENT_NOT_CARRIED = "comment_not_carried", Info, Object, [Stop, Accept];
-    /// Text compared regardless of case, accents or trailing blanks, and will not any more; no key depends on it.
+    /// Text compared regardless of case, accents or trailing blanks, and will not any more; or by other rules beyond ASCII.
     COMPARISON_CHANGED = "comparison_changed", Info, Object, [Stop, Accept];
     /// What a migration tool (Alembic, Django, SeaORM, Rails, Flyway) noted in the target stays there; the source's notes
     /// are the same.

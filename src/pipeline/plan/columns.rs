@@ -7,6 +7,7 @@ use super::{Changed, Planner, by_hand, constants, types};
 use crate::engine::capability::{ColumnInput, KeyLimit, Mapping};
 use crate::engine::connect;
 use crate::engine::expression::{self, Want};
+use crate::engine::fit;
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::origin::Origin;
@@ -47,7 +48,8 @@ impl Planner<'_> {
             let domain = self.carried_domain(table, declared);
             let value = domain.map_or(&declared.default, |domain| &domain.default);
             let value = value.clone().or_else(|| self.drawn(declared));
-            planned[position].default = self.default(table, declared, value.as_ref(), mapping);
+            planned[position].default =
+                self.default(table, declared, value.as_ref(), (mapping, &planned[position]));
             self.default_of_domain(declared, &mut planned[position], mapping);
             planned[position].generated = self.generated(table, declared, &planned);
         }
@@ -383,7 +385,7 @@ impl Planner<'_> {
         table: &Table,
         column: &Column,
         value: Option<&DefaultValue>,
-        mapping: &Mapping,
+        (mapping, planned): (&Mapping, &ColumnPlan),
     ) -> Option<String> {
         // A column may hide the default of its domain, which takes no NULL; MySQL has no word for that.
         let says =
@@ -413,6 +415,13 @@ impl Planner<'_> {
             }
             _ => None,
         };
+        // A server would round, cut or pad it, or refuse to make the table.
+        let said = said.filter(|value| {
+            let declared = self.input.rules.type_of(&mapping.native_type);
+            let fit = fit::both(fit::neutral(&declared), self.input.rules.fit(planned));
+            let bound = !self.input.verbatim() && target != Dialect::Sqlite;
+            !bound || fit.is_none_or(|fit| constants::fits(value, &mapping.carries, &fit))
+        });
         let rendered = |value| self.input.rules.default(value, mapping).or_else(|| as_it_is(value));
         let default = said.as_ref().and_then(rendered);
         if default.is_none() && *value != DefaultValue::Null && said != Some(DefaultValue::Null) {

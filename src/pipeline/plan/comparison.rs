@@ -8,7 +8,7 @@ use crate::engine::expression::Comparison;
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnPlan, FindingAction};
-use crate::model::schema::{Collation, Column, DataType, Table};
+use crate::model::schema::{Collation, Column, DataType, Index, IndexKey, Table};
 
 /// What a collation does not tell apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -120,6 +120,13 @@ pub(super) fn on_both_sides(
     }
 }
 
+/// Whether the primary key or a unique index of a table is over a column itself.
+fn is_in_unique_key(table: &Table, column: &str) -> bool {
+    let over = |index: &Index| index.parts.iter().any(|part| part.key == IndexKey::Column(column.to_owned()));
+    table.primary_key.as_ref().is_some_and(|key| key.columns.iter().any(|c| c == column))
+        || table.indexes.iter().any(|index| index.unique && over(index))
+}
+
 impl Planner<'_> {
     /// Says where equality of a column's text changes.
     pub(super) fn comparison_findings(&mut self, table: &Table, column: &Column, mapping: &Mapping) {
@@ -136,13 +143,25 @@ impl Planner<'_> {
             let before = Ignored::by(collation);
             let after = mapping.collation.as_deref().map_or_else(Ignored::default, Ignored::by_name);
             let (lost, gained) = (before.beyond(after), after.beyond(before));
-            match (lost.is_exact(), gained.is_exact()) {
-                (true, true) => return,
-                (false, _) => format!("{} ignores {}; the target does not", collation.name, lost.words()),
-                (true, false) => {
-                    format!("{} tells {} apart; the target does not", collation.name, gained.words())
-                }
+            let name = &collation.name;
+            let changed = match (lost.is_exact(), gained.is_exact()) {
+                (true, true) => None,
+                (false, _) => Some(format!("{name} ignores {}; the target does not", lost.words())),
+                (true, false) => Some(format!("{name} tells {} apart; the target does not", gained.words())),
+            };
+            // NOCASE has no rules but for ASCII, which are everybody's.
+            let by_language = collation.case_insensitive && !collation.ascii_case;
+            let keyed = (by_language && is_in_unique_key(table, &column.name)).then(|| {
+                format!(
+                    "beyond ASCII, which letters are one to its unique key is for the rules of the target to say from now on: \
+                     what {name} takes for one (ß and ss, ä and a, ł and l) may be two there, and the reverse"
+                )
+            });
+            let texts: Vec<String> = [changed, keyed].into_iter().flatten().collect();
+            if texts.is_empty() {
+                return;
             }
+            texts.join("; ")
         };
         let note = Note::new(codes::COMPARISON_CHANGED, "column", FindingAction::Converted, text);
         self.findings.push(note.table(&table.name).column(&column.name));

@@ -1,5 +1,9 @@
 //! Constants that columns have as their DEFAULT: which of them are values of a type, and when two spellings mean the same.
 
+use std::sync::Arc;
+
+use crate::engine::fit::Fit;
+use crate::model::batch::{Batch, Cell, Shape, ShapeColumn};
 use crate::model::schema::{DataType, DefaultValue};
 use crate::model::value;
 
@@ -42,9 +46,9 @@ pub(super) fn holds(carries: &DataType, value: &DefaultValue) -> bool {
         | DataType::TimeSpan { .. }
         | DataType::DateTime { .. }
         | DataType::Timestamp { .. }
-        | DataType::Year
         | DataType::Uuid
         | DataType::Json { .. } => spelled().is_some(),
+        DataType::Year => spelled().is_some_and(|year| year.parse().is_ok_and(value::is_year)),
         DataType::Text { .. }
         | DataType::Bytes { .. }
         | DataType::TimeTz
@@ -93,6 +97,49 @@ pub fn assigned(data_type: &DataType, constant: &DefaultValue) -> DefaultValue {
     made.unwrap_or_else(|| constant.clone())
 }
 
+/// Whether a column keeps a constant as it is, as far as it is a value that can be held against its type.
+pub(super) fn fits(constant: &DefaultValue, carries: &DataType, fit: &Fit) -> bool {
+    let column = ShapeColumn { name: String::new(), data_type: carries.clone() };
+    let mut batch =
+        Batch::new(Arc::new(Shape { table: String::new(), columns: vec![column], key: Vec::new() }));
+    let cell = match (carries, constant) {
+        (DataType::Text { fixed, .. }, DefaultValue::Text(text)) => {
+            batch.push_text(if *fixed { text.trim_end_matches(' ') } else { text });
+            None
+        }
+        (DataType::Set { .. }, DefaultValue::Text(text)) => {
+            batch.push_text(text);
+            None
+        }
+        (DataType::Bytes { .. }, DefaultValue::Bytes(bytes)) => {
+            batch.push_bytes(bytes);
+            None
+        }
+        (_, DefaultValue::Number(text) | DefaultValue::Text(text)) => {
+            let Some(canonical) = canonical(text, carries) else { return true };
+            let micros = || canonical.parse().ok();
+            match carries {
+                DataType::Int { .. } | DataType::Year => canonical.parse().ok().map(Cell::Int),
+                DataType::Float32 => canonical.parse::<f32>().ok().map(|single| Cell::Float(single.into())),
+                DataType::Float64 => canonical.parse().ok().map(Cell::Float),
+                DataType::Time { .. } | DataType::TimeSpan { .. } => micros().map(Cell::Time),
+                DataType::DateTime { .. } => value::parse_datetime(&canonical).map(Cell::DateTime),
+                DataType::Timestamp { .. } => value::parse_datetime(&canonical).map(Cell::Timestamp),
+                DataType::Decimal { .. } => {
+                    batch.push_decimal(&canonical);
+                    None
+                }
+                _ => return true,
+            }
+        }
+        _ => return true,
+    };
+    if let Some(cell) = cell {
+        batch.push(cell);
+    }
+    batch.rows() == 0 || fit(&batch, batch.row(0)[0])
+}
+
 /// The one spelling of a value of a type; `None` for what it does not hold, and for types that only one engine has.
 pub fn canonical(text: &str, carries: &DataType) -> Option<String> {
     let micros = |micros: i64| micros.to_string();
@@ -106,7 +153,9 @@ pub fn canonical(text: &str, carries: &DataType) -> Option<String> {
         DataType::Float32 => text.parse::<f32>().ok().map(|value| format!("{value:?}")),
         DataType::Float64 => text.parse::<f64>().ok().map(|value| format!("{value:?}")),
         DataType::Text { fixed: true, .. } => Some(text.trim_end_matches(' ').to_owned()),
-        DataType::Text { fixed: false, .. } | DataType::Enum { .. } => Some(text.to_owned()),
+        DataType::Text { fixed: false, .. } | DataType::Enum { .. } | DataType::Set { .. } => {
+            Some(text.to_owned())
+        }
         DataType::Bytes { fixed, .. } => {
             let digits = text.to_ascii_lowercase();
             // BINARY is filled with zeros.

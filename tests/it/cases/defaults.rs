@@ -154,3 +154,29 @@ fn a23_not_null_of_generated_columns_is_kept() {
         }
     }
 }
+
+/// The server makes another value of each of these, or does not make the table, on the way home.
+#[test]
+fn a23_defaults_that_the_type_of_before_changes_stay_away() {
+    for home in Engine::mysqls() {
+        let made = "CREATE TABLE t (id int PRIMARY KEY, s set('x','y') DEFAULT 'x', b binary(4) DEFAULT 'abcd', f float(5,2) DEFAULT 1.5,
+                        d datetime DEFAULT '2020-01-01', y year DEFAULT 2000, u decimal(5,2) unsigned DEFAULT 1, ok int DEFAULT 7,
+                        l varchar(9) CHARACTER SET latin1 DEFAULT 'é')";
+        let there = migrate(home, made, Postgres).done();
+        there.target.execute(
+            "ALTER TABLE t ALTER s SET DEFAULT 'X', ALTER b SET DEFAULT '\\x01', ALTER f SET DEFAULT 1.234, ALTER y SET DEFAULT 3000,
+                 ALTER u SET DEFAULT -1, ALTER l SET DEFAULT '日', ALTER ok SET DEFAULT 8,
+                 ALTER d SET DEFAULT '2020-01-01 00:00:00.7'; INSERT INTO t (id, u, l, y, b, s, f) VALUES (1, 1, 'é', 2000, 'abcd', 'x', 1.5)",
+        );
+        let back = onward(there.target, home).done();
+        let named = back.findings("default_not_carried");
+        let mut columns: Vec<&str> = named.iter().filter_map(|f| f["column"].as_str()).collect();
+        columns.sort_unstable();
+        assert_eq!(columns, ["b", "f", "l", "s", "u", "y"], "{home:?}: {}", back.ran);
+        back.target.execute("INSERT INTO t (id) VALUES (2)");
+        for (column, expected) in [("ok", "8"), ("d", "2020-01-01 00:00:01")] {
+            let value = back.target.value(&format!("SELECT CAST({column} AS CHAR) FROM t WHERE id = 2"));
+            assert_eq!(value.as_deref(), Some(expected), "{home:?}: {}", back.ran);
+        }
+    }
+}
