@@ -64,7 +64,8 @@ const SHOWN_TO: [(&str, &[&str], &[&str]); 3] = [
 
 /// That there may be triggers, events and routines which the user cannot see, if so: in the place of those.
 pub async fn unseen(connection: &mut MySqlConnection) -> Result<Option<Object>> {
-    let granted = granted(connection).await?;
+    // A server without accounts (--skip-grant-tables) tells of no rights and hides nothing.
+    let Some(granted) = granted(connection).await? else { return Ok(None) };
     let has = |right: &str, server: bool| {
         granted.iter().any(|g| (!server || g.server) && (g.rights == "ALL PRIVILEGES" || g.has(right)))
     };
@@ -102,10 +103,15 @@ impl Granted {
     }
 }
 
-/// What the user and its active roles were granted on the session's database. Its name may be a pattern in a grant.
-async fn granted(connection: &mut MySqlConnection) -> Result<Vec<Granted>> {
+/// What the user and its active roles were granted on the session's database; `None` if the server does not tell. The name of
+/// the database may be a pattern in a grant.
+async fn granted(connection: &mut MySqlConnection) -> Result<Option<Vec<Granted>>> {
     const WHAT: &str = "the rights of the user";
-    let mut lines = rows(connection, WHAT, "SHOW GRANTS").await?;
+    let mut lines = match rows(connection, WHAT, "SHOW GRANTS").await {
+        Ok(lines) => lines,
+        Err(error) if error.kind() == ErrorKind::Lost => return Err(error),
+        Err(_) => return Ok(None),
+    };
     let role = rows(connection, WHAT, "SELECT CURRENT_ROLE()").await;
     // MariaDB tells those of roles among the user's own.
     if let Some(roles) =
@@ -127,7 +133,7 @@ async fn granted(connection: &mut MySqlConnection) -> Result<Vec<Granted>> {
             out.push(Granted { rights, server: scope.is_none() });
         }
     }
-    Ok(out)
+    Ok(Some(out))
 }
 
 /// Rights and pattern of the database of a line of SHOW GRANTS that is about a whole database, or no pattern where it is
