@@ -392,9 +392,8 @@ impl Planner<'_> {
             |value: &&DefaultValue| self.input.verbatim() || column.nullable || **value != DefaultValue::Null;
         let value = value.filter(says)?;
         let (source, target) = (self.input.source.dialect, self.input.rules.dialect());
-        // The others have done so when they made the column, but for SQLite, which keeps whatever it is given.
-        let assigned = (source == Dialect::Postgres && !self.input.verbatim())
-            .then(|| constants::assigned(&column.data_type, value));
+        let assigned =
+            (!self.input.verbatim()).then(|| constants::assigned(source, &column.data_type, value));
         let value = assigned.as_ref().unwrap_or(value);
         let said = match value {
             // A routine may have the name of one that every engine has.

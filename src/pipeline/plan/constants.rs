@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::fit::Fit;
 use crate::model::batch::{Batch, Cell, Shape, ShapeColumn};
+use crate::model::endpoint::Dialect;
 use crate::model::schema::{DataType, DefaultValue};
 use crate::model::value;
 
@@ -60,10 +61,14 @@ pub(super) fn holds(carries: &DataType, value: &DefaultValue) -> bool {
     }
 }
 
-/// A constant as PostgreSQL assigns it to a column of a type: rounded to the digits of the type, a half away from midnight
-/// or from the year 2000, which it counts from, and without the blanks that pad `char(n)`. The catalogue has it as written.
-pub fn assigned(data_type: &DataType, constant: &DefaultValue) -> DefaultValue {
+/// A constant as the source assigns it to a column of a type. PostgreSQL rounds to the digits of the type, a half away from
+/// midnight or from the year 2000, which it counts from, and has no use for the blanks that pad `char(n)`; its catalogue has
+/// what was written. The others have done so when they made the column, but for SQLite, which keeps whatever it is given.
+pub fn assigned(source: Dialect, data_type: &DataType, constant: &DefaultValue) -> DefaultValue {
     const YEAR_2000: i64 = 946_684_800_000_000;
+    if source != Dialect::Postgres {
+        return constant.clone();
+    }
     let rounded = |micros: i64, digits: u8| {
         let unit = 10_i64.pow(u32::from(6 - digits.min(6)));
         let half = if micros < 0 { -unit / 2 } else { unit / 2 };
@@ -205,12 +210,16 @@ mod tests {
             (DataType::Text { max_chars: Some(3), fixed: false }, "a  ", "a  "),
             (DataType::DateTime { precision: 0 }, "infinity", "infinity"),
         ] {
-            assert_eq!(assigned(&data_type, &text(written)), text(stored), "{data_type:?} {written}");
+            assert_eq!(
+                assigned(Dialect::Postgres, &data_type, &text(written)),
+                text(stored),
+                "{data_type:?} {written}"
+            );
         }
         let number = |digits: &str| DefaultValue::Number(digits.into());
-        assert_eq!(assigned(&DataType::Float32, &number("16777217")), number("16777216"));
-        assert_eq!(assigned(&DataType::Float32, &number("0.1")), number("0.1"));
-        assert_eq!(assigned(&NUMBER, &number("7")), number("7"));
+        assert_eq!(assigned(Dialect::Postgres, &DataType::Float32, &number("16777217")), number("16777216"));
+        assert_eq!(assigned(Dialect::Postgres, &DataType::Float32, &number("0.1")), number("0.1"));
+        assert_eq!(assigned(Dialect::Postgres, &NUMBER, &number("7")), number("7"));
     }
 
     #[test]

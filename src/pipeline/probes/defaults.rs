@@ -4,7 +4,6 @@ use super::{Scene, answered, bare};
 use crate::engine::capability::{Defaults, Source, Stored};
 use crate::engine::expression;
 use crate::model::codes;
-use crate::model::endpoint::Dialect;
 use crate::model::error::Result;
 use crate::model::plan::{ColumnPlan, Finding};
 use crate::model::schema::DefaultValue;
@@ -117,11 +116,7 @@ fn trials<'a>(scene: Scene<'a>, products: bool) -> Vec<Trial<'a>> {
         let translated = column.default.as_deref()?;
         let declared = scene.table.column(&column.source)?;
         let original = declared.default.as_ref()?;
-        // Constants of the others are what they assign.
-        let assigned = match scene.plan.source {
-            Dialect::Postgres => constants::assigned(&declared.data_type, original),
-            _ => original.clone(),
-        };
+        let assigned = constants::assigned(scene.plan.source, &declared.data_type, original);
         let (text, said) = match original {
             DefaultValue::Expression(_) if kept => (None, DefaultValue::Text(String::new())),
             _ if kept => return None,
@@ -194,6 +189,7 @@ mod tests {
     use super::super::super::fake::{Fake, Fault, plan};
     use super::super::prove;
     use super::*;
+    use crate::model::endpoint::Dialect;
     use crate::model::plan::Plan;
     use crate::model::schema::{Column, DataType, Schema, Table, TableOptions};
 
