@@ -271,7 +271,7 @@ impl Work<'_> {
         }
         self.observer.event(&Event::Phase { phase: Phase::Backup });
         let (options, muted) = (self.options, backup::muted(self.observer));
-        let source = connect::source(&options.endpoint).await?;
+        let source = connect::source(&options.endpoint).await.map_err(Error::on_the_way)?;
         let made = backup::make(
             &options.endpoint,
             source.as_ref(),
@@ -284,7 +284,7 @@ impl Work<'_> {
         briefly(source.close()).await;
         match made {
             Ok(made) => Ok(Some(made.backup.path)),
-            Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Lost) => Err(error),
             Err(error) => {
                 let why = error.reason().map_or_else(String::new, |why| format!(": {why}"));
                 Err(Error::new(ErrorKind::Refused, "the present state could not be saved first")
@@ -334,7 +334,8 @@ impl Work<'_> {
             history: options.history.clone(),
             recorded_as: Command::Restore,
         };
-        match migrate::run(&migration, self.observer.clone(), self.cancel.clone()).await? {
+        let outcome = migrate::run(&migration, self.observer.clone(), self.cancel.clone()).await;
+        match outcome.map_err(Error::on_the_way)? {
             Outcome::Migrated(done) => {
                 report.run = Some(done.run_id);
                 report.kept = done.kept;

@@ -228,11 +228,21 @@ fn failure(name: &str, words: &VecDeque<String>, status: &str) -> Error {
     let said = said.map_or(status, |line| line.strip_prefix(&format!("{name}: ")).unwrap_or(line));
     let lower = said.to_ascii_lowercase();
     let denied = ["permission denied", "access denied", "denied to user"].iter().any(|w| lower.contains(w));
-    let error = Error::new(
-        if denied { ErrorKind::Permission } else { ErrorKind::Read },
-        format!("{name} did not make the backup"),
-    )
-    .why(said);
+    // In the words of libpq and of the libraries of MySQL and MariaDB.
+    let lost = [
+        "timeout expired",
+        "connection refused",
+        "server closed the connection",
+        "lost connection to",
+        "can't connect to",
+        "server has gone away",
+    ];
+    let kind = match (denied, lost.iter().any(|w| lower.contains(w))) {
+        (true, _) => ErrorKind::Permission,
+        (_, true) => ErrorKind::Lost,
+        _ => ErrorKind::Read,
+    };
+    let error = Error::new(kind, format!("{name} did not make the backup")).why(said);
     if denied { error.next("give the user the right that is missing") } else { error }
 }
 
@@ -258,6 +268,10 @@ mod tests {
         let error = run(shell(failed), &mut Vec::new(), &|_| (), &cancel).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Permission);
         assert_eq!(error.reason(), Some("error: permission denied for table t"));
+        let gone =
+            "echo 'sh: error: connection to server at \"h\", port 1 failed: timeout expired' >&2; exit 1";
+        let error = run(shell(gone), &mut Vec::new(), &|_| (), &cancel).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Lost);
         let error = run(shell("kill -9 $$"), &mut Vec::new(), &|_| (), &cancel).unwrap_err();
         assert!(error.reason().unwrap().contains("signal"), "{error}");
         let error = run(bare(Path::new("/no/such")), &mut Vec::new(), &|_| (), &cancel).unwrap_err();

@@ -142,6 +142,12 @@ impl Error {
         self
     }
 
+    /// What it means that a server cannot be reached which has answered before: the connection was lost.
+    #[must_use]
+    pub fn on_the_way(self) -> Self {
+        if self.kind == ErrorKind::Unreachable { self.with_kind(ErrorKind::Lost) } else { self }
+    }
+
     /// Kind of this error.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -70,6 +70,8 @@ pub struct Link {
     server: Server,
     endpoint: Endpoint,
     options: MySqlConnectOptions,
+    /// Whether the server has answered: what cannot be reached any more then was lost.
+    answered: bool,
 }
 
 impl Link {
@@ -106,7 +108,12 @@ impl Link {
         if let Some(file) = &server.tls.client_key {
             options = options.ssl_client_key(file);
         }
-        Self { server: server.clone(), endpoint: endpoint.clone(), options }
+        Self { server: server.clone(), endpoint: endpoint.clone(), options, answered: false }
+    }
+
+    /// The same server, known to be there.
+    pub fn answered(self) -> Self {
+        Self { answered: true, ..self }
     }
 
     /// The same server, another database.
@@ -131,6 +138,11 @@ impl Link {
 
     /// One connection of its own. It fails at once where a pool would try for a while.
     pub async fn connect(&self, role: Role) -> Result<MySqlConnection> {
+        let connected = self.logged_in(role).await;
+        if self.answered { connected.map_err(Error::on_the_way) } else { connected }
+    }
+
+    async fn logged_in(&self, role: Role) -> Result<MySqlConnection> {
         let patience = self.endpoint.pool.connect_timeout;
         let connected = contained(async {
             let mut connection = self.options.connect().await?;

@@ -21,11 +21,14 @@ pub fn number(error: &sqlx::Error) -> Option<u16> {
 fn kind(error: &sqlx::Error, otherwise: ErrorKind) -> ErrorKind {
     let Some((number, _)) = of_server(error) else {
         return match error {
-            // sqlx calls it a fault of the protocol when a packet ends early.
-            sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => ErrorKind::Lost,
+            // sqlx calls it a fault of the protocol when a packet ends early. There are pools only of servers that have
+            // answered before.
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::WorkerCrashed => ErrorKind::Lost,
             // But also that it does not know the type of a column.
             sqlx::Error::Protocol(words) if !words.contains("unknown column type") => ErrorKind::Lost,
-            sqlx::Error::PoolTimedOut => ErrorKind::Unreachable,
             _ => otherwise,
         };
     };

@@ -121,7 +121,7 @@ impl Database {
         let facts = facts(&mut connection, link.database(), latency).await?;
         let _ = sqlx::Connection::close(connection).await;
         let rules = Rules::new(facts.flavour, Some(&facts));
-        Ok(Self { pool: link.pool(role), link, facts, rules })
+        Ok(Self { pool: link.pool(role), link: link.answered(), facts, rules })
     }
 
     async fn connection(&self) -> Result<PoolConnection<MySql>> {

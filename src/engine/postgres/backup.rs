@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 
@@ -33,6 +34,7 @@ pub(super) async fn dump(
     order: &NativeOrder,
 ) -> Result<()> {
     let (server, snapshot, order) = (connector.server().clone(), snapshot.to_owned(), order.clone());
+    let patience = connector.connect_timeout();
     blocking::run(move || {
         let tool = fitting(major)?;
         let mut file = OpenOptions::new().write(true).open(&order.file).map_err(|e| {
@@ -48,7 +50,7 @@ pub(super) async fn dump(
             command.arg("--compress=0");
         }
         command.arg(format!("--snapshot={snapshot}"));
-        command.arg(format!("--dbname={}", conninfo(&server, tool.version.0)));
+        command.arg(format!("--dbname={}", conninfo(&server, tool.version.0, patience)));
         tool::run(command, &mut file, &|bytes| (order.progress)(bytes, 0), &order.cancel)
     })
     .await
@@ -133,8 +135,9 @@ fn pass_file(password: &str) -> String {
     format!("*:*:*:*:{}\n", password.replace('\\', "\\\\").replace(':', "\\:"))
 }
 
-/// Where the database is, as libpq reads it; the password stands elsewhere.
-fn conninfo(server: &Server, client: u32) -> String {
+/// Where the database is, as libpq reads it; the password stands elsewhere. Without a limit libpq waits for ever for a
+/// login that is not answered.
+fn conninfo(server: &Server, client: u32, patience: Duration) -> String {
     let socket = server.socket.as_ref().map(|socket| socket.display().to_string());
     let host = socket.unwrap_or_else(|| server.address().to_owned());
     let mode = match server.tls_mode() {
@@ -163,6 +166,7 @@ fn conninfo(server: &Server, client: u32) -> String {
         ("sslcert", server.tls.client_cert.as_ref().map(path)),
         ("sslkey", server.tls.client_key.as_ref().map(path)),
         ("options", server.options.clone()),
+        ("connect_timeout", Some(patience.as_secs().max(1).to_string())),
         ("application_name", Some("techcare-db".to_owned())),
     ]
     .into_iter()
@@ -194,9 +198,9 @@ mod tests {
             options: None,
         };
         assert_eq!(
-            conninfo(&server, 15),
+            conninfo(&server, 15, Duration::from_secs(10)),
             "host='127.0.0.1' port='5433' user='o\\'hara' dbname='a\\\\b c' sslmode='disable' \
-             application_name='techcare-db'"
+             connect_timeout='10' application_name='techcare-db'"
         );
         assert_eq!(pass_file("a:b\\c"), "*:*:*:*:a\\:b\\\\c\n");
     }

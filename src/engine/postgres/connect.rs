@@ -59,6 +59,8 @@ pub(super) struct Connector {
     pool: PoolSettings,
     purpose: Purpose,
     search_path: Option<String>,
+    /// Whether the server has answered: what cannot be reached any more then was lost.
+    answered: bool,
 }
 
 impl Connector {
@@ -71,7 +73,13 @@ impl Connector {
             pool: endpoint.pool,
             purpose,
             search_path: None,
+            answered: false,
         })
+    }
+
+    /// The same database, known to be there.
+    pub(super) fn answered(self) -> Self {
+        Self { answered: true, ..self }
     }
 
     /// The same database with a `search_path` of its own (already quoted).
@@ -94,6 +102,11 @@ impl Connector {
         &self.server
     }
 
+    /// How long a login may take.
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.pool.connect_timeout
+    }
+
     /// User that logs in.
     pub(super) fn user(&self) -> &str {
         &self.server.user
@@ -111,6 +124,11 @@ impl Connector {
 
     /// A session of its own, set up.
     pub(super) async fn session(&self) -> Result<PgConnection> {
+        let opened = self.logged_in().await;
+        if self.answered { opened.map_err(Error::on_the_way) } else { opened }
+    }
+
+    async fn logged_in(&self) -> Result<PgConnection> {
         let opened = contained(async {
             let mut session = self.options.connect().await?;
             self.prepare(&mut session).await?;

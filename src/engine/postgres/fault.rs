@@ -35,8 +35,10 @@ fn kind_of(cause: &sqlx::Error) -> Option<ErrorKind> {
         sqlx::Error::Io(_)
         | sqlx::Error::Protocol(_)
         | sqlx::Error::WorkerCrashed
-        | sqlx::Error::PoolClosed => Some(ErrorKind::Lost),
-        sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => Some(ErrorKind::Unreachable),
+        | sqlx::Error::PoolClosed
+        // There are pools only of servers that have answered before.
+        | sqlx::Error::PoolTimedOut => Some(ErrorKind::Lost),
+        sqlx::Error::Tls(_) => Some(ErrorKind::Unreachable),
         sqlx::Error::Database(_) => kind_of_code(&code(cause)?),
         _ => None,
     }

@@ -142,14 +142,16 @@ impl Postgres {
             );
         }
         let rules = PostgresRules::of_server(&facts, made, autovacuum);
+        let connector = connector.answered();
         let pool = connector.pool(connector.most_connections());
         Ok(Self { connector, facts, rules, pool })
     }
 
     async fn session(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>> {
-        self.pool.acquire().await.map_err(|e| {
-            fault(ErrorKind::Unreachable, format!("cannot reach {}", self.connector.shown()), &e)
-        })
+        self.pool
+            .acquire()
+            .await
+            .map_err(|e| fault(ErrorKind::Lost, format!("cannot reach {}", self.connector.shown()), &e))
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Proxy {
 #[derive(Debug, Clone, Copy)]
 struct State {
     fault: Option<Fault>,
+    /// Whether connections suffer it that had begun before.
+    open: bool,
     /// Whether connections that begin now suffer it too.
     lasting: bool,
     /// Connections that have begun before the fault have smaller numbers.
@@ -83,7 +85,7 @@ impl Proxy {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let at = listener.local_addr().unwrap();
-        let state = State { fault: None, lasting: false, since: 0 };
+        let state = State { fault: None, open: true, lasting: false, since: 0 };
         let shared = Arc::new(Shared {
             watch: Mutex::new(None),
             state: watch::Sender::new(state),
@@ -116,6 +118,22 @@ impl Proxy {
     /// Lets all connections suffer a fault now, and those that begin until [`Proxy::heal`].
     pub fn fail(&self, fault: Fault) {
         self.shared.fail(fault, true);
+    }
+
+    /// Lets connections fall silent that begin once so many have begun, from now on; those before them go on.
+    pub fn stall_beyond(&self, connections: u64) {
+        let since = self.begun() + connections;
+        self.shared.state.send_replace(State {
+            fault: Some(Fault::Stall),
+            open: false,
+            lasting: true,
+            since,
+        });
+    }
+
+    /// Connections that have begun.
+    pub fn begun(&self) -> u64 {
+        self.shared.begun.load(Ordering::SeqCst)
     }
 
     /// Lets connections that are open when byte number `byte` (from now, over all connections) has passed suffer a fault,
@@ -172,13 +190,13 @@ impl Drop for Proxy {
 impl Shared {
     fn fail(&self, fault: Fault, lasting: bool) {
         let since = self.begun.load(Ordering::SeqCst);
-        self.state.send_replace(State { fault: Some(fault), lasting, since });
+        self.state.send_replace(State { fault: Some(fault), open: true, lasting, since });
     }
 
     /// What a connection suffers at the moment.
     fn suffers(&self, number: u64) -> Option<Fault> {
         let state = *self.state.borrow();
-        state.fault.filter(|_| state.lasting || number < state.since)
+        state.fault.filter(|_| if number < state.since { state.open } else { state.lasting })
     }
 
     /// Looks for the texts that a fault waits for in what is going to pass to the server.

@@ -121,7 +121,7 @@ impl ApartStaging {
         self.pool
             .acquire()
             .await
-            .map_err(|e| fault(ErrorKind::Unreachable, "cannot open a session in the target", &e))
+            .map_err(|e| fault(ErrorKind::Lost, "cannot open a session in the target", &e))
     }
 
     fn place(&self, table: &str) -> String {
