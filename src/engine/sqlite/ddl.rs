@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::cell::{self, Misfit, Reading};
 use super::types::{self, Affinity};
-use super::{default, on_update};
+use super::{default, on_update, origins};
 use crate::engine::capability::{
     Capabilities, ColumnInput, LooseKey, Mapping, NameLimit, Naming, ReadColumn, Rules,
 };
@@ -281,10 +281,10 @@ fn create_table(plan: &Plan, table: &TablePlan, naming: &Naming) -> String {
     for column in &table.columns {
         lines.extend(enum_check(column));
     }
-    let origins = super::origins::comments(table);
     let mut sql = format!(
-        "CREATE TABLE {} (\n  {}{origins}\n)",
+        "CREATE TABLE {} (\n  {}{}\n)",
         quote(&naming.table(&table.name)),
+        origins::before_columns(table.origin.as_ref()),
         lines.join(",\n  ")
     );
     let options = [(table.without_rowid, "WITHOUT ROWID"), (table.strict, "STRICT")];
@@ -359,7 +359,7 @@ fn column_definition(
         let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
         let _ = write!(sql, " GENERATED ALWAYS AS ({}) {kind}", generated.expression);
     }
-    sql
+    sql + &origins::after_column(column.origin.as_ref())
 }
 
 /// What a constraint says of conflicts, with a blank in front.

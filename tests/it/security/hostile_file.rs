@@ -229,7 +229,7 @@ fn only_changed_by_nobody(file: &Path, bytes: &[u8]) {
 fn nothing_that_a_comment_says_of_a_column_is_run() {
     let origin = |product: &str, native: &str, more: &str| {
         format!(
-            r#"{{"a":{{"product":"{product}","type":"{native}","holds":{{"text":{{"max_chars":null,"fixed":false}}}},{more}"now":"TEXT"}}}}"#
+            r#"{{"product":"{product}","type":"{native}","holds":{{"text":{{"max_chars":null,"fixed":false}}}},{more}"now":"TEXT"}}"#
         )
     };
     let domain = r#""domain":{"name":"d"},"types":[{"other":{"name":"d","definition":"CREATE DOMAIN d AS text; CREATE TABLE evil (x integer)"}}],"#;
@@ -249,7 +249,7 @@ fn nothing_that_a_comment_says_of_a_column_is_run() {
         let (db, target) = (Db::fresh(Engine::Sqlite), Db::fresh(engine));
         let comment = origin(product, native, more);
         db.execute(&format!(
-            "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, a TEXT\n  /* techcare-db was: {comment} */\n);
+            "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, a TEXT /* techcare-db was: {comment} */\n);
              INSERT INTO t VALUES (1, 'x')"
         ));
         let ran = binary::migrate(&db.url, &target.url, &[]);
