@@ -34,7 +34,9 @@ pub use self::query::{Relation, RelationColumn, TranslatedView, view};
 use self::read::{Folding, Reader};
 pub use self::relation::relations;
 pub use self::single::{called, constants, is_condition, is_type, mentions, quoted_names, words};
-pub use self::spelling::{column_of_ascii_key, column_of_trimmed_key, column_of_uuid_key, uuid_key};
+pub use self::spelling::{
+    column_of_ascii_key, column_of_lower_key, column_of_trimmed_key, column_of_uuid_key, uuid_key,
+};
 use crate::model::endpoint::Dialect;
 use crate::model::schema::{DataType, IndexKey};
 

@@ -51,6 +51,11 @@ pub fn column_of_ascii_key(source: Dialect, text: &str) -> Option<String> {
     }
 }
 
+/// The column of a key over text in lower case.
+pub fn column_of_lower_key(source: Dialect, text: &str) -> Option<String> {
+    name(&call(&parse(source, text)?, "lower", 1)?[0])
+}
+
 /// Arguments of a call of a function.
 fn call(expr: &Expr, wanted: &str, number: usize) -> Option<Vec<Expr>> {
     let Expr::Function(function) = strip(expr) else { return None };

@@ -320,7 +320,13 @@ impl Writer<'_> {
             let sql = format!("COMMENT ON COLUMN {}.{} IS {text}", self.quoted(), quote(&column.name));
             Some(self.say("comment on column", &quote(&column.name), sql))
         });
-        of_table.into_iter().chain(of_columns).collect()
+        let of_indexes = self.table.indexes.iter().filter_map(|index| {
+            let text = literal(&origin::said(None, index.origin.as_ref(), usize::MAX)?);
+            let name = quote(index.name.as_ref()?);
+            let sql = format!("COMMENT ON INDEX {name} IS {text}");
+            Some(self.say("comment on index", &name, sql))
+        });
+        of_table.into_iter().chain(of_columns).chain(of_indexes).collect()
     }
 
     fn on_update(&self) -> impl Iterator<Item = Statement> {

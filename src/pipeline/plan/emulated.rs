@@ -108,7 +108,14 @@ impl Planner<'_> {
             let trimmed = || expression::column_of_trimmed_key(source, text).and_then(found);
             let nocase = || {
                 let to_sqlite = self.input.rules.dialect() == Dialect::Sqlite;
-                expression::column_of_ascii_key(source, text).filter(|_| to_sqlite).and_then(found)
+                // Over a column that had NOCASE, lower case is what this program made of it.
+                let had = |c: &&Column| {
+                    let now = columns.iter().find(|planned| planned.source == c.name);
+                    now.is_some_and(|now| now.collation.as_deref() == Some("NOCASE"))
+                };
+                let by_bytes = || expression::column_of_ascii_key(source, text).and_then(found);
+                let by_letters = || expression::column_of_lower_key(source, text).and_then(found).filter(had);
+                by_bytes().or_else(by_letters).filter(|_| to_sqlite)
             };
             let uuid = || expression::column_of_uuid_key(source, text).and_then(found);
             if let Some(column) =

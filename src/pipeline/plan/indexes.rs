@@ -87,33 +87,35 @@ impl Planner<'_> {
     pub(super) fn indexes(&mut self, table: &Table, columns: &[ColumnPlan]) -> Vec<IndexPlan> {
         let mut planned = Vec::with_capacity(table.indexes.len());
         for index in &table.indexes {
+            let (index, compared) = self.as_compared(table, self.as_partial(index), columns);
             let index = self.as_constraint(index);
-            let (index, compared) = self.as_compared(table, self.as_partial(&index), columns);
             planned.extend(self.index(table, &index, columns, compared));
         }
         planned
     }
 
     /// A unique index that was a constraint, and that no engine between has told from one, is a constraint again.
-    fn as_constraint<'i>(&self, index: &'i Index) -> Cow<'i, Index> {
+    fn as_constraint<'i>(&self, index: Cow<'i, Index>) -> Cow<'i, Index> {
         let whole = |part: &IndexPart| matches!(part.key, IndexKey::Column(_)) && part.prefix.is_none();
         let can = self.input.rules.capabilities().unique_constraints;
         match &index.origin {
             Some(IndexOrigin::Constraint { name })
-                if can && index.unique && index.parts.iter().all(whole) =>
+                if can && index.unique && index.predicate.is_none() && index.parts.iter().all(whole) =>
             {
-                Cow::Owned(Index { name: name.clone(), constraint: true, ..index.clone() })
+                Cow::Owned(Index { name: name.clone(), constraint: true, ..index.into_owned() })
             }
-            _ => Cow::Borrowed(index),
+            _ => index,
         }
     }
 
-    /// What has to be kept with an index that is a constraint as planned.
-    fn index_origin(&self, index: &Index, constraint: bool) -> Option<IndexOrigin> {
+    /// What has to be kept with a unique key that was a constraint, where the target does not tell that it is one as planned,
+    /// or has to have it as an index.
+    fn index_origin(&self, index: &Index, unique: bool, constraint: bool) -> Option<IndexOrigin> {
         if self.input.verbatim() {
             return index.origin.clone();
         }
-        let forgotten = constraint && !self.input.rules.capabilities().unique_constraints;
+        let told = constraint && self.input.rules.capabilities().unique_constraints;
+        let forgotten = index.constraint && unique && !told;
         forgotten.then(|| IndexOrigin::Constraint { name: index.name.clone() })
     }
 
@@ -203,7 +205,7 @@ impl Planner<'_> {
             method,
             nulls_not_distinct: index.nulls_not_distinct && self.input.verbatim(),
             deferrable,
-            origin: self.index_origin(index, constraint),
+            origin: self.index_origin(index, shape.unique, constraint),
         };
         let target = self.names.table(&table.name);
         let stem = planned.name.as_deref().unwrap_or(&target);

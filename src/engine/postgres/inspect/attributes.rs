@@ -104,7 +104,7 @@ FROM ours c CROSS JOIN LATERAL (
     SELECT x.relname, format('COMMENT ON INDEX %I IS %L', x.relname, d.description)
     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
     JOIN pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = x.oid
-    WHERE i.indrelid = c.oid
+    WHERE i.indrelid = c.oid AND d.description NOT LIKE 'techcare-db was: {%'
     UNION ALL
     SELECT q.relname, format('COMMENT ON SEQUENCE %I IS %L', q.relname, d.description)
     FROM sequences s JOIN pg_class q ON q.oid = s.seqrelid

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::expression::without_parentheses;
 use super::query::{ColumnRow, ConstraintRow, IndexRow, ObjectRow, SequenceRow};
+use crate::model::origin::{self, IndexOrigin};
 use crate::model::schema::{
     Action, Check, Collation, DataType, Deferrable, ForeignKey, Identity, IdentityGeneration, Index,
     IndexKey, IndexPart, Object, ObjectKind,
@@ -132,7 +133,7 @@ pub(super) fn index(row: &IndexRow, constraint: Option<&ConstraintRow>) -> Index
         deferrable: constraint.map_or(Deferrable::No, deferrable),
         definition: row.definition.clone(),
         reaches: row.reaches.clone(),
-        origin: None,
+        origin: row.comment.as_deref().and_then(|comment| origin::read::<IndexOrigin>(comment).1),
     }
 }
 

@@ -151,6 +151,7 @@ pub(super) struct IndexRow {
     pub(super) predicate: Option<String>,
     pub(super) definition: String,
     pub(super) reaches: Vec<String>,
+    pub(super) comment: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -324,7 +325,7 @@ SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS table_oid, x.relname::text
        i.indnkeyatts::int4 AS keys, parts.columns, parts.texts, parts.options, parts.classes, parts.collations,
        parts.loose_locales,
        pg_get_expr(i.indpred, i.indrelid) AS predicate, pg_get_indexdef(i.indexrelid) AS definition,
-       ",
+       obj_description(i.indexrelid, 'pg_class') AS comment, ",
     reaches!("pg_class", "i.indexrelid", "0"),
     "
 FROM pg_index i
@@ -613,5 +614,6 @@ fn index(r: &PgRow) -> Result<IndexRow, sqlx::Error> {
         predicate: r.try_get("predicate")?,
         definition: r.try_get("definition")?,
         reaches: r.try_get("reaches")?,
+        comment: r.try_get("comment")?,
     })
 }
