@@ -11,6 +11,10 @@ use crate::model::value;
 pub const CODES: [&str; 4] =
     [codes::NUL_IN_TEXT, codes::NOT_FINITE, codes::DATETIME_RANGE, codes::INTEGER_RANGE];
 
+/// What to do about rows that a unique key of the target takes for one.
+pub const TWINS: &str = "rows that the source tells apart are one to this key of the target: make them differ there, or delete those \
+     that are too many, then run the same command again";
+
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// First instant of TIMESTAMP of MySQL and MariaDB, 1970-01-01 00:00:01 UTC, in microseconds.

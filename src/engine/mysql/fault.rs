@@ -3,6 +3,7 @@
 
 use sqlx::mysql::MySqlDatabaseError;
 
+use crate::engine::limits::TWINS;
 use crate::model::endpoint::{Endpoint, Server};
 use crate::model::error::{Error, ErrorKind};
 
@@ -146,7 +147,13 @@ pub fn reading(what: &str, error: &sqlx::Error) -> Error {
 
 /// An error while something is written or changed.
 pub fn writing(what: &str, error: &sqlx::Error) -> Error {
-    advised(Error::new(kind(error, ErrorKind::Write), format!("{what} failed")).why(words(error)))
+    let fault = Error::new(kind(error, ErrorKind::Write), format!("{what} failed")).why(words(error));
+    if number(error).is_some_and(is_duplicate) { fault.next(TWINS) } else { advised(fault) }
+}
+
+/// Whether a server's number says that a unique key has a value already.
+fn is_duplicate(number: u16) -> bool {
+    matches!(number, 1022 | 1062 | 1169 | 1586)
 }
 
 fn advised(error: Error) -> Error {

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use sqlx::postgres::PgDatabaseError;
 
+use crate::engine::limits::TWINS;
 use crate::model::error::{Error, ErrorKind};
 
 /// An error about `what`, of the kind that the server's code says, else of the given one.
 pub(super) fn fault(kind: ErrorKind, what: impl Into<String>, cause: &sqlx::Error) -> Error {
     let kind = kind_of(cause).unwrap_or(kind);
     let error = Error::new(kind, what).why(words(cause));
-    match advice(cause, kind) {
+    match advice(code(cause).as_deref(), kind) {
         Some(next) => error.next(next),
         None => error,
     }
@@ -62,8 +63,8 @@ fn kind_of_code(code: &str) -> Option<ErrorKind> {
     }
 }
 
-fn advice(cause: &sqlx::Error, kind: ErrorKind) -> Option<&'static str> {
-    match (kind, code(cause).as_deref()) {
+fn advice(code: Option<&str>, kind: ErrorKind) -> Option<&'static str> {
+    match (kind, code) {
         (ErrorKind::Space, _) => Some("make room on the server, then run the command again"),
         (ErrorKind::Busy, Some("53300")) => {
             Some("the server has no connection left: lower --jobs or try again later")
@@ -76,6 +77,7 @@ fn advice(cause: &sqlx::Error, kind: ErrorKind) -> Option<&'static str> {
         (_, Some("42501")) => Some(
             "have the owner grant the right: reading takes SELECT on every table (GRANT SELECT ON ALL TABLES IN SCHEMA …)",
         ),
+        (_, Some("23505")) => Some(TWINS),
         (_, Some("25006")) => Some("the server takes no writes: name the primary server"),
         _ => None,
     }
@@ -152,6 +154,7 @@ mod tests {
         ] {
             assert_eq!(kind_of_code(code), kind, "{code}");
         }
+        assert_eq!(advice(Some("23505"), ErrorKind::Value), Some(TWINS));
     }
 
     #[test]
