@@ -111,7 +111,11 @@ pub(crate) async fn prepare(
             left_out: &selection.left_out,
             by_hand: &with_former,
         };
-        let outgrown = outgrown::find(&input, snapshot.as_ref()).await?;
+        let asked = match towards {
+            Towards::Open(target) => Some(target),
+            Towards::Assumed(_) => None,
+        };
+        let outgrown = outgrown::find(&input, snapshot.as_ref(), asked).await?;
         let input = PlanInput { profiles: outgrown.as_ref().unwrap_or(&profiles), ..input };
         let mut plan = match towards {
             Towards::Open(target) => {

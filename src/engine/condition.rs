@@ -1,7 +1,7 @@
 //! Conditions over the rows of a table in words that every dialect shares; only names are quoted as each wants it. Pure.
 
 use super::capability::ReadRequest;
-use crate::model::plan::{ForeignKeyPlan, INVISIBLE, IndexPartPlan, IndexPlan, TablePlan};
+use crate::model::plan::{ForeignKeyPlan, INVISIBLE, IndexPartPlan, IndexPlan, Plan, TablePlan};
 
 /// A condition as the WHERE of a statement, with a blank in front. On lines of its own, so that a comment in it ends
 /// where it ends.
@@ -84,6 +84,35 @@ pub fn collisions(
         inner.collect::<Vec<_>>().join(", "),
         names.iter().chain(&keys).cloned().collect::<Vec<_>>().join(", "),
     )
+}
+
+/// The plan with a column of its table as any text, and the type that the column had.
+pub fn as_text(plan: &Plan, column: &str, text: &str, collation: Option<&str>) -> (Plan, String) {
+    let mut plan = plan.clone();
+    let mut columns = plan.tables.iter_mut().flat_map(|table| &mut table.columns);
+    let column = columns.find(|c| c.name == column);
+    let native = column.map(|c| {
+        c.collation = collation.map(str::to_owned);
+        std::mem::replace(&mut c.native_type, text.to_owned())
+    });
+    let native = native.unwrap_or_default();
+    (plan, native)
+}
+
+/// The rows of a table for which a condition is true: up to five, each as the table's key (through `shown`) and then the
+/// number of all.
+pub fn named(
+    table: &TablePlan,
+    from: &str,
+    condition: &str,
+    quote: impl Fn(&str) -> String,
+    shown: impl Fn(&str) -> String,
+) -> String {
+    let keys: Vec<String> = table.key.iter().map(|key| quote(key)).collect();
+    let answer = keys.iter().map(|key| shown(key)).chain(["COUNT(*) OVER ()".to_owned()]);
+    let order = if keys.is_empty() { String::new() } else { format!(" ORDER BY {}", keys.join(", ")) };
+    let answer = answer.collect::<Vec<_>>().join(", ");
+    format!("SELECT {answer} FROM {from}{}{order} LIMIT 5", where_clause(condition))
 }
 
 fn joined(conditions: impl Iterator<Item = String>) -> String {

@@ -7,22 +7,28 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::copy::{self, BatchSize, Side};
-use super::plan::{PlanInput, doubted, former, plan, wider};
+use super::plan::{Doubted, PlanInput, doubted, former, plan, wider};
 use super::rejects::Seen;
-use crate::engine::capability::Snapshot;
+use crate::engine::capability::{Snapshot, Target};
 use crate::engine::fit::Fit;
 use crate::engine::judge::Judge;
+use crate::engine::stream;
 use crate::model::batch::{Batch, RowKey};
 use crate::model::endpoint::Dialect;
-use crate::model::error::Result;
-use crate::model::plan::{ColumnProfile, Outgrown, Scope, TablePlan, TableProfile};
-use crate::model::policy::Decision;
-use crate::model::schema::Table;
+use crate::model::error::{ErrorKind, Result};
+use crate::model::plan::{ColumnPlan, ColumnProfile, Outgrown, Plan, Scope, TablePlan, TableProfile};
+use crate::model::policy::{Decision, Policies};
+use crate::model::schema::{DataType, Table};
 
-/// The profiles of the input with what was found; `None` if nothing was.
+/// What does not fit a column: its table, its place there, and the rows; `None` if nobody could be asked.
+type Found = (String, usize, Option<Seen>);
+
+/// The profiles of the input with what was found; `None` if nothing was. `target` is asked about types that only a server
+/// knows; without one they do not come back.
 pub async fn find(
     input: &PlanInput<'_>,
     source: &dyn Snapshot,
+    target: Option<&dyn Target>,
 ) -> Result<Option<BTreeMap<String, TableProfile>>> {
     let mut found: Option<BTreeMap<String, TableProfile>> = None;
     let mut columns =
@@ -38,18 +44,21 @@ pub async fn find(
         let profiles = found.as_ref().unwrap_or(input.profiles);
         let known = PlanInput { profiles, ..*input };
         let mut more = Vec::new();
-        for planned in plan(&known).tables {
+        let made = plan(&known);
+        for planned in &made.tables {
             let Some(declared) = input.source.table(&planned.source) else { continue };
             // Where rows are not to be looked at, there is no profile.
             if profiles.get(&planned.source).is_some_and(|p| p.rows != Some(0)) {
-                more.extend(look(&known, declared, planned, source).await?);
+                more.extend(look(&known, declared, (&made, planned), source, target).await?);
             }
         }
         if more.is_empty() {
             return Ok(found);
         }
         let profiles = found.get_or_insert_with(|| input.profiles.clone());
-        for (table, at, Seen { rows, keys }) in more {
+        for (table, at, seen) in more {
+            let (rows, keys) = seen.map(|seen| (seen.rows, seen.keys)).unzip();
+            let keys = keys.unwrap_or_default();
             let Some(declared) = input.source.table(&table) else { continue };
             let profile = profiles.entry(table).or_default();
             profile.columns.resize_with(declared.columns.len(), ColumnProfile::default);
@@ -71,22 +80,77 @@ pub async fn find(
 async fn look(
     input: &PlanInput<'_>,
     declared: &Table,
-    planned: TablePlan,
+    (made, planned): (&Plan, &TablePlan),
     source: &dyn Snapshot,
-) -> Result<Vec<(String, usize, Seen)>> {
+    target: Option<&dyn Target>,
+) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
     let mut suspects: BTreeMap<String, (usize, Suspect)> = BTreeMap::new();
     let facts = input.profiles.get(&declared.name);
     for column in planned.copied() {
         let Some(at) = declared.columns.iter().position(|c| c.name == column.source) else { continue };
-        let Some(fits) = doubted(input, declared, at, column) else { continue };
+        let fits = match doubted(input, declared, at, column) {
+            None => continue,
+            Some(Doubted::Here(fits)) => fits,
+            Some(Doubted::There) => {
+                let made_by_users = declared.columns[at].origin.as_ref().is_some_and(|o| !o.types.is_empty());
+                // A script makes such a type anew, and brings what is of it.
+                if target.is_none() && made_by_users {
+                    continue;
+                }
+                let seen = match target {
+                    Some(target) => ask(made, planned, column, source, target).await?,
+                    None => None,
+                };
+                if seen.as_ref().is_none_or(|seen| seen.rows > 0) {
+                    found.push((declared.name.clone(), at, seen));
+                }
+                continue;
+            }
+        };
         let outgrown = facts.and_then(|facts| facts.columns.get(at)?.outgrown.as_ref());
         let as_before = declared.columns[at].origin.is_some() && outgrown.is_none();
         // The profile of SQLite tells of those.
         let all = input.source.dialect != Dialect::Sqlite || as_before;
         suspects.insert(column.source.clone(), (at, Suspect { fits, all }));
     }
-    let found = unfit(planned, suspects, source).await?.into_iter();
-    Ok(found.map(|(at, seen)| (declared.name.clone(), at, seen)).collect())
+    let unfit = unfit(planned.clone(), suspects, source).await?.into_iter();
+    found.extend(unfit.map(|(at, seen)| (declared.name.clone(), at, Some(seen))));
+    Ok(found)
+}
+
+/// Lets the target look at the text of a column; `None` if it cannot tell.
+async fn ask(
+    made: &Plan,
+    table: &TablePlan,
+    column: &ColumnPlan,
+    source: &dyn Snapshot,
+    target: &dyn Target,
+) -> Result<Option<Seen>> {
+    let is_key = |c: &ColumnPlan| table.key.contains(&c.name) && c.generated.is_none();
+    let mut alone = table.bare(|c| c.name == column.name || is_key(c));
+    alone.key.retain(|name| alone.columns.iter().any(|c| c.name == *name));
+    for asked in alone.columns.iter_mut().filter(|c| c.name == column.name) {
+        // As it is in the source, whatever the type makes of it.
+        asked.carries = DataType::TEXT;
+    }
+    let request = copy::request(&alone, Side::Source, BatchSize::default());
+    let (sender, receiver) = stream::channel(request.shape());
+    let plan = Plan {
+        tables: vec![alone],
+        views: Vec::new(),
+        findings: Vec::new(),
+        policies: Policies::default(),
+        ..made.clone()
+    };
+    let asked = target.altered(&plan, &column.name, receiver);
+    let (read, told) = tokio::join!(source.read(&request, sender), asked);
+    match (read, told) {
+        (_, Ok(None)) => Ok(None),
+        // A value that cannot be read has its own finding.
+        (Err(error), _) | (_, Err(error)) if error.kind() == ErrorKind::Value => Ok(Some(Seen::default())),
+        (read, told) => Ok(copy::both(read, told)?.map(|found| Seen { rows: found.rows, keys: found.keys })),
+    }
 }
 
 /// Reads the rows of a table and counts those with a value that does not fit, by what stands for the first such column. The

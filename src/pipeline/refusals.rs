@@ -43,23 +43,10 @@ async fn look(
     source: &dyn Snapshot,
     target: &dyn Target,
 ) -> Result<Option<String>> {
-    let alone = TablePlan {
-        columns: vec![ColumnPlan {
-            nullable: true,
-            default: None,
-            on_update_now: false,
-            identity: None,
-            comment: None,
-            ..column.clone()
-        }],
-        primary_key: None,
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        comment: None,
-        key: Vec::new(),
-        ..table.clone()
-    };
+    let mut alone = TablePlan { key: Vec::new(), ..table.bare(|c| c.name == column.name) };
+    for tried in &mut alone.columns {
+        tried.domain.clone_from(&column.domain);
+    }
     let request = copy::request(&alone, Side::Source, BatchSize::default());
     let (sender, receiver) = stream::channel(request.shape());
     let plan = Plan {

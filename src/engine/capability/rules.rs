@@ -322,6 +322,12 @@ pub trait Rules: Send + Sync {
         None
     }
 
+    /// Whether [`Rules::fit`] can tell of every value of a column; of those of other columns only the server can
+    /// ([`super::Target::altered`]).
+    fn knows_fit(&self, _column: &ColumnPlan) -> bool {
+        true
+    }
+
     /// DEFAULT for a column that has been mapped, in this dialect; `None` if it cannot be said. For
     /// [`DefaultValue::Expression`] the planner hands over text that is already translated.
     fn default(&self, value: &DefaultValue, mapping: &Mapping) -> Option<String>;

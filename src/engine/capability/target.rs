@@ -50,6 +50,13 @@ pub trait Target: Source {
         Err(Error::internal("values of types that users made have no place here"))
     }
 
+    /// Counts the rows whose text in `column` the type of that would give back in another spelling, or refuse;
+    /// `None` if nobody can say. `plan` has one table, of whose columns `rows` are; `column` is of that type there, and nothing
+    /// of it stays. Asked where [`super::Rules::knows_fit`] is false.
+    async fn altered(&self, _plan: &Plan, _column: &str, _rows: BatchReceiver) -> Result<Option<Matching>> {
+        Ok(None)
+    }
+
     /// Makes a place that nobody sees yet, named after the run. Fails with `Permission` and the fix when the
     /// right to do so is missing, before anything is made.
     ///

@@ -7,8 +7,9 @@ use crate::model::schema::Collation;
 /// What a collation's name says about equality.
 pub fn describe(name: &str) -> Collation {
     let exact = name.ends_with("_bin") || name == "binary";
-    let case_sensitive = exact || name.ends_with("_cs");
-    let accent_sensitive = exact || name.ends_with("_cs") && !name.contains("_ai_") || name.contains("_as_");
+    // Kana are told apart (`_ks`) only where case is.
+    let case_sensitive = exact || name.ends_with("_cs") || name.ends_with("_ks");
+    let accent_sensitive = exact || case_sensitive && !name.contains("_ai_") || name.contains("_as_");
     Collation {
         name: name.to_owned(),
         case_insensitive: !case_sensitive,
@@ -145,6 +146,8 @@ mod tests {
             ("utf8mb4_0900_bin", false, false, false),
             ("utf8mb4_0900_ai_ci", true, true, false),
             ("utf8mb4_0900_as_cs", false, false, false),
+            ("utf8mb4_ja_0900_as_cs", false, false, false),
+            ("utf8mb4_ja_0900_as_cs_ks", false, false, false),
             ("utf8mb4_0900_as_ci", true, false, false),
             ("utf8mb4_general_ci", true, true, true),
             ("utf8mb4_uca1400_as_ci", true, false, true),

@@ -58,29 +58,29 @@ impl Target for Database {
     }
 
     async fn collisions(&self, plan: &Plan, key: &IndexPlan, road: BatchReceiver) -> Result<Matching> {
-        let mut plan = plan.clone();
-        let Some(table) = plan.tables.first_mut() else { return Ok(Matching::default()) };
-        // A table that only this session knows, and that goes with it.
-        let name = "techcare_db_look";
-        name.clone_into(&mut table.name);
-        let table = table.clone();
-        let mut connection = self.link.connect(Role::Loader).await?;
-        for made in self.rules.script(&plan, &Naming::default()).before {
-            let sql = made.sql.replacen("CREATE TABLE", "CREATE TEMPORARY TABLE", 1);
-            run(&mut connection, &sql).await.map_err(|e| fault::writing(&made.what, &e))?;
+        let question =
+            |table: &TablePlan, from: &str| condition::collisions(table, from, key, quote, str::to_owned);
+        self.look(plan, road, question).await
+    }
+
+    async fn altered(&self, plan: &Plan, column: &str, road: BatchReceiver) -> Result<Option<Matching>> {
+        let (plan, native) = condition::as_text(plan, column, "longtext", Some("utf8mb4_bin"));
+        if native != "json" {
+            return Ok(None);
         }
-        let packet = self.facts.max_value_bytes;
-        write::write(&mut connection, &table, name, packet, Commit::Writer, road).await?;
-        let sql = condition::collisions(&table, &quote(name), key, quote, str::to_owned);
-        let mut found = Matching::default();
-        for row in rows(&mut connection, &format!("table \"{}\"", table.source), &sql).await? {
-            found.rows = row.number(table.key.len()).unwrap_or_default();
-            if !table.key.is_empty() {
-                found.keys.push(profile::key_text(&row, &table.key));
-            }
-        }
-        let _ = sqlx::Connection::close(connection).await;
-        Ok(found)
+        let text = quote(column);
+        let kept = if self.rules.is_mariadb() {
+            format!("JSON_VALID({text})")
+        } else {
+            format!(
+                "CASE WHEN JSON_VALID({text}) THEN \
+                 CAST(CAST(CAST({text} AS JSON) AS CHAR) AS BINARY) = CAST({text} AS BINARY) ELSE 0 END"
+            )
+        };
+        let changes = format!("{text} IS NOT NULL AND NOT {kept}");
+        let question =
+            |table: &TablePlan, from: &str| condition::named(table, from, &changes, quote, str::to_owned);
+        self.look(&plan, road, question).await.map(Some)
     }
 
     async fn unfinished(&self) -> Result<Vec<Unfinished>> {
@@ -161,6 +161,38 @@ impl Target for Database {
 }
 
 impl Database {
+    /// Asks a question about rows, in a table that only one session knows, and that goes with it. `question` is told the table
+    /// and its quoted name.
+    async fn look(
+        &self,
+        plan: &Plan,
+        road: BatchReceiver,
+        question: impl Fn(&TablePlan, &str) -> String + Send,
+    ) -> Result<Matching> {
+        const NAME: &str = "techcare_db_look";
+        let mut plan = plan.clone();
+        let Some(table) = plan.tables.first_mut() else { return Ok(Matching::default()) };
+        NAME.clone_into(&mut table.name);
+        let table = table.clone();
+        let mut connection = self.link.connect(Role::Loader).await?;
+        for made in self.rules.script(&plan, &Naming::default()).before {
+            let sql = made.sql.replacen("CREATE TABLE", "CREATE TEMPORARY TABLE", 1);
+            run(&mut connection, &sql).await.map_err(|e| fault::writing(&made.what, &e))?;
+        }
+        let packet = self.facts.max_value_bytes;
+        write::write(&mut connection, &table, NAME, packet, Commit::Writer, road).await?;
+        let sql = question(&table, &quote(NAME));
+        let mut found = Matching::default();
+        for row in rows(&mut connection, &format!("table \"{}\"", table.source), &sql).await? {
+            found.rows = row.number(table.key.len()).unwrap_or_default();
+            if !table.key.is_empty() {
+                found.keys.push(profile::key_text(&row, &table.key));
+            }
+        }
+        let _ = sqlx::Connection::close(connection).await;
+        Ok(found)
+    }
+
     fn build_in(
         &self,
         place: Place,

@@ -246,6 +246,11 @@ impl RulesTrait for Rules {
         super::fit::fit(column)
     }
 
+    /// MySQL spells JSON anew, and who takes what for JSON is for each server to say.
+    fn knows_fit(&self, column: &ColumnPlan) -> bool {
+        column.native_type != "json"
+    }
+
     fn loose_key(&self, column: &str, collation: &Collation, _: Dialect, ascii: bool) -> Option<LooseKey> {
         let mut expression = quote(column);
         if collation.pads {

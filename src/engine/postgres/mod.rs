@@ -42,6 +42,7 @@ use crate::engine::capability::{
     Claim, Defaults, Facts, Health, Matching, MissingRight, Naming, Occupied, Probe, Restoration, Rules,
     Snapshot, Source, Staging, Stored, TableSize, Target, Unfinished, Verdict,
 };
+use crate::engine::condition;
 use crate::engine::dump::DumpDialect;
 use crate::engine::stream::BatchReceiver;
 use crate::engine::watch::Pulse;
@@ -383,6 +384,12 @@ impl Target for Postgres {
     async fn refusal(&self, plan: &Plan, rows: BatchReceiver) -> Result<Option<String>> {
         let script = self.rules.script(plan, &Naming::default());
         stage::refusal(&self.connector, plan, &script, rows).await
+    }
+
+    async fn altered(&self, plan: &Plan, column: &str, rows: BatchReceiver) -> Result<Option<Matching>> {
+        let (plan, native) = condition::as_text(plan, column, "text", None);
+        let script = self.rules.script(&plan, &Naming::default());
+        stage::altered(&self.connector, &plan, &script, (column, &native), rows).await
     }
 
     async fn stage(&self, run: &str, plan: &Plan) -> Result<Box<dyn Staging>> {

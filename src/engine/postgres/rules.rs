@@ -148,6 +148,10 @@ impl Rules for PostgresRules {
         super::fit::fit(&column.native_type)
     }
 
+    fn knows_fit(&self, column: &ColumnPlan) -> bool {
+        !matches!(column.carries, DataType::Native { .. }) || self.fit(column).is_some()
+    }
+
     fn loose_key(
         &self,
         column: &str,

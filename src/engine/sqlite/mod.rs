@@ -8,6 +8,7 @@ mod default;
 mod definition;
 mod exchange;
 mod file;
+mod form;
 mod inspect;
 mod journal;
 mod leftovers;

@@ -7,6 +7,7 @@ use rusqlite::types::ValueRef;
 use super::cell::{self, Misfit as CellMisfit, Reading, Value};
 use super::ddl::quote;
 use super::file::failure;
+use super::form::Form;
 use super::read::Key;
 use crate::engine::condition::where_clause;
 use crate::engine::{fit, limits};
@@ -16,7 +17,7 @@ use crate::model::endpoint::Dialect;
 use crate::model::epoch::Epoch;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::plan::{ColumnProfile, Misfit, StorageClasses, TableProfile};
-use crate::model::schema::{Column, DataType, Table};
+use crate::model::schema::{Column, DataType, IndexKey, Table};
 use crate::model::value;
 
 /// Keys that a misfit names.
@@ -62,7 +63,11 @@ pub fn table(
     let mut looks: Vec<Look> = table
         .columns
         .iter()
-        .map(|c| Look { in_key: in_key(c), ..Look::at(c, target, key_columns.contains(&c.name)) })
+        .map(|c| Look {
+            in_key: in_key(c),
+            form: (in_key(c) || is_unique(table, c)).then(Form::default),
+            ..Look::at(c, target, key_columns.contains(&c.name))
+        })
         .collect();
     let mut parts: Vec<String> = looks.iter().map(Look::selected).collect();
     parts.extend(key.rowid.map(|name| format!("t.{name}")));
@@ -85,6 +90,12 @@ pub fn table(
     Ok(TableProfile { rows: Some(count), columns })
 }
 
+/// Whether a column is one of those of a unique index.
+fn is_unique(table: &Table, column: &Column) -> bool {
+    let parts = table.indexes.iter().filter(|index| index.unique).flat_map(|index| &index.parts);
+    parts.map(|part| &part.key).any(|key| matches!(key, IndexKey::Column(name) if *name == column.name))
+}
+
 /// What is seen of one column.
 struct Look<'a> {
     column: &'a Column,
@@ -93,6 +104,8 @@ struct Look<'a> {
     in_key: bool,
     /// Whether only sizes and classes are selected.
     sizes_only: bool,
+    /// How its values are spelled, where that is asked.
+    form: Option<Form>,
     classes: StorageClasses,
     utf8: bool,
     /// Times that say their distance from UTC.
@@ -116,6 +129,7 @@ impl<'a> Look<'a> {
             target,
             in_key: false,
             sizes_only,
+            form: None,
             classes: StorageClasses::default(),
             utf8: true,
             zoned: 0,
@@ -142,6 +156,9 @@ impl<'a> Look<'a> {
     fn value(&mut self, stored: ValueRef<'_>, scratch: &mut String) -> Option<CellMisfit> {
         if self.sizes_only {
             return self.size(stored);
+        }
+        if let Some(form) = &mut self.form {
+            form.see(stored, &self.column.data_type);
         }
         match stored {
             ValueRef::Null => {
@@ -348,7 +365,8 @@ impl<'a> Look<'a> {
         // No text at all is ASCII.
         let ascii = self.profile.ascii.or(looked.then_some(true));
         let utf8 = looked.then_some(self.utf8);
-        ColumnProfile { classes: looked.then_some(self.classes), utf8, ascii, ..self.profile }
+        let one_form = self.form.filter(|_| looked).map(|form| form != Form::Many);
+        ColumnProfile { classes: looked.then_some(self.classes), utf8, ascii, one_form, ..self.profile }
     }
 }
 

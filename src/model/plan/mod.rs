@@ -198,6 +198,36 @@ impl TablePlan {
         self.columns.iter().filter(|c| c.filled && c.generated.is_none())
     }
 
+    /// The table with some of its columns, forbidding nothing: to look at values in the target before it is made.
+    #[must_use]
+    pub fn bare(&self, wanted: impl Fn(&ColumnPlan) -> bool) -> Self {
+        let columns = self.columns.iter().filter(|c| wanted(c)).map(|c| ColumnPlan {
+            nullable: true,
+            default: None,
+            on_update_now: false,
+            identity: None,
+            invisible: false,
+            comment: None,
+            origin: None,
+            domain: None,
+            ..c.clone()
+        });
+        Self {
+            columns: columns.collect(),
+            primary_key: None,
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+            checks: Vec::new(),
+            comment: None,
+            origin: None,
+            without_rowid: false,
+            strict: false,
+            on_conflict: Vec::new(),
+            replaces: false,
+            ..self.clone()
+        }
+    }
+
     /// Drops the columns that nobody sees and that no index is over any more.
     pub fn drop_unused_keys(&mut self) {
         let Self { columns, indexes, .. } = self;

@@ -36,6 +36,10 @@ pub struct ColumnProfile {
     /// Asked of columns that were SQLite's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<bool>,
+    /// Whether no value is spelled in two ways: all are numbers, or bytes, or text of one form. Asked of unique keys of
+    /// SQLite, which tells spellings apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_form: Option<bool>,
     /// Some number needs double precision.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubles: bool,
@@ -75,8 +79,9 @@ pub struct StorageClasses {
 /// Rows that a type of before does not keep as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outgrown {
-    /// How many; of a row that more than one column speaks against, the first counts.
-    pub rows: u64,
+    /// How many; of a row that more than one column speaks against, the first counts. `None` if only a server could tell,
+    /// and none was asked.
+    pub rows: Option<u64>,
     /// Keys of up to five of them, as `id=7`.
     pub keys: Vec<String>,
     /// A type that keeps all values, where that is not the type of today.

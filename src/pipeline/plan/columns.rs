@@ -311,6 +311,9 @@ impl Planner<'_> {
             let before = origin_here(self.input, column)
                 .map(|origin| words(&origin.native_type, origin.collation.as_ref().map(|c| &*c.name)));
             let text = match &before {
+                Some(before) if outgrown.rows.is_none() => format!(
+                    "{becomes}, and not {before} again: only a server can tell whether that keeps all values, and none was asked"
+                ),
                 Some(before) => {
                     format!("{becomes}, and not {before} again, which would change or refuse values")
                 }
@@ -320,7 +323,11 @@ impl Planner<'_> {
             if before.is_none_or(|before| before != words(&mapping.native_type, mapping.collation.as_deref()))
             {
                 let note = Note::new(codes::WIDENED, "column", FindingAction::Widened, text);
-                self.findings.push(about(note).rows(outgrown.rows, &outgrown.keys));
+                let note = about(note);
+                self.findings.push(match outgrown.rows {
+                    Some(rows) => note.rows(rows, &outgrown.keys),
+                    None => note,
+                });
             }
         }
         let misfits = self.column_profile(table, position).map(|p| p.misfits.clone()).unwrap_or_default();

@@ -37,8 +37,9 @@ impl Ignored {
             "techcare_db_ci_ai" => Self { case: true, accents: true, ..Self::default() },
             "techcare_db_ci" | "nocase" => Self { case: true, ..Self::default() },
             "rtrim" => Self { blanks: true, ..Self::default() },
-            _ if name.ends_with("_bin") => Self { blanks: !no_pad, ..Self::default() },
-            _ if name.ends_with("_cs") => Self { blanks: !no_pad, ..Self::default() },
+            _ if ["_bin", "_cs", "_ks"].iter().any(|exact| name.ends_with(exact)) => {
+                Self { blanks: !no_pad, ..Self::default() }
+            }
             _ if name.ends_with("_ci") => {
                 Self { case: true, accents: !name.contains("_as_"), blanks: !no_pad }
             }
@@ -99,6 +100,20 @@ pub(super) fn ignored(planned: Option<&ColumnPlan>) -> Ignored {
 /// Whether a collation of any of the dialects compares by code point.
 pub(super) fn is_exact_name(name: &str) -> bool {
     Ignored::by_name(name).is_exact()
+}
+
+/// Whether a collation of MySQL or MariaDB compares by the rules of a language, which may have some for ASCII letters:
+/// Turkish has two letters i, Croatian takes `lj` for one letter and `lJ` for two. The rules for all languages, and the
+/// Swedish ones that `latin1` had by default, have none.
+pub(super) fn has_language(name: &str) -> bool {
+    let general = |word: &str| {
+        matches!(
+            word,
+            "general" | "mysql500" | "unicode" | "520" | "0900" | "nopad" | "ai" | "as" | "ci" | "cs" | "bin"
+        )
+    };
+    let is_ours = name.starts_with("techcare_db_") || name.starts_with("latin1_swedish_");
+    !is_ours && !name.split('_').skip(1).all(general)
 }
 
 /// How comparisons of a text column come out on both sides.

@@ -1,13 +1,14 @@
 //! Unique keys about which only the target can say whether the source's rows fit: where it compares text in another
-//! way than the source, two values that are different there may be one here. Pure.
+//! way than the source, or values where the source compares spellings of them, two that are different there may be one
+//! here. Pure.
 
 use super::PlanInput;
-use super::comparison::{Ignored, ignored};
+use super::comparison::{Ignored, has_language, ignored};
 use super::data_only::named;
 use crate::engine::expression;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnPlan, IndexPartPlan, IndexPlan, KeyPlan, Plan, Scope, TablePlan};
-use crate::model::schema::{Index, IndexKey, Schema, Table};
+use crate::model::schema::{DataType, Index, IndexKey, Schema, Table};
 
 /// A unique key that may find duplicates.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +17,7 @@ pub struct Doubt {
     pub table: TablePlan,
     /// The key.
     pub key: IndexPlan,
-    /// The text of the source that may be equal to another one.
+    /// The column of the source with a value that may be equal to another one.
     pub column: String,
 }
 
@@ -153,7 +154,7 @@ fn as_there(table: &TablePlan, existing: &Schema) -> (TablePlan, Vec<IndexPlan>)
     (out, keys)
 }
 
-/// The first text of a key that may be equal to another one in the target alone.
+/// The first column of a key with values that may be equal in the target alone.
 fn doubtful<'t>(
     input: &PlanInput<'_>,
     source: &Table,
@@ -162,37 +163,67 @@ fn doubtful<'t>(
 ) -> Option<&'t str> {
     let target = input.rules.dialect();
     let text = |c: &&ColumnPlan| source.column(&c.source).is_some_and(|c| c.data_type.is_text());
-    key.parts.iter().find_map(|part| {
-        let names = columns_of(table, part, target);
-        // What an expression makes of text, whatever the column's collation.
-        let folded = expressions_of(table, part).any(|text| {
-            let text = text.to_ascii_lowercase();
-            text.contains("lower(") || text.contains("upper(") || text.contains("lcase(")
-        });
-        names.into_iter().filter(text).find_map(|column| {
-            let collation = part.collation.as_ref().or(column.collation.as_ref());
-            let after = collation.map_or_else(Ignored::default, |name| Ignored::by_name(name));
-            let after = if folded { after.and_case() } else { after };
-            may_join(input, source, column, after).then_some(column.source.as_str())
+    let spelled = key.parts.iter().find_map(|part| {
+        let mut columns = columns_of(table, part, target).into_iter();
+        columns.find(|column| has_spellings(input, source, column)).map(|column| column.source.as_str())
+    });
+    spelled.or_else(|| {
+        key.parts.iter().find_map(|part| {
+            let names = columns_of(table, part, target);
+            // What an expression makes of text, whatever the column's collation.
+            let folded = expressions_of(table, part).any(|text| {
+                let text = text.to_ascii_lowercase();
+                text.contains("lower(") || text.contains("upper(") || text.contains("lcase(")
+            });
+            names.into_iter().filter(text).find_map(|column| {
+                let collation = part.collation.as_ref().or(column.collation.as_ref());
+                let after = collation.map_or_else(Ignored::default, |name| Ignored::by_name(name));
+                let after = if folded { after.and_case() } else { after };
+                may_join(input, source, column, after).then_some(column.source.as_str())
+            })
         })
     })
+}
+
+/// Whether the source may have one value of a column in two spellings, and tell them apart. SQLite may have of whatever it has
+/// no type for, unless the profile says otherwise.
+fn has_spellings(input: &PlanInput<'_>, table: &Table, planned: &ColumnPlan) -> bool {
+    let Some(at) = table.columns.iter().position(|c| c.name == planned.source) else { return false };
+    let is_spelled = matches!(
+        planned.carries,
+        DataType::Bool
+            | DataType::Uuid
+            | DataType::Decimal { .. }
+            | DataType::Date
+            | DataType::Time { .. }
+            | DataType::TimeSpan { .. }
+            | DataType::DateTime { .. }
+            | DataType::Timestamp { .. }
+            | DataType::Bit { .. }
+    );
+    let tells_apart = input.source.dialect == Dialect::Sqlite && !input.verbatim();
+    let one_form = input.profiles.get(&table.name).and_then(|p| p.columns.get(at)?.one_form);
+    is_spelled && tells_apart && one_form != Some(true)
 }
 
 /// Whether text of a column that is different in the source may be equal under a comparison of the target.
 fn may_join(input: &PlanInput<'_>, table: &Table, planned: &ColumnPlan, after: Ignored) -> bool {
     let Some(at) = table.columns.iter().position(|c| c.name == planned.source) else { return false };
-    let before = table.columns[at].collation.as_ref();
+    let own = table.columns[at].collation.as_ref();
     let same_rules = input.verbatim()
         && input.source_flavour == input.rules.flavour()
-        && before.map(|c| &c.name) == planned.collation.as_ref();
+        && own.map(|c| &c.name) == planned.collation.as_ref();
     if after.is_exact() || same_rules {
         return false;
     }
     let ascii = input.profiles.get(&table.name).and_then(|p| p.columns.get(at)?.ascii) == Some(true);
-    let before = before.map_or_else(Ignored::default, Ignored::by);
+    let before = own.map_or_else(Ignored::default, Ignored::by);
     let gained = after.beyond(before);
-    // Engines agree about the case of ASCII letters, and about nothing beyond.
-    if ascii { gained.beyond_accents() } else { true }
+    // Engines agree about the case of ASCII letters, unless a language has rules of its own, and about nothing beyond.
+    let by_language = |name: &String| has_language(name);
+    let agreed =
+        ascii && ![own.map(|c| &c.name), planned.collation.as_ref()].into_iter().flatten().any(by_language);
+    if agreed { gained.beyond_accents() } else { true }
 }
 
 /// The columns that a key is over, those included that a generated column is made of.
@@ -231,29 +262,5 @@ fn narrowed(table: &TablePlan, key: &IndexPlan, target: Dialect) -> TablePlan {
         }
         texts.extend(more);
     }
-    let columns = table.columns.iter().filter(|c| is_wanted(c, &wanted, &texts)).map(|c| ColumnPlan {
-        nullable: true,
-        default: None,
-        on_update_now: false,
-        identity: None,
-        invisible: false,
-        comment: None,
-        origin: None,
-        domain: None,
-        ..c.clone()
-    });
-    TablePlan {
-        columns: columns.collect(),
-        primary_key: None,
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        comment: None,
-        origin: None,
-        without_rowid: false,
-        strict: false,
-        on_conflict: Vec::new(),
-        replaces: false,
-        ..table.clone()
-    }
+    table.bare(|c| is_wanted(c, &wanted, &texts))
 }

@@ -33,7 +33,7 @@ pub(super) use self::data_only::named;
 pub use self::decide::decide;
 pub(super) use self::own_types::unguarded;
 pub use self::replaced::keep_types;
-pub(super) use self::types::{doubted, former, wider};
+pub(super) use self::types::{Doubted, doubted, former, wider};
 
 use self::comparison::on_both_sides;
 use self::findings::{Findings, Note};

@@ -96,6 +96,14 @@ pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
     columns
 }
 
+/// Who can tell which values a column keeps as they are.
+pub(in crate::pipeline) enum Doubted {
+    /// This does.
+    Here(Fit),
+    /// Only a server can.
+    There,
+}
+
 /// Which values the type planned for a column that comes back keeps as they are; `None` if it is no such column, or it is
 /// certain that all are, or there is no wider type to turn to.
 pub(in crate::pipeline) fn doubted(
@@ -103,7 +111,7 @@ pub(in crate::pipeline) fn doubted(
     table: &Table,
     position: usize,
     planned: &ColumnPlan,
-) -> Option<Fit> {
+) -> Option<Doubted> {
     let column = &table.columns[position];
     // Nothing binds what SQLite declares.
     if input.rules.dialect() == Dialect::Sqlite {
@@ -118,6 +126,9 @@ pub(in crate::pipeline) fn doubted(
         }
         _ => {}
     }
+    if !input.rules.knows_fit(planned) {
+        return Some(Doubted::There);
+    }
     let declared = input.rules.type_of(&planned.native_type);
     let bound = input.source.dialect != Dialect::Sqlite && holds(&declared, &column.data_type);
     // What a measure spoke against is not restored ([`effective`]).
@@ -131,8 +142,9 @@ pub(in crate::pipeline) fn doubted(
         _ => false,
     });
     let neutral = if bound || measured { None } else { fit::neutral(&declared) };
-    fit::both(neutral, input.rules.fit(planned))
+    fit::both(neutral, input.rules.fit(planned)).map(Doubted::Here)
 }
+
 /// What a column held in the target before, which is kept with it or lies in the name that SQLite has for its type.
 pub(in crate::pipeline) fn former<'a>(
     input: &PlanInput<'_>,

@@ -136,6 +136,57 @@ fn a23_text_that_postgresql_would_spell_anew_stays_text() {
     }
 }
 
+/// What only the server knows is asked of it, and stays text where there is none, as for a script.
+#[test]
+fn a23_text_that_only_postgresql_can_judge_stays_text() {
+    let columns = [
+        ("needle", "tsquery", "'a&b'"),
+        ("broken", "tsquery", "'a &'"),
+        ("place", "jsonpath", "'$.a'"),
+        ("document", "xml", "'<a>'"),
+        ("thing", "regclass", "'nothing'"),
+    ];
+    for by in Engine::all().into_iter().filter(|by| *by != Postgres) {
+        outgrow(Postgres, &columns, by);
+    }
+    let sql = r#"CREATE EXTENSION hstore; CREATE TYPE mood AS ENUM ('sad', 'ok');
+               CREATE TABLE t (id int PRIMARY KEY, needle tsquery, place jsonpath, document xml, pairs hstore, moods mood[]);
+               INSERT INTO t VALUES (1, 'a & !b', '$.a', '<a/>', '"a"=>"1", "b"=>NULL', '{sad,ok}'),
+                                    (2, NULL, NULL, NULL, NULL, NULL)"#;
+    let types = "SELECT string_agg(format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
+                 FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 1";
+    for by in Engine::all().into_iter().filter(|by| *by != Postgres) {
+        let there = migrate(Postgres, sql, by).done().target;
+        let home = Db::fresh(Postgres);
+        home.execute("CREATE EXTENSION hstore");
+        let ran = binary::migrate(&there.url, &home.url, &[]);
+        assert!(ran.code <= 1, "{by:?}: {ran}");
+        let expected = "tsquery, jsonpath, xml, hstore, mood[]";
+        assert_eq!(home.value(types).as_deref(), Some(expected), "{by:?}: {ran}");
+        there.execute("UPDATE t SET pairs = 'a=>1', moods = '{sad, ok}' WHERE id = 2");
+        let home = Db::fresh(Postgres);
+        home.execute("CREATE EXTENSION hstore");
+        let ran = binary::migrate(&there.url, &home.url, &[]);
+        assert!(ran.code <= 1, "{by:?}: {ran}");
+        let expected = "tsquery, jsonpath, xml, text, text";
+        assert_eq!(home.value(types).as_deref(), Some(expected), "{by:?}: {ran}");
+        assert_eq!(
+            home.query("SELECT pairs, moods FROM t"),
+            there.query("SELECT pairs, moods FROM t"),
+            "{by:?}"
+        );
+    }
+}
+
+#[test]
+fn a23_json_that_mysql_would_spell_anew_stays_text() {
+    let spelled = ("document", "JSON", r#"'{"b":1, "a":2.50}'"#);
+    let broken = ("broken", "JSON", "'{'");
+    outgrow(Mysql, &[spelled, broken], Sqlite);
+    outgrow(Mysql, &[spelled], Postgres);
+    outgrow(Mariadb, &[broken], Sqlite);
+}
+
 #[test]
 fn a23_text_that_postgresql_spelled_itself_gets_its_type_again() {
     let sql = r#"
@@ -211,4 +262,26 @@ fn a23_times_that_outgrew_their_type_take_the_next_one_and_can_be_compared() {
     let (here, there) = (&back.source.url, &back.target.url);
     let compared = binary::run(&["check", "--database", here, "--against", there, "--format", "json"]);
     assert!(compared.code == 0 && !compared.stdout.contains("not_comparable"), "{compared}");
+}
+
+#[test]
+fn a23_a_column_that_was_renamed_takes_its_type_along() {
+    let sql = "CREATE TABLE t (id int PRIMARY KEY, place inet, span interval, net cidr, note text CHECK (note <> ''));
+               INSERT INTO t VALUES (1, '10.0.0.1', '1 day', '10.0.0.0/8', 'a')";
+    for by in Engine::all().into_iter().filter(|by| *by != Postgres) {
+        let there = migrate(Postgres, sql, by).done().target;
+        there.execute("ALTER TABLE t RENAME COLUMN place TO host");
+        there.execute("ALTER TABLE t ADD COLUMN place text");
+        there.execute("ALTER TABLE t DROP COLUMN span");
+        there.execute("ALTER TABLE t ADD COLUMN span text");
+        there.execute("UPDATE t SET place = 'here', span = 'long'");
+        let checked = binary::run(&["check", "--database", &there.url, "--target", "postgresql"]);
+        assert!(checked.code <= 1, "{by:?}: {checked}");
+        let back = onward(there, Postgres).done();
+        let types =
+            "SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attname)
+                     FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 1";
+        let expected = "host inet, net cidr, note text, place text, span text";
+        assert_eq!(back.target.value(types).as_deref(), Some(expected), "{by:?}");
+    }
 }

@@ -1,6 +1,8 @@
 //! What a unique key takes for equal: regardless of case, among some rows, over an expression.
 
 use super::arrival::{migrate, onward};
+use super::check::check;
+use crate::bad_input::untouched;
 use crate::support::binary;
 use crate::support::database::{Db, Engine};
 
@@ -142,6 +144,29 @@ fn a47_nocase_goes_on_refusing() {
     }
 }
 
+/// PostgreSQL has it as an index over `lower()`, MySQL and MariaDB tell no constraint from an index.
+#[test]
+fn a47_a_constraint_over_nocase_comes_back_as_one() {
+    let sql = "CREATE TABLE member (id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE NOT NULL, mail TEXT COLLATE NOCASE UNIQUE,
+                   team INTEGER, CONSTRAINT one UNIQUE (team, name));
+               CREATE UNIQUE INDEX by_name ON member (name, mail);
+               INSERT INTO member VALUES (1, 'abc', 'a@b', 1), (2, 'abd', NULL, 1)";
+    let keys = "SELECT origin, group_concat(i.name, ', '), l.\"unique\" FROM pragma_index_list('member') l, pragma_index_info(l.name) i
+                GROUP BY l.seq ORDER BY 1, 2";
+    for by in Engine::servers() {
+        let there = migrate(Sqlite, sql, by).whole();
+        let back = onward(there.target, Sqlite).done();
+        assert_eq!(there.source.query(keys), back.target.query(keys), "{by:?}: {}", back.ran);
+        let made = back.target.value("SELECT sql FROM sqlite_schema WHERE name = 'member'").unwrap();
+        assert!(made.contains("CONSTRAINT \"one\" UNIQUE"), "{by:?}: {made}");
+        for bad in ["(9, 'ABC', 'x', 1)", "(9, 'x', 'A@B', 1)"] {
+            assert!(back.target.refuses(&format!("INSERT INTO member VALUES {bad}")), "{by:?} takes {bad}");
+        }
+        // What this program keeps with an index is no comment to anybody who asks it.
+        assert!(back.findings("comment_not_carried").is_empty(), "{by:?}: {}", back.ran);
+    }
+}
+
 #[test]
 fn a47_what_a_target_of_the_application_takes_for_one_is_known_beforehand() {
     let source = Db::fresh(Sqlite);
@@ -174,6 +199,94 @@ fn a47_what_a_target_of_the_application_takes_for_one_is_known_beforehand() {
         let ran = binary::migrate(&source.url, &target.url, &["--data-only"]);
         assert_eq!(ran.code, 0, "{to:?}: {ran}");
         source.execute("UPDATE member SET name = 'Ada' WHERE id = 2");
+    }
+}
+
+/// What `check` says of the target, and that `migrate` then refuses: these rows of `t` are one to a key over the column.
+fn taken_for_one(source: &Db, to: Engine, column: &str, keys: &[&str]) {
+    let target = Db::fresh(to);
+    let told = check(&source.url, &["--target", &target.url]);
+    let ran = binary::migrate(&source.url, &target.url, &[]);
+    let what = format!("{:?} → {to:?}, {column}", source.engine);
+    assert_eq!((told.code, &told.json()["migration"]["would"]), (1, &"refuse".into()), "{what}: {told}");
+    assert_eq!(ran.code, 4, "{what}: {ran}");
+    for json in [told.json(), ran.json()] {
+        let findings = json["findings"].as_array().unwrap();
+        let found = findings.iter().find(|f| f["code"] == "duplicates" && f["column"] == column);
+        let found = found.unwrap_or_else(|| panic!("{what}: {json}"));
+        let mut named: Vec<&str> =
+            found["keys"].as_array().unwrap().iter().filter_map(|k| k.as_str()).collect();
+        named.sort_unstable();
+        assert_eq!((found["rows"].as_u64(), named.as_slice()), (Some(keys.len() as u64), keys), "{what}");
+    }
+    untouched(&target);
+}
+
+#[test]
+fn a47_two_spellings_of_one_value_are_known_beforehand() {
+    for (column, one, other) in [
+        ("at DATETIME", "'2024-01-02 03:04:05'", "'2024-01-02T03:04:05.000000'"),
+        ("at DATETIME", "'2024-01-02 03:04:05+00:00'", "'2024-01-02 04:04:05+01:00'"),
+        ("at DATETIME", "1704164645", "'2024-01-02 03:04:05'"),
+        ("day DATE", "'2024-01-02'", "'2024-01-02 00:00:00'"),
+        ("clock TIME", "'10:00:00'", "'10:00:00.000000'"),
+        ("flag BOOLEAN", "1", "'true'"),
+    ] {
+        let source = Db::fresh(Sqlite);
+        let name = column.split_once(' ').unwrap().0;
+        source.execute(&format!(
+            "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, {column}, team INTEGER, UNIQUE (team, {name}));
+             INSERT INTO t VALUES (1, {one}, 1), (2, {other}, 1), (3, {one}, 2)"
+        ));
+        for to in Engine::servers() {
+            taken_for_one(&source, to, name, &["id=1", "id=2"]);
+        }
+        source.execute("UPDATE t SET team = 3 WHERE id = 2");
+        for to in Engine::servers() {
+            onward_from(&source, to);
+        }
+    }
+    let sql = "CREATE TABLE t (id integer PRIMARY KEY, key uuid UNIQUE);
+               INSERT INTO t VALUES (1, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11')";
+    let there = migrate(Postgres, sql, Sqlite).done().target;
+    there.execute("DROP INDEX t_key_key_value; INSERT INTO t VALUES (2, 'a0eebc999c0b4ef8bb6d6bb9bd380a11')");
+    taken_for_one(&there, Postgres, "key", &["id=1", "id=2"]);
+    there.execute("UPDATE t SET key = 'a0eebc999c0b4ef8bb6d6bb9bd380a12' WHERE id = 2");
+    onward_from(&there, Postgres);
+}
+
+/// Migrates a database that goes on being used.
+fn onward_from(source: &Db, to: Engine) {
+    let target = Db::fresh(to);
+    let ran = binary::migrate(&source.url, &target.url, &[]);
+    assert!(ran.code <= 1, "{:?} → {to:?}: {ran}", source.engine);
+    assert_eq!(target.value("SELECT count(*) FROM t"), source.value("SELECT count(*) FROM t"));
+}
+
+#[test]
+fn a47_letters_of_a_language_are_known_beforehand() {
+    for from in Engine::mysqls() {
+        let source = Db::fresh(from);
+        source.execute(
+            "CREATE TABLE t (id INT PRIMARY KEY, w VARCHAR(9) COLLATE utf8mb4_turkish_ci UNIQUE);
+             INSERT INTO t VALUES (1, 'i'), (2, 'I'), (3, 'a')",
+        );
+        for to in [Postgres, Sqlite] {
+            taken_for_one(&source, to, "w", &["id=1", "id=2"]);
+        }
+        for to in Engine::mysqls() {
+            onward_from(&source, to);
+        }
+        source.execute("DELETE FROM t WHERE id = 2");
+        onward_from(&source, Sqlite);
+    }
+    if Engine::Mysql.at_hand() {
+        let sql = "CREATE TABLE t (id INT PRIMARY KEY, w VARCHAR(9) COLLATE utf8mb4_ja_0900_as_cs_ks UNIQUE);
+                   INSERT INTO t VALUES (1, 'a'), (2, 'A'), (3, 'か'), (4, 'カ')";
+        for to in Engine::all() {
+            let arrived = migrate(Engine::Mysql, sql, to).done();
+            assert_eq!(arrived.target.value("SELECT count(*) FROM t").as_deref(), Some("4"), "{to:?}");
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use xxhash_rust::xxh3::xxh3_64;
 
 pub(super) use apart::{make_schema, remove_schema};
-pub(super) use collisions::{collisions, refusal};
+pub(super) use collisions::{altered, collisions, refusal};
 pub(super) use exchange::{back, exchange, happened, settle};
 pub(super) use journal::{Ledger, unfinished};
 pub(super) use leftovers::{claim, clear};
