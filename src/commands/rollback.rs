@@ -11,7 +11,7 @@ use super::{backup, database_report, identity};
 use crate::engine::capability::Target;
 use crate::engine::connect;
 use crate::engine::watch::{Watch, briefly};
-use crate::model::change::Change;
+use crate::model::change::{Change, Kind, Moved};
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::Finding;
@@ -278,12 +278,6 @@ fn choose<'a>(records: &'a [Record], wanted: Option<&str>) -> Result<&'a Record>
             "restore a backup, or delete the rows by hand",
         );
     }
-    if record.change.is_emptying() {
-        return refuse(
-            format!("run {} took rows out of tables, and what it kept is not put back by itself", record.run),
-            &format!("migrate again; the rows are kept in {}", record.change.places().join(", ")),
-        );
-    }
     if let Some(later) = in_the_way(records, record) {
         return refuse(
             format!("run {} came after run {}", later.run, record.run),
@@ -318,10 +312,7 @@ fn line(records: &[Record], record: &Record) -> RunLine {
         filled: record.change.tables_of_rows().count(),
         rows: record.tables.iter().map(|table| table.rows).sum(),
         undone_by: record.undone_by.clone(),
-        can_be_undone: stands(record)
-            && !record.change.is_empty()
-            && !record.change.is_emptying()
-            && in_the_way(records, record).is_none(),
+        can_be_undone: stands(record) && !record.change.is_empty() && in_the_way(records, record).is_none(),
     }
 }
 
@@ -330,9 +321,11 @@ async fn tables(target: &dyn Target, chosen: &Record, back: &Change) -> Result<V
     let sizes = target.sizes().await?;
     let now = |name: &str| sizes.iter().find(|size| size.table == name).map(|size| size.rows);
     let then = |name: &str| chosen.tables.iter().find(|table| table.name == name).map(|table| table.rows);
-    let comes = |name: &str| back.tables_shown().any(|moved| moved.name == name);
+    let of_rows = |list: &[Moved], name: &str| list.iter().any(|m| m.kind == Kind::Rows && m.name == name);
+    let comes =
+        |name: &str| back.tables_shown().any(|moved| moved.name == name) || of_rows(&back.shown, name);
     let goes = |name: &str| back.tables_kept().any(|moved| moved.name == name);
-    let emptied = |name: &str| back.tables_of_rows().any(|moved| moved.name == name);
+    let emptied = |name: &str| of_rows(&back.kept, name);
     let all = back.tables_kept().chain(back.tables_shown()).chain(back.tables_of_rows());
     let mut names: Vec<&str> = all.map(|moved| moved.name.as_str()).collect();
     names.sort_unstable();
@@ -380,7 +373,7 @@ fn question(report: &RollbackReport, chosen: &Record) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::change::{Aside, Kind, Moved};
+    use crate::model::change::Aside;
 
     fn records(runs: &[(&str, Command, Option<&str>, Option<&str>)]) -> Vec<Record> {
         let target = DatabaseReport {

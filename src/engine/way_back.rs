@@ -12,6 +12,33 @@ pub fn refuse_held(holders: &[String]) -> Result<()> {
         .next("nothing was changed: drop these by hand, then run the same command again"))
 }
 
+/// What a refusal to fill tables that have rows means to rows which were kept and come back.
+pub fn mixed(error: Error) -> Error {
+    if error.kind() != ErrorKind::Refused {
+        return error;
+    }
+    Error::new(ErrorKind::Refused, "the rows that were kept cannot come back")
+        .why(error.what())
+        .next("nothing was changed: they would be mixed with those; take these out first")
+}
+
+/// Rows that were kept do not fit the table any more that they came from.
+pub fn reshaped(table: &str) -> Error {
+    Error::new(ErrorKind::Refused, format!("the rows that were kept of table {table:?} cannot come back"))
+        .why("its columns are others by now")
+        .next("nothing was changed: put them back by hand, or change the table back first")
+}
+
+/// Rows that were kept refer to some that are not there any more; each key is a clause.
+pub fn refuse_orphans(orphans: &[String]) -> Result<()> {
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Refused, "the rows that were kept cannot come back")
+        .why(orphans.join("; "))
+        .next("nothing was changed: put the rows there again first that they refer to"))
+}
+
 /// Something that the run made or kept is not where it was put; `what` says so.
 pub fn gone(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Refused, what)

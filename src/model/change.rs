@@ -50,7 +50,8 @@ impl Change {
         self.shown.iter().any(|moved| moved.kind == Kind::Rows)
     }
 
-    /// Whether rows are taken out of tables again which stay: the way back of one that [`Change::is_filling`].
+    /// Whether rows are taken out of tables which stay: the way back of one that [`Change::is_filling`]. Its own way back
+    /// is a filling again, from where they are kept.
     pub fn is_emptying(&self) -> bool {
         self.kept.iter().any(|moved| moved.kind == Kind::Rows)
     }
@@ -109,7 +110,7 @@ pub struct Moved {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Settings>,
     /// Statements that follow the atomic step because they cannot be part of it; running one again does no harm. Rows of
-    /// MySQL have such: the table's next value.
+    /// MySQL have such: the table's next value. Of rows that are kept: those for when they come in again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follows: Vec<String>,
     /// Statements that give rights on it, which the engine takes away with what it drops (a routine of MySQL).

@@ -31,7 +31,8 @@ pub async fn stage(
     plan: &Plan,
 ) -> Result<Box<dyn Staging>> {
     let mut connection = link.connect(Role::Loader).await?;
-    refuse_unfit_tables(&mut connection, plan).await?;
+    let names: Vec<String> = plan.tables.iter().map(|table| table.name.clone()).collect();
+    refuse_unfit_tables(&mut connection, &names).await?;
     let place = Place::prefix(run_id, &facts.namespace);
     place::hold_lock(&mut connection, &place).await?;
     let mark = place.switched_marker();
@@ -45,8 +46,10 @@ pub async fn stage(
             moved.follows = of_table.map(|statement| statement.sql.clone()).collect();
             moved.resets = resets(&mut connection, &moved.name).await?;
         }
+        let set_up = change.shown.iter().filter(|moved| !moved.follows.is_empty());
+        may_alter(&mut connection, link, set_up).await?;
         run(&mut connection, "START TRANSACTION").await.map_err(|e| fault::writing("beginning", &e))?;
-        refuse_rows(&mut connection, plan).await?;
+        refuse_rows(&mut connection, &names).await?;
         let sql = format!("UPDATE {} SET filled = 1", quote(&mark));
         run(&mut connection, &sql).await.map_err(|e| fault::writing("marking the run", &e))?;
         Ok(change)
@@ -71,6 +74,27 @@ async fn given_up(mut connection: MySqlConnection, mark: &str, mut error: Error)
         error.push(also);
     }
     error
+}
+
+/// Refuses where the right is missing to set the tables up once their rows are there: that cannot be part of the
+/// transaction, and would be missing after it. An ALTER TABLE that alters nothing asks for it.
+async fn may_alter(
+    connection: &mut MySqlConnection,
+    link: &Link,
+    tables: impl Iterator<Item = &Moved>,
+) -> Result<()> {
+    for moved in tables {
+        let sql = format!("ALTER TABLE {}", quote(&moved.name));
+        if let Err(error) = run(connection, &sql).await {
+            let what = format!("asking for the right to set the next value of table \"{}\"", moved.name);
+            let error = fault::writing(&what, &error);
+            return Err(match error.kind() {
+                ErrorKind::Permission => error.next(place::grant(connection, link).await),
+                _ => error,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The statement that lets a table's next value be what it is now, if it has one.
@@ -133,26 +157,27 @@ pub async fn settle(connection: &mut MySqlConnection, change: &Change, happened:
                         "the rows are where they should be, but setting up table \"{}\" after them",
                         moved.name
                     );
+                    // Whatever stopped it, the rows have changed: it is no refusal.
                     let error = fault::writing(&what, &e);
-                    if error.kind() == ErrorKind::Permission {
-                        error
-                    } else {
-                        error.next(format!("run yourself: {sql}"))
-                    }
+                    let error = match error.kind() {
+                        ErrorKind::Permission => error.with_kind(ErrorKind::Write),
+                        _ => error,
+                    };
+                    error.next(format!("run the same command again when that is mended; it runs {sql}"))
                 })?;
             }
         }
-    } else {
-        drop_kept(connection, change).await?;
     }
+    // Rows that were to be kept are where they were, and rows that were kept are there again.
+    drop_kept(connection, if happened { change.origins() } else { change.places() }).await?;
     drop_mark(connection, &change.mark).await
 }
 
-/// Removes what was made for rows that were to be kept: it has none.
-async fn drop_kept(connection: &mut MySqlConnection, change: &Change) -> Result<()> {
-    for place in change.places().into_iter().filter(|place| place::is_kept_database(place)) {
+/// Removes databases that kept rows which are elsewhere.
+async fn drop_kept(connection: &mut MySqlConnection, places: Vec<&str>) -> Result<()> {
+    for place in places.into_iter().filter(|place| place::is_kept_database(place)) {
         let sql = format!("DROP DATABASE IF EXISTS {}", quote(place));
-        run(connection, &sql).await.map_err(|e| fault::writing("removing an empty database", &e))?;
+        run(connection, &sql).await.map_err(|e| fault::writing("removing a database of copies", &e))?;
     }
     Ok(())
 }
@@ -186,17 +211,72 @@ pub async fn back(
     }
     way_back::refuse_held(&holders)?;
     let place = Place::database(run_id, target);
-    let kept = change.shown.iter().rev().enumerate().map(|(at, moved)| Moved {
-        aside: place.kept(at, &moved.name),
-        follows: Vec::new(),
-        ..moved.clone()
-    });
-    Ok(Change {
-        run: run_id.to_owned(),
-        kept: kept.collect(),
-        mark: place.switched_marker(),
-        ..Change::default()
-    })
+    let mut kept = Vec::new();
+    for (at, moved) in change.shown.iter().rev().enumerate() {
+        let follows = resets(connection, &moved.name).await?;
+        kept.push(Moved { aside: place.kept(at, &moved.name), follows, ..moved.clone() });
+    }
+    Ok(Change { run: run_id.to_owned(), kept, mark: place.switched_marker(), ..Change::default() })
+}
+
+/// The change that takes one back which emptied tables: the rows that it kept come in again.
+pub async fn again(
+    connection: &mut MySqlConnection,
+    target: &str,
+    run_id: &str,
+    change: &Change,
+) -> Result<Change> {
+    let mut shown = Vec::new();
+    for moved in change.kept.iter().rev() {
+        for (database, table) in [(target, &moved.name), (moved.aside.place.as_str(), &moved.aside.name)] {
+            if written(connection, database, table).await?.is_empty() {
+                return Err(way_back::gone(format!(
+                    "table \"{table}\" is not in database \"{database}\" any more"
+                )));
+            }
+        }
+        shown.push(Moved { resets: resets(connection, &moved.name).await?, ..moved.clone() });
+    }
+    let mark = Place::database(run_id, target).switched_marker();
+    Ok(Change { run: run_id.to_owned(), shown, mark, ..Change::default() })
+}
+
+/// Carries out what [`again`] has made: copies the rows back into tables that are empty, in one transaction.
+pub async fn refill(
+    mut connection: MySqlConnection,
+    link: &Link,
+    target: &str,
+    change: &Change,
+) -> Result<()> {
+    let place = Place::database(&change.run, target);
+    place::hold_lock(&mut connection, &place).await?;
+    let names: Vec<String> = change.shown.iter().map(|moved| moved.name.clone()).collect();
+    refuse_unfit_tables(&mut connection, &names).await?;
+    let filled = async {
+        make_mark(&mut connection, link, &change.mark, &place.run).await?;
+        let mut steps = vec![format!("UPDATE {} SET filled = 1", quote(&change.mark))];
+        for moved in &change.shown {
+            let columns = written(&mut connection, target, &moved.name).await?;
+            if columns != written(&mut connection, &moved.aside.place, &moved.aside.name).await? {
+                return Err(way_back::reshaped(&moved.name));
+            }
+            let aside = place::qualified(&moved.aside.place, &moved.aside.name);
+            steps.push(format!(
+                "INSERT INTO {} ({columns}) SELECT {columns} FROM {aside}",
+                quote(&moved.name)
+            ));
+        }
+        may_alter(&mut connection, link, change.shown.iter().filter(|moved| !moved.follows.is_empty()))
+            .await?;
+        run(&mut connection, "START TRANSACTION").await.map_err(|e| fault::writing("beginning", &e))?;
+        refuse_rows(&mut connection, &names).await.map_err(way_back::mixed)?;
+        for sql in steps {
+            run(&mut connection, &sql).await.map_err(|e| fault::writing("bringing the rows back", &e))?;
+        }
+        way_back::refuse_orphans(&replace::rows_without_others(&mut connection, target, &names).await?)
+    };
+    let filled = filled.await;
+    ended(connection, link, change, filled).await
 }
 
 /// Carries out what [`back`] has made: copies the rows and deletes them, in one transaction.
@@ -226,8 +306,9 @@ pub async fn empty(
                 quote(&moved.name)
             );
             run(&mut connection, &sql).await.map_err(|e| fault::writing("making room for the rows", &e))?;
-            columns.push(written(&mut connection, &moved.name).await?);
+            columns.push(written(&mut connection, target, &moved.name).await?);
         }
+        may_alter(&mut connection, link, change.kept.iter().filter(|moved| !moved.resets.is_empty())).await?;
         // A statement that copies then locks what it reads, and the places in between.
         for sql in ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION"] {
             run(&mut connection, sql).await.map_err(|e| fault::writing("beginning", &e))?;
@@ -251,22 +332,28 @@ pub async fn empty(
         }
         Ok(())
     };
-    if let Err(error) = emptied.await {
+    let emptied = emptied.await;
+    ended(connection, link, change, emptied).await
+}
+
+/// Commits what was done for a way back, or takes it back where it failed.
+async fn ended(connection: MySqlConnection, link: &Link, change: &Change, done: Result<()>) -> Result<()> {
+    if let Err(error) = done {
         close(connection).await;
-        return Err(not_emptied(link, change, error).await);
+        return Err(not_done(link, change, error).await);
     }
     match commit(connection, link, &change.mark).await {
-        Err(error) if error.kind() != ErrorKind::Lost => Err(not_emptied(link, change, error).await),
+        Err(error) if error.kind() != ErrorKind::Lost => Err(not_done(link, change, error).await),
         done => done,
     }
 }
 
-/// Removes what was made for an emptying that has not happened. Where that fails too, the error becomes `Lost`, so that the
+/// Removes what was made for a way back that has not happened. Where that fails too, the error becomes `Lost`, so that the
 /// next run does it.
-async fn not_emptied(link: &Link, change: &Change, mut error: Error) -> Error {
+async fn not_done(link: &Link, change: &Change, mut error: Error) -> Error {
     let cleared = async {
         let mut connection = link.connect(Role::Loader).await?;
-        drop_kept(&mut connection, change).await?;
+        drop_kept(&mut connection, change.places()).await?;
         drop_mark(&mut connection, &change.mark).await
     };
     match cleared.await {
@@ -281,11 +368,12 @@ async fn not_emptied(link: &Link, change: &Change, mut error: Error) -> Error {
     }
 }
 
-/// The columns of a table that are written, each quoted.
-async fn written(connection: &mut MySqlConnection, table: &str) -> Result<String> {
+/// The columns of a table that are written, each quoted; none where there is no such table.
+async fn written(connection: &mut MySqlConnection, database: &str, table: &str) -> Result<String> {
     let sql = format!(
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = {} \
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = {} AND table_name = {} \
          AND coalesce(generation_expression, '') = '' ORDER BY ordinal_position",
+        literal(database),
         literal(table)
     );
     let columns = rows(connection, "the columns of the tables", &sql).await?;
@@ -321,8 +409,8 @@ async fn commit(mut connection: MySqlConnection, link: &Link, mark: &str) -> Res
     }
 }
 
-async fn refuse_unfit_tables(connection: &mut MySqlConnection, plan: &Plan) -> Result<()> {
-    let planned = |name: &str| plan.tables.iter().any(|t| t.name == name);
+async fn refuse_unfit_tables(connection: &mut MySqlConnection, names: &[String]) -> Result<()> {
+    let planned = |name: &str| names.iter().any(|n| n == name);
     let engines = "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE() AND engine \
                    <> 'InnoDB'";
     for row in rows(connection, "the list of tables", engines).await? {
@@ -352,13 +440,13 @@ async fn refuse_unfit_tables(connection: &mut MySqlConnection, plan: &Plan) -> R
 
 /// Refuses tables that have a row by now. Reading an empty table for update locks the gap that it is, so nobody else
 /// puts a row there before this transaction ends.
-async fn refuse_rows(connection: &mut MySqlConnection, plan: &Plan) -> Result<()> {
-    for table in &plan.tables {
-        let sql = format!("SELECT 1 FROM {} LIMIT 1 FOR UPDATE", quote(&table.name));
+async fn refuse_rows(connection: &mut MySqlConnection, names: &[String]) -> Result<()> {
+    for name in names {
+        let sql = format!("SELECT 1 FROM {} LIMIT 1 FOR UPDATE", quote(name));
         if !rows(connection, "a table of the target", &sql).await?.is_empty() {
             return Err(Error::new(
                 ErrorKind::Refused,
-                format!("table \"{}\" was empty and got rows by now", table.name),
+                format!("table \"{name}\" was empty and got rows by now"),
             )
             .next("stop the application that writes to the target, then run the same command again"));
         }

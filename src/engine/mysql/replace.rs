@@ -211,6 +211,37 @@ pub async fn rows_of_others(
     Ok(holders)
 }
 
+/// Keys by which rows of these tables refer to rows of others that are not there, as clauses that name both tables.
+/// Looking locks the others, so that none of them goes before the end of the transaction.
+pub async fn rows_without_others(
+    connection: &mut MySqlConnection,
+    database: &str,
+    tables: &[String],
+) -> Result<Vec<String>> {
+    let mut orphans = Vec::new();
+    for key in keys_of(connection, database).await? {
+        let within = key.to.place == database && tables.contains(&key.to.name);
+        if within || !tables.contains(&key.table) {
+            continue;
+        }
+        let columns = || key.plan.columns.iter();
+        let refers = columns().map(|column| format!("c.{} IS NOT NULL", quote(column)));
+        let pairs = columns().zip(&key.plan.referenced_columns);
+        let same = pairs.map(|(from, to)| format!("p.{} = c.{}", quote(to), quote(from)));
+        let sql = format!(
+            "SELECT 1 FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) LIMIT 1 LOCK IN SHARE MODE",
+            quote(&key.table),
+            refers.collect::<Vec<_>>().join(" AND "),
+            qualified(&key.to.place, &key.to.name),
+            same.collect::<Vec<_>>().join(" AND ")
+        );
+        if !rows(connection, "what the rows refer to", &sql).await?.is_empty() {
+            orphans.push(format!("rows of table {:?} refer to some of table {:?}", key.table, key.to.name));
+        }
+    }
+    Ok(orphans)
+}
+
 /// What a RENAME cannot do, after it, and as often as one likes: foreign keys of other tables followed the kept tables
 /// out of sight and are led to those in their place; kept tables let go of tables that stay; and what came back gets
 /// the keys again that it had lost.

@@ -144,6 +144,9 @@ impl Target for Database {
         if change.is_filling() {
             return data::back(&mut connection, &self.facts.namespace, run, change).await;
         }
+        if change.is_emptying() {
+            return data::again(&mut connection, &self.facts.namespace, run, change).await;
+        }
         exchange::back(&mut connection, &self.rules, &self.facts.namespace, run, change).await
     }
 
@@ -155,6 +158,9 @@ impl Target for Database {
         let mut connection = self.link.connect(Role::Loader).await?;
         if change.is_emptying() {
             return data::empty(connection, &self.link, &self.facts.namespace, change).await;
+        }
+        if change.is_filling() {
+            return data::refill(connection, &self.link, &self.facts.namespace, change).await;
         }
         exchange::exchange(&mut connection, &self.link, &self.facts.namespace, change).await
     }
@@ -403,11 +409,8 @@ impl Stage {
 }
 
 fn got_rows(table: &str) -> Error {
-    Error::new(
-        ErrorKind::Refused,
-        format!("table \"{table}\" was empty and got rows while the migration ran"),
-    )
-    .next("stop the application that writes to the target, then run the same command again")
+    Error::new(ErrorKind::Refused, format!("table \"{table}\" was empty and got rows by now"))
+        .next("stop the application that writes to the target, then run the same command again")
 }
 
 #[async_trait]

@@ -176,7 +176,8 @@ pub fn back(path: &Path, run: &str, change: &Change) -> Result<Change> {
             return Err(missing(&moved.name, &real));
         }
     }
-    for moved in change.tables_kept() {
+    let is_kept = |moved: &&Moved| matches!(moved.kind, Kind::Table | Kind::Rows);
+    for moved in change.kept.iter().filter(is_kept) {
         let kept = Path::new(&moved.aside.place);
         if !kept.is_file() || !has_table(&file::open(kept, Access::Read)?, &moved.name)? {
             return Err(missing(&moved.name, kept));
@@ -202,7 +203,11 @@ pub fn back(path: &Path, run: &str, change: &Change) -> Result<Change> {
         refuse_keys_of_others(&connection, change)?;
         table_mark(run)
     };
-    Ok(Change { run: run.to_owned(), shown: change.kept.clone(), kept, mark, ..Change::default() })
+    let mut shown = change.kept.clone();
+    for moved in shown.iter_mut().filter(|moved| moved.kind == Kind::Rows) {
+        moved.resets = live::high_water(&connection, &moved.name).map_err(ask)?;
+    }
+    Ok(Change { run: run.to_owned(), shown, kept, mark, ..Change::default() })
 }
 
 /// A file that was put out of the way as a whole comes back.
@@ -280,6 +285,27 @@ pub fn refuse_rows_of_others(connection: &Connection, change: &Change) -> Result
     way_back::refuse_held(&holders)
 }
 
+/// Refuses if a row of these tables refers to one that is not there.
+pub fn refuse_orphans(connection: &Connection, tables: &[String]) -> Result<()> {
+    let find = || -> rusqlite::Result<Vec<String>> {
+        let mut check =
+            connection.prepare("SELECT DISTINCT \"parent\" FROM pragma_foreign_key_check(?1) ORDER BY 1")?;
+        let mut orphans = Vec::new();
+        for table in tables {
+            let parents =
+                check.query_map([table], |r| r.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+            orphans.extend(
+                parents
+                    .iter()
+                    .map(|parent| format!("rows of table {table:?} refer to some of table {parent:?}")),
+            );
+        }
+        Ok(orphans)
+    };
+    let orphans = find().map_err(|e| failure(ErrorKind::Read, "cannot look at the foreign keys", &e))?;
+    way_back::refuse_orphans(&orphans)
+}
+
 /// Carries out what [`back`] has made.
 pub fn exchange(path: &Path, change: &Change) -> Result<()> {
     let done = match (change.mark.starts_with(FILE), change.places().first()) {
@@ -313,11 +339,16 @@ fn swap(path: &Path, change: &Change) -> Result<()> {
         &real,
         &Swap {
             change,
-            still_empty: Vec::new(),
-            incoming: from.as_deref().map(|file| Incoming::Back {
-                file,
-                tables: of_kind(&change.shown, Kind::Table),
-                views: of_kind(&change.shown, Kind::View),
+            still_empty: of_kind(&change.shown, Kind::Rows),
+            incoming: from.as_deref().map(|file| {
+                if change.is_filling() {
+                    return Incoming::Rows { file, tables: of_kind(&change.shown, Kind::Rows) };
+                }
+                Incoming::Back {
+                    file,
+                    tables: of_kind(&change.shown, Kind::Table),
+                    views: of_kind(&change.shown, Kind::View),
+                }
             }),
         },
     )

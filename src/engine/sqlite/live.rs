@@ -14,6 +14,7 @@ use super::{exchange, on_update, pages, stage, write};
 use crate::engine::blocking;
 use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::engine::way_back;
 use crate::model::change::{Change, Kind};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Statement, TablePlan};
@@ -47,12 +48,19 @@ pub enum Incoming<'a> {
         /// Names of views.
         views: Vec<String>,
     },
+    /// Rows that were kept of tables which are there.
+    Rows {
+        /// The file that keeps them.
+        file: &'a Path,
+        /// The tables' names.
+        tables: Vec<String>,
+    },
 }
 
 impl Incoming<'_> {
     fn file(&self) -> &Path {
         match self {
-            Self::Staged { file, .. } | Self::Back { file, .. } => file,
+            Self::Staged { file, .. } | Self::Back { file, .. } | Self::Rows { file, .. } => file,
         }
     }
 }
@@ -106,7 +114,8 @@ fn swap_tables(connection: &mut Connection, target: &Path, swap: &Swap<'_>) -> R
         |e: rusqlite::Error| failure(ErrorKind::Write, "cannot bring the tables into the target", &e);
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-    refuse_rows(&transaction, swap.still_empty.iter())?;
+    let refused = refuse_rows(&transaction, swap.still_empty.iter());
+    refused.map_err(|e| if swap.change.is_filling() { way_back::mixed(e) } else { e })?;
     if let Some(kept) = swap.change.places().first() {
         pages::keep_copy(target, Path::new(kept))?;
     }
@@ -127,6 +136,7 @@ fn swap_tables(connection: &mut Connection, target: &Path, swap: &Swap<'_>) -> R
             copy_texts(&transaction, "view", "name", views).map_err(failed)?;
             copy_settings(&transaction).map_err(failed)?;
         }
+        Some(Incoming::Rows { tables, .. }) => bring_rows(&transaction, tables)?,
         None => {}
     }
     let mark = quote(&swap.change.mark);
@@ -145,12 +155,30 @@ fn refuse_rows<'a>(connection: &Connection, tables: impl Iterator<Item = &'a Str
         if !empty {
             return Err(Error::new(
                 ErrorKind::Refused,
-                format!("table {} was empty and got rows while the migration ran", quote(table)),
+                format!("table {} was empty and got rows by now", quote(table)),
             )
             .next("stop the application that writes to the target, then run the same command again"));
         }
     }
     Ok(())
+}
+
+/// Copies the rows of these tables from the attached file into those that are there.
+fn bring_rows(transaction: &Connection, tables: &[String]) -> Result<()> {
+    let failed = |e: rusqlite::Error| failure(ErrorKind::Write, "cannot bring the rows back", &e);
+    let columns = |schema: &str, table: &str| -> rusqlite::Result<Vec<(String, i64)>> {
+        let mut statement =
+            transaction.prepare("SELECT name, hidden FROM pragma_table_xinfo(?1, ?2) ORDER BY cid")?;
+        statement.query_map([table, schema], |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
+    };
+    let has_marks = has_marks(transaction).map_err(failed)?;
+    for table in tables {
+        if columns("main", table).map_err(failed)? != columns("staged", table).map_err(failed)? {
+            return Err(way_back::reshaped(table));
+        }
+        copy_rows(transaction, table, has_marks).map_err(failed)?;
+    }
+    exchange::refuse_orphans(transaction, tables)
 }
 
 /// Drops what gives way, and deletes the rows of tables that only are emptied; returns the text of its triggers, which go with their tables. Views of others name their
@@ -249,37 +277,47 @@ fn copy_tables(transaction: &Connection, only: Option<&[String]>) -> rusqlite::R
         let rows = statement.query_map([kind], |r| Ok((r.get(0)?, r.get(1)?)))?;
         rows.filter(|row| row.as_ref().map_or(true, |(table, _): &(String, String)| wanted(table))).collect()
     };
-    let has_marks: bool = transaction.query_row(
-        "SELECT EXISTS (SELECT 1 FROM staged.sqlite_schema WHERE name = 'sqlite_sequence')",
-        [],
-        |r| r.get(0),
-    )?;
+    let has_marks = has_marks(transaction)?;
     for (name, sql) in texts("table")? {
         transaction.execute_batch(&sql)?;
-        let (into, from) = copied_columns(transaction, &name)?;
-        let table = quote(&name);
-        transaction
-            .execute_batch(&format!("INSERT INTO main.{table}{into} SELECT {from} FROM staged.{table}"))?;
-        let marked = has_marks
-            && transaction.query_row(
-                "SELECT EXISTS (SELECT 1 FROM staged.sqlite_sequence WHERE name = ?1 COLLATE NOCASE)",
-                [&name],
-                |r| r.get::<_, bool>(0),
-            )?;
-        if marked {
-            transaction
-                .execute("DELETE FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE", [&name])?;
-            transaction.execute(
-                "INSERT INTO main.sqlite_sequence SELECT name, seq FROM staged.sqlite_sequence WHERE name = ?1 \
-                 COLLATE NOCASE",
-                [&name],
-            )?;
-        }
+        copy_rows(transaction, &name, has_marks)?;
     }
     // The triggers of tables that were here before are made by whoever brings them back.
     let own_triggers = if only.is_none() { texts("trigger")? } else { Vec::new() };
     for (_, sql) in texts("index")?.into_iter().chain(texts("view")?).chain(own_triggers) {
         transaction.execute_batch(&sql)?;
+    }
+    Ok(())
+}
+
+/// Whether the attached file keeps high-water marks.
+fn has_marks(transaction: &Connection) -> rusqlite::Result<bool> {
+    transaction.query_row(
+        "SELECT EXISTS (SELECT 1 FROM staged.sqlite_schema WHERE name = 'sqlite_sequence')",
+        [],
+        |r| r.get(0),
+    )
+}
+
+/// Copies the rows of a table from the attached file, and its high-water mark.
+fn copy_rows(transaction: &Connection, name: &str, has_marks: bool) -> rusqlite::Result<()> {
+    let (into, from) = copied_columns(transaction, name)?;
+    let table = quote(name);
+    transaction
+        .execute_batch(&format!("INSERT INTO main.{table}{into} SELECT {from} FROM staged.{table}"))?;
+    let marked = has_marks
+        && transaction.query_row(
+            "SELECT EXISTS (SELECT 1 FROM staged.sqlite_sequence WHERE name = ?1 COLLATE NOCASE)",
+            [name],
+            |r| r.get::<_, bool>(0),
+        )?;
+    if marked {
+        transaction.execute("DELETE FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE", [name])?;
+        transaction.execute(
+            "INSERT INTO main.sqlite_sequence SELECT name, seq FROM staged.sqlite_sequence WHERE name = ?1 \
+             COLLATE NOCASE",
+            [name],
+        )?;
     }
     Ok(())
 }
@@ -300,8 +338,17 @@ fn copied_columns(connection: &Connection, table: &str) -> rusqlite::Result<(Str
     Ok((format!(" ({list})"), list))
 }
 
-/// Statements that put the high-water mark of a table back to where it is now.
-fn high_water(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+/// Statements that put the high-water mark of a table back to where it is now, in a file that keeps any.
+pub fn high_water(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let keeps: bool = connection.query_row(
+        // Only a table declared AUTOINCREMENT has a high-water mark, and only it makes this table.
+        "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence')",
+        [],
+        |r| r.get(0),
+    )?;
+    if !keeps {
+        return Ok(Vec::new());
+    }
     let mut statement =
         connection.prepare("SELECT seq FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE")?;
     let marks =

@@ -1,5 +1,6 @@
-//! A90 with `--data-only`: tables that a run has filled are emptied again. The rows are kept aside, those included that
-//! came since, next values are what they were, and what refers to the rows stops it. The judge is SQL.
+//! A90 with `--data-only`: tables that a run has filled are emptied again, and filled again by the way back of that. The
+//! rows are kept aside, those included that came since, next values are what they were, and what refers to the rows stops
+//! it. The judge is SQL.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use crate::support::database::{Db, Engine};
 const KILLS: (u64, u64) = (20, 1_000);
 
 /// Two tables that refer to each other, with so many rows each.
-fn source(rows: u32) -> Db {
+pub fn source(rows: u32) -> Db {
     let db = Db::fresh(Engine::Sqlite);
     db.execute(&format!(
         "CREATE TABLE person (id INTEGER PRIMARY KEY AUTOINCREMENT, name VARCHAR(40) NOT NULL, first_visit INTEGER
@@ -27,7 +28,7 @@ fn source(rows: u32) -> Db {
 }
 
 /// The same tables as an application made them, which has used one id of persons, and one that refers to them.
-fn made(engine: Engine) -> Db {
+pub fn made(engine: Engine) -> Db {
     let db = Db::fresh(engine);
     let (id, name) = match engine {
         Engine::Sqlite => ("INTEGER PRIMARY KEY AUTOINCREMENT", "VARCHAR(40)"),
@@ -105,13 +106,104 @@ fn a90_tables_that_a_run_filled_are_emptied() {
         assert_eq!(target.value("SELECT id FROM person").as_deref(), Some("2"), "{engine:?}");
         target.execute("DELETE FROM person");
 
-        let run = back.json()["run_id"].as_str().unwrap().to_owned();
-        let again = home.rollback(&target, &["--yes", "--run", &run]);
-        assert_eq!(again.code, 4, "{engine:?}: {again}");
-        assert!(again.stderr.contains("migrate again"), "{again}");
         let ran = home.migrate(&source, &target, &["--data-only"]);
         assert_eq!(ran.code, 0, "{engine:?}: {ran}");
         assert_eq!(state(&target), filled, "{engine:?}");
+    }
+}
+
+/// The way back has a way back: the rows come in again with the next values that they had, and can be taken out again.
+#[test]
+fn a90_emptied_tables_are_filled_again() {
+    let source = source(50);
+    for engine in Engine::all() {
+        let (home, target) = (Home::new(), made(engine));
+        let before = state(&target);
+        assert_eq!(home.migrate(&source, &target, &["--data-only"]).code, 0, "{engine:?}");
+        // The last id that was given is in no row any more.
+        target.execute(
+            "INSERT INTO person (name) VALUES ('since'), ('gone'); DELETE FROM person WHERE name = 'gone'",
+        );
+        let used = state(&target);
+        for _ in 0..2 {
+            let back = home.rollback(&target, &["--yes"]);
+            assert_eq!(back.code, 0, "{engine:?}: {back}");
+            assert_eq!(state(&target), before, "{engine:?}: {back}");
+            let run = back.json()["run_id"].as_str().unwrap().to_owned();
+            let dry = home.rollback(&target, &["--dry-run", "--run", &run]);
+            assert_eq!(dry.code, 0, "{engine:?}: {dry}");
+            let told = dry.json();
+            let person =
+                told["tables"].as_array().unwrap().iter().find(|table| table["name"] == "person").unwrap();
+            assert_eq!((&person["comes_back"], &person["emptied"]), (&true.into(), &false.into()), "{dry}");
+            assert_eq!((&person["rows_then"], &person["rows_now"]), (&51.into(), &0.into()), "{dry}");
+            let again = home.rollback(&target, &["--yes", "--run", &run]);
+            assert_eq!(again.code, 0, "{engine:?}: {again}");
+            assert_eq!(state(&target), used, "{engine:?}: {again}");
+            assert_eq!(ours(&target), Vec::<String>::new(), "{engine:?}: {again}");
+        }
+        assert!(target.refuses("INSERT INTO visit (person_id) VALUES (99)"), "{engine:?}");
+        target.execute("INSERT INTO person (name) VALUES ('next')");
+        assert_eq!(target.value("SELECT max(id) FROM person").as_deref(), Some("53"), "{engine:?}");
+    }
+}
+
+/// What keeps rows from coming back is named, and nothing has changed.
+#[test]
+fn a90_rows_that_cannot_come_back_stay_where_they_are() {
+    const NOTHING: &str = "SELECT 1";
+    let source = source(5);
+    // Rows that are there, columns that are others, and a row that refers to one which is gone.
+    let other = "INSERT INTO person (name) VALUES ('other')";
+    let cases = [
+        (NOTHING, other, "mixed"),
+        (NOTHING, "ALTER TABLE person ADD COLUMN more INT", "columns are others"),
+        (
+            "INSERT INTO badge VALUES (7, NULL); UPDATE visit SET badge_id = 7 WHERE id = 3",
+            "DELETE FROM badge WHERE id = 7",
+            "refer to some",
+        ),
+    ];
+    for engine in Engine::all() {
+        for (before, between, told) in &cases {
+            let (home, target) = (Home::new(), made(engine));
+            let column = "ALTER TABLE visit ADD COLUMN badge_id BIGINT";
+            target.execute(&match engine {
+                Engine::Sqlite => format!("{column} REFERENCES badge (id)"),
+                _ => format!("{column}; ALTER TABLE visit ADD CONSTRAINT fk_worn FOREIGN KEY (badge_id) REFERENCES badge (id)"),
+            });
+            let ran = home.migrate(&source, &target, &["--data-only"]);
+            assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+            target.execute(before);
+            let back = home.rollback(&target, &["--yes"]);
+            assert_eq!(back.code, 0, "{engine:?}: {back}");
+            let run = back.json()["run_id"].as_str().unwrap().to_owned();
+            target.execute(between);
+            let (stood, aside) = (state(&target), ours(&target));
+            let refused = home.rollback(&target, &["--yes", "--run", &run]);
+            assert_eq!(refused.code, 4, "{engine:?} {between}: {refused}");
+            assert!(refused.stderr.contains(told), "{engine:?} {between}: {refused}");
+            assert_eq!((state(&target), ours(&target)), (stood, aside), "{engine:?} {between}: {refused}");
+            assert_eq!(kept(&target).as_deref(), Some("5"), "{engine:?}");
+        }
+    }
+}
+
+/// Whatever somebody adds to what is kept comes back too, and its ids are not given again.
+#[test]
+fn a90_ids_go_on_beyond_those_of_the_rows_that_come_back() {
+    let source = source(5);
+    for engine in Engine::servers() {
+        let (home, target) = (Home::new(), made(engine));
+        assert_eq!(home.migrate(&source, &target, &["--data-only"]).code, 0, "{engine:?}");
+        let back = home.rollback(&target, &["--yes"]);
+        let run = back.json()["run_id"].as_str().unwrap().to_owned();
+        let place = ours(&target).into_iter().next().unwrap();
+        target.execute(&format!("INSERT INTO {place}.person (id, name) VALUES (40, 'by hand')"));
+        let again = home.rollback(&target, &["--yes", "--run", &run]);
+        assert_eq!(again.code, 0, "{engine:?}: {again}");
+        target.execute("INSERT INTO person (name) VALUES ('next')");
+        assert_eq!(target.value("SELECT max(id) FROM person").as_deref(), Some("41"), "{engine:?}");
     }
 }
 
@@ -170,6 +262,40 @@ fn a90_filled_tables_of_an_account_with_one_database() {
     }
 }
 
+/// What follows the transaction takes a right of its own: without it nothing begins, either way.
+#[test]
+fn a90_an_account_that_may_not_alter_changes_nothing() {
+    let source = source(5);
+    for engine in [Engine::Mariadb, Engine::Mysql].into_iter().filter(|engine| engine.at_hand()) {
+        let (home, target) = (Home::new(), made(engine));
+        let user = format!("tcdb_unalter_{}", std::process::id());
+        target.execute(&format!(
+            "CREATE USER {user}@'%'; GRANT ALL PRIVILEGES ON `techcare\\_db\\_kept\\_%`.* TO {user}@'%';
+             GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, TRIGGER ON {}.* TO {user}@'%'",
+            target.name()
+        ));
+        let mut url = url::Url::parse(&target.url).unwrap();
+        url.set_username(&user).unwrap();
+        url.set_password(None).unwrap();
+        let fill = ["migrate", "--data-only", "--source", &source.url, "--target", url.as_str()];
+        let before = state(&target);
+        let ran = home.run(&fill);
+        assert_eq!(ran.code, 4, "{engine:?}: {ran}");
+        assert!(ran.stderr.contains("ALTER") && ran.stderr.contains("GRANT"), "{engine:?}: {ran}");
+        assert_eq!((state(&target), ours(&target)), (before, vec![]), "{engine:?}: {ran}");
+
+        assert_eq!(home.migrate(&source, &target, &["--data-only"]).code, 0, "{engine:?}");
+        let filled = state(&target);
+        let ran = home.run(&["rollback", "--yes", "--database", url.as_str()]);
+        assert_eq!(ran.code, 4, "{engine:?}: {ran}");
+        assert!(ran.stderr.contains("ALTER") && ran.stderr.contains("GRANT"), "{engine:?}: {ran}");
+        assert_eq!((state(&target), ours(&target)), (filled, vec![]), "{engine:?}: {ran}");
+        target.execute(&format!("DROP USER {user}@'%'"));
+    }
+}
+
+/// Kills the emptying, and the way back of that, at moments that are drawn. Either all rows are there or none, and the
+/// same command again brings it to its end.
 fn killed(engine: Engine) {
     if !engine.at_hand() {
         return;
@@ -179,19 +305,15 @@ fn killed(engine: Engine) {
     let source = source(500);
     let (home, target) = (Home::new(), made(engine));
     let old = state(&target);
-    let fill = || {
-        let ran = home.migrate(&source, &target, &["--data-only"]);
-        assert_eq!(ran.code, 0, "{ran}");
-    };
-    fill();
+    let ran = home.migrate(&source, &target, &["--data-only"]);
+    assert_eq!(ran.code, 0, "{ran}");
     let new = state(&target);
     let begun = Instant::now();
     assert_eq!(home.rollback(&target, &["--yes"]).code, 0);
     let span = u64::try_from(begun.elapsed().as_micros()).unwrap();
     let (mut before, mut after, mut completed) = (0, 0, 0);
     for kill in 0..if is_nightly() { KILLS.1 } else { KILLS.0 } {
-        fill();
-        let aside = ours(&target).len();
+        let (from, to) = if kill % 2 == 0 { (&old, &new) } else { (&new, &old) };
         let run = home.newest(&target);
         let mut command = binary::command(home.0.path());
         command.args(["rollback", "--database", &target.url, "--yes", "--run", &run]);
@@ -205,16 +327,19 @@ fn killed(engine: Engine) {
         let emptied = target.value("SELECT count(*) FROM person").as_deref() == Some("0");
         let visits = target.value("SELECT count(*) FROM visit").as_deref() == Some("0");
         assert_eq!(emptied, visits, "neither old nor new: {place}");
-        if emptied {
-            after += 1;
-        } else {
-            before += 1;
+        if !emptied {
             same_rows(&source, &target, &place);
         }
-        let (again, complete) = home.rollback_again(&target, &run, &new, &place);
+        if emptied == (from == &old) {
+            before += 1;
+        } else {
+            after += 1;
+        }
+        let (again, complete) = home.rollback_again(&target, &run, from, &place);
         completed += u32::from(complete);
-        assert_eq!(state(&target), old, "{place}\n{again}");
-        assert_eq!(ours(&target).len(), aside + 1, "{place}\n{again}\n{:?}", ours(&target));
+        assert_eq!(state(&target), *to, "{place}\n{again}");
+        let kept = usize::from(to == &old);
+        assert_eq!(ours(&target).len(), kept, "{place}\n{again}\n{:?}", ours(&target));
     }
     eprintln!(
         "{engine:?}: {before} killed before the commit, {after} after it, {completed} completed by the next"

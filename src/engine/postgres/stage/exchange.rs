@@ -209,7 +209,7 @@ pub(in crate::engine::postgres) async fn happened(connector: &Connector, change:
 pub(in crate::engine::postgres) async fn settle(connector: &Connector, change: &Change) -> Result<()> {
     let mut places = change.origins();
     places.retain(|place| place.starts_with(KEPT));
-    if change.kept.is_empty() && !change.is_filling() {
+    if change.kept.is_empty() && live::transaction_of(change).is_none() {
         places.push(&change.mark);
     }
     if places.is_empty() {
@@ -259,7 +259,7 @@ pub(in crate::engine::postgres) async fn back(
         aside: Aside { place: kept.clone(), name: moved.name.clone() },
         ..moved.clone()
     };
-    let visible = change.shown.iter().map(|moved| (moved, namespace));
+    let visible = change.shown.iter().chain(change.tables_of_rows()).map(|moved| (moved, namespace));
     let hidden = change.kept.iter().map(|moved| (moved, moved.aside.place.as_str()));
     for (moved, place) in visible.chain(hidden) {
         let there: bool = sqlx::query_scalar(THERE)
@@ -299,8 +299,7 @@ pub(in crate::engine::postgres) async fn back(
     }
     way_back::refuse_held(&holders)?;
     let again = replace::keys_onto_others(&mut session, namespace, &tables).await.map_err(|e| failed(&e))?;
-    let _ = session.close().await;
-    Ok(Change {
+    let mut back = Change {
         run: run.to_owned(),
         shown: change.kept.clone(),
         // What was made last goes first: a view before its tables.
@@ -308,9 +307,21 @@ pub(in crate::engine::postgres) async fn back(
         again,
         restores: change.again.clone(),
         whole: change.whole,
-        mark: kept,
+        mark: kept.clone(),
         ..Change::default()
-    })
+    };
+    for moved in back.shown.iter_mut().filter(|moved| moved.kind == Kind::Rows) {
+        moved.resets = live::resets(&mut session, namespace, &moved.name, live::Next::Now)
+            .await
+            .map_err(|e| failed(&e))?;
+    }
+    for moved in back.kept.iter_mut().filter(|moved| moved.kind == Kind::Rows) {
+        moved.follows = live::resets(&mut session, namespace, &moved.name, live::Next::Now)
+            .await
+            .map_err(|e| failed(&e))?;
+    }
+    let _ = session.close().await;
+    Ok(back)
 }
 
 /// Carries out what [`back`] or [`whole::change`] has made.
@@ -320,8 +331,12 @@ pub(in crate::engine::postgres) async fn exchange(
     change: &Change,
 ) -> Result<()> {
     let mut session = connector.session().await?;
-    if change.is_emptying() {
-        let done = live::empty(&mut session, connector, namespace, change).await;
+    if change.is_of_rows() {
+        let done = if change.is_emptying() {
+            live::empty(&mut session, connector, namespace, change).await
+        } else {
+            live::refill(&mut session, connector, namespace, change).await
+        };
         let _ = if done.is_ok() { session.close().await } else { session.close_hard().await };
         return done;
     }

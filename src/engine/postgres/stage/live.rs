@@ -15,6 +15,7 @@ use crate::engine::postgres::fault::fault;
 use crate::engine::postgres::types::quote;
 use crate::engine::postgres::{read, write};
 use crate::engine::stream::{BatchReceiver, BatchSender};
+use crate::engine::way_back;
 use crate::model::change::Change;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Plan, Script, TablePlan};
@@ -33,20 +34,32 @@ SELECT format('ALTER TABLE %I.%I ALTER CONSTRAINT %I DEFERRABLE INITIALLY DEFERR
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = ANY($2) AND k.contype = 'f' AND NOT k.condeferrable AND k.conparentid = 0";
 
-/// Sequences of a table, each with the next value that it gives.
+/// Sequences of a table, each with its limits and, where that is a whole number, the column that takes values from it.
 const SEQUENCES: &str = "
-SELECT format('%I.%I', n.nspname, s.relname) AS name, q.seqincrement AS step, q.seqmin AS least, q.seqmax AS most
+SELECT format('%I.%I', n.nspname, s.relname) AS name, q.seqincrement AS step, q.seqmin AS least, q.seqmax AS most,
+       (SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)) AS of_column
 FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_namespace n ON n.oid = s.relnamespace
 JOIN pg_sequence q ON q.seqrelid = s.oid
 WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
   AND d.refobjid = format('%I.%I', $1::text, $2::text)::regclass ORDER BY 1";
 
-/// Statements that let the sequences of a table go on from where they are now; in contrast to `setval`, they are undone
-/// with their transaction. One that is used up stays so.
-async fn resets(
+/// Where the values of a table's sequences go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Where they are now.
+    Now,
+    /// There, or beyond the values that the rows have.
+    BeyondRows,
+}
+
+/// Statements that let the sequences of a table go on from there; in contrast to `setval`, they are undone with their
+/// transaction. One that is used up stays so.
+pub(super) async fn resets(
     session: &mut PgConnection,
     namespace: &str,
     table: &str,
+    from: Next,
 ) -> Result<Vec<String>, sqlx::Error> {
     let mut resets = Vec::new();
     for row in sqlx::query(SEQUENCES).bind(namespace).bind(table).fetch_all(&mut *session).await? {
@@ -56,7 +69,19 @@ async fn resets(
         let ask = format!("SELECT last_value, is_called FROM {name}");
         let (value, called): (i64, bool) =
             sqlx::query_as(AssertSqlSafe(ask)).fetch_one(&mut *session).await?;
-        let next = if called { value.checked_add(step) } else { Some(value) };
+        let mut next = if called { value.checked_add(step) } else { Some(value) };
+        if let (Next::BeyondRows, Some(column)) = (from, row.try_get::<Option<String>, _>("of_column")?) {
+            let farthest = if step > 0 { "max" } else { "min" };
+            let (column, at) = (quote(&column), format!("{}.{}", quote(namespace), quote(table)));
+            let ask = format!("SELECT {farthest}({column})::int8 FROM {at}");
+            let used: Option<i64> = sqlx::query_scalar(AssertSqlSafe(ask)).fetch_one(&mut *session).await?;
+            let beyond = used.and_then(|used| used.checked_add(step));
+            next = match (next, beyond) {
+                (Some(next), Some(beyond)) if step > 0 => Some(next.max(beyond)),
+                (Some(next), Some(beyond)) => Some(next.min(beyond)),
+                (next, _) => next,
+            };
+        }
         let next = next.filter(|next| (least..=most).contains(next));
         resets.extend(next.map(|next| format!("ALTER SEQUENCE {name} RESTART WITH {next}")));
     }
@@ -126,6 +151,95 @@ pub(super) async fn empty(
     commit(session, connector, id, "the emptied tables").await
 }
 
+/// Columns of a table, in one text, and those of them that are written, each quoted.
+const COLUMNS: &str = "
+SELECT coalesce(string_agg(quote_ident(attname), ', ' ORDER BY attname), '') AS all_of_them,
+       coalesce(string_agg(quote_ident(attname), ', ' ORDER BY attname) FILTER (WHERE attgenerated = ''), '') AS written
+FROM pg_attribute WHERE attrelid = format('%I.%I', $1::text, $2::text)::regclass AND attnum > 0 AND NOT attisdropped";
+
+async fn columns(
+    session: &mut PgConnection,
+    schema: &str,
+    table: &str,
+) -> Result<(String, String), sqlx::Error> {
+    sqlx::query_as(COLUMNS).bind(schema).bind(table).fetch_one(session).await
+}
+
+/// Brings the rows back that [`empty`] has kept, into tables that are empty, in one transaction; ends with COMMIT.
+pub(super) async fn refill(
+    session: &mut PgConnection,
+    connector: &Connector,
+    namespace: &str,
+    change: &Change,
+) -> Result<()> {
+    const WHAT: &str = "cannot bring the rows back";
+    let failed = |e: &sqlx::Error| fault(ErrorKind::Write, WHAT, e);
+    let names: Vec<String> = change.shown.iter().map(|moved| moved.name.clone()).collect();
+    run_all(session, &["BEGIN".into(), replace::LOCK_TIMEOUT.into()], WHAT).await?;
+    lock(session, namespace, &names).await?;
+    replace::refuse_rows(session, namespace, &names).await.map_err(way_back::mixed)?;
+    let tighten = loosen(session, namespace, &names).await?;
+    run_all(session, &make_kept(&change.mark), WHAT).await?;
+    for moved in &change.shown {
+        let (here, written) = columns(session, namespace, &moved.name).await.map_err(|e| failed(&e))?;
+        let (there, _) = columns(session, &moved.aside.place, &moved.name).await.map_err(|e| failed(&e))?;
+        if here != there {
+            return Err(way_back::reshaped(&moved.name));
+        }
+        let table = format!("{}.{}", quote(namespace), quote(&moved.name));
+        let kept = format!("{}.{}", quote(&moved.aside.place), quote(&moved.name));
+        let insert =
+            format!("INSERT INTO {table} ({written}) OVERRIDING SYSTEM VALUE SELECT {written} FROM {kept}");
+        run_all(session, &[insert], WHAT).await?;
+        // A rule of the table may have made something else of it.
+        let ask = format!("SELECT (SELECT count(*) FROM {table}) = (SELECT count(*) FROM {kept})");
+        let whole: bool =
+            sqlx::query_scalar(AssertSqlSafe(ask)).fetch_one(&mut *session).await.map_err(|e| failed(&e))?;
+        if !whole {
+            return Err(Error::new(ErrorKind::Refused, format!("not every row came back into {table}"))
+                .next("nothing was changed: drop the rules of the table first"));
+        }
+        let mut then = vec![format!("DROP TABLE {kept}")];
+        then.extend(moved.follows.iter().cloned());
+        run_all(session, &then, WHAT).await?;
+        let beyond =
+            resets(session, namespace, &moved.name, Next::BeyondRows).await.map_err(|e| failed(&e))?;
+        run_all(session, &beyond, WHAT).await?;
+    }
+    execute(session, "SET CONSTRAINTS ALL IMMEDIATE".into()).await.map_err(|e| {
+        let error = fault(ErrorKind::Write, "the rows refer to some that are not there any more", &e);
+        match error.kind() {
+            ErrorKind::Value => error
+                .with_kind(ErrorKind::Refused)
+                .next("nothing was changed: put the rows there again first that they refer to"),
+            _ => error,
+        }
+    })?;
+    run_all(session, &tighten, "cannot put triggers and foreign keys back").await?;
+    let id = transaction(session).await.map_err(|e| failed(&e))?;
+    commit(session, connector, id, "the rows").await
+}
+
+/// Lets nobody else write to the tables until the end of the transaction.
+async fn lock(session: &mut PgConnection, namespace: &str, names: &[String]) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> =
+        names.iter().map(|name| format!("{}.{}", quote(namespace), quote(name))).collect();
+    let sql = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", list.join(", "));
+    execute(session, sql).await.map_err(|e| cannot_lock(namespace, &e))
+}
+
+fn cannot_lock(namespace: &str, cause: &sqlx::Error) -> Error {
+    let error = fault(ErrorKind::Write, "cannot lock the tables that are to be filled", cause);
+    if error.kind() == ErrorKind::Permission {
+        error.next(format!("log in as the owner of the tables in schema {namespace:?}"))
+    } else {
+        error
+    }
+}
+
 /// How the mark of such a load begins; the number of its transaction follows, of which the server tells afterwards
 /// whether it was committed.
 const TRANSACTION: &str = "transaction:";
@@ -181,29 +295,14 @@ impl LiveStaging {
     ) -> Result<Self> {
         let mut session = connector.session().await?;
         let names: Vec<String> = plan.tables.iter().map(|t| t.name.clone()).collect();
-        let opened = async {
-            execute(&mut session, "BEGIN".into()).await?;
-            if !names.is_empty() {
-                let list =
-                    names.iter().map(|n| format!("{}.{}", quote(namespace), quote(n))).collect::<Vec<_>>();
-                execute(&mut session, format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", list.join(", ")))
-                    .await?;
-            }
-            transaction(&mut session).await
-        };
-        let transaction = opened.await.map_err(|e| {
-            let error = fault(ErrorKind::Write, "cannot lock the tables that are to be filled", &e);
-            if error.kind() == ErrorKind::Permission {
-                error.next(format!("log in as the owner of the tables in schema {namespace:?}"))
-            } else {
-                error
-            }
-        })?;
+        execute(&mut session, "BEGIN".into()).await.map_err(|e| cannot_lock(namespace, &e))?;
+        lock(&mut session, namespace, &names).await?;
+        let transaction = transaction(&mut session).await.map_err(|e| cannot_lock(namespace, &e))?;
         replace::refuse_rows(&mut session, namespace, &names).await?;
         let mark = format!("{TRANSACTION}{transaction}");
         let mut change = Change::filling(run, names.iter().map(String::as_str), mark);
         for moved in &mut change.shown {
-            moved.resets = resets(&mut session, namespace, &moved.name)
+            moved.resets = resets(&mut session, namespace, &moved.name, Next::Now)
                 .await
                 .map_err(|e| fault(ErrorKind::Read, "cannot look at the sequences of the tables", &e))?;
         }

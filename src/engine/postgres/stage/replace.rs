@@ -11,7 +11,7 @@ use crate::model::change::Again;
 use crate::model::error::{Error, ErrorKind, Result};
 
 /// How long the switch waits for whoever is reading or writing one of the tables.
-const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
+pub(super) const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
 
 /// What would be lost with a table: whatever depends on it, its row type, its constraints or its sequences, but for
 /// its own parts, foreign keys and triggers, which are made again. An object that belongs to the table without a name
@@ -237,7 +237,7 @@ pub(super) async fn refuse_rows(
         if filled {
             return Err(Error::new(
                 ErrorKind::Refused,
-                format!("table {table:?} was empty and got rows while the migration ran"),
+                format!("table {table:?} was empty and got rows by now"),
             )
             .next("stop the application that writes to the target, then run the same command again"));
         }
