@@ -123,9 +123,25 @@ pub fn dropping(change: &Change) -> Vec<String> {
     statements
 }
 
-/// Whether the switch of a change has happened.
+/// Whether the switch of a change has happened. Where a run of another TechCare folder has cleared the marker away, what
+/// is kept tells it: it came there in the same step.
 pub async fn happened(connection: &mut MySqlConnection, change: &Change) -> Result<bool> {
-    place::has_table(connection, "the marker of the switch", &change.mark).await
+    if place::has_table(connection, "the marker of the switch", &change.mark).await? {
+        return Ok(true);
+    }
+    let Some(moved) = renamed(&change.kept).next() else { return Ok(false) };
+    is_at(connection, &moved.aside).await
+}
+
+/// Whether a table or sequence is at that place.
+async fn is_at(connection: &mut MySqlConnection, at: &Aside) -> Result<bool> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} AND table_name = {} \
+         AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')",
+        literal(&at.place),
+        literal(&at.name)
+    );
+    Ok(number(connection, "what is to be taken back", &sql).await? > 0)
 }
 
 /// What follows the switch; or, where it has not happened, removes what was prepared for it.
@@ -247,20 +263,16 @@ pub async fn back(
     run: &str,
     change: &Change,
 ) -> Result<Change> {
-    let visible = renamed(&change.shown).map(|m| (m, target, m.name.as_str()));
-    let hidden = renamed(&change.kept).map(|m| (m, m.aside.place.as_str(), m.aside.name.as_str()));
-    for (moved, place, name) in visible.chain(hidden) {
-        let sql = format!(
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} AND table_name = {} \
-             AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')",
-            literal(place),
-            literal(name)
-        );
-        if number(connection, "what is to be taken back", &sql).await? == 0 {
+    let visible =
+        renamed(&change.shown).map(|m| (m, Aside { place: target.to_owned(), name: m.name.clone() }));
+    let hidden = renamed(&change.kept).map(|m| (m, m.aside.clone()));
+    for (moved, at) in visible.chain(hidden) {
+        if !is_at(connection, &at).await? {
             return Err(way_back::gone(format!(
-                "{} \"{}\" is not in database \"{place}\" any more",
+                "{} \"{}\" is not in database \"{}\" any more",
                 moved.kind.word(),
-                moved.name
+                moved.name,
+                at.place
             )));
         }
     }

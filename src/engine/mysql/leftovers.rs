@@ -77,11 +77,26 @@ async fn finish_switches(
     for row in rows(connection, "the list of tables", &list).await? {
         let marker = row.word(0);
         let Some(run_id) = run_of(connection, &marker).await? else { continue };
+        // Without it the copy of rows that were taken out would pass for that of an emptying which has not happened, and
+        // be removed by whoever has that run in the history.
+        if is_of_rows(connection, &marker).await? && exists(connection, &kept_database(&run_id)).await? {
+            continue;
+        }
         let change = kept_by(connection, &run_id, &marker).await?;
         exchange::settle(connection, rules, target, &change, true).await?;
         removed.push(format!("table {marker}"));
     }
     Ok(removed)
+}
+
+/// Whether a marker tells of rows.
+async fn is_of_rows(connection: &mut MySqlConnection, marker: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = {} \
+         AND column_name = 'filled'",
+        literal(marker)
+    );
+    Ok(number(connection, "a marker", &sql).await? > 0)
 }
 
 /// The change of a run as far as the server can tell: what is in its database of kept tables.

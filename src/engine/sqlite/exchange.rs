@@ -142,7 +142,9 @@ pub fn settle(path: &Path, change: &Change, happened: bool) -> Result<()> {
     Ok(())
 }
 
-/// Drops the marks that runs left which died after their switch; answers which.
+/// Drops the marks that runs left which died after their switch; answers which. The mark of a run that keeps something
+/// beside the file stays for whoever has that run in the history: by nothing else it could be told whether the switch has
+/// happened, and the copy of one that has not is removed.
 pub fn clear_marks(real: &Path) -> Result<Vec<String>> {
     let failed =
         |e: rusqlite::Error| failure(ErrorKind::Write, "cannot remove the mark of an earlier run", &e);
@@ -153,7 +155,9 @@ pub fn clear_marks(real: &Path) -> Result<Vec<String>> {
         let names = statement.query_map([TABLE], |r| r.get(0))?;
         names.collect()
     };
-    let found = marks(&file::open(real, Access::Read)?).map_err(failed)?;
+    let kept = marks_of_kept(real)?;
+    let mut found = marks(&file::open(real, Access::Read)?).map_err(failed)?;
+    found.retain(|mark| !kept.contains(mark));
     if found.is_empty() {
         return Ok(found);
     }
@@ -162,6 +166,16 @@ pub fn clear_marks(real: &Path) -> Result<Vec<String>> {
         connection.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", quote(mark))).map_err(failed)?;
     }
     Ok(found.into_iter().map(|mark| format!("table {mark}")).collect())
+}
+
+/// The marks of all runs that keep something beside a file.
+fn marks_of_kept(real: &Path) -> Result<Vec<String>> {
+    let (folder, name) = file::place(real)?;
+    let prefix = format!("{name}.kept-");
+    let entries = fs::read_dir(&folder)
+        .map_err(|e| Error::new(ErrorKind::Read, format!("cannot look into {}", folder.display())).why(e))?;
+    let run_of = |entry: fs::DirEntry| Some(entry.file_name().to_str()?.strip_prefix(&prefix)?.to_owned());
+    Ok(entries.flatten().filter_map(run_of).map(|run| table_mark(&run)).collect())
 }
 
 /// The change that takes another one back.

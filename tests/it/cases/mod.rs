@@ -22,6 +22,7 @@ mod mysql_lost;
 mod mysql_objects;
 mod named;
 mod objects;
+mod other_folder;
 mod outgrown;
 mod own_types;
 mod refused;
