@@ -293,6 +293,59 @@ fn fits_the_schema(ran: &Ran) -> serde_json::Value {
     super::support::json_schema::fits("backup", ran)
 }
 
+/// An engine, what is made in it, how it is backed up, and words of the warning.
+type LeftOut = (Engine, &'static str, &'static [&'static [&'static str]], &'static [&'static str]);
+
+/// What is in the database and will not come back with a backup is said when the backup is made.
+#[test]
+fn what_a_backup_does_not_bring_back_is_named() {
+    const PORTABLE: &[&str] = &["--method", "portable"];
+    const NATIVE: &[&str] = &["--method", "native"];
+    let cases: [LeftOut; 5] = [
+        (
+            Engine::Sqlite,
+            "CREATE TRIGGER gone AFTER DELETE ON users BEGIN SELECT 1; END",
+            &[PORTABLE],
+            &["trigger \"gone\""],
+        ),
+        (
+            Engine::Postgres,
+            "CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT $1 * 2'; ALTER TABLE users ENABLE ROW LEVEL SECURITY",
+            &[PORTABLE],
+            &["routine \"twice", "of table \"users\""],
+        ),
+        (
+            Engine::Mysql,
+            "CREATE TRIGGER gone AFTER DELETE ON users FOR EACH ROW SET @gone = 1",
+            &[PORTABLE],
+            &["trigger \"gone\""],
+        ),
+        (
+            Engine::Mariadb,
+            "ALTER TABLE users ADD SYSTEM VERSIONING; CREATE VIEW names AS SELECT name FROM users",
+            &[PORTABLE, NATIVE],
+            &["\"users\"", "versioning"],
+        ),
+        // What comes back is not named.
+        (Engine::Postgres, "CREATE VIEW names AS SELECT name FROM users", &[PORTABLE, NATIVE], &[]),
+    ];
+    for (engine, objects, methods, words) in cases.iter().filter(|case| case.0.at_hand()) {
+        let db = Db::fresh(*engine);
+        db.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name VARCHAR(20)); INSERT INTO users VALUES (1, 'José')");
+        db.execute(objects);
+        let home = tempfile::tempdir().unwrap();
+        for method in *methods {
+            let ran = backup(home.path(), &[&["--database", &db.url], *method].concat());
+            assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+            assert_eq!(ran.stderr.is_empty(), words.is_empty(), "{engine:?} {objects}: {ran}");
+            for word in *words {
+                assert!(ran.stderr.contains(word), "{engine:?} {objects}: {word}\n{ran}");
+            }
+            assert!(!ran.stderr.contains("\"names\""), "{ran}");
+        }
+    }
+}
+
 #[test]
 fn the_form_is_what_there_is_a_program_for() {
     for engine in Engine::all() {

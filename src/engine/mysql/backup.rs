@@ -9,7 +9,7 @@ use std::path::Path;
 use secrecy::ExposeSecret as _;
 use sqlx::MySqlConnection;
 
-use super::connection::{Link, rows};
+use super::connection::{Fields, Link, rows};
 use crate::engine::backup::{NativeOrder, NativeWay};
 use crate::engine::tool::{self, Secret, Tool};
 use crate::engine::{blocking, compress};
@@ -27,23 +27,40 @@ const TAIL: usize = 256;
 const OUTSIDE: &str = "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE() \
      AND table_type = 'BASE TABLE' AND engine NOT IN ('InnoDB', 'RocksDB', 'MyRocks', 'TokuDB', 'NDB') ORDER BY 1";
 
+/// Tables of MariaDB that keep what their rows were before.
+const VERSIONED: &str = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
+     AND table_type = 'SYSTEM VERSIONED' ORDER BY 1";
+
 /// How a backup of this server would be made.
 pub(super) async fn way(connection: &mut MySqlConnection, flavour: Flavour, major: u32) -> Result<NativeWay> {
     let tool = blocking::run(move || fitting(flavour, major)).await?;
     let outside = rows(connection, "the list of tables", OUTSIDE).await?;
-    let note = outside.first().map(|first| {
-        let more = if outside.len() > 1 { format!(" and {} more", outside.len() - 1) } else { String::new() };
+    let versioned = rows(connection, "the list of tables", VERSIONED).await?;
+    let more = |list: &[Fields]| match list.len() {
+        ..=1 => String::new(),
+        all => format!(" and {} more", all - 1),
+    };
+    let of_another_instant = outside.first().map(|first| {
         format!(
-            "table \"{}\" ({}){more} is not of the same instant as the others: no transaction covers it",
+            "table \"{}\" ({}){} is not of the same instant as the others: no transaction covers it",
             first.word(0),
-            first.word(1)
+            first.word(1),
+            more(&outside)
+        )
+    });
+    let without_the_past = versioned.first().map(|first| {
+        format!(
+            "table \"{}\"{} keeps what its rows were before (system versioning), which is not in the backup: it has the \
+             rows of today",
+            first.word(0),
+            more(&versioned)
         )
     });
     Ok(NativeWay {
         packing: Packing::Zstd,
         packs: true,
         same_view: false,
-        notes: note.into_iter().collect(),
+        notes: of_another_instant.into_iter().chain(without_the_past).collect(),
         ..NativeWay::plain("sql", tool.shown())
     })
 }

@@ -29,6 +29,9 @@ const NAMES: i64 = 60;
 /// Room that has to be left on the disk beside the backup.
 const SPARE: u64 = 4 << 20;
 
+/// So many things that an archive does not bring back are named, the rest is counted.
+const NAMED: usize = 10;
+
 /// Least time between two words about progress.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
@@ -241,6 +244,9 @@ impl Work<'_> {
         (name, plain): (&str, &std::fs::File),
     ) -> Result<(DateTime<Utc>, Option<Vec<TableContent>>, Option<f64>)> {
         let schema = if way.same_view { Some(source.inspect().await?) } else { None };
+        if let (Some(schema), Method::Portable) = (&schema, method) {
+            self.tell_left_out(&archive::left_out(source, schema));
+        }
         let (began, started) = (Instant::now(), Utc::now());
         // One reader for the copy, one for the rows.
         let snapshot = source.snapshot(if way.same_view { 2 } else { 1 }).await?;
@@ -283,6 +289,19 @@ impl Work<'_> {
         }
         copied?;
         Ok((started, rows?, waited))
+    }
+
+    fn tell_left_out(&self, left: &[String]) {
+        if left.is_empty() {
+            return;
+        }
+        let more = match left.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let named = left.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        let text = format!("putting this archive back will not bring back: {named}{more}");
+        self.order.observer.event(&Event::Warning { text });
     }
 
     /// Hashes a file of this run as it stands on the disk.
