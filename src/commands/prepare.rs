@@ -93,7 +93,7 @@ pub(crate) async fn prepare(
         } else {
             BTreeMap::new()
         };
-        let known = techcare::known_schema();
+        let known = techcare::models_of(&selection.schema);
         let existing = match (wanted.scope, towards) {
             (Scope::DataOnly, Towards::Open(target)) => Some(target.inspect().await?),
             _ => None,

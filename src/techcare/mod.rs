@@ -9,5 +9,5 @@ pub mod recognition;
 pub mod registry;
 
 pub use migration::TABLES;
-pub use recognition::recognise;
+pub use recognition::{models_of, recognise};
 pub use registry::known_schema;

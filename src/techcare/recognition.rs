@@ -121,6 +121,13 @@ pub fn recognise(schema: &Schema) -> Recognition {
     Recognition { variant, tables, missing_tables }
 }
 
+/// What the models say of those tables of a catalogue that are TechCare's.
+pub fn models_of(schema: &Schema) -> Schema {
+    let mut known = known_schema();
+    known.tables.retain(|model| schema.table(&model.name).is_some_and(|found| is_similar(model, found)));
+    known
+}
+
 fn is_similar(known: &Table, found: &Table) -> bool {
     let shared = known.columns.iter().filter(|c| found.column(&c.name).is_some()).count();
     shared * 2 > known.columns.len()

@@ -87,7 +87,7 @@ async fn with(
     let (own, other) = (here.inspect().await?, there.inspect().await?);
     let Selection { schema, left_out } = select(&own, &options.tables, &options.exclude)?;
     let planned = plan(&PlanInput {
-        known: Some(&techcare::known_schema()),
+        known: Some(&techcare::models_of(&schema)),
         left_out: &left_out,
         ..PlanInput::of_catalogue(&schema, here.facts().flavour, there.rules())
     });

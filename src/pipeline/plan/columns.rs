@@ -152,11 +152,11 @@ impl Planner<'_> {
         if input.verbatim() && (column.origin.is_some() || !input.between_products()) {
             return column.origin.clone();
         }
-        let known = input.known.is_some_and(|known| known.table(&table.name).is_some());
+        let model = input.known.and_then(|known| known.table(&table.name)?.column(&column.name));
         let by_rule = rule::column_name(input.by_hand, &table.name, &column.name) != column.name;
         let name = kept_name(&column.name, planned.name.clone(), by_rule);
         // A table that goes back has nothing to remember of the way.
-        if known
+        if model.is_some()
             || table.columns.iter().any(|c| origin_here(input, c).is_some())
             || (name.is_none()
                 && column.data_type == DataType::Any

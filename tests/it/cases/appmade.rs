@@ -10,7 +10,7 @@ use crate::support::objects;
 use crate::techcare::{logs_in, next_ids, seeded};
 
 /// `db.create_all()` of TechCare as SQLAlchemy 2.0 sends it to each engine.
-fn create_all(engine: Engine) -> String {
+pub fn create_all(engine: Engine) -> String {
     let (id, datetime, boolean, prefix) = match engine {
         Engine::Sqlite => ("INTEGER NOT NULL", "DATETIME", "BOOLEAN", ""),
         Engine::Postgres => ("SERIAL NOT NULL", "TIMESTAMP WITHOUT TIME ZONE", "BOOLEAN", ""),

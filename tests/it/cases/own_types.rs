@@ -1,6 +1,7 @@
 //! Types that users of PostgreSQL have made: within PostgreSQL they go along, elsewhere their columns hold the values and
 //! what guards them. The judge is `pg_catalog` of both ends.
 
+use super::appmade::create_all;
 use super::arrival::{migrate, onward};
 use crate::support::database::{Db, Engine};
 
@@ -133,4 +134,36 @@ fn a_domain_that_the_application_made_is_used() {
     assert!(ran.code <= 1, "{ran}");
     same_catalogue(&source, &target);
     assert_eq!(target.value("SELECT t::text FROM t").as_deref(), Some("(1,2000,ok)"));
+}
+
+/// Other applications have a `users` too, and TechCare's own may have a column that its models do not know: what such
+/// columns were is kept as that of any other.
+#[test]
+fn a23_tables_named_as_techcares_come_back() {
+    let columns = "wake time(0), prefs json, uid uuid, iv interval, address inet, many int[]";
+    let values = "'01:02:03', '{\"a\": 1}', 'de1a296d-cbda-472a-a595-4233a0b8f246', '1 day', '::1', '{1,2}'";
+    let own_names = columns.split(", ").map(|c| format!("'{}'", c.split(' ').next().unwrap()));
+    let own_names = own_names.collect::<Vec<_>>().join(", ");
+    let made: String = ["users", "roles", "diagnostics", "maintenance_plans", "customers"]
+        .map(|name| format!("CREATE TABLE {name} (id serial PRIMARY KEY, {columns}); INSERT INTO {name} VALUES (1, {values});"))
+        .concat();
+    let own = format!(
+        "{} ALTER TABLE users {}; INSERT INTO users SELECT 1, 'ana', 'a@b.c', NULL, '', 'Ana', NULL, NULL, true, {values};",
+        create_all(Postgres),
+        columns.split(", ").map(|column| format!("ADD COLUMN {column}")).collect::<Vec<_>>().join(", "),
+    );
+    for sql in [made, own] {
+        for by in [Sqlite, Mariadb, Engine::Mysql] {
+            if !by.at_hand() {
+                continue;
+            }
+            let there = migrate(Postgres, &sql, by).done();
+            let back = onward(there.target, Postgres).done();
+            let types = format!(
+                "SELECT attrelid::regclass::text, attname, format_type(atttypid, atttypmod) FROM pg_attribute \
+                 WHERE attname IN ({own_names}) AND attrelid::regclass::text NOT LIKE 'pg_%' ORDER BY 1, 2"
+            );
+            assert_eq!(there.source.query(&types), back.target.query(&types), "{by:?}");
+        }
+    }
 }
