@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::findings::Note;
 use super::names::{Constraint, renamed};
-use super::{Changed, Planner};
+use super::{Changed, Planner, names};
 use crate::engine::expression::{self, Want};
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
@@ -88,6 +88,9 @@ impl Planner<'_> {
         let said = self.expression(&check.expression, Want::Truth, table, columns, Changed::None);
         let said = self.only_as_written(&check.reaches, &check.expression, said);
         let Some(expression) = said.filter(|_| self.input.rules.capabilities().checks) else {
+            if self.has_check(&table.name, check.name.as_deref()) {
+                return None;
+            }
             let why = match self.missing(&check.reaches) {
                 Some(what) => format!("uses {what}, which is not carried"),
                 None => "has no certain counterpart in the target".to_owned(),
@@ -101,6 +104,15 @@ impl Planner<'_> {
         let translated = !self.input.verbatim() || expression != check.expression;
         let original = translated.then(|| check.expression.clone());
         Some(CheckPlan { name, expression, original })
+    }
+
+    /// Whether the table that is replaced has a check of that name: it stays, whatever the source's says.
+    fn has_check(&self, table: &str, name: Option<&str>) -> bool {
+        let there = self.input.existing.and_then(|e| e.table(&self.names.table(table)));
+        let fold = |name: &str| names::fold(self.input.rules, name);
+        there.zip(name).is_some_and(|(there, name)| {
+            there.checks.iter().filter_map(|c| c.name.as_deref()).any(|own| fold(own) == fold(name))
+        })
     }
 
     fn implied(&self, table: &Table, check: &Check, columns: &[ColumnPlan]) -> bool {

@@ -1,14 +1,16 @@
 //! Tables of the target that the application made before the migration: the plan's table takes the place of each. It keeps what the application made there (names of keys, constraints and indexes, what the source lacks)
 //! and has types that hold the data. What cannot be kept blocks the plan.
 
+use std::collections::BTreeSet;
+
 use super::findings::{EMPTY, Note};
 use super::types::{holds, takes_as_utc};
-use super::{PlanInput, Planner, plan};
+use super::{PlanInput, Planner, names, plan};
+use crate::engine::expression::{self, ColumnFacts, Comparison, Want};
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::plan::{
-    CheckPlan, ColumnPlan, FindingAction, ForeignKeyPlan, IndexPlan, KeyPlan, Plan, Scope, Severity,
-    TablePlan, TypePlan,
+    ColumnPlan, FindingAction, ForeignKeyPlan, IndexPlan, KeyPlan, Plan, Scope, Severity, TablePlan, TypePlan,
 };
 use crate::model::schema::{DataType, Schema};
 
@@ -52,7 +54,7 @@ impl Planner<'_> {
         self.primary_key_of(planned, there);
         self.indexes_of(planned, there);
         self.foreign_keys_of(planned, there);
-        checks_of(planned, there);
+        self.checks_of(planned, there, &mut changes);
         planned.without_rowid |= there.without_rowid && !planned.columns.iter().any(|c| c.identity.is_some());
         planned.strict |= there.strict;
         if planned.comment.is_none() {
@@ -160,7 +162,7 @@ impl Planner<'_> {
         let mut named = vec![false; planned.indexes.len()];
         let mut kept = Vec::new();
         for own in &there.indexes {
-            let same = |(at, index): (usize, &IndexPlan)| !named[at] && self.same_index(index, own);
+            let same = |(at, index): (usize, &IndexPlan)| !named[at] && self.same_index(there, index, own);
             match planned.indexes.iter().enumerate().position(same) {
                 Some(at) => {
                     named[at] = true;
@@ -170,30 +172,74 @@ impl Planner<'_> {
                 None => kept.push(own.clone()),
             }
         }
-        for own in kept {
-            let taken = |i: &IndexPlan| match (&i.name, &own.name) {
-                (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
-                _ => false,
+        let fold = |name: &Option<String>| name.as_ref().map(|name| names::fold(self.input.rules, name));
+        let taken: Vec<_> = kept.iter().filter_map(|own| fold(&own.name)).collect();
+        for index in &mut planned.indexes {
+            let Some(name) =
+                index.name.clone().filter(|_| fold(&index.name).is_some_and(|n| taken.contains(&n)))
+            else {
+                continue;
             };
-            if planned.indexes.iter().any(taken) {
-                let text = "has the name of another index of the source";
-                self.cannot_keep(planned, "index", own.name.as_deref(), text);
-            } else {
-                planned.indexes.push(own);
-            }
+            let free = self.names.index(&planned.name, &name);
+            let note = names::renamed("index", &name, &free).table(&planned.source);
+            self.findings.push(note.object(Some(&name)));
+            index.name = Some(free);
         }
+        planned.indexes.extend(kept);
     }
 
     /// Whether two indexes guard or find the same.
-    fn same_index(&self, a: &IndexPlan, b: &IndexPlan) -> bool {
+    fn same_index(&self, table: &TablePlan, a: &IndexPlan, b: &IndexPlan) -> bool {
         let columns = |i: &IndexPlan| i.parts.iter().map(|p| p.column.clone()).collect::<Option<Vec<_>>>();
         let same_parts = match (columns(a), columns(b)) {
             (Some(x), Some(y)) => self.same_columns(&x, &y),
             (None, None) => a.parts == b.parts,
             _ => false,
         };
-        let text = |i: &IndexPlan| i.predicate.as_deref().map(bare);
+        let text = |i: &IndexPlan| i.predicate.as_deref().map(|condition| self.says(table, condition));
         same_parts && a.unique == b.unique && a.method == b.method && text(a) == text(b)
+    }
+
+    /// Checks by what they say, else by their name: of one name that says something else here and there it is the
+    /// application's that stays. Those come first, so that the names that the target makes up go around theirs.
+    fn checks_of(&self, planned: &mut TablePlan, there: &TablePlan, changes: &mut Vec<String>) {
+        let fold = |name: &String| names::fold(self.input.rules, name);
+        let known: Vec<String> = there.checks.iter().map(|own| self.says(there, &own.expression)).collect();
+        let named: BTreeSet<String> =
+            there.checks.iter().filter_map(|own| own.name.as_ref().map(fold)).collect();
+        let mut others: BTreeSet<String> = named.clone();
+        let mut checks = there.checks.clone();
+        for check in std::mem::take(&mut planned.checks) {
+            let name = check.name.as_ref().map(fold).filter(|name| named.contains(name));
+            if known.contains(&self.says(planned, &check.expression)) {
+                if let Some(name) = name {
+                    others.remove(&name);
+                }
+            } else if name.is_none() {
+                checks.push(check);
+            }
+        }
+        planned.checks = checks;
+        let source = self.input.source.table(&planned.source);
+        let both = source.iter().flat_map(|t| &t.checks).filter_map(|check| check.name.as_ref());
+        let both = both.filter(|name| others.contains(&fold(name)));
+        changes.extend(both.map(|name| format!("check {name} stays as it is")));
+    }
+
+    /// A condition as the translator of expressions puts it, where it can: servers print what they were given in other
+    /// words. Both sides are of one dialect here, and compare text alike.
+    fn says(&self, table: &TablePlan, condition: &str) -> String {
+        let columns = |name: &str| {
+            let column = table.columns.iter().find(|c| self.same_column(&c.name, name))?;
+            Some(ColumnFacts {
+                name: column.name.clone(),
+                data_type: column.carries.clone(),
+                comparison: Comparison::Exact,
+            })
+        };
+        let dialect = self.input.rules.dialect();
+        let put = expression::translate(dialect, condition, dialect, Want::Truth, &columns);
+        bare(put.as_deref().unwrap_or(condition))
     }
 
     fn foreign_keys_of(&mut self, planned: &mut TablePlan, there: &TablePlan) {
@@ -271,15 +317,6 @@ pub fn keep_types(types: &mut Vec<TypePlan>, existing: &Schema) {
         })
     };
     types.retain(|t| !made(&t.name, &t.labels));
-}
-
-/// Checks by what they say, whatever the quotes and brackets; those of the application come first, so that the
-/// names that the target makes up go around theirs.
-fn checks_of(planned: &mut TablePlan, there: &TablePlan) {
-    let mut checks: Vec<CheckPlan> = there.checks.clone();
-    let known: Vec<String> = checks.iter().map(|c| bare(&c.expression)).collect();
-    checks.extend(planned.checks.drain(..).filter(|c| !known.contains(&bare(&c.expression))));
-    planned.checks = checks;
 }
 
 /// An expression without what different writers put around its words.

@@ -53,6 +53,11 @@ fn names(db: &Db) -> Vec<String> {
     names
 }
 
+/// What `check --target` says.
+fn foretold(source: &Db, target: &Db) -> binary::Ran {
+    binary::run(&["check", "--database", &source.url, "--target", &target.url, "--format", "json"])
+}
+
 /// What a database holds: its text in full, for telling whether anything was changed.
 pub fn everything(db: &Db) -> String {
     format!("{:?} {:?}", content::read(db), names(db))
@@ -213,6 +218,125 @@ fn what_only_the_application_has_is_kept() {
         let on = if engine == Engine::Sqlite { "PRAGMA foreign_keys = ON;" } else { "" };
         target.execute(&format!("{on} DELETE FROM users WHERE id = {user}"));
         assert_eq!(target.value("SELECT count(*) FROM sessions").as_deref(), Some("1"), "{engine:?}");
+    }
+}
+
+/// Checks as SQLAlchemy and others write them, most of which a server prints in other words than it was given.
+const CHECKS: [&str; 18] = [
+    "n >= 18",
+    "length(k) > 2",
+    "k <> ''",
+    "n < m",
+    "n IN (1, 2, 3)",
+    "n >= 0 OR n IS NULL",
+    "k LIKE 'a%'",
+    "n BETWEEN 1 AND 5",
+    "k IN ('a')",
+    "k IN ('user', 'técnico', 'x y')",
+    "n > 0 AND (k IS NOT NULL OR m = 1)",
+    "NOT (n = 5)",
+    "coalesce(n, 0) >= 0",
+    "k = 'a' OR k = 'b'",
+    "lower(k) = k",
+    "r > 0.5",
+    "n <> -1",
+    "d > '2020-01-01'",
+];
+
+/// Names of the checks, in order; of SQLite the statement that makes the table says how many.
+fn names_of_checks(db: &Db) -> Vec<Vec<Option<String>>> {
+    let sql = match db.engine {
+        Engine::Sqlite => {
+            "SELECT (length(sql) - length(replace(sql, ' CHECK ', ''))) / 7 FROM sqlite_schema WHERE name = 't'"
+        }
+        Engine::Postgres => {
+            "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = 't'::regclass ORDER BY 1"
+        }
+        Engine::Mariadb | Engine::Mysql => {
+            "SELECT constraint_name FROM information_schema.check_constraints \
+             WHERE constraint_schema = DATABASE() ORDER BY 1"
+        }
+    };
+    db.query(sql)
+}
+
+/// The same statements made the tables on both sides: whatever the servers made of them, every check is there once
+/// afterwards, under its name, and `check --target` says before what happens.
+#[test]
+fn checks_of_the_same_name_are_one() {
+    let checks: Vec<String> =
+        (0..).zip(CHECKS).map(|(at, check)| format!("CONSTRAINT ck_{at} CHECK ({check})")).collect();
+    let made = format!(
+        "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, k VARCHAR(20), n INTEGER, m INTEGER, r NUMERIC(5, 2), d DATE, {})",
+        checks.join(", ")
+    );
+    let source = Db::fresh(Engine::Sqlite);
+    source.execute(&format!("{made}; INSERT INTO t (id) VALUES (1)"));
+    for engine in Engine::all() {
+        let target = Db::fresh(engine);
+        target.execute(&made);
+        let before = names_of_checks(&target);
+        let told = foretold(&source, &target);
+        let ran = binary::migrate(&source.url, &target.url, &[]);
+        assert_eq!((told.code, ran.code), (0, 0), "{engine:?}: {told} {ran}");
+        assert_eq!(names_of_checks(&target), before, "{engine:?}: {ran}");
+        assert!(target.refuses("INSERT INTO t (id, n) VALUES (2, -1)"), "{engine:?}");
+    }
+}
+
+/// The application's newer models know more labels than the check of the source. One of that name can be there, and it is
+/// the application's.
+#[test]
+fn a_check_that_says_something_else_is_the_applications() {
+    let made = |labels: &str| {
+        format!(
+            "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, k VARCHAR(20), CONSTRAINT ck_k CHECK (k IN ({labels})))"
+        )
+    };
+    let source = Db::fresh(Engine::Sqlite);
+    source.execute(&format!("{}; INSERT INTO t VALUES (1, 'old'), (2, 'both')", made("'old', 'both'")));
+    for engine in Engine::all() {
+        let target = Db::fresh(engine);
+        target.execute(&made("'old', 'both', 'new'"));
+        let ran = binary::migrate(&source.url, &target.url, &[]);
+        assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+        assert!(ran.to_string().contains("check ck_k stays as it is"), "{engine:?}: {ran}");
+        target.execute("INSERT INTO t VALUES (3, 'new')");
+        assert!(target.refuses("INSERT INTO t VALUES (4, 'none')"), "{engine:?}");
+    }
+}
+
+/// A unique index that ignores case on the one side and an index of the same name that does not on the other are two.
+#[test]
+fn an_index_that_guards_otherwise_goes_by_another_name() {
+    let target = || {
+        let target = Db::fresh(Engine::Postgres);
+        target.execute(
+            "CREATE TABLE users (id SERIAL PRIMARY KEY, username VARCHAR(64));
+             CREATE UNIQUE INDEX ix_users_username ON users (username)",
+        );
+        target
+    };
+    for engine in [Engine::Sqlite, Engine::Mariadb] {
+        let (id, text) = match engine {
+            Engine::Sqlite => ("INTEGER PRIMARY KEY", "VARCHAR(64) COLLATE NOCASE"),
+            _ => ("INTEGER PRIMARY KEY AUTO_INCREMENT", "VARCHAR(64) COLLATE utf8mb4_general_ci"),
+        };
+        let source = Db::fresh(engine);
+        source.execute(&format!(
+            "CREATE TABLE users (id {id}, username {text});
+             CREATE UNIQUE INDEX ix_users_username ON users (username);
+             INSERT INTO users VALUES (1, 'ana'), (2, 'Bia')"
+        ));
+        let target = target();
+        let told = foretold(&source, &target);
+        let ran = binary::migrate(&source.url, &target.url, &[]);
+        assert_eq!(ran.code, told.code, "{engine:?}: {told} {ran}");
+        assert!(ran.code <= 1, "{engine:?}: {ran}");
+        let renamed = ran.json()["findings"].as_array().unwrap().iter().any(|f| f["code"] == "renamed");
+        assert!(renamed, "{engine:?}: {ran}");
+        assert!(names(&target).iter().any(|n| n.ends_with(" ix_users_username")), "{:?}", names(&target));
+        assert!(target.refuses("INSERT INTO users (username) VALUES ('ANA')"), "{engine:?}");
     }
 }
 
