@@ -1,7 +1,9 @@
 //! Rows that the source has and a constraint of the target refuses: those that their own check is false for, and those whose
-//! parent is theirs only as the source compares. Looked for in the source, before anything is written; where that evaluates
+//! parent is theirs only as the source compares, and those that tables demand which the application made in the target.
+//! Looked for in the source, before anything is written; where that evaluates
 //! nothing, in what the database said when its rows were kept.
 
+use super::plan::demands::demands;
 use super::plan::doubts::{LooseReference, ever_loose, loose_references};
 use super::plan::{PlanInput, findings};
 use crate::engine::capability::{Matching, Orphans, Rules, Snapshot, Told, Violated};
@@ -47,6 +49,18 @@ pub async fn find(
             violated(declared, &checks, among, source).await?
         };
         found.extend(violated.iter().map(|(check, rows)| findings::check_violated(table, check, rows)));
+    }
+    if source.evaluates() {
+        for demand in demands(input, plan, words) {
+            let Some(table) = input.source.table(&demand.table) else { continue };
+            let filter =
+                plan.tables.iter().find(|t| t.source == demand.table).and_then(|t| t.filter.as_ref());
+            let among = filter.map_or_else(String::new, |f| format!("(\n{}\n) AND ", f.condition));
+            let refused = rows(table, &format!("{among}{}", demand.refused), source).await?;
+            if let Some(refused) = refused.filter(|refused| refused.rows > 0) {
+                found.push(findings::demanded(&demand, &refused));
+            }
+        }
     }
     Ok(found)
 }

@@ -17,9 +17,20 @@ pub fn find(connection: &Connection, plan: &Plan) -> rusqlite::Result<Vec<Orphan
     let mut found = Vec::new();
     for table in plan.tables.iter().filter(|t| !t.foreign_keys.is_empty()) {
         match checked(connection, table) {
-            Ok(orphans) => found.extend(orphans),
+            Ok(orphans) => {
+                found.extend(orphans);
+                let declared = declared(connection, table)?;
+                let is_declared = |key: &&ForeignKeyPlan| {
+                    declared.iter().any(|(columns, parent)| {
+                        *columns == key.columns && parent.eq_ignore_ascii_case(&key.references)
+                    })
+                };
+                // The target's own.
+                let others = table.foreign_keys.iter().filter(|key| !is_declared(key));
+                found.extend(compared(connection, table, others)?);
+            }
             // The check gives up on a key whose parent columns are not unique, or not there.
-            Err(_) => found.extend(compared(connection, table)?),
+            Err(_) => found.extend(compared(connection, table, table.foreign_keys.iter())?),
         }
     }
     Ok(found)
@@ -45,6 +56,14 @@ fn checked(connection: &Connection, table: &TablePlan) -> rusqlite::Result<Vec<O
         found.push(Orphans { table: table.name.clone(), columns, references, rows: count, keys: keys? });
     }
     Ok(found)
+}
+
+/// Columns and parent of every foreign key that a table declares.
+fn declared(connection: &Connection, table: &TablePlan) -> rusqlite::Result<Vec<(Vec<String>, String)>> {
+    let mut statement = connection.prepare("SELECT DISTINCT id FROM pragma_foreign_key_list(?1)")?;
+    let ids: Vec<i64> =
+        statement.query_map([&table.name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    ids.into_iter().map(|id| key_numbered(connection, table, id)).collect()
 }
 
 /// Columns and parent of a foreign key.
@@ -99,9 +118,13 @@ fn complete(key: &ForeignKeyPlan) -> String {
 }
 
 /// By comparison, key by key.
-fn compared(connection: &Connection, table: &TablePlan) -> rusqlite::Result<Vec<Orphans>> {
+fn compared<'k>(
+    connection: &Connection,
+    table: &TablePlan,
+    keys: impl Iterator<Item = &'k ForeignKeyPlan>,
+) -> rusqlite::Result<Vec<Orphans>> {
     let mut found = Vec::new();
-    for key in &table.foreign_keys {
+    for key in keys {
         let there = connection.prepare(&format!("SELECT 1 FROM main.{}", quote(&key.references))).is_ok();
         let missing = if there { condition(key) } else { complete(key) };
         let (name, columns) = key_of(connection, table);

@@ -5,6 +5,8 @@ mod finding;
 mod profile;
 mod script;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{Dialect, Flavour};
@@ -91,9 +93,9 @@ impl Plan {
     pub fn unfiltered(&self) -> Self {
         let mut plan = self.clone();
         plan.tables.retain(|t| t.filter.is_none());
-        let filtered = |name: &str| self.tables.iter().any(|t| t.name == name && t.filter.is_some());
+        let whole: BTreeSet<String> = plan.tables.iter().map(|t| t.name.clone()).collect();
         for table in &mut plan.tables {
-            table.foreign_keys.retain(|key| !filtered(&key.references));
+            table.foreign_keys.retain(|key| whole.contains(&key.references));
         }
         plan
     }

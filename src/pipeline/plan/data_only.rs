@@ -6,8 +6,8 @@ use super::types::{holds, takes_as_utc};
 use super::{Planner, by_hand};
 use crate::model::codes;
 use crate::model::endpoint::Dialect;
-use crate::model::plan::{ColumnPlan, FindingAction, GeneratedPlan, TablePlan};
-use crate::model::schema::{Column, DataType, Table};
+use crate::model::plan::{ColumnPlan, FindingAction, ForeignKeyPlan, GeneratedPlan, TablePlan};
+use crate::model::schema::{Column, DataType, ForeignKey, Table};
 
 impl Planner<'_> {
     /// Plans the rows of a table; `None`, with a finding, if the target lacks the table.
@@ -53,7 +53,8 @@ impl Planner<'_> {
             columns: planned,
             primary_key: None,
             indexes: Vec::new(),
-            foreign_keys: Vec::new(),
+            // They are there and nobody makes them. Not every engine holds the rows of a load to them.
+            foreign_keys: there.foreign_keys.iter().map(as_planned).collect(),
             checks: Vec::new(),
             comment: None,
             origin: None,
@@ -116,6 +117,19 @@ impl Planner<'_> {
             Some(column) => note.column(column),
             None => note,
         });
+    }
+}
+
+fn as_planned(key: &ForeignKey) -> ForeignKeyPlan {
+    ForeignKeyPlan {
+        name: key.name.clone(),
+        columns: key.columns.clone(),
+        references: key.references.clone(),
+        referenced_columns: key.referenced_columns.clone(),
+        on_delete: key.on_delete,
+        on_update: key.on_update,
+        deferrable: key.deferrable,
+        match_full: key.match_full,
     }
 }
 

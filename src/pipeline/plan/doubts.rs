@@ -17,8 +17,10 @@ pub struct Doubt {
     pub table: TablePlan,
     /// The key.
     pub key: IndexPlan,
-    /// The column of the source with a value that may be equal to another one.
+    /// The column of the source with a value that may be equal to another one; the key's first if the source has no such key.
     pub column: String,
+    /// Whether only the target's own table has the key.
+    pub of_target: bool,
 }
 
 /// All of them.
@@ -30,10 +32,13 @@ pub fn doubts(input: &PlanInput<'_>, plan: &Plan) -> Vec<Doubt> {
             Some(existing) => as_there(table, existing),
             None => (table.clone(), unique_keys(table)),
         };
+        let own = table.replaces || plan.scope == Scope::DataOnly;
         for key in keys {
-            if let Some(column) = doubtful(input, source, &table, &key) {
-                let column = column.to_owned();
-                out.push(Doubt { table: narrowed(&table, &key, plan.target), key, column });
+            let alike = doubtful(input, source, &table, &key).map(|column| (column.to_owned(), false));
+            let new = || own.then(|| unguarded(source, &table, &key).map(|column| (column, true))).flatten();
+            if let Some((column, of_target)) = alike.or_else(new) {
+                let table = narrowed(&table, &key, plan.target);
+                out.push(Doubt { table, key, column, of_target });
             }
         }
     }
@@ -152,6 +157,27 @@ fn as_there(table: &TablePlan, existing: &Schema) -> (TablePlan, Vec<IndexPlan>)
     };
     let keys = primary.chain(there.indexes.iter().filter(|i| i.unique).map(index)).collect();
     (out, keys)
+}
+
+/// The first column of a key over columns about which no key of the source says that they differ.
+fn unguarded(source: &Table, table: &TablePlan, key: &IndexPlan) -> Option<String> {
+    let column = |part: &IndexPartPlan| {
+        let name = part.column.as_ref().filter(|_| part.prefix.is_none())?;
+        table.columns.iter().find(|c| c.name == *name && c.filled).map(|c| c.source.clone())
+    };
+    let columns: Vec<String> = key.parts.iter().map(column).collect::<Option<_>>()?;
+    let plain = |index: &Index| {
+        let name = |part: &crate::model::schema::IndexPart| match &part.key {
+            IndexKey::Column(name) => Some(name.clone()),
+            IndexKey::Expression(_) => None,
+        };
+        let whole = index.unique && index.predicate.is_none();
+        whole.then(|| index.parts.iter().map(name).collect::<Option<Vec<String>>>()).flatten()
+    };
+    let primary = source.primary_key.as_ref().map(|key| key.columns.clone());
+    let mut guarded = primary.into_iter().chain(source.indexes.iter().filter_map(plain));
+    let is_new = !guarded.any(|guarded| guarded.iter().all(|name| columns.contains(name)));
+    columns.into_iter().next().filter(|_| is_new)
 }
 
 /// The first column of a key with values that may be equal in the target alone.

@@ -2,6 +2,7 @@
 //! names from the source.
 
 use super::columns::spelled;
+use super::demands::{Demand, Demanded};
 use super::doubts::{Doubt, LooseReference};
 use crate::engine::capability::{Matching, Occupied, Orphans};
 use crate::model::codes::{self, severity_of};
@@ -142,10 +143,33 @@ pub fn check_violated(table: &TablePlan, check: &Check, found: &Matching) -> Fin
         .0
 }
 
+/// The finding that stops a migration of rows that the target's own table refuses.
+pub fn demanded(demand: &Demand, found: &Matching) -> Finding {
+    let (note, object) = match &demand.what {
+        Demanded::Value(column) => {
+            let text = "takes no NULL in the target's own table: give these rows a value, or let that column take NULL";
+            (Note::new(codes::TARGET_MISMATCH, "column", FindingAction::Refused, text).column(column), None)
+        }
+        Demanded::Check { name, expression } => {
+            let text = format!(
+                "of the target's own table is false for rows that are there: mend them, or drop it there: CHECK \
+                 ({expression})"
+            );
+            (Note::new(codes::CHECK_VIOLATED, "check", FindingAction::Refused, text), name.as_deref())
+        }
+    };
+    note.table(&demand.table).object(object).rows(found.rows, &found.keys).0
+}
+
 /// The finding that stops a migration of rows that a unique key of the target takes for one.
 pub fn collisions(doubt: &Doubt, found: &Matching) -> Finding {
-    let text = "the target compares in another way than the source, and takes such rows for one: make them differ, or \
-                delete those that are too many";
+    let text = if doubt.of_target {
+        "is unique in the target's own table, and the source has such rows: make them differ, delete those that are too \
+         many, or drop the key there"
+    } else {
+        "the target compares in another way than the source, and takes such rows for one: make them differ, or delete \
+         those that are too many"
+    };
     Note::new(codes::DUPLICATES, "unique key", FindingAction::Refused, text)
         .table(&doubt.table.source)
         .column(&doubt.column)

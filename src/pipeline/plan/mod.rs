@@ -10,6 +10,7 @@ pub mod constants;
 mod constraints;
 mod data_only;
 mod decide;
+pub mod demands;
 pub mod doubts;
 mod emulated;
 pub mod findings;

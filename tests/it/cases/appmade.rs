@@ -306,6 +306,88 @@ fn a_check_that_says_something_else_is_the_applications() {
     }
 }
 
+/// Rows that the application's own tables refuse are told before anything is written, whether these tables give way to wider
+/// ones or are filled.
+#[test]
+fn what_the_applications_tables_demand_is_told() {
+    let source = Db::fresh(Engine::Sqlite);
+    source.execute(
+        "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, a VARCHAR(50), n INTEGER, word VARCHAR(9));
+         INSERT INTO t VALUES (1, 'x', 1, 'p'), (2, NULL, 2, 'q'), (3, 'y', -1, 'r'), (4, 'z', 4, 'r')",
+    );
+    for engine in Engine::all() {
+        for scope in [&[][..], &["--data-only"]] {
+            let target = Db::fresh(engine);
+            target.execute(
+                "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, a VARCHAR(50) NOT NULL, n INTEGER,
+                     word VARCHAR(9), CONSTRAINT ck_n CHECK (n > 0), CONSTRAINT uq_word UNIQUE (word))",
+            );
+            let ran = binary::migrate(&source.url, &target.url, scope);
+            let told = |ran: &binary::Ran| {
+                let json = ran.json();
+                let findings = json["findings"].as_array().unwrap().iter();
+                let stops = findings.filter(|f| f["severity"] == "blocker");
+                let mut told: Vec<String> = stops
+                    .map(|f| format!("{} {} {}", f["code"].as_str().unwrap(), f["rows"], f["keys"]))
+                    .collect();
+                told.sort();
+                told
+            };
+            let expected = [
+                "check_violated 1 [\"id=3\"]",
+                "duplicates 2 [\"id=3\",\"id=4\"]",
+                "target_mismatch 1 [\"id=2\"]",
+            ];
+            assert_eq!(
+                (ran.code, told(&ran)),
+                (4, expected.map(String::from).to_vec()),
+                "{engine:?} {scope:?}: {ran}"
+            );
+            if scope.is_empty() {
+                assert_eq!(told(&foretold(&source, &target)), expected, "{engine:?}");
+            }
+            assert_eq!(target.value("SELECT count(*) FROM t").as_deref(), Some("0"), "{engine:?}");
+        }
+    }
+}
+
+/// No engine but PostgreSQL holds the rows of a load to the foreign keys of the tables that are filled.
+#[test]
+fn rows_without_a_parent_do_not_get_into_the_applications_tables() {
+    let rows = "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 5), (2, NULL), (3, 7)";
+    let parents = "CREATE TABLE p (id INTEGER NOT NULL PRIMARY KEY); INSERT INTO p VALUES (7)";
+    for engine in Engine::all() {
+        // The parents are in the target alone, or come along.
+        for comes in [false, true] {
+            let (source, target) = (Db::fresh(Engine::Sqlite), Db::fresh(engine));
+            source.execute(rows);
+            target.execute(
+                "CREATE TABLE p (id INTEGER NOT NULL PRIMARY KEY);
+                 CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, n INTEGER, FOREIGN KEY (n) REFERENCES p (id))",
+            );
+            (if comes { &source } else { &target }).execute(if comes {
+                parents
+            } else {
+                "INSERT INTO p VALUES (7)"
+            });
+            let ran = binary::migrate(&source.url, &target.url, &["--data-only"]);
+            assert_ne!(ran.code, 0, "{engine:?} {comes}: {ran}");
+            if comes {
+                assert!(ran.code == 4 && ran.to_string().contains("\"orphans\""), "{engine:?}: {ran}");
+            }
+            assert_eq!(
+                target.value("SELECT count(*) FROM t").as_deref(),
+                Some("0"),
+                "{engine:?} {comes}: {ran}"
+            );
+            source.execute("DELETE FROM t WHERE n = 5");
+            let ran = binary::migrate(&source.url, &target.url, &["--data-only"]);
+            assert_eq!(ran.code, 0, "{engine:?} {comes}: {ran}");
+            assert_eq!(target.value("SELECT count(*) FROM t").as_deref(), Some("2"), "{engine:?} {comes}");
+        }
+    }
+}
+
 /// A unique index that ignores case on the one side and an index of the same name that does not on the other are two.
 #[test]
 fn an_index_that_guards_otherwise_goes_by_another_name() {
