@@ -6,6 +6,7 @@ mod alike;
 pub mod appmade;
 mod arrival;
 pub mod backup;
+mod beyond_ascii;
 pub mod check;
 mod constrained;
 mod declared;

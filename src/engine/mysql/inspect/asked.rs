@@ -1,4 +1,4 @@
-//! What no catalogue tells and the rows of a table do: which numbers are truth values, and letters in labels.
+//! What no catalogue tells and the rows of a table do: which numbers are truth values, and letters in labels and defaults.
 
 use sqlx::MySqlConnection;
 
@@ -45,6 +45,7 @@ pub(super) async fn labels(connection: &mut MySqlConnection, table: &mut Table) 
         if told.is_empty() {
             continue;
         }
+        let before = labels.clone();
         let name = quote(&column.name);
         let sql = format!(
             "SELECT DISTINCT {name} + 0, {name} FROM {from} WHERE {name} + 0 IN ({})",
@@ -56,8 +57,49 @@ pub(super) async fn labels(connection: &mut MySqlConnection, table: &mut Table) 
                 *label = row.word(1);
             }
         }
+        if let Some(DefaultValue::Text(default)) = &mut column.default {
+            let is_default = |label: &String| label == default || *label == marked(default);
+            let mut found = before.iter().zip(labels.iter_mut()).filter(|(told, _)| is_default(told));
+            if let (Some((told, label)), None) = (found.next(), found.next()) {
+                if told == label {
+                    label.clone_from(default);
+                } else {
+                    default.clone_from(label);
+                }
+            }
+        }
         let list: Vec<String> = labels.iter().map(|l| literal(l)).collect();
         column.native_type = format!("enum({})", list.join(","));
+    }
+    Ok(())
+}
+
+/// Text with a question mark in the place of each character beyond the basic plane.
+fn marked(text: &str) -> String {
+    text.chars().map(|c| if u32::from(c) > 0xffff { '?' } else { c }).collect()
+}
+
+/// Nothing of MariaDB shows such characters in defaults that are no expressions; the server knows them all the same. It tells
+/// that of a column NOT NULL with a row only: without one it stays as it is told.
+pub(super) async fn defaults(connection: &mut MySqlConnection, table: &mut Table) -> Result<()> {
+    let told = |c: &&mut Column| {
+        c.data_type.is_text() && matches!(&c.default, Some(DefaultValue::Text(text)) if text.contains('?'))
+    };
+    let found: Vec<&mut Column> = table.columns.iter_mut().filter(told).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = found.iter().map(|c| format!("DEFAULT(t.{})", quote(&c.name))).collect();
+    let sql = format!(
+        "SELECT {} FROM (SELECT 1) AS one LEFT JOIN {} AS t ON TRUE LIMIT 1",
+        list.join(", "),
+        quote(&table.name)
+    );
+    let answer = rows(connection, &format!("table \"{}\"", table.name), &sql).await?;
+    for (at, column) in found.into_iter().enumerate() {
+        if let Some(text) = answer.first().and_then(|row| row.text(at)) {
+            column.default = Some(DefaultValue::Text(text));
+        }
     }
     Ok(())
 }

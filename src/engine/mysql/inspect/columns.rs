@@ -34,16 +34,29 @@ pub const ROW_TIMES: [&str; 2] = ["ROW START", "ROW END"];
 
 impl RawColumn {
     /// Whether the default is a literal, and not an expression.
-    pub fn has_literal_default(&self, telling: Telling) -> bool {
+    fn has_literal_default(&self, telling: Telling) -> bool {
         self.default.as_ref().is_some_and(|text| match telling {
             Telling::Expression => text.starts_with('\''),
             Telling::Bare => !self.has_marked_default(),
         })
     }
 
+    /// What of it is an expression.
+    pub fn expressions(&mut self, telling: Telling) -> impl Iterator<Item = &mut String> {
+        let default = telling == Telling::Expression || self.has_marked_default();
+        self.default.as_mut().filter(|_| default).into_iter().chain(self.generation.as_mut())
+    }
+
     /// Whether MySQL calls the default an expression.
     fn has_marked_default(&self) -> bool {
         self.extra.to_ascii_lowercase().contains("default_generated")
+    }
+
+    /// Whether its default is a literal that only SHOW CREATE TABLE tells.
+    pub fn has_untold_literal(&self, telling: Telling) -> bool {
+        let kind = NativeType::parse(&self.column_type).data_type(&self.column_type);
+        let marks = telling == Telling::Bare && self.default.as_deref().is_some_and(|d| d.contains('?'));
+        self.has_literal_default(telling) && (marks || matches!(kind, DataType::Bytes { .. }))
     }
 
     /// Which time of a row it has in a system-versioned table.
@@ -59,7 +72,7 @@ impl RawColumn {
     }
 }
 
-/// The column. `next` is the table's AUTO_INCREMENT; `json` says that a check keeps this text valid JSON, which is
+/// The column, from what the catalogue tells with its expressions as SQL. `next` is the table's AUTO_INCREMENT; `json` says that a check keeps this text valid JSON, which is
 /// all that JSON is on MariaDB.
 pub fn column(raw: &RawColumn, telling: Telling, next: Option<i128>, json: bool) -> Column {
     let native = NativeType::parse(&raw.column_type);
@@ -73,7 +86,7 @@ pub fn column(raw: &RawColumn, telling: Telling, next: Option<i128>, json: bool)
     let generated =
         expression.filter(|_| extra.contains("generated") || extra.contains("persistent")).map(|e| {
             Generated {
-                expression: if telling == Telling::Bare { defaults::unescaped(e) } else { e.to_owned() },
+                expression: e.to_owned(),
                 stored: extra.contains("stored") || extra.contains("persistent"),
             }
         });
@@ -160,7 +173,7 @@ mod tests {
     fn generated_columns_and_clocks() {
         let stored = RawColumn {
             extra: "STORED GENERATED".into(),
-            generation: Some(r"concat(`a`,_utf8mb4\'x\')".into()),
+            generation: Some("concat(`a`,'x')".into()),
             ..raw("varchar(9)")
         };
         let c = column(&stored, Telling::Bare, None, false);

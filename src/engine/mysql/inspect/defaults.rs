@@ -3,6 +3,7 @@
 
 use super::super::native::{NativeType, unquote};
 use crate::model::schema::{DataType, DefaultValue};
+use crate::model::value;
 
 /// How a catalogue tells defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub enum Telling {
     Bare,
 }
 
-/// The default of a column; `marked` says that MySQL calls it an expression.
+/// The default of a column; `marked` says that MySQL calls it an expression, which is [`unescaped`] by then.
 pub fn parse(
     telling: Telling,
     marked: bool,
@@ -23,19 +24,20 @@ pub fn parse(
 ) -> Option<DefaultValue> {
     match telling {
         Telling::Expression => expression(text, native, kind),
-        Telling::Bare if marked => expression(&unescaped(text), native, kind),
+        Telling::Bare if marked => expression(text, native, kind),
         Telling::Bare => bare(text, native, kind),
     }
 }
 
-/// MySQL escapes an expression as if it were a string when it shows it in the catalogue, and puts the character set of
-/// whoever wrote it before each literal.
+/// An expression as SQL: MySQL escapes it as if it were a string when it shows it in the catalogue, and puts the character set
+/// of whoever wrote it before each literal.
 pub fn unescaped(text: &str) -> String {
     plain_literals(&unescaped_once(text))
 }
 
 /// Literals without the introducers of UTF-8, which say what every session of ours speaks anyway, and with the only
-/// spelling of a quote that MariaDB takes after one that stays.
+/// spelling of a quote that MariaDB takes after one that stays. What another introducer stands before are bytes: the catalogue
+/// tells each as a letter, and a session of ours would say two for one of those beyond ASCII.
 fn plain_literals(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -56,10 +58,15 @@ fn plain_literals(text: &str) -> String {
             ends
         });
         let (inside, after) = end.map_or((rest, ""), |end| (&rest[..end], &rest[end + 1..]));
-        if quote == "'" {
-            out.push_str(&doubled_quotes(inside));
-        } else {
-            out.push_str(inside);
+        let foreign = quote == "'" && introducer.is_none() && !inside.is_ascii() && is_introduced(before);
+        match foreign.then(|| latin1(&unescaped_once(&inside.replace("''", "'")))).flatten() {
+            Some(bytes) => {
+                out.pop();
+                out.push_str(" x'");
+                out.push_str(&value::format_hex(&bytes));
+            }
+            None if quote == "'" => out.push_str(&doubled_quotes(inside)),
+            None => out.push_str(inside),
         }
         if end.is_some() {
             out.push_str(quote);
@@ -68,6 +75,17 @@ fn plain_literals(text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Whether a text ends with the introducer of a character set.
+fn is_introduced(text: &str) -> bool {
+    let word = text.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
+    text[word..].starts_with('_')
+}
+
+/// Letters as the bytes of ISO 8859-1.
+pub fn latin1(text: &str) -> Option<Vec<u8>> {
+    text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect()
 }
 
 /// The inside of a literal with `''` for `\'`; other escapes stay.
@@ -204,7 +222,8 @@ mod tests {
     fn told(telling: Telling, marked: bool, native: &str, text: &str) -> Option<DefaultValue> {
         let parsed = NativeType::parse(native);
         let kind = parsed.data_type(native);
-        parse(telling, marked, &parsed, &kind, text)
+        let text = if marked { unescaped(text) } else { text.to_owned() };
+        parse(telling, marked, &parsed, &kind, &text)
     }
 
     #[test]
@@ -237,6 +256,9 @@ mod tests {
             (r"_latin1\'x\'", "_latin1'x'"),
             (r"concat(`_utf8`,_utf8mb4\'\\\\\')", r"concat(`_utf8`,'\\')"),
             (r"(`my_utf8` = _utf8mb4\'_utf8\')", "(`my_utf8` = '_utf8')"),
+            (r"concat(_latin1\'é\',_utf8mb4\'é\')", "concat(_latin1 x'e9','é')"),
+            (r"_sjis\'ã\\\\\'", "_sjis x'e35c'"),
+            (r"_utf16\'\\0é\'", "_utf16 x'00e9'"),
             ("`a` > 0", "`a` > 0"),
         ] {
             assert_eq!(unescaped(told), plain);

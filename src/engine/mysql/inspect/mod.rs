@@ -1,6 +1,6 @@
 //! The catalogue, read with a handful of queries for the whole database and put together table by table.
 //! What a row about a column means is in `columns` and `defaults`, what is no table in `objects`, what has no neutral form in
-//! `attributes`; what the catalogue leaves out is in `shown` and `asked`.
+//! `attributes`; what the catalogue leaves out is in `shown` and `asked`, how it spells expressions in `spelled`.
 
 mod asked;
 mod attributes;
@@ -8,6 +8,7 @@ mod columns;
 mod defaults;
 mod objects;
 mod shown;
+mod spelled;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,6 +17,7 @@ use sqlx::MySqlConnection;
 use self::columns::RawColumn;
 use self::defaults::Telling;
 pub use self::objects::SEQUENCES;
+use self::spelled::Expressions;
 use super::connection::{Fields, rows};
 use super::rights;
 use super::types::{Rules, literal, quote};
@@ -54,36 +56,43 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
     let mut out = Vec::with_capacity(tables.len());
     for row in &tables {
         let name = row.word(0);
-        let raw: Vec<RawColumn> = columns.remove(&name).unwrap_or_default().iter().map(raw_column).collect();
+        let mut raw: Vec<RawColumn> =
+            columns.remove(&name).unwrap_or_default().iter().map(raw_column).collect();
         let checks = checks.remove(&name).unwrap_or_default();
-        let has_checks = !checks.is_empty();
-        objects.extend(checks.iter().filter_map(unenforced).map(|object| object.of(Some(name.clone()))));
-        let (checks, json) = checks_of(&checks, &raw, telling);
+        let mut statistics = indexes.remove(&name).unwrap_or_default();
+        // A period comes with a check: that it begins before it ends.
+        let has_periods = mariadb && rules.version >= (10, 4, 3) && !checks.is_empty();
+        let doubtful = |told: &str| spelled::is_doubtful(telling, told);
+        let look = has_periods
+            || raw.iter().any(|column| column.has_untold_literal(telling))
+            || raw.iter_mut().flat_map(|column| column.expressions(telling)).any(|told| doubtful(told))
+            || checks.iter().any(|row| doubtful(&row.word(2)))
+            || statistics.iter().any(|row| doubtful(&row.word(7)));
+        let shown = if look { shown::text(connection, &name).await? } else { Vec::new() };
+        let expressions = Expressions::new(telling, &name, &shown);
+        for column in &mut raw {
+            let beginning = shown::of_column(&column.name);
+            for told in column.expressions(telling) {
+                *told = expressions.read(told, &beginning)?;
+            }
+        }
+        let (checks, json, unenforced) = checks_of(&checks, &raw, &expressions, telling)?;
+        let periods = if has_periods { shown::periods(&shown) } else { Vec::new() };
+        objects.extend(unenforced.into_iter().chain(periods).map(|object| object.of(Some(name.clone()))));
         let next = row.number::<i128>(4);
         let mut columns: Vec<Column> =
             raw.iter().map(|raw| columns::column(raw, telling, next, json.contains(&raw.name))).collect();
-        let in_bytes = |c: &&mut Column| {
-            let literal = raw.iter().any(|r| r.name == c.name && r.has_literal_default(telling));
-            literal && c.default.is_some() && matches!(c.data_type, DataType::Bytes { .. })
-        };
-        let in_bytes: Vec<&mut Column> = columns.iter_mut().filter(in_bytes).collect();
-        // A period comes with a check: that it begins before it ends.
-        let has_periods = mariadb && rules.version >= (10, 4, 3) && has_checks;
-        if has_periods || !in_bytes.is_empty() {
-            let text = shown::text(connection, &name).await?;
-            let periods = if has_periods { shown::periods(&text) } else { Vec::new() };
-            objects.extend(periods.into_iter().map(|object| object.of(Some(name.clone()))));
-            for column in in_bytes {
-                column.default = Some(DefaultValue::Bytes(byte_default(&text, &name, &column.name)?));
+        for (column, raw) in columns.iter_mut().zip(&raw) {
+            if column.default.is_some() && raw.has_untold_literal(telling) {
+                column.default = literal_default(&shown, &name, column, raw)?;
             }
         }
-        let mut statistics = indexes.remove(&name).unwrap_or_default();
         // MariaDB puts the end of a row's time behind each unique key of a system-versioned table: among the rows of today
         // it is one and the same.
         if let Some(row_end) = raw.iter().find(|c| c.row_time() == Some("ROW END")) {
             statistics.retain(|part| part.word(2) != "0" || part.word(3) != row_end.name);
         }
-        let (primary_key, mut indexes) = keys_of(&statistics);
+        let (primary_key, mut indexes) = keys_of(&statistics, &expressions)?;
         let columns = without_invisible(columns, &mut indexes);
         let actions = actions.remove(&name).unwrap_or_default();
         let (foreign_keys, elsewhere) =
@@ -114,6 +123,9 @@ pub async fn schema(connection: &mut MySqlConnection, rules: &Rules, database: &
         };
         asked::truth_values(connection, &mut table).await?;
         asked::labels(connection, &mut table).await?;
+        if mariadb {
+            asked::defaults(connection, &mut table).await?;
+        }
         out.push(table);
     }
     out.sort_by(|a, b| a.name.cmp(&b.name));
@@ -202,20 +214,51 @@ fn raw_column(row: &Fields) -> RawColumn {
     }
 }
 
-fn byte_default(text: &[u8], table: &str, column: &str) -> Result<Vec<u8>> {
-    shown::byte_default(text, column).ok_or_else(|| {
-        let what = format!("the default of \"{table}\".\"{column}\" cannot be read from SHOW CREATE TABLE");
+/// The default of a column as SHOW CREATE TABLE has it.
+fn literal_default(
+    shown: &[u8],
+    table: &str,
+    column: &Column,
+    raw: &RawColumn,
+) -> Result<Option<DefaultValue>> {
+    let bytes = shown::literal_default(shown, &column.name, &raw.column_type).ok_or_else(|| {
+        let name = &column.name;
+        let what = format!("the default of \"{table}\".\"{name}\" cannot be read from SHOW CREATE TABLE");
         Error::new(ErrorKind::Read, what)
-    })
+    })?;
+    if matches!(column.data_type, DataType::Bytes { .. }) {
+        return Ok(Some(DefaultValue::Bytes(bytes)));
+    }
+    // Bytes of another character set than UTF-8 say no more than the catalogue.
+    Ok(String::from_utf8(bytes)
+        .map_or_else(|_| column.default.clone(), |text| Some(DefaultValue::Text(text))))
 }
 
-/// Checks, and the columns that a check makes JSON; those checks are part of the type and not listed.
-fn checks_of(rows: &[Fields], raw: &[RawColumn], telling: Telling) -> (Vec<Check>, Vec<String>) {
+/// Checks, and the columns that a check makes JSON; those checks are part of the type and not listed. Last come those that MySQL
+/// keeps and does not enforce.
+fn checks_of(
+    rows: &[Fields],
+    raw: &[RawColumn],
+    expressions: &Expressions<'_>,
+    telling: Telling,
+) -> Result<(Vec<Check>, Vec<String>, Vec<Object>)> {
     let mut checks = Vec::new();
     let mut json = Vec::new();
-    for row in rows.iter().filter(|row| unenforced(row).is_none()) {
-        let (name, clause) = (row.word(1), row.word(2));
+    let mut unenforced = Vec::new();
+    for row in rows {
+        let name = row.word(1);
         let of_column = row.word(3) == "Column";
+        let beginning = if of_column {
+            shown::of_column(&name)
+        } else {
+            format!("\n  CONSTRAINT {} CHECK (", quote(&name))
+        };
+        let clause = expressions.read(&row.word(2), &beginning)?;
+        if row.word(4) == "NO" {
+            let definition = format!("CONSTRAINT {} CHECK ({}) NOT ENFORCED", quote(&name), within(&clause));
+            unenforced.push(Object::new(ObjectKind::Attribute, name, definition));
+            continue;
+        }
         // A check at a column has the column's name, which is all that older servers tell.
         let is_json =
             |column: &&str| *column == name && raw.iter().any(|c| c.name == **column && c.may_be_json());
@@ -223,30 +266,14 @@ fn checks_of(rows: &[Fields], raw: &[RawColumn], telling: Telling) -> (Vec<Check
             Some(column) if telling == Telling::Expression => json.push(column.to_owned()),
             _ => checks.push(Check {
                 name: (!of_column).then_some(name),
-                expression: clause_of(&clause, telling),
+                expression: if telling == Telling::Bare { within(&clause).to_owned() } else { clause },
                 reaches: Vec::new(),
                 // `check_constraint_checks` of MariaDB switches them off; MySQL looks at the rows when it is told to enforce one.
                 validated: telling == Telling::Bare,
             }),
         }
     }
-    (checks, json)
-}
-
-/// A check that MySQL keeps and does not enforce.
-fn unenforced(row: &Fields) -> Option<Object> {
-    let name = row.word(1);
-    let clause = clause_of(&row.word(2), Telling::Bare);
-    let definition = format!("CONSTRAINT {} CHECK ({clause}) NOT ENFORCED", quote(&name));
-    (row.word(4) == "NO").then(|| Object::new(ObjectKind::Attribute, name, definition))
-}
-
-/// A check's expression in the server's words.
-fn clause_of(told: &str, telling: Telling) -> String {
-    match telling {
-        Telling::Bare => within(&defaults::unescaped(told)).to_owned(),
-        Telling::Expression => told.to_owned(),
-    }
+    Ok((checks, json, unenforced))
 }
 
 /// An expression without the parentheses around all of it, which MySQL adds.
@@ -266,7 +293,7 @@ fn within(clause: &str) -> &str {
     inside
 }
 
-fn keys_of(rows: &[Fields]) -> (Option<PrimaryKey>, Vec<Index>) {
+fn keys_of(rows: &[Fields], expressions: &Expressions<'_>) -> Result<(Option<PrimaryKey>, Vec<Index>)> {
     let mut primary = None;
     let mut indexes = Vec::new();
     for parts in rows.chunk_by(|a, b| a.bytes(1) == b.bytes(1)) {
@@ -287,8 +314,14 @@ fn keys_of(rows: &[Fields]) -> (Option<PrimaryKey>, Vec<Index>) {
             "SPATIAL" => Some("spatial".to_owned()),
             _ => None,
         };
-        let keys: Vec<IndexPart> = parts.iter().map(|p| index_part(p, method.is_some())).collect();
+        let mut keys: Vec<IndexPart> = parts.iter().map(|p| index_part(p, method.is_some())).collect();
         let unique = first.word(2) == "0";
+        let beginning = format!("\n  {}KEY {} (", if unique { "UNIQUE " } else { "" }, quote(&name));
+        for key in &mut keys {
+            if let IndexKey::Expression(told) = &mut key.key {
+                *told = expressions.read(told, &beginning)?;
+            }
+        }
         indexes.push(Index {
             definition: definition(&name, unique, method.as_deref(), &keys),
             name: Some(name),
@@ -304,7 +337,7 @@ fn keys_of(rows: &[Fields]) -> (Option<PrimaryKey>, Vec<Index>) {
             origin: first.text(9).and_then(|comment| origin::read(&comment).1),
         });
     }
-    (primary, indexes)
+    Ok((primary, indexes))
 }
 
 /// Which columns of a key go downwards; nothing where none does.
@@ -334,10 +367,10 @@ fn without_invisible(columns: Vec<Column>, indexes: &mut [Index]) -> Vec<Column>
     own
 }
 
+/// A part of a key; an expression is as the catalogue tells it.
 fn index_part(row: &Fields, special: bool) -> IndexPart {
-    let expression = row.text(7).map(|e| IndexKey::Expression(defaults::unescaped(&e)));
     IndexPart {
-        key: row.text(3).map(IndexKey::Column).or(expression).unwrap_or(IndexKey::Expression(String::new())),
+        key: row.text(3).map_or_else(|| IndexKey::Expression(row.word(7)), IndexKey::Column),
         descending: row.word(4) == "D",
         nulls_first: None,
         collation: None,

@@ -1,5 +1,6 @@
 //! What only SHOW CREATE TABLE tells: periods and keys over them (MariaDB), and the bytes of defaults, of which the catalogues
-//! tell what is text: MariaDB has question marks for the rest, MySQL ends at a NUL. The text is read as bytes for that.
+//! tell what is text: MariaDB has question marks for the rest, MySQL ends at a NUL, and MySQL question marks for characters
+//! beyond the basic plane. The text is read as bytes for that.
 
 use sqlx::MySqlConnection;
 
@@ -46,10 +47,10 @@ fn name(rest: &str) -> String {
     out
 }
 
-/// The literal default of a column of byte strings; before it, such a line has no quotes.
-pub fn byte_default(text: &[u8], column: &str) -> Option<Vec<u8>> {
-    let line = after(text, format!("\n  {} ", quote(column)).as_bytes())?;
-    let default = after(line.split(|b| *b == b'\n').next()?, b" DEFAULT ")?;
+/// The literal default of a column that is declared so; between the two such a line has no quotes.
+pub fn literal_default(text: &[u8], column: &str, declared: &str) -> Option<Vec<u8>> {
+    let line = line(text, &of_column(column))?;
+    let default = after(line.strip_prefix(declared.as_bytes()).unwrap_or(line), b" DEFAULT ")?;
     match default {
         [b'\'', literal @ ..] => quoted(literal),
         [b'0', b'x', digits @ ..] => {
@@ -59,6 +60,16 @@ pub fn byte_default(text: &[u8], column: &str) -> Option<Vec<u8>> {
         }
         _ => None,
     }
+}
+
+/// What the line of a column begins with.
+pub fn of_column(name: &str) -> String {
+    format!("\n  {} ", quote(name))
+}
+
+/// The rest of the line that begins so; a line of SHOW CREATE TABLE has no break within literals.
+pub fn line<'a>(text: &'a [u8], beginning: &str) -> Option<&'a [u8]> {
+    after(text, beginning.as_bytes())?.split(|b| *b == b'\n').next()
 }
 
 fn after<'a>(text: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
@@ -118,17 +129,18 @@ mod tests {
     fn the_bytes_of_defaults_are_read_as_they_are_shown() {
         let text = b"CREATE TABLE `t` (\n  `a` varbinary(9) NOT NULL DEFAULT '\\0\xff''\\\\\\r\\n' COMMENT ' DEFAULT ',\n  \
             `b``` binary(2) DEFAULT 0x00Ff,\n  `c` varbinary(3) INVISIBLE DEFAULT '' ,\n  `d` blob DEFAULT X'00',\n  \
-            `e` varbinary(3) DEFAULT NULL,\n  `f` varbinary(3) NOT NULL\n)";
-        for (column, expected) in [
-            ("a", Some(b"\0\xff'\\\r\n".to_vec())),
-            ("b`", Some(b"\0\xff".to_vec())),
-            ("c", Some(Vec::new())),
-            ("d", None),
-            ("e", None),
-            ("f", None),
-            ("x", None),
+            `e` varbinary(3) DEFAULT NULL,\n  `f` varbinary(3) NOT NULL,\n  `g` enum(' DEFAULT \'b\'') DEFAULT 0xF09F9880\n)";
+        for (column, declared, expected) in [
+            ("a", "varbinary(9)", Some(b"\0\xff'\\\r\n".to_vec())),
+            ("b`", "binary(2)", Some(b"\0\xff".to_vec())),
+            ("c", "varbinary(3)", Some(Vec::new())),
+            ("d", "blob", None),
+            ("e", "varbinary(3)", None),
+            ("f", "varbinary(3)", None),
+            ("g", "enum(' DEFAULT \'b\'')", Some("😀".into())),
+            ("x", "blob", None),
         ] {
-            assert_eq!(byte_default(text, column), expected, "{column}");
+            assert_eq!(literal_default(text, column, declared), expected, "{column}");
         }
     }
 }
