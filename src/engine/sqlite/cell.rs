@@ -89,10 +89,19 @@ impl Value<'_> {
 /// What a column says about its values beyond what it carries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// It has no declared type, where numbers may stand among text: they become the text that SQLite prints.
-    pub untyped: bool,
+    /// Numbers may stand among its text, and become the text that SQLite prints.
+    pub numbers_as_text: bool,
     /// Its integers are times in that unit.
     pub epoch: Option<Epoch>,
+}
+
+impl Reading {
+    /// Of a column that is declared so. Without a type it takes what comes; one declared JSON has numeric affinity: SQLite made a
+    /// number of a document that is one, whatever other text stands there.
+    pub fn of(declared: &str, epoch: Option<Epoch>) -> Self {
+        let json = matches!(super::types::data_type(declared), DataType::Json { .. });
+        Self { numbers_as_text: json || declared.is_empty(), epoch }
+    }
 }
 
 /// Reads a stored value as `carries` wants it.
@@ -168,8 +177,9 @@ pub fn interpret<'a>(
             fine(micros.ok_or(BAD_TIMESTAMP)?, carries).map(|v| Value::Plain(Cell::Timestamp(v)))
         }
         (_, Text(bytes)) => Ok(Value::Text(utf8(bytes)?)),
-        // A column declared JSON has numeric affinity: SQLite made a number of a document that is one.
-        (carries, Integer(_) | Real(_)) if reading.untyped || matches!(carries, DataType::Json { .. }) => {
+        (carries, Integer(_) | Real(_))
+            if reading.numbers_as_text || matches!(carries, DataType::Json { .. }) =>
+        {
             number_text(stored, scratch).map(Value::Text).ok_or(NOT_TEXT)
         }
         (_, Integer(_) | Real(_)) => Err(NUMBER_IN_TEXT),
@@ -496,11 +506,15 @@ mod tests {
     }
 
     #[test]
-    fn numbers_among_text_of_an_untyped_column_are_text() {
+    fn numbers_among_text_of_an_untyped_column_and_of_json_are_text() {
         let mut scratch = String::new();
-        let untyped = Reading { untyped: true, epoch: None };
-        let value = interpret(ValueRef::Real(2.5), &DataType::TEXT, untyped, &mut scratch).unwrap();
-        assert_eq!(value, Value::Text("2.5"));
+        for (declared, expected) in
+            [("", Ok("2.5")), ("JSON", Ok("2.5")), ("json", Ok("2.5")), ("TEXT", Err("number_in_text"))]
+        {
+            let reading = Reading::of(declared, None);
+            let value = interpret(ValueRef::Real(2.5), &DataType::TEXT, reading, &mut scratch);
+            assert_eq!(value.map_err(|m| m.code), expected.map(Value::Text), "{declared}");
+        }
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Rules for SqliteRules {
         const NOT_OURS: Unfit =
             Unfit { code: codes::WRONG_STORAGE_CLASS, text: "is of no storage class of SQLite" };
         let stored = cell::stored(kept).ok_or(NOT_OURS)?;
-        let reading = Reading { untyped: column.native_type.is_empty(), epoch: column.epoch };
+        let reading = Reading::of(&column.native_type, column.epoch);
         let mut scratch = String::new();
         let read = cell::interpret(stored, &column.carries, reading, &mut scratch);
         read.map_err(|m| Unfit { code: m.code, text: m.text })?.push(batch);
@@ -184,7 +184,7 @@ impl Rules for SqliteRules {
 
     fn reread_by_rule(&self, kept: Kept<'_>, column: &ReadColumn, unfit: Unfit, batch: &mut Batch) -> bool {
         let misfit = Misfit { code: unfit.code, text: unfit.text };
-        let reading = Reading { untyped: column.native_type.is_empty(), epoch: column.epoch };
+        let reading = Reading::of(&column.native_type, column.epoch);
         let mut scratch = String::new();
         let made = cell::stored(kept)
             .and_then(|stored| cell::convert(stored, &column.carries, reading, misfit, &mut scratch));

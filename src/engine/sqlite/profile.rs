@@ -99,6 +99,7 @@ fn is_unique(table: &Table, column: &Column) -> bool {
 /// What is seen of one column.
 struct Look<'a> {
     column: &'a Column,
+    reading: Reading,
     target: Dialect,
     /// Whether it is part of the primary key.
     in_key: bool,
@@ -126,6 +127,7 @@ impl<'a> Look<'a> {
         let sizes_only = matches!(column.data_type, DataType::Bytes { .. }) && !is_key;
         Self {
             column,
+            reading: Reading::of(&column.native_type, None),
             target,
             in_key: false,
             sizes_only,
@@ -181,7 +183,7 @@ impl<'a> Look<'a> {
             let micros = Epoch::of(number, number).and_then(|epoch| epoch.micros(number));
             return micros.and_then(|v| self.fits(Value::Plain(time(v)))).or(Some(NO_EPOCH));
         }
-        let reading = Reading { untyped: self.column.native_type.is_empty(), epoch: None };
+        let reading = self.reading;
         match cell::interpret(stored, &self.column.data_type, reading, scratch) {
             Ok(value) => match (value, stored) {
                 (Value::Plain(Cell::Bool(_)), ValueRef::Text(_)) => Some(WORD),

@@ -149,7 +149,7 @@ struct Column<'a> {
 
 impl<'a> Column<'a> {
     fn of(column: &'a ReadColumn, request: &ReadRequest) -> Self {
-        let reading = Reading { untyped: column.native_type.is_empty(), epoch: column.epoch };
+        let reading = Reading::of(&column.native_type, column.epoch);
         Self { carries: &column.carries, reading, in_key: request.key.contains(&column.name) }
     }
 }

@@ -272,3 +272,31 @@ fn a50_long_keys_that_begin_alike_are_kept_or_refused() {
     assert_eq!(ran.code, 1, "{ran}");
     assert_eq!(target.value("SELECT COUNT(DISTINCT k) FROM t").as_deref(), Some("2"));
 }
+
+/// What `sqlalchemy.JSON` wrote as a document that is a number is a number in the file, which it reads as such
+/// (<https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlalchemy.dialects.sqlite.JSON>), also beside text that is no JSON.
+#[test]
+fn numbers_in_a_column_of_json_are_documents() {
+    let sql = "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, pure JSON, mixed JSON);
+               INSERT INTO t VALUES (1, '5', '5'), (2, '1.5', '-1.5'), (3, '{\"a\":1}', 'no json'), (4, 'true', '1e300'),
+                   (5, '[1]', ''), (6, NULL, NULL)";
+    let kept = "SELECT id, typeof(pure), pure, typeof(mixed), mixed FROM t ORDER BY id";
+    for to in Engine::all() {
+        let there = migrate(Sqlite, sql, to).done();
+        assert_eq!(
+            there.source.value("SELECT typeof(mixed) FROM t WHERE id = 1").as_deref(),
+            Some("integer")
+        );
+        if to != Sqlite {
+            let rows = there.target.query("SELECT pure, mixed FROM t ORDER BY id");
+            let text = |row: usize, at: usize| rows[row][at].clone().unwrap_or_default();
+            assert_eq!([text(0, 0), text(0, 1), text(1, 0), text(1, 1)], ["5", "5", "1.5", "-1.5"], "{to:?}");
+            assert_eq!([text(2, 1), text(4, 1)], ["no json", ""], "{to:?}");
+        }
+        let told = binary::run(&["check", "--database", &there.source.url, "--target", &Db::fresh(to).url]);
+        assert!(told.code <= 1, "{to:?}: {told}");
+        let source = there.source.query(kept);
+        let back = onward(there.target, Sqlite).done();
+        assert_eq!(back.target.query(kept), source, "{to:?}: {}", back.ran);
+    }
+}
