@@ -8,7 +8,6 @@ use crate::engine::capability::{Matching, Snapshot, Target};
 use crate::engine::stream;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::plan::{Finding, Plan};
-use crate::model::policy::Policies;
 
 /// Looks at every unique key that may find some.
 pub async fn find(
@@ -31,14 +30,7 @@ pub async fn find(
 }
 
 async fn look(plan: &Plan, doubt: &Doubt, source: &dyn Snapshot, target: &dyn Target) -> Result<Matching> {
-    let alone = Plan {
-        tables: vec![doubt.table.clone()],
-        findings: Vec::new(),
-        policies: Policies::default(),
-        restores: false,
-        scope: crate::model::plan::Scope::All,
-        ..plan.clone()
-    };
+    let alone = plan.alone(doubt.table.clone());
     let request = copy::request(&doubt.table, Side::Source, BatchSize::default());
     let (sender, receiver) = stream::channel(request.shape());
     let (read, found) =

@@ -17,7 +17,7 @@ use crate::model::batch::{Batch, RowKey};
 use crate::model::endpoint::Dialect;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::plan::{ColumnPlan, ColumnProfile, Outgrown, Plan, Scope, TablePlan, TableProfile};
-use crate::model::policy::{Decision, Policies};
+use crate::model::policy::Decision;
 use crate::model::schema::{DataType, Table};
 
 /// What does not fit a column: its table, its place there, and the rows; `None` if nobody could be asked.
@@ -136,17 +136,13 @@ async fn ask(
     }
     let request = copy::request(&alone, Side::Source, BatchSize::default());
     let (sender, receiver) = stream::channel(request.shape());
-    let plan = Plan {
-        tables: vec![alone],
-        views: Vec::new(),
-        findings: Vec::new(),
-        policies: Policies::default(),
-        ..made.clone()
-    };
+    let plan = made.alone(alone);
     let asked = target.altered(&plan, &column.name, receiver);
     let (read, told) = tokio::join!(source.read(&request, sender), asked);
     match (read, told) {
         (_, Ok(None)) => Ok(None),
+        // Who may make nothing there hears of it where the right to build is looked at.
+        (_, Err(error)) if matches!(error.kind(), ErrorKind::Permission | ErrorKind::Login) => Ok(None),
         // A value that cannot be read has its own finding.
         (Err(error), _) | (_, Err(error)) if error.kind() == ErrorKind::Value => Ok(Some(Seen::default())),
         (read, told) => Ok(copy::both(read, told)?.map(|found| Seen { rows: found.rows, keys: found.keys })),

@@ -9,7 +9,6 @@ use crate::engine::capability::{Snapshot, Target};
 use crate::engine::stream;
 use crate::model::error::{ErrorKind, Result};
 use crate::model::plan::{ColumnPlan, ColumnProfile, Plan, Scope, TablePlan, TableProfile};
-use crate::model::policy::Policies;
 
 /// The profiles of the input with what the target refuses; `None` if it refuses nothing.
 pub async fn find(
@@ -49,13 +48,7 @@ async fn look(
     }
     let request = copy::request(&alone, Side::Source, BatchSize::default());
     let (sender, receiver) = stream::channel(request.shape());
-    let plan = Plan {
-        tables: vec![alone],
-        views: Vec::new(),
-        findings: Vec::new(),
-        policies: Policies::default(),
-        ..plan.clone()
-    };
+    let plan = plan.alone(alone);
     let (read, refused) = tokio::join!(source.read(&request, sender), target.refusal(&plan, receiver));
     match (read, refused) {
         // A refusal ends the reading.

@@ -100,6 +100,20 @@ impl Plan {
         plan
     }
 
+    /// The same of one table alone, to look at its values in the target before anything is made.
+    #[must_use]
+    pub fn alone(&self, table: TablePlan) -> Self {
+        Self {
+            tables: vec![table],
+            views: Vec::new(),
+            findings: Vec::new(),
+            policies: Policies::default(),
+            restores: false,
+            scope: Scope::All,
+            ..self.clone()
+        }
+    }
+
     /// Findings that stop the migration.
     pub fn blockers(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|f| f.severity == Severity::Blocker)
