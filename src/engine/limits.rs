@@ -47,6 +47,17 @@ pub const LATE_INSTANT: &str =
 /// 838:59:59.999999, the longest TIME of MySQL.
 const LONGEST_TIME: i64 = (838 * 3600 + 59 * 60 + 59) * MICROS_PER_SECOND + 999_999;
 
+/// Whether the type that MariaDB has for UUIDs takes one. It keeps the parts of versions 1 to 5 in another order, sees by the
+/// first bit of two bytes whether it did so, and refuses what would look so and is not: a version of 8 or more beside a variant
+/// byte of 0x01 to 0x80 (<https://jira.mariadb.org/browse/MDEV-29959>, `rec_need_swap` in `sql_type_uuid.h`; each combination was
+/// tried on 10.11). Releases before that change take all.
+pub fn mariadb_takes(uuid: &[u8]) -> bool {
+    match uuid {
+        [_, _, _, _, _, _, version, _, variant, ..] => *version < 0x80 || !(0x01..=0x80).contains(variant),
+        _ => true,
+    }
+}
+
 /// What a target holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -129,6 +140,21 @@ mod tests {
         let mut batch = Batch::new(Arc::new(Shape { table: "t".into(), columns: vec![column], key: vec![] }));
         fill(&mut batch);
         Limits { target, late_instants: false }.misfit(native_type, &batch, batch.row(0)[0])
+    }
+
+    #[test]
+    fn uuids_that_would_look_turned_around_are_refused_by_mariadb() {
+        for (uuid, takes) in [
+            ("01234567-89ab-cdef-0123-456789abcdef", false),
+            ("01234567-89ab-8def-8023-456789abcdef", false),
+            ("01234567-89ab-8def-8123-456789abcdef", true),
+            ("01234567-89ab-8def-0023-456789abcdef", true),
+            ("01234567-89ab-7def-0123-456789abcdef", true),
+            ("00000000-0000-0000-0000-000000000000", true),
+            ("ffffffff-ffff-ffff-ffff-ffffffffffff", true),
+        ] {
+            assert_eq!(mariadb_takes(&value::parse_uuid(uuid).unwrap()), takes, "{uuid}");
+        }
     }
 
     #[test]

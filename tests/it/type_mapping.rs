@@ -35,7 +35,7 @@ const FOOT: &str = "
 | decimal of more than 15 digits | SQLite: its digits as text, in a column declared `DECIMAL_TEXT(p,s)`, because a double cannot hold them |
 | time span | SQLite: `[-]HH:MM:SS.ffffff`; PostgreSQL: `interval` |
 | interval | ISO 8601 text, as PostgreSQL prints it with `intervalstyle = iso_8601` |
-| uuid | 36 characters, lower case |
+| uuid | 36 characters, lower case; also in MariaDB where its type refuses one of the values |
 | JSON | the text as received; it is never parsed |
 | set | its labels, joined by commas in the order of the declaration |
 | arrays, ranges, inet, geometry, composite types … | the text that the engine prints |

@@ -220,14 +220,19 @@ impl Rules {
             DataType::Timestamp { precision: 6 } => exact("timestamp(6)"),
             DataType::Timestamp { .. } => wider("timestamp(6)"),
             DataType::Year => exact("year"),
-            DataType::Uuid if self.has_uuid() => exact("uuid"),
-            DataType::Uuid => noted(
-                Mapping {
-                    collation: Some(self.collations.exact().to_owned()),
-                    ..Mapping::plain("char(36)", own.clone(), Fidelity::Emulated)
-                },
-                "kept as text of 36 characters".into(),
-            ),
+            DataType::Uuid if self.has_uuid() && !input.profile.is_some_and(|p| p.odd_uuids) => exact("uuid"),
+            DataType::Uuid => {
+                // MariaDB generates nothing from CHAR, whose blanks depend on the session.
+                let native = if self.is_mariadb() { "varchar(36)" } else { "char(36)" };
+                let why = if self.has_uuid() { ": the type uuid refuses some of these values" } else { "" };
+                noted(
+                    Mapping {
+                        collation: Some(self.collations.exact().to_owned()),
+                        ..Mapping::plain(native, own.clone(), Fidelity::Emulated)
+                    },
+                    format!("kept as text of 36 characters{why}"),
+                )
+            }
             DataType::Json { .. } => {
                 let text = self.spelled(input, u64::MAX, &own);
                 let note =

@@ -275,6 +275,8 @@ enum Measure {
     Foreign,
     /// 1 where some decimal is no number of SQLite's.
     NoNumber,
+    /// 1 where MariaDB refuses some UUID, see [`crate::engine::limits::mariadb_takes`].
+    OddUuid,
 }
 
 impl Measure {
@@ -299,6 +301,9 @@ impl Measure {
                  WHEN abs({column}) BETWEEN 1e-300 AND 1e300 THEN {column}::float8::text::numeric <> {column} \
                  ELSE {column} IS NOT NULL END)::int)::int8"
             ),
+            Self::OddUuid => {
+                format!("max(({column}::text ~ '^.{{14}}[89a-f].{{3}}-(0[1-9a-f]|[1-7]|80)')::int)::int8")
+            }
         }
     }
 
@@ -312,6 +317,7 @@ impl Measure {
             Self::FractionDigits => profile.fraction_digits = Some(digits),
             Self::Foreign => profile.ascii = Some(length == 0),
             Self::NoNumber => profile.numbers = Some(length == 0),
+            Self::OddUuid => profile.odd_uuids = length > 0,
         }
     }
 }
@@ -329,6 +335,9 @@ fn measures(table: &Table, column: &Column, target: Dialect) -> Vec<Measure> {
     }
     if column.decimal_of_sqlite() && target == Dialect::Sqlite {
         measures.push(Measure::NoNumber);
+    }
+    if column.data_type == DataType::Uuid && target == Dialect::Mysql {
+        measures.push(Measure::OddUuid);
     }
     measures
 }

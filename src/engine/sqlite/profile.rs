@@ -254,7 +254,11 @@ impl<'a> Look<'a> {
                 let too_precise = v.rem_euclid(self.smallest_step()) != 0;
                 too_precise.then_some(TOO_PRECISE).or_else(|| self.instant(cell))
             }
-            Value::Plain(_) | Value::Null | Value::Uuid(_) => None,
+            Value::Uuid(uuid) => {
+                self.profile.odd_uuids |= self.target == Dialect::Mysql && !limits::mariadb_takes(&uuid);
+                None
+            }
+            Value::Plain(_) | Value::Null => None,
         }
     }
 

@@ -43,6 +43,9 @@ pub struct ColumnProfile {
     /// Some number needs double precision.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubles: bool,
+    /// Some UUID is one that the type of MariaDB refuses; asked towards MySQL and MariaDB.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub odd_uuids: bool,
     /// Unit of the numbers that stand for times.
     pub epoch: Option<Epoch>,
     /// Storage classes of SQLite and how many rows have each.

@@ -12,8 +12,8 @@ use crate::model::codes;
 use crate::model::endpoint::Dialect;
 use crate::model::origin::Origin;
 use crate::model::plan::{
-    ColumnPlan, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, IndexPartPlan, IndexPlan, Scope,
-    TablePlan, TypePlan,
+    ColumnPlan, ColumnProfile, Fidelity, FindingAction, GeneratedPlan, IdentityPlan, IndexPartPlan,
+    IndexPlan, Scope, TablePlan, TypePlan,
 };
 use crate::model::rule;
 use crate::model::schema::{
@@ -86,12 +86,17 @@ impl Planner<'_> {
         {
             return (Mapping::plain(native_type, effective.data_type.clone(), Fidelity::Exact), None);
         }
+        let profile = self.column_profile(table, position);
+        let odd = self
+            .odd_uuids
+            .contains(&(at, position))
+            .then(|| ColumnProfile { odd_uuids: true, ..profile.cloned().unwrap_or_default() });
         let ask = |source, source_flavour, column: &Column| {
             input.rules.map_column(&ColumnInput {
                 source,
                 source_flavour,
                 column,
-                profile: self.column_profile(table, position),
+                profile: odd.as_ref().or(profile),
                 indexed: self.is_key(at, position),
             })
         };

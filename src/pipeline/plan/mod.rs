@@ -28,7 +28,7 @@ pub mod views;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 pub(super) use self::data_only::named;
 pub use self::decide::decide;
@@ -129,6 +129,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         views: Vec::new(),
         invisible: Vec::new(),
         effective: types::effective(input),
+        odd_uuids: types::odd_uuids(input),
         disputed: own_types::disputed(input),
         made: Vec::new(),
         referenced: keys::referenced(&input.source.tables),
@@ -169,6 +170,8 @@ struct Planner<'a> {
     invisible: Vec<ColumnPlan>,
     /// Columns of each table of the source with the types that have to travel, see [`types::effective`].
     effective: Vec<Vec<Column>>,
+    /// See [`types::odd_uuids`].
+    odd_uuids: BTreeSet<types::Place>,
     /// Types that cannot be made again, see [`own_types::disputed`].
     disputed: BTreeMap<String, &'static str>,
     /// Types that columns on their way back need, in the order in which they are made.

@@ -2,7 +2,7 @@
 //! models say where the data allow it, and made equal across foreign keys. Towards the same dialect nothing is
 //! touched: there every column keeps its words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::own_types::origin_here;
 use super::{PlanInput, by_hand};
@@ -14,7 +14,7 @@ use crate::model::schema::{Column, DataType, Table};
 use crate::model::value;
 
 /// Position of a column: table and column of the source.
-type Place = (usize, usize);
+pub(super) type Place = (usize, usize);
 
 /// The columns of every table with the types that have to travel.
 pub(super) fn effective(input: &PlanInput<'_>) -> Vec<Vec<Column>> {
@@ -382,6 +382,25 @@ fn wider_int(a: &DataType, b: &DataType) -> Option<DataType> {
     let (signed, unsigned) = if *ua { (b, a) } else { (a, b) };
     let above = [16, 24, 32, 64].into_iter().find(|bits| bits > unsigned)?;
     Some(DataType::Int { bits: above.max(*signed), unsigned: false })
+}
+
+/// Columns of UUIDs of which MariaDB's type refuses some, and those that foreign keys tie to one.
+pub(super) fn odd_uuids(input: &PlanInput<'_>) -> BTreeSet<Place> {
+    let tables = &input.source.tables;
+    let mut odd = BTreeSet::new();
+    for (at, table) in tables.iter().enumerate() {
+        let columns = input.profiles.get(&table.name).map(|profile| profile.columns.as_slice());
+        let found = columns.unwrap_or_default().iter().enumerate().filter(|(_, facts)| facts.odd_uuids);
+        odd.extend(found.map(|(position, _)| (at, position)));
+    }
+    if !odd.is_empty() {
+        for group in joined(tables) {
+            if group.iter().any(|place| odd.contains(place)) {
+                odd.extend(group);
+            }
+        }
+    }
+    odd
 }
 
 /// Columns that foreign keys tie together, in groups of at least two.

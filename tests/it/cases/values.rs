@@ -308,3 +308,60 @@ fn numbers_in_a_column_of_json_are_documents() {
         assert_eq!(back.target.query(kept), source, "{to:?}: {}", back.ran);
     }
 }
+
+/// MariaDB's type refuses every fourth UUID that is made of random bits.
+#[test]
+fn uuids_that_the_type_of_mariadb_refuses_are_kept_as_text() {
+    const ODD: &str = "01234567-89ab-cdef-0123-456789abcdef";
+    const RFC: &str = "0190163d-8694-739b-aea5-966c26f8ad90";
+    let uuids = "SELECT u FROM parent ORDER BY id";
+    for from in [Sqlite, Postgres] {
+        let sql = format!(
+            "CREATE TABLE parent (id integer NOT NULL PRIMARY KEY, u uuid NOT NULL UNIQUE, v uuid);
+             CREATE TABLE child (id integer NOT NULL PRIMARY KEY, u uuid REFERENCES parent (u));
+             INSERT INTO parent VALUES (1, '{RFC}', NULL), (2, '{ODD}', '{RFC}'),
+                 (3, '00000000-0000-0000-0000-000000000000', NULL), (4, 'ffffffff-ffff-ffff-ffff-ffffffffffff', NULL),
+                 (5, '01234567-89ab-8def-8023-456789abcdef', NULL);
+             INSERT INTO child VALUES (1, '{RFC}')"
+        );
+        let there = migrate(from, &sql, Mariadb).done();
+        let types =
+            "SELECT concat(table_name, '.', column_name, ' ', column_type) FROM information_schema.columns
+                     WHERE table_schema = DATABASE() AND column_name IN ('u', 'v') ORDER BY 1";
+        let of_columns = column(&there, types);
+        assert_eq!(
+            of_columns,
+            texts(&["child.u varchar(36)", "parent.u varchar(36)", "parent.v uuid"]),
+            "{from:?}"
+        );
+        assert_eq!(there.findings("emulated").len(), 2, "{from:?}: {}", there.ran);
+        let told =
+            binary::run(&["check", "--database", &there.source.url, "--target", &Db::fresh(Mariadb).url]);
+        assert!(told.code <= 1 && told.stdout.contains("refuses some of these values"), "{from:?}: {told}");
+        assert_eq!(one(&there, "SELECT u FROM parent WHERE id = 2"), ODD, "{from:?}");
+        let source = there.source.query(uuids);
+        let back = onward(there.target, from).done();
+        assert_eq!(back.target.query(uuids), source, "{from:?}: {}", back.ran);
+        assert!(back.findings("widened").is_empty(), "{from:?}: {}", back.ran);
+        if from == Postgres {
+            assert_eq!(one(&back, "SELECT pg_typeof(u)::text FROM child"), "uuid");
+        }
+    }
+}
+
+#[test]
+fn a_column_of_uuids_comes_back_to_mariadb_as_text_with_one_that_its_type_refuses() {
+    for by in [Sqlite, Postgres] {
+        let sql = "CREATE TABLE t (id int NOT NULL PRIMARY KEY, u uuid, v uuid);
+                   INSERT INTO t VALUES (1, '0190163d-8694-739b-aea5-966c26f8ad90', NULL)";
+        let there = migrate(Mariadb, sql, by).done();
+        there.target.execute("INSERT INTO t VALUES (2, '01234567-89ab-cdef-0123-456789abcdef', NULL)");
+        let back = onward(there.target, Mariadb).done();
+        let types = "SELECT column_type FROM information_schema.columns WHERE table_schema = DATABASE() AND column_name
+                     IN ('u', 'v') ORDER BY column_name";
+        assert_eq!(column(&back, types), texts(&["varchar(36)", "uuid"]), "{by:?}: {}", back.ran);
+        let told = back.findings("emulated");
+        assert!(told.len() == 1 && told[0]["column"] == "u", "{by:?}: {}", back.ran);
+        assert_eq!(one(&back, "SELECT u FROM t WHERE id = 2"), "01234567-89ab-cdef-0123-456789abcdef");
+    }
+}
