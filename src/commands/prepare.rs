@@ -17,7 +17,7 @@ use crate::model::rule::TableRule;
 use crate::model::schema::{Schema, Table};
 use crate::pipeline::plan::{PlanInput, by_hand, decide, former_names, plan, views};
 use crate::pipeline::preflight::Replaces;
-use crate::pipeline::{collisions, instants, outgrown, preflight, probes, refused_rows, selection};
+use crate::pipeline::{collisions, instants, outgrown, preflight, probes, refused_rows, selection, unheld};
 use crate::techcare;
 
 /// What is to be planned.
@@ -139,6 +139,7 @@ pub(crate) async fn prepare(
         if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {
             count_filtered(&mut plan, &selection.schema, snapshot.as_ref()).await?;
             plan.findings.extend(instants::find(&plan, snapshot.as_ref()).await?);
+            plan.findings.extend(unheld::find(&plan, &input, snapshot.as_ref()).await?);
             let found = refused_rows::find(&plan, &input, snapshot.as_ref(), source.rules()).await?;
             plan.findings.extend(found);
             if let Towards::Open(target) = towards {

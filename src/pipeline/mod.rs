@@ -25,5 +25,6 @@ pub mod rejects;
 pub mod resume;
 pub mod runs;
 pub mod selection;
+pub mod unheld;
 pub mod verify;
 pub mod views;

@@ -5,6 +5,7 @@ use super::bind::LONGEST_TIME;
 use super::charset::charset_of;
 use super::native::NativeType;
 use crate::engine::fit::{Fit, both, same, text};
+use crate::engine::limits::mariadb_takes;
 use crate::model::batch::{Batch, Cell};
 use crate::model::plan::ColumnPlan;
 
@@ -28,6 +29,10 @@ pub fn fit(column: &ColumnPlan) -> Option<Fit> {
         ("float" | "double", [digits, scale], _) => Some(rounded(*digits, *scale, native.base == "float")),
         ("time", ..) => Some(Box::new(|_, cell| match cell {
             Cell::Time(micros) => micros.abs() <= LONGEST_TIME,
+            _ => true,
+        })),
+        ("uuid", ..) => Some(Box::new(|batch, cell| match cell {
+            Cell::Uuid(span) => mariadb_takes(batch.bytes(span)),
             _ => true,
         })),
         _ => None,

@@ -31,6 +31,45 @@ fn a28_a_value_longer_than_the_target_takes() {
     }
 }
 
+#[test]
+fn letters_and_uuids_that_a_column_of_the_target_does_not_take() {
+    let source = Db::fresh(Engine::Sqlite);
+    source.execute(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a VARCHAR(20), b VARCHAR(20), u uuid);
+         INSERT INTO t VALUES (1, 'ação €', 'ação 日', NULL), (2, '日', 'x', NULL), (3, 'x', '😀', NULL),
+             (4, 'x', 'x', '01234567-89ab-cdef-0123-456789abcdef'), (5, NULL, NULL, '0190163d-8694-739b-aea5-966c26f8ad90')",
+    );
+    for engine in Engine::mysqls() {
+        let target = Db::fresh(engine);
+        let uuid = if engine == Engine::Mariadb { "uuid" } else { "char(36)" };
+        target.execute(&format!(
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, a VARCHAR(20) CHARACTER SET latin1, b VARCHAR(20) CHARACTER SET utf8mb3,
+                 u {uuid})"
+        ));
+        for more in [&["--data-only", "--dry-run"][..], &["--data-only"]] {
+            let ran = binary::migrate(&source.url, &target.url, more);
+            assert_eq!(ran.code, 4, "{engine:?}: {ran}");
+            let json = ran.json();
+            let found =
+                json["findings"].as_array().unwrap().iter().filter(|f| f["code"] == "target_mismatch");
+            let told: Vec<String> =
+                found.map(|f| format!("{} {} {}", f["column"], f["rows"], f["keys"])).collect();
+            let mut expected = vec!["\"a\" 1 [\"id=2\"]", "\"b\" 1 [\"id=3\"]"];
+            if engine == Engine::Mariadb {
+                expected.push("\"u\" 1 [\"id=4\"]");
+            }
+            assert_eq!(told, expected, "{engine:?}: {ran}");
+            assert_eq!(target.value("SELECT count(*) FROM t").as_deref(), Some("0"));
+        }
+        let uuid = if engine == Engine::Mariadb { "VARCHAR(36)" } else { "CHAR(36)" };
+        target.execute(&format!(
+            "ALTER TABLE t MODIFY a VARCHAR(20) CHARACTER SET utf8mb4, MODIFY b VARCHAR(20) CHARACTER SET utf8mb4,
+                 MODIFY u {uuid}"
+        ));
+        assert_eq!(binary::migrate(&source.url, &target.url, &["--data-only"]).code, 0, "{engine:?}");
+    }
+}
+
 /// Django on SQLite.
 const DJANGO: &str = r#"
 CREATE TABLE "django_migrations" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "app" varchar(255) NOT NULL, "name" varchar(255) NOT NULL, "applied" datetime NOT NULL);
