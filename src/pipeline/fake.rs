@@ -364,6 +364,10 @@ impl Rules for Fake {
         DataType::Any
     }
 
+    fn finer_than(&self, quoted: &str, digits: u8) -> String {
+        format!("{quoted} finer than {digits}")
+    }
+
     fn quote(&self, name: &str) -> String {
         format!("\"{name}\"")
     }

@@ -263,6 +263,9 @@ pub trait Rules: Send + Sync {
         format!("char_length({quoted})")
     }
 
+    /// True for the times of a quoted column that have more than so many digits of a second (less than 6), other than zeros.
+    fn finer_than(&self, quoted: &str, digits: u8) -> String;
+
     /// A quoted text column so that two of its values are equal only if they are so byte for byte.
     fn exactly(&self, quoted: &str) -> String {
         quoted.to_owned()

@@ -133,6 +133,10 @@ impl RulesTrait for Rules {
         quote(name)
     }
 
+    fn finer_than(&self, quoted: &str, digits: u8) -> String {
+        format!("MOD(MICROSECOND({quoted}), {}) <> 0", 10_u32.pow(6_u32.saturating_sub(digits.into())))
+    }
+
     fn exactly(&self, quoted: &str) -> String {
         format!("CAST({quoted} AS BINARY)")
     }

@@ -351,6 +351,54 @@ fn what_the_applications_tables_demand_is_told() {
     }
 }
 
+/// SQLAlchemy's DateTime is DATETIME without a fraction on MySQL and MariaDB: whether the times fit is for the rows to say.
+#[test]
+fn times_without_a_fraction_go_into_columns_without_one() {
+    for from in Engine::all() {
+        let (source, digits) = (Db::fresh(from), if from == Engine::Sqlite { "" } else { "(6)" });
+        let word = if from == Engine::Postgres { "TIMESTAMP" } else { "DATETIME" };
+        source.execute(&format!(
+            "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, at {word}{digits}, clock TIME{digits});
+             INSERT INTO t VALUES (1, '2024-01-02 03:04:05.000000', '10:11:12.000000'), (2, NULL, NULL)"
+        ));
+        for engine in Engine::servers() {
+            // A TIME of MySQL and MariaDB need be no time of day.
+            if engine == Engine::Postgres && matches!(from, Engine::Mariadb | Engine::Mysql) {
+                continue;
+            }
+            let made = |digits: &str| {
+                let target = Db::fresh(engine);
+                let word = if engine == Engine::Postgres { "TIMESTAMP" } else { "DATETIME" };
+                target.execute(&format!(
+                    "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, at {word}{digits}, clock TIME{digits})"
+                ));
+                target
+            };
+            let ran = binary::migrate(&source.url, &made("(0)").url, &["--data-only"]);
+            assert_eq!(ran.code, 0, "{from:?} {engine:?}: {ran}");
+            source.execute("INSERT INTO t VALUES (3, '2024-01-02 03:04:05.000100', '10:11:12.123400')");
+            for (digits, named) in [("(0)", &["at", "clock"][..]), ("(3)", &["at", "clock"]), ("(4)", &[])] {
+                let ran = binary::migrate(&source.url, &made(digits).url, &["--data-only"]);
+                let found: Vec<(String, String)> = ran.json()["findings"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(|f| f["code"] == "target_mismatch")
+                    .map(|f| (f["column"].as_str().unwrap().to_owned(), f["keys"].to_string()))
+                    .collect();
+                let expected = named.iter().map(|column| (column.to_string(), "[\"id=3\"]".to_owned()));
+                assert_eq!(found, expected.collect::<Vec<_>>(), "{from:?} {engine:?} {digits}: {ran}");
+                assert_eq!(
+                    ran.code,
+                    if named.is_empty() { 0 } else { 4 },
+                    "{from:?} {engine:?} {digits}: {ran}"
+                );
+            }
+            source.execute("DELETE FROM t WHERE id = 3");
+        }
+    }
+}
+
 /// No engine but PostgreSQL holds the rows of a load to the foreign keys of the tables that are filled.
 #[test]
 fn rows_without_a_parent_do_not_get_into_the_applications_tables() {
