@@ -135,7 +135,7 @@ pub(crate) async fn prepare(
                 plan.findings.extend(untried);
             }
         }
-        preflight::look_at_narrow_columns(&mut plan, &input, snapshot.as_ref(), source.rules()).await?;
+        preflight::name_long_rows(&mut plan, &input, snapshot.as_ref(), source.rules()).await?;
         if wanted.look_at_rows && wanted.scope != Scope::SchemaOnly {
             count_filtered(&mut plan, &selection.schema, snapshot.as_ref()).await?;
             plan.findings.extend(instants::find(&plan, snapshot.as_ref()).await?);

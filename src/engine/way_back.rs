@@ -22,10 +22,12 @@ pub fn mixed(error: Error) -> Error {
         .next("nothing was changed: they would be mixed with those; take these out first")
 }
 
-/// Rows that were kept do not fit the table any more that they came from.
-pub fn reshaped(table: &str) -> Error {
+/// Rows that were kept do not fit the table any more that they came from: what differs of its columns `now`, and of those
+/// that it had `then`.
+pub fn reshaped(table: &str, now: &[String], then: &[String]) -> Error {
+    let list = |columns: &[String]| if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
     Error::new(ErrorKind::Refused, format!("the rows that were kept of table {table:?} cannot come back"))
-        .why("its columns are others by now")
+        .why(format!("its columns are others by now: {} instead of {}", list(now), list(then)))
         .next("nothing was changed: put them back by hand, or change the table back first")
 }
 

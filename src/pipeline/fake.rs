@@ -364,10 +364,6 @@ impl Rules for Fake {
         DataType::Any
     }
 
-    fn finer_than(&self, quoted: &str, digits: u8) -> String {
-        format!("{quoted} finer than {digits}")
-    }
-
     fn quote(&self, name: &str) -> String {
         format!("\"{name}\"")
     }

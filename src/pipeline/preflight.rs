@@ -107,9 +107,9 @@ async fn restored(target: &dyn Target, first: Plan, occupied: &[Occupied]) -> Re
     Ok(made)
 }
 
-/// Looks at the rows where a column that is filled is narrower than that of the source: text and times that do not fit are
-/// named, and where all times do, nothing is in the way. `words` are those of the source.
-pub async fn look_at_narrow_columns(
+/// Names the rows whose text is longer than a column of the target takes, where that blocks the plan.
+/// `words` are those of the source.
+pub async fn name_long_rows(
     plan: &mut Plan,
     input: &PlanInput<'_>,
     source: &dyn Snapshot,
@@ -117,40 +117,22 @@ pub async fn look_at_narrow_columns(
 ) -> Result<()> {
     let asked = input.scope == Scope::DataOnly && source.evaluates();
     let Some(existing) = input.existing.filter(|_| asked) else { return Ok(()) };
-    let mut findings = std::mem::take(&mut plan.findings);
-    let mut fits = Vec::new();
-    for (at, finding) in findings.iter_mut().enumerate().filter(|(_, f)| f.code == TARGET_MISMATCH) {
+    for finding in plan.findings.iter_mut().filter(|f| f.code == TARGET_MISMATCH) {
         let table = finding.table.as_ref().and_then(|t| input.source.table(t));
         let (Some(table), Some(column)) = (table, &finding.column) else { continue };
-        let planned = plan.tables.iter().find(|t| t.source == table.name);
-        let planned = planned.and_then(|t| Some((t, t.columns.iter().find(|c| c.source == *column)?)));
-        let Some((planned, filled)) = planned else { continue };
-        let there = existing.table(&planned.name).and_then(|t| t.column(&filled.name));
-        let Some(there) = there.map(|c| &c.data_type) else { continue };
-        let quoted = words.quote(column);
-        let is_text = table.column(column).is_some_and(|c| matches!(c.data_type, DataType::Text { .. }));
-        let beyond = match (there, &filled.carries) {
-            (DataType::Text { max_chars: Some(most), .. }, _) if is_text => {
-                format!("{} > {most}", words.char_length(&quoted))
-            }
-            (DataType::DateTime { precision }, DataType::DateTime { .. })
-            | (DataType::Timestamp { precision }, DataType::Timestamp { .. })
-            | (DataType::Time { precision }, DataType::Time { .. })
-            | (DataType::TimeSpan { precision }, DataType::Time { .. } | DataType::TimeSpan { .. }) => {
-                words.finer_than(&quoted, *precision)
-            }
-            _ => continue,
+        let most = |t: &str| match existing.table(t)?.column(column)?.data_type {
+            DataType::Text { max_chars, .. } => max_chars,
+            _ => None,
         };
-        let found = source.matching(table, &beyond).await?;
+        let is_text = table.column(column).is_some_and(|c| matches!(c.data_type, DataType::Text { .. }));
+        let Some(most) = most(&table.name).filter(|_| is_text) else { continue };
+        let length = words.char_length(&words.quote(column));
+        let found = source.matching(table, &format!("{length} > {most}")).await?;
         if found.rows > 0 {
             finding.rows = Some(found.rows);
             finding.keys = found.keys;
-        } else if !is_text {
-            fits.push(at);
         }
     }
-    let kept = findings.into_iter().enumerate().filter(|(at, _)| !fits.contains(at));
-    plan.findings = kept.map(|(_, finding)| finding).collect();
     Ok(())
 }
 

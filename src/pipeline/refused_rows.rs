@@ -50,17 +50,14 @@ pub async fn find(
         };
         found.extend(violated.iter().map(|(check, rows)| findings::check_violated(table, check, rows)));
     }
-    if source.evaluates() {
-        for demand in demands(input, plan, words) {
-            let Some(table) = input.source.table(&demand.table) else { continue };
-            let filter =
-                plan.tables.iter().find(|t| t.source == demand.table).and_then(|t| t.filter.as_ref());
-            let among = filter.map_or_else(String::new, |f| format!("(\n{}\n) AND ", f.condition));
-            let refused = rows(table, &format!("{among}{}", demand.refused), source).await?;
-            if let Some(refused) = refused.filter(|refused| refused.rows > 0) {
-                found.push(findings::demanded(&demand, &refused));
-            }
-        }
+    let demands = if source.evaluates() { demands(input, plan, words) } else { Vec::new() };
+    for table in &plan.tables {
+        let Some(declared) = input.source.table(&table.source) else { continue };
+        let of_table = demands.iter().filter(|demand| demand.table == table.source);
+        let asked: Vec<_> = of_table.map(|demand| (demand, demand.refused.clone())).collect();
+        let among = table.filter.as_ref().map(|f| f.condition.as_str());
+        let broken = refused(declared, asked, among, source).await?;
+        found.extend(broken.iter().map(|(demand, rows)| findings::demanded(demand, rows)));
     }
     Ok(found)
 }
@@ -157,26 +154,36 @@ fn in_force<'t>(planned: &TablePlan, table: &'t Table) -> Vec<&'t Check> {
     doubtful(table).filter(|(column, check)| in_force(*column, check)).map(|(_, check)| check).collect()
 }
 
-/// Those of some checks that are false for some rows of a table, and for which. Of rows that stay behind, because `among` is
-/// not true for them, nothing is asked.
+/// Those of some checks that are false for some rows of a table, and for which.
 async fn violated<'c>(
     table: &Table,
     checks: &[&'c Check],
     among: Option<&str>,
     source: &dyn Snapshot,
 ) -> Result<Vec<(&'c Check, Matching)>> {
+    let asked = checks.iter().map(|check| (*check, format!("NOT (\n{}\n)", check.expression)));
+    refused(table, asked.collect(), among, source).await
+}
+
+/// Those of some conditions that are true for some rows of a table, and for which. Of rows that stay behind, because `among`
+/// is not true for them, nothing is asked. Mostly none is: then one question does for all.
+async fn refused<'c, T>(
+    table: &Table,
+    conditions: Vec<(&'c T, String)>,
+    among: Option<&str>,
+    source: &dyn Snapshot,
+) -> Result<Vec<(&'c T, Matching)>> {
     let among = among.map_or_else(String::new, |condition| format!("(\n{condition}\n) AND "));
-    let refused = |check: &Check| format!("NOT (\n{}\n)", check.expression);
-    let any = checks.iter().map(|check| refused(check)).collect::<Vec<_>>().join(" OR ");
+    let any = conditions.iter().map(|(_, condition)| condition.as_str()).collect::<Vec<_>>().join(" OR ");
     let mut found = Vec::new();
-    if checks.is_empty()
+    if conditions.is_empty()
         || rows(table, &format!("{among}({any})"), source).await?.is_some_and(|m| m.rows == 0)
     {
         return Ok(found);
     }
-    for check in checks {
-        let matching = rows(table, &format!("{among}{}", refused(check)), source).await?;
-        found.extend(matching.filter(|m| m.rows > 0).map(|matching| (*check, matching)));
+    for (what, condition) in conditions {
+        let matching = rows(table, &format!("{among}{condition}"), source).await?;
+        found.extend(matching.filter(|m| m.rows > 0).map(|matching| (what, matching)));
     }
     Ok(found)
 }

@@ -1,13 +1,27 @@
 //! `--data-only`: values that a column of the target refuses or changes, although it is of their kind: letters that its
-//! character set has not, UUIDs that MariaDB takes for others. The type alone does not tell them; they are looked for before
+//! character set has not, UUIDs that MariaDB takes for others, times with more digits of a second than it has. The type alone does not tell them; they are looked for before
 //! anything is written.
 
 use super::outgrown::{Suspect, unfit};
 use super::plan::{PlanInput, findings};
 use crate::engine::capability::Snapshot;
+use crate::engine::fit::{self, Fit};
 use crate::model::codes::TARGET_MISMATCH;
 use crate::model::error::Result;
 use crate::model::plan::{ColumnPlan, Finding, Misfit, Plan, Scope};
+use crate::model::schema::DataType;
+
+/// Which times a column has the digits for; `None` of other types, which hold whatever the plan lets into them.
+fn of_time(there: &DataType) -> Option<Fit> {
+    let is_time = matches!(
+        there,
+        DataType::DateTime { .. }
+            | DataType::Timestamp { .. }
+            | DataType::Time { .. }
+            | DataType::TimeSpan { .. }
+    );
+    is_time.then(|| fit::neutral(there)).flatten()
+}
 
 /// Looks at every column that may not take all values.
 pub async fn find(plan: &Plan, input: &PlanInput<'_>, source: &dyn Snapshot) -> Result<Vec<Finding>> {
@@ -23,7 +37,10 @@ pub async fn find(plan: &Plan, input: &PlanInput<'_>, source: &dyn Snapshot) -> 
                 input.verbatim() && from.native_type == own.native_type && from.collation == own.collation
             });
             let collation = own.collation.as_ref().map(|c| c.name.clone());
-            let fits = input.rules.fit(&ColumnPlan { collation: collation.clone(), ..column.clone() })?;
+            // What is not certain would stop rows that the server takes.
+            let known = collation.clone().filter(|name| input.rules.knows_letters(name));
+            let fits = input.rules.fit(&ColumnPlan { collation: known, ..column.clone() });
+            let fits = fit::both(fits, of_time(&own.data_type))?;
             let words = match collation {
                 Some(collation) => format!("{} under {collation}", column.native_type),
                 None => column.native_type.clone(),

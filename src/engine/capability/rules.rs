@@ -263,9 +263,6 @@ pub trait Rules: Send + Sync {
         format!("char_length({quoted})")
     }
 
-    /// True for the times of a quoted column that have more than so many digits of a second (less than 6), other than zeros.
-    fn finer_than(&self, quoted: &str, digits: u8) -> String;
-
     /// A quoted text column so that two of its values are equal only if they are so byte for byte.
     fn exactly(&self, quoted: &str) -> String {
         quoted.to_owned()
@@ -323,6 +320,11 @@ pub trait Rules: Send + Sync {
     /// Which values a column keeps as they are of those that its neutral type ([`Rules::type_of`]) holds; `None` if all.
     fn fit(&self, _column: &ColumnPlan) -> Option<Fit> {
         None
+    }
+
+    /// Whether [`Rules::fit`] knows which letters a collation's character set has; of those of others it tells ASCII alone.
+    fn knows_letters(&self, _collation: &str) -> bool {
+        true
     }
 
     /// Whether [`Rules::fit`] can tell of every value of a column; of those of other columns only the server can

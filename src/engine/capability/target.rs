@@ -219,7 +219,7 @@ pub trait Staging: Send + Sync {
 
     /// Reads the rows of a table that a foreign key of the plan finds without a parent, as [`Staging::read`] does, and
     /// does with them as told; answers with how many it did. Called after the load and before [`Staging::finish`].
-    /// Plans that only fill tables have no foreign keys of their own.
+    /// With [`crate::model::plan::Scope::DataOnly`] such rows stop the plan, whatever was decided, and nobody asks.
     async fn take_orphans(
         &self,
         _table: &TablePlan,

@@ -5,12 +5,12 @@ use async_trait::async_trait;
 use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
 
-use super::connection::{Link, Role, number, rows, run};
+use super::connection::{Fields, Link, Role, number, rows, run};
 use super::place::{self, Place};
 use super::stage::orphans;
 use super::types::{Rules, literal, quote};
 use super::write::{self, Commit};
-use super::{exchange, fault, read, replace};
+use super::{exchange, fault, native, read, replace};
 use crate::engine::capability::{Facts, Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::engine::way_back;
@@ -46,7 +46,9 @@ pub async fn stage(
             moved.follows = of_table.map(|statement| statement.sql.clone()).collect();
             moved.resets = resets(&mut connection, &moved.name).await?;
         }
-        let set_up = change.shown.iter().filter(|moved| !moved.follows.is_empty());
+        // Gathering statistics asks for no right that the load does not need.
+        let alters = |sql: &String| sql.starts_with("ALTER TABLE ");
+        let set_up = change.shown.iter().filter(|moved| moved.follows.iter().any(alters));
         may_alter(&mut connection, link, set_up).await?;
         run(&mut connection, "START TRANSACTION").await.map_err(|e| fault::writing("beginning", &e))?;
         refuse_rows(&mut connection, &names).await?;
@@ -256,10 +258,10 @@ pub async fn refill(
         make_mark(&mut connection, link, &change.mark, &place.run).await?;
         let mut steps = vec![format!("UPDATE {} SET filled = 1", quote(&change.mark))];
         for moved in &change.shown {
-            let columns = written(&mut connection, target, &moved.name).await?;
-            if columns != written(&mut connection, &moved.aside.place, &moved.aside.name).await? {
-                return Err(way_back::reshaped(&moved.name));
-            }
+            let here = columns_of(&mut connection, target, &moved.name).await?;
+            let there = columns_of(&mut connection, &moved.aside.place, &moved.aside.name).await?;
+            refuse_reshaped(&moved.name, &here, &there)?;
+            let columns = names_of(&here);
             let aside = place::qualified(&moved.aside.place, &moved.aside.name);
             steps.push(format!(
                 "INSERT INTO {} ({columns}) SELECT {columns} FROM {aside}",
@@ -370,14 +372,62 @@ async fn not_done(link: &Link, change: &Change, mut error: Error) -> Error {
 
 /// The columns of a table that are written, each quoted; none where there is no such table.
 async fn written(connection: &mut MySqlConnection, database: &str, table: &str) -> Result<String> {
+    Ok(names_of(&columns_of(connection, database, table).await?))
+}
+
+/// A column that is written.
+struct Column {
+    /// Quoted.
+    name: String,
+    kind: String,
+    /// Empty where it is no text.
+    collation: String,
+}
+
+impl Column {
+    /// Whether values go from one into the other as they are: the server rounds what has more digits than a column
+    /// takes, and says nothing. A table made LIKE another has its types and collations, but a server that tells no
+    /// widths of integers may still tell those of tables older than itself. Labels count to the letter.
+    fn takes(&self, other: &Self) -> bool {
+        let same_kind = self.kind == other.kind
+            || (!self.kind.contains('\'') && native::is_same(&self.kind, &other.kind));
+        self.name == other.name && self.collation == other.collation && same_kind
+    }
+}
+
+fn names_of(columns: &[Column]) -> String {
+    columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The columns of a table that are written; none where there is no such table.
+async fn columns_of(connection: &mut MySqlConnection, database: &str, table: &str) -> Result<Vec<Column>> {
     let sql = format!(
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = {} AND table_name = {} \
-         AND coalesce(generation_expression, '') = '' ORDER BY ordinal_position",
+        "SELECT column_name, column_type, collation_name FROM information_schema.columns WHERE table_schema = {} AND \
+         table_name = {} AND coalesce(generation_expression, '') = '' ORDER BY ordinal_position",
         literal(database),
         literal(table)
     );
     let columns = rows(connection, "the columns of the tables", &sql).await?;
-    Ok(columns.iter().map(|row| quote(&row.word(0))).collect::<Vec<_>>().join(", "))
+    let column =
+        |row: &Fields| Column { name: quote(&row.word(0)), kind: row.word(1), collation: row.word(2) };
+    Ok(columns.iter().map(column).collect())
+}
+
+/// Refuses where a table has other columns than what was kept of it, and names those.
+fn refuse_reshaped(table: &str, here: &[Column], there: &[Column]) -> Result<()> {
+    let others = |these: &[Column], those: &[Column]| -> Vec<String> {
+        let only = these.iter().filter(|column| !those.iter().any(|other| column.takes(other)));
+        let named = |column: &Column| match column.collation.as_str() {
+            "" => format!("{} {}", column.name, column.kind),
+            collation => format!("{} {} COLLATE {collation}", column.name, column.kind),
+        };
+        only.map(named).collect()
+    };
+    let (now, then) = (others(here, there), others(there, here));
+    if now.is_empty() && then.is_empty() {
+        return Ok(());
+    }
+    Err(way_back::reshaped(table, &now, &then))
 }
 
 /// Commits. Where the answer is lost, or is an error, the mark is asked: while the server has not ended the transaction,

@@ -12,6 +12,9 @@ use crate::model::plan::ColumnPlan;
 /// Characters of Windows-1252, which the server calls latin1, that ISO 8859-1 has not.
 const WINDOWS_1252: &str = "\u{20ac}\u{201a}\u{192}\u{201e}\u{2026}\u{2020}\u{2021}\u{2c6}\u{2030}\u{160}\u{2039}\u{152}\u{17d}\u{2018}\u{2019}\u{201c}\u{201d}\u{2022}\u{2013}\u{2014}\u{2dc}\u{2122}\u{161}\u{203a}\u{153}\u{17e}\u{178}";
 
+/// Character sets that have every letter.
+const UNICODE: [&str; 5] = ["utf8mb4", "utf16", "utf16le", "utf32", "gb18030"];
+
 /// Which values a column keeps as they are of those that its neutral type holds; `None` if all.
 pub fn fit(column: &ColumnPlan) -> Option<Fit> {
     let native = NativeType::parse(&column.native_type);
@@ -64,10 +67,16 @@ fn rounded(digits: u32, scale: u32, single: bool) -> Fit {
     })
 }
 
+/// Whether it is known which letters a collation's character set has.
+pub fn knows_letters(collation: &str) -> bool {
+    let known = UNICODE.iter().chain(&["utf8", "utf8mb3", "ucs2", "latin1", "ascii"]);
+    known.into_iter().any(|known| *known == charset_of(collation))
+}
+
 /// Which text a collation's character set has letters for; `None` if any.
 fn letters(collation: &str) -> Option<Fit> {
     let has: fn(char) -> bool = match charset_of(collation) {
-        "utf8mb4" | "utf16" | "utf16le" | "utf32" => return None,
+        charset if UNICODE.contains(&charset) => return None,
         "utf8" | "utf8mb3" | "ucs2" => |letter| u32::from(letter) <= 0xffff,
         "latin1" => {
             |letter| matches!(letter, '\0'..='\x7f' | '\u{a0}'..='\u{ff}') || WINDOWS_1252.contains(letter)

@@ -183,7 +183,13 @@ impl Database {
         let mut connection = self.link.connect(Role::Loader).await?;
         for made in self.rules.script(&plan, &Naming::default()).before {
             let sql = made.sql.replacen("CREATE TABLE", "CREATE TEMPORARY TABLE", 1);
-            run(&mut connection, &sql).await.map_err(|e| fault::writing(&made.what, &e))?;
+            if let Err(error) = run(&mut connection, &sql).await {
+                let error = fault::writing("making a temporary table to look at the rows in", &error);
+                return Err(match error.kind() {
+                    ErrorKind::Permission => error.next(place::grant(&mut connection, &self.link).await),
+                    _ => error,
+                });
+            }
         }
         let packet = self.facts.max_value_bytes;
         write::write(&mut connection, &table, NAME, packet, Commit::Writer, road).await?;

@@ -133,10 +133,6 @@ impl RulesTrait for Rules {
         quote(name)
     }
 
-    fn finer_than(&self, quoted: &str, digits: u8) -> String {
-        format!("MOD(MICROSECOND({quoted}), {}) <> 0", 10_u32.pow(6_u32.saturating_sub(digits.into())))
-    }
-
     fn exactly(&self, quoted: &str) -> String {
         format!("CAST({quoted} AS BINARY)")
     }
@@ -248,6 +244,10 @@ impl RulesTrait for Rules {
 
     fn fit(&self, column: &ColumnPlan) -> Option<Fit> {
         super::fit::fit(column)
+    }
+
+    fn knows_letters(&self, collation: &str) -> bool {
+        super::fit::knows_letters(collation)
     }
 
     /// MySQL spells JSON anew, and who takes what for JSON is for each server to say.

@@ -124,12 +124,6 @@ impl Rules for PostgresRules {
         types::quote(name)
     }
 
-    fn finer_than(&self, quoted: &str, digits: u8) -> String {
-        // The field holds the seconds as well, in microseconds. What is infinite has none.
-        let unit = 10_u32.pow(6_u32.saturating_sub(digits.into()));
-        format!("mod(extract(microseconds FROM {quoted})::bigint, {unit}) <> 0")
-    }
-
     fn exactly(&self, quoted: &str) -> String {
         format!("{quoted}::text COLLATE \"C\"")
     }

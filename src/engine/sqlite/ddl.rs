@@ -95,11 +95,6 @@ impl Rules for SqliteRules {
         format!("length({quoted})")
     }
 
-    fn finer_than(&self, quoted: &str, digits: u8) -> String {
-        // Text, or a number that stands for seconds.
-        format!("CAST({quoted} AS TEXT) GLOB '*.{}*[1-9]*'", "?".repeat(digits.into()))
-    }
-
     fn exactly(&self, quoted: &str) -> String {
         format!("{quoted} COLLATE BINARY")
     }

@@ -163,18 +163,30 @@ fn refuse_rows<'a>(connection: &Connection, tables: impl Iterator<Item = &'a Str
     Ok(())
 }
 
-/// Copies the rows of these tables from the attached file into those that are there.
+/// Copies the rows of these tables from the attached file into those that are there. Their columns have to be the same
+/// in number, order and declared type: SQLite turns values into what a column's type prefers, and says nothing; in a
+/// STRICT table a type may prefer something else. The attached file is a copy, so it has the types that there were.
 fn bring_rows(transaction: &Connection, tables: &[String]) -> Result<()> {
+    /// Name, whether hidden, declared type.
+    type Column = (String, i64, String);
     let failed = |e: rusqlite::Error| failure(ErrorKind::Write, "cannot bring the rows back", &e);
-    let columns = |schema: &str, table: &str| -> rusqlite::Result<Vec<(String, i64)>> {
-        let mut statement =
-            transaction.prepare("SELECT name, hidden FROM pragma_table_xinfo(?1, ?2) ORDER BY cid")?;
-        statement.query_map([table, schema], |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
+    let columns = |schema: &str, table: &str| -> rusqlite::Result<Vec<Column>> {
+        let mut statement = transaction.prepare(
+            "SELECT name, hidden, upper(type) || iif((SELECT strict FROM pragma_table_list WHERE schema = ?2 \
+             AND name = ?1 COLLATE NOCASE), ' (STRICT)', '') FROM pragma_table_xinfo(?1, ?2) ORDER BY cid",
+        )?;
+        statement.query_map([table, schema], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?.collect()
+    };
+    let others = |these: &[Column], those: &[Column]| -> Vec<String> {
+        let only = these.iter().enumerate().filter(|(at, column)| those.get(*at) != Some(*column));
+        only.map(|(_, (name, _, kind))| format!("{} {kind}", quote(name))).collect()
     };
     let has_marks = has_marks(transaction).map_err(failed)?;
     for table in tables {
-        if columns("main", table).map_err(failed)? != columns("staged", table).map_err(failed)? {
-            return Err(way_back::reshaped(table));
+        let here = columns("main", table).map_err(failed)?;
+        let there = columns("staged", table).map_err(failed)?;
+        if here != there {
+            return Err(way_back::reshaped(table, &others(&here, &there), &others(&there, &here)));
         }
         copy_rows(transaction, table, has_marks).map_err(failed)?;
     }

@@ -18,12 +18,13 @@ pub fn find(connection: &Connection, plan: &Plan) -> rusqlite::Result<Vec<Orphan
     for table in plan.tables.iter().filter(|t| !t.foreign_keys.is_empty()) {
         match checked(connection, table) {
             Ok(orphans) => {
-                found.extend(orphans);
+                let of_plan = |found: &Orphans| {
+                    table.foreign_keys.iter().any(|key| is_over(key, &found.columns, &found.references))
+                };
+                found.extend(orphans.into_iter().filter(of_plan));
                 let declared = declared(connection, table)?;
                 let is_declared = |key: &&ForeignKeyPlan| {
-                    declared.iter().any(|(columns, parent)| {
-                        *columns == key.columns && parent.eq_ignore_ascii_case(&key.references)
-                    })
+                    declared.iter().any(|(columns, parent)| is_over(key, columns, parent))
                 };
                 // The target's own.
                 let others = table.foreign_keys.iter().filter(|key| !is_declared(key));
@@ -34,6 +35,14 @@ pub fn find(connection: &Connection, plan: &Plan) -> rusqlite::Result<Vec<Orphan
         }
     }
     Ok(found)
+}
+
+/// Whether a key is that over these columns, in whatever order the plan has them.
+fn is_over(key: &ForeignKeyPlan, columns: &[String], parent: &str) -> bool {
+    let same = |column: &String| columns.iter().any(|c| c.eq_ignore_ascii_case(column));
+    key.columns.len() == columns.len()
+        && key.columns.iter().all(same)
+        && parent.eq_ignore_ascii_case(&key.references)
 }
 
 /// By the check, which numbers keys as `foreign_key_list` does.

@@ -5,7 +5,7 @@ mod finding;
 mod profile;
 mod script;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -93,9 +93,17 @@ impl Plan {
     pub fn unfiltered(&self) -> Self {
         let mut plan = self.clone();
         plan.tables.retain(|t| t.filter.is_none());
-        let whole: BTreeSet<String> = plan.tables.iter().map(|t| t.name.clone()).collect();
+        let names = |table: &TablePlan| table.copied().map(|c| c.name.clone()).collect::<BTreeSet<String>>();
+        let whole: BTreeMap<String, BTreeSet<String>> =
+            plan.tables.iter().map(|table| (table.name.clone(), names(table))).collect();
         for table in &mut plan.tables {
-            table.foreign_keys.retain(|key| whole.contains(&key.references));
+            let own = names(table);
+            // The target's own table may have keys over columns of which nothing comes.
+            table.foreign_keys.retain(|key| {
+                let parent = whole.get(&key.references);
+                key.columns.iter().all(|c| own.contains(c))
+                    && parent.is_some_and(|parent| key.referenced_columns.iter().all(|c| parent.contains(c)))
+            });
         }
         plan
     }

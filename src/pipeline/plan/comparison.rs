@@ -109,7 +109,18 @@ pub(super) fn has_language(name: &str) -> bool {
     let general = |word: &str| {
         matches!(
             word,
-            "general" | "mysql500" | "unicode" | "520" | "0900" | "nopad" | "ai" | "as" | "ci" | "cs" | "bin"
+            "general"
+                | "mysql500"
+                | "unicode"
+                | "520"
+                | "0900"
+                | "uca1400"
+                | "nopad"
+                | "ai"
+                | "as"
+                | "ci"
+                | "cs"
+                | "bin"
         )
     };
     let is_ours = name.starts_with("techcare_db_") || name.starts_with("latin1_swedish_");

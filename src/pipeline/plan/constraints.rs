@@ -108,8 +108,10 @@ impl Planner<'_> {
 
     /// Whether the table that is replaced has a check of that name: it stays, whatever the source's says.
     fn has_check(&self, table: &str, name: Option<&str>) -> bool {
-        let there = self.input.existing.and_then(|e| e.table(&self.names.table(table)));
-        let fold = |name: &str| names::fold(self.input.rules, name);
+        let planned = self.names.table(table);
+        let existing = self.input.existing.map(|e| e.tables.as_slice()).unwrap_or_default();
+        let there = existing.iter().find(|there| self.same_table(&there.name, &planned));
+        let fold = |name: &str| names::fold_object(self.input.rules, name);
         there.zip(name).is_some_and(|(there, name)| {
             there.checks.iter().filter_map(|c| c.name.as_deref()).any(|own| fold(own) == fold(name))
         })

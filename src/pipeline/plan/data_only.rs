@@ -74,7 +74,8 @@ impl Planner<'_> {
         // Any column of SQLite takes what another column of SQLite holds.
         let takes = same
             || holds(&there.data_type, &planned.carries)
-            || (planned.carries == DataType::Any && self.input.rules.dialect() == Dialect::Sqlite);
+            || (planned.carries == DataType::Any && self.input.rules.dialect() == Dialect::Sqlite)
+            || are_times(&there.data_type, &planned.carries);
         let as_utc = takes_as_utc(&there.data_type, &planned.carries);
         if as_utc {
             self.taken_as_utc(&table.name, &planned.source, &there.native_type);
@@ -118,6 +119,18 @@ impl Planner<'_> {
             None => note,
         });
     }
+}
+
+/// Whether two types tell the same kind of time: whether one has the digits for the values of the other is for these to say
+/// (`pipeline::unheld`).
+fn are_times(there: &DataType, coming: &DataType) -> bool {
+    matches!(
+        (there, coming),
+        (DataType::DateTime { .. }, DataType::DateTime { .. })
+            | (DataType::Timestamp { .. }, DataType::Timestamp { .. })
+            | (DataType::Time { .. }, DataType::Time { .. })
+            | (DataType::TimeSpan { .. }, DataType::Time { .. } | DataType::TimeSpan { .. })
+    )
 }
 
 fn as_planned(key: &ForeignKey) -> ForeignKeyPlan {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::model::codes::{self, Conversion};
-use crate::model::plan::{ColumnPlan, Finding, FindingAction, Plan, Severity, TablePlan};
+use crate::model::plan::{ColumnPlan, Finding, FindingAction, Plan, Scope, Severity, TablePlan};
 use crate::model::policy::{Decision, Policies};
 
 /// Applies the policies to the findings and keeps them in the plan for what only the load will meet.
@@ -13,6 +13,10 @@ pub fn decide(plan: &mut Plan, policies: &Policies) {
         let planned = tables.iter().find(|t| finding.table.as_deref() == Some(t.source.as_str()));
         let nullable = planned.is_some_and(|table| takes_null(table, finding));
         let (table, column) = (finding.table.as_deref(), finding.column.as_deref());
+        // Keys of tables that are filled are nobody's to mend in staging.
+        if plan.scope == Scope::DataOnly && finding.code == codes::ORPHANS {
+            continue;
+        }
         if let Some(decision) = policies.decision(&finding.code, table, column, finding.object.as_deref()) {
             apply(finding, decision, nullable);
         }

@@ -3,12 +3,12 @@
 //! the plan.)
 
 use super::PlanInput;
+use super::comparison::on_both_sides;
 use super::data_only::named;
 use crate::engine::capability::Rules;
-use crate::engine::expression::{self, ColumnFacts, Comparison, Want};
-use crate::model::endpoint::Dialect;
-use crate::model::plan::{Plan, Scope, TablePlan};
-use crate::model::schema::{Collation, Table};
+use crate::engine::expression::{self, ColumnFacts, Want};
+use crate::model::plan::{ColumnPlan, Plan, Scope, TablePlan};
+use crate::model::schema::Table;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,13 +48,17 @@ pub fn demands(input: &PlanInput<'_>, plan: &Plan, words: &dyn Rules) -> Vec<Dem
                 demand(Demanded::Value(column.source.clone()), refused);
             }
         }
+        // Of those that are carried in these words the rows are asked anyway.
+        let theirs = checks(input, plan, table);
         let held: Vec<String> = source
             .checks
             .iter()
-            .filter_map(|c| as_written(input.source.dialect, &c.expression, source))
+            .filter(|check| check.validated || theirs.iter().any(|(_, text)| **text == check.expression))
+            .filter_map(|c| as_written(input, plan, &c.expression, table, source))
             .collect();
-        for (name, text) in checks(input, plan, table) {
-            let Some(said) = in_source(input, text, table, source).filter(|said| !held.contains(said)) else {
+        for (name, text) in theirs {
+            let Some(said) = in_source(input, plan, text, table, source).filter(|said| !held.contains(said))
+            else {
                 continue;
             };
             let what = Demanded::Check { name: name.cloned(), expression: text.clone() };
@@ -78,28 +82,53 @@ fn checks<'t>(
 }
 
 /// A condition of the target in the source's words.
-fn in_source(input: &PlanInput<'_>, text: &str, table: &TablePlan, source: &Table) -> Option<String> {
-    let same = |a: &str, b: &str| a == b || a.eq_ignore_ascii_case(b);
+fn in_source(
+    input: &PlanInput<'_>,
+    plan: &Plan,
+    text: &str,
+    table: &TablePlan,
+    source: &Table,
+) -> Option<String> {
     let columns = |name: &str| {
-        let column = table.copied().find(|c| same(&c.name, name))?;
-        facts(source, &column.source)
+        let column = table.copied().find(|c| c.name == *name || c.name.eq_ignore_ascii_case(name))?;
+        facts(input, plan, table, column, source)
     };
     expression::translate(input.rules.dialect(), text, input.source.dialect, Want::Truth, &columns)
 }
 
 /// A condition of the source as the translator puts it.
-fn as_written(dialect: Dialect, text: &str, source: &Table) -> Option<String> {
-    let columns =
-        |name: &str| facts(source, &source.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name))?.name);
-    expression::translate(dialect, text, dialect, Want::Truth, &columns)
+fn as_written(
+    input: &PlanInput<'_>,
+    plan: &Plan,
+    text: &str,
+    table: &TablePlan,
+    source: &Table,
+) -> Option<String> {
+    let columns = |name: &str| {
+        let column = table.copied().find(|c| c.source.eq_ignore_ascii_case(name))?;
+        facts(input, plan, table, column, source)
+    };
+    expression::translate(input.source.dialect, text, input.source.dialect, Want::Truth, &columns)
 }
 
-fn facts(source: &Table, column: &str) -> Option<ColumnFacts> {
-    let column = source.column(column)?;
-    let comparison = if column.collation.as_ref().is_none_or(Collation::is_exact) {
-        Comparison::Exact
-    } else {
-        Comparison::Loose
-    };
-    Some(ColumnFacts { name: column.name.clone(), data_type: column.data_type.clone(), comparison })
+/// A column as the source names it, with how its text compares on both sides.
+fn facts(
+    input: &PlanInput<'_>,
+    plan: &Plan,
+    table: &TablePlan,
+    column: &ColumnPlan,
+    source: &Table,
+) -> Option<ColumnFacts> {
+    let from = source.column(&column.source)?;
+    let mut planned = column.clone();
+    if plan.scope == Scope::DataOnly {
+        let there = input.existing.and_then(|e| named(&e.tables, &table.name, |t| &t.name));
+        let own = there.and_then(|t| t.column(&column.name)?.collation.as_ref());
+        planned.collation = own.map(|c| c.name.clone());
+    }
+    Some(ColumnFacts {
+        name: from.name.clone(),
+        data_type: from.data_type.clone(),
+        comparison: on_both_sides(input.source.dialect, from.collation.as_ref(), &planned),
+    })
 }

@@ -34,9 +34,10 @@ pub fn doubts(input: &PlanInput<'_>, plan: &Plan) -> Vec<Doubt> {
         };
         let own = table.replaces || plan.scope == Scope::DataOnly;
         for key in keys {
-            let alike = doubtful(input, source, &table, &key).map(|column| (column.to_owned(), false));
-            let new = || own.then(|| unguarded(source, &table, &key).map(|column| (column, true))).flatten();
-            if let Some((column, of_target)) = alike.or_else(new) {
+            let new = if own { unguarded(source, &table, &key) } else { None };
+            let of_target = new.is_some();
+            let alike = || doubtful(input, source, &table, &key).map(str::to_owned);
+            if let Some(column) = new.or_else(alike) {
                 let table = narrowed(&table, &key, plan.target);
                 out.push(Doubt { table, key, column, of_target });
             }

@@ -117,6 +117,11 @@ pub(super) fn fold(rules: &dyn Rules, name: &str) -> String {
     if rules.dialect() == Dialect::Sqlite { name.to_ascii_lowercase() } else { name.to_lowercase() }
 }
 
+/// The same of names of checks and indexes, which only PostgreSQL tells apart by case, wherever tables' names are kept.
+pub(super) fn fold_object(rules: &dyn Rules, name: &str) -> String {
+    if rules.dialect() == Dialect::Postgres { name.to_owned() } else { fold(rules, name) }
+}
+
 /// A name that the target does not keep for its own.
 fn unreserved(rules: &dyn Rules, name: &str) -> String {
     if rules.reserves(name) { format!("_{name}") } else { name.to_owned() }

@@ -36,7 +36,7 @@ impl Planner<'_> {
         })
     }
 
-    fn same_table(&self, a: &str, b: &str) -> bool {
+    pub(super) fn same_table(&self, a: &str, b: &str) -> bool {
         a == b || (!self.input.rules.capabilities().case_sensitive_tables && a.eq_ignore_ascii_case(b))
     }
 
@@ -172,7 +172,11 @@ impl Planner<'_> {
                 None => kept.push(own.clone()),
             }
         }
-        let fold = |name: &Option<String>| name.as_ref().map(|name| names::fold(self.input.rules, name));
+        let fold =
+            |name: &Option<String>| name.as_ref().map(|name| names::fold_object(self.input.rules, name));
+        for name in kept.iter().filter_map(|own| own.name.as_ref()) {
+            self.names.reserve_index(&planned.name, name);
+        }
         let taken: Vec<_> = kept.iter().filter_map(|own| fold(&own.name)).collect();
         for index in &mut planned.indexes {
             let Some(name) =
@@ -203,7 +207,7 @@ impl Planner<'_> {
     /// Checks by what they say, else by their name: of one name that says something else here and there it is the
     /// application's that stays. Those come first, so that the names that the target makes up go around theirs.
     fn checks_of(&self, planned: &mut TablePlan, there: &TablePlan, changes: &mut Vec<String>) {
-        let fold = |name: &String| names::fold(self.input.rules, name);
+        let fold = |name: &String| names::fold_object(self.input.rules, name);
         let known: Vec<String> = there.checks.iter().map(|own| self.says(there, &own.expression)).collect();
         let named: BTreeSet<String> =
             there.checks.iter().filter_map(|own| own.name.as_ref().map(fold)).collect();

@@ -376,7 +376,9 @@ fn times_without_a_fraction_go_into_columns_without_one() {
             };
             let ran = binary::migrate(&source.url, &made("(0)").url, &["--data-only"]);
             assert_eq!(ran.code, 0, "{from:?} {engine:?}: {ran}");
-            source.execute("INSERT INTO t VALUES (3, '2024-01-02 03:04:05.000100', '10:11:12.123400')");
+            source.execute(
+                "INSERT INTO t VALUES (3, '2024-01-02 03:04:05.000100', NULL), (4, NULL, '10:11:12.123400')",
+            );
             for (digits, named) in [("(0)", &["at", "clock"][..]), ("(3)", &["at", "clock"]), ("(4)", &[])] {
                 let ran = binary::migrate(&source.url, &made(digits).url, &["--data-only"]);
                 let found: Vec<(String, String)> = ran.json()["findings"]
@@ -386,7 +388,8 @@ fn times_without_a_fraction_go_into_columns_without_one() {
                     .filter(|f| f["code"] == "target_mismatch")
                     .map(|f| (f["column"].as_str().unwrap().to_owned(), f["keys"].to_string()))
                     .collect();
-                let expected = named.iter().map(|column| (column.to_string(), "[\"id=3\"]".to_owned()));
+                let key = |column: &str| if column == "at" { "[\"id=3\"]" } else { "[\"id=4\"]" };
+                let expected = named.iter().map(|column| (column.to_string(), key(column).to_owned()));
                 assert_eq!(found, expected.collect::<Vec<_>>(), "{from:?} {engine:?} {digits}: {ran}");
                 assert_eq!(
                     ran.code,
@@ -394,7 +397,71 @@ fn times_without_a_fraction_go_into_columns_without_one() {
                     "{from:?} {engine:?} {digits}: {ran}"
                 );
             }
-            source.execute("DELETE FROM t WHERE id = 3");
+            source.execute("DELETE FROM t WHERE id > 2");
+        }
+    }
+}
+
+/// Times that are numbers in SQLite have digits of a second, too.
+#[test]
+fn milliseconds_do_not_go_into_a_column_without_a_fraction() {
+    let source = Db::fresh(Engine::Sqlite);
+    source.execute(
+        "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, at DATETIME);
+         INSERT INTO t VALUES (1, 1700000000000), (2, 1700000000123)",
+    );
+    for engine in Engine::servers().filter(|engine| *engine != Engine::Postgres) {
+        let target = Db::fresh(engine);
+        target.execute("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, at DATETIME)");
+        let ran = binary::migrate(&source.url, &target.url, &["--data-only"]);
+        assert_eq!(ran.code, 4, "{engine:?}: {ran}");
+        assert!(
+            ran.to_string().contains("\"target_mismatch\"") && ran.to_string().contains("\"id=2\""),
+            "{ran}"
+        );
+    }
+}
+
+/// The application's newer models may refer to tables that come along by columns that do not.
+#[test]
+fn a_foreign_key_over_a_column_that_the_source_lacks_asks_nothing_of_it() {
+    let source = Db::fresh(Engine::Sqlite);
+    source.execute(
+        "CREATE TABLE teams (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(9));
+         CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, a VARCHAR(9));
+         INSERT INTO teams VALUES (1, 'x'); INSERT INTO t VALUES (1, 'y')",
+    );
+    for engine in Engine::all() {
+        for scope in [&[][..], &["--data-only"]] {
+            let target = Db::fresh(engine);
+            target.execute(
+                "CREATE TABLE teams (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(9));
+                 CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, a VARCHAR(9), team_id INTEGER,
+                     FOREIGN KEY (team_id) REFERENCES teams (id))",
+            );
+            let ran = binary::migrate(&source.url, &target.url, scope);
+            assert_eq!(ran.code, 0, "{engine:?} {scope:?}: {ran}");
+            assert!(target.refuses("INSERT INTO t (id, team_id) VALUES (2, 7)"), "{engine:?} {scope:?}");
+        }
+    }
+}
+
+/// Only what is certain stops rows: which letters a character set has is not known of all.
+#[test]
+fn letters_of_other_character_sets_go_where_they_are_taken() {
+    let source = Db::fresh(Engine::Sqlite);
+    source.execute(
+        "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, a VARCHAR(9)); INSERT INTO t VALUES (1, 'č')",
+    );
+    for engine in Engine::servers().filter(|engine| *engine != Engine::Postgres) {
+        for charset in ["latin2", "cp1250", "utf8mb4"] {
+            let target = Db::fresh(engine);
+            target.execute(&format!(
+                "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, a VARCHAR(9) CHARACTER SET {charset})"
+            ));
+            let ran = binary::migrate(&source.url, &target.url, &["--data-only"]);
+            assert_eq!(ran.code, 0, "{engine:?} {charset}: {ran}");
+            assert_eq!(target.value("SELECT a FROM t").as_deref(), Some("č"), "{engine:?} {charset}");
         }
     }
 }

@@ -153,18 +153,27 @@ fn a90_emptied_tables_are_filled_again() {
 fn a90_rows_that_cannot_come_back_stay_where_they_are() {
     const NOTHING: &str = "SELECT 1";
     let source = source(5);
-    // Rows that are there, columns that are others, and a row that refers to one which is gone.
     let other = "INSERT INTO person (name) VALUES ('other')";
-    let cases = [
-        (NOTHING, other, "mixed"),
-        (NOTHING, "ALTER TABLE person ADD COLUMN more INT", "columns are others"),
-        (
-            "INSERT INTO badge VALUES (7, NULL); UPDATE visit SET badge_id = 7 WHERE id = 3",
-            "DELETE FROM badge WHERE id = 7",
-            "refer to some",
-        ),
-    ];
     for engine in Engine::all() {
+        // A server would round the values without a word, SQLite would make them text.
+        let retyped = match engine {
+            Engine::Sqlite => {
+                "ALTER TABLE visit DROP COLUMN price; ALTER TABLE visit ADD COLUMN price VARCHAR(20)"
+            }
+            Engine::Postgres => "ALTER TABLE visit ALTER COLUMN price TYPE NUMERIC(10,2)",
+            Engine::Mariadb | Engine::Mysql => "ALTER TABLE visit MODIFY price NUMERIC(10,2)",
+        };
+        // Rows that are there, columns that are others or of another type, and a row that refers to one which is gone.
+        let cases = [
+            (NOTHING, other, "mixed"),
+            (NOTHING, "ALTER TABLE person ADD COLUMN more INT", "columns are others"),
+            ("UPDATE visit SET price = 1.2345", retyped, "price"),
+            (
+                "INSERT INTO badge VALUES (7, NULL); UPDATE visit SET badge_id = 7 WHERE id = 3",
+                "DELETE FROM badge WHERE id = 7",
+                "refer to some",
+            ),
+        ];
         for (before, between, told) in &cases {
             let (home, target) = (Home::new(), made(engine));
             let column = "ALTER TABLE visit ADD COLUMN badge_id BIGINT";
@@ -172,6 +181,8 @@ fn a90_rows_that_cannot_come_back_stay_where_they_are() {
                 Engine::Sqlite => format!("{column} REFERENCES badge (id)"),
                 _ => format!("{column}; ALTER TABLE visit ADD CONSTRAINT fk_worn FOREIGN KEY (badge_id) REFERENCES badge (id)"),
             });
+            // The last column, so that SQLite can drop and add it and only its type is another.
+            target.execute("ALTER TABLE visit ADD COLUMN price NUMERIC(10,4)");
             let ran = home.migrate(&source, &target, &["--data-only"]);
             assert_eq!(ran.code, 0, "{engine:?}: {ran}");
             target.execute(before);
@@ -290,6 +301,18 @@ fn a90_an_account_that_may_not_alter_changes_nothing() {
         assert_eq!(ran.code, 4, "{engine:?}: {ran}");
         assert!(ran.stderr.contains("ALTER") && ran.stderr.contains("GRANT"), "{engine:?}: {ran}");
         assert_eq!((state(&target), ours(&target)), (filled, vec![]), "{engine:?}: {ran}");
+
+        // Nothing follows the rows of a table that gives its keys no values.
+        source.execute("CREATE TABLE word (w INTEGER NOT NULL PRIMARY KEY); INSERT INTO word VALUES (7)");
+        target.execute("CREATE TABLE word (w INTEGER NOT NULL PRIMARY KEY)");
+        let ran = home.run(&[&fill[..], &["--tables", "word"]].concat());
+        assert_eq!(ran.code, 0, "{engine:?}: {ran}");
+        // Letters that the target may take for one are looked at in a table of the session's own.
+        source.execute("DROP TABLE word; CREATE TABLE word (w VARCHAR(9) NOT NULL PRIMARY KEY)");
+        target.execute("DROP TABLE word; CREATE TABLE word (w VARCHAR(9) NOT NULL PRIMARY KEY)");
+        let ran = home.run(&[&fill[..], &["--tables", "word"]].concat());
+        assert!(ran.stderr.contains("temporary table") && ran.stderr.contains("GRANT"), "{engine:?}: {ran}");
+        source.execute("DROP TABLE word");
         target.execute(&format!("DROP USER {user}@'%'"));
     }
 }

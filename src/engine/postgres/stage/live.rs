@@ -151,18 +151,50 @@ pub(super) async fn empty(
     commit(session, connector, id, "the emptied tables").await
 }
 
-/// Columns of a table, in one text, and those of them that are written, each quoted.
+/// Columns of a table: the quoted name, the type with the collation where that is not the type's own, and whether it is
+/// generated.
 const COLUMNS: &str = "
-SELECT coalesce(string_agg(quote_ident(attname), ', ' ORDER BY attname), '') AS all_of_them,
-       coalesce(string_agg(quote_ident(attname), ', ' ORDER BY attname) FILTER (WHERE attgenerated = ''), '') AS written
-FROM pg_attribute WHERE attrelid = format('%I.%I', $1::text, $2::text)::regclass AND attnum > 0 AND NOT attisdropped";
+SELECT quote_ident(a.attname) AS name, format_type(a.atttypid, a.atttypmod) ||
+       CASE WHEN a.attcollation <> t.typcollation THEN format(' COLLATE %I.%I', n.nspname, c.collname) ELSE '' END
+           AS kind, a.attgenerated <> '' AS generated
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_collation c ON c.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = c.collnamespace
+WHERE a.attrelid = format('%I.%I', $1::text, $2::text)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attname";
 
-async fn columns(
-    session: &mut PgConnection,
-    schema: &str,
-    table: &str,
-) -> Result<(String, String), sqlx::Error> {
-    sqlx::query_as(COLUMNS).bind(schema).bind(table).fetch_one(session).await
+struct Column {
+    /// Quoted.
+    name: String,
+    kind: String,
+    generated: bool,
+}
+
+impl Column {
+    /// Whether values go from one into the other as they are: the server rounds what has more digits than a column
+    /// takes, and says nothing. CREATE TABLE AS keeps type and collation. A generated column is not written, and what
+    /// was kept of it is plain, so its type does not count.
+    fn takes(&self, other: &Self) -> bool {
+        self.name == other.name && (self.kind == other.kind || self.generated || other.generated)
+    }
+}
+
+async fn columns(session: &mut PgConnection, schema: &str, table: &str) -> Result<Vec<Column>, sqlx::Error> {
+    let columns: Vec<(String, String, bool)> =
+        sqlx::query_as(COLUMNS).bind(schema).bind(table).fetch_all(session).await?;
+    Ok(columns.into_iter().map(|(name, kind, generated)| Column { name, kind, generated }).collect())
+}
+
+/// Refuses where a table has other columns than what was kept of it, and names those.
+fn refuse_reshaped(table: &str, here: &[Column], there: &[Column]) -> Result<()> {
+    let others = |these: &[Column], those: &[Column]| -> Vec<String> {
+        let only = these.iter().filter(|column| !those.iter().any(|other| column.takes(other)));
+        only.map(|column| format!("{} {}", column.name, column.kind)).collect()
+    };
+    let (now, then) = (others(here, there), others(there, here));
+    if now.is_empty() && then.is_empty() {
+        return Ok(());
+    }
+    Err(way_back::reshaped(table, &now, &then))
 }
 
 /// Brings the rows back that [`empty`] has kept, into tables that are empty, in one transaction; ends with COMMIT.
@@ -181,11 +213,11 @@ pub(super) async fn refill(
     let tighten = loosen(session, namespace, &names).await?;
     run_all(session, &make_kept(&change.mark), WHAT).await?;
     for moved in &change.shown {
-        let (here, written) = columns(session, namespace, &moved.name).await.map_err(|e| failed(&e))?;
-        let (there, _) = columns(session, &moved.aside.place, &moved.name).await.map_err(|e| failed(&e))?;
-        if here != there {
-            return Err(way_back::reshaped(&moved.name));
-        }
+        let here = columns(session, namespace, &moved.name).await.map_err(|e| failed(&e))?;
+        let there = columns(session, &moved.aside.place, &moved.name).await.map_err(|e| failed(&e))?;
+        refuse_reshaped(&moved.name, &here, &there)?;
+        let written = here.iter().filter(|column| !column.generated).map(|column| column.name.as_str());
+        let written = written.collect::<Vec<_>>().join(", ");
         let table = format!("{}.{}", quote(namespace), quote(&moved.name));
         let kept = format!("{}.{}", quote(&moved.aside.place), quote(&moved.name));
         let insert =

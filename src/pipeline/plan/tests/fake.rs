@@ -127,10 +127,6 @@ impl Rules for FakeRules {
         self.dialect != Dialect::Mysql
     }
 
-    fn finer_than(&self, quoted: &str, digits: u8) -> String {
-        format!("{quoted} finer than {digits}")
-    }
-
     fn quote(&self, name: &str) -> String {
         format!("<{name}>")
     }
