@@ -3,6 +3,8 @@
 //! column again from it, as long as its type is still the one that was made. What the table itself was is kept in the
 //! comment of the table, what an index was in that of the index.
 
+use std::fmt::Write as _;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -164,15 +166,31 @@ pub enum IndexOrigin {
 
 /// The comment to make: what people wrote, and the origin after it, where the whole is of at most `most` characters.
 pub fn said<O: Serialize>(comment: Option<&str>, origin: Option<&O>, most: usize) -> Option<String> {
-    let whole = origin.and_then(|origin| write(comment, origin));
+    let whole = origin.and_then(|origin| together(comment, origin));
     whole.filter(|whole| whole.chars().count() <= most).or_else(|| comment.map(str::to_owned))
 }
 
 /// A comment with the origin after what people wrote.
-fn write<O: Serialize>(comment: Option<&str>, origin: &O) -> Option<String> {
-    let origin = serde_json::to_string(origin).ok()?;
+fn together<O: Serialize>(comment: Option<&str>, origin: &O) -> Option<String> {
+    let origin = in_basic_plane(&serde_json::to_string(origin).ok()?);
     let before = comment.map(|c| format!("{c}\n")).unwrap_or_default();
     Some(format!("{before}{MARK}{origin}"))
+}
+
+/// JSON without characters beyond the basic plane, which the catalogues of MySQL and MariaDB (`utf8mb3`) do not have.
+fn in_basic_plane(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if u32::from(c) > 0xffff {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// What people wrote in a comment, and the origin if one stands after it.
@@ -207,14 +225,14 @@ mod tests {
     #[test]
     fn what_people_wrote_and_the_origin_come_apart_again() {
         for comment in [None, Some("it's a comment\nof two lines")] {
-            let written = write(comment, &origin()).unwrap();
+            let written = together(comment, &origin()).unwrap();
             assert_eq!(read(&written), (comment.map(str::to_owned), Some(origin())));
         }
     }
 
     #[test]
     fn what_people_wrote_goes_before_an_origin_that_is_too_long() {
-        let whole = write(Some("mine"), &origin()).unwrap();
+        let whole = together(Some("mine"), &origin()).unwrap();
         let most = whole.chars().count();
         assert_eq!(said(Some("mine"), Some(&origin()), most), Some(whole));
         assert_eq!(said(Some("mine"), Some(&origin()), most - 1).as_deref(), Some("mine"));

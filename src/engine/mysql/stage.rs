@@ -184,9 +184,11 @@ impl Database {
         for made in self.rules.script(&plan, &Naming::default()).before {
             let sql = made.sql.replacen("CREATE TABLE", "CREATE TEMPORARY TABLE", 1);
             if let Err(error) = run(&mut connection, &sql).await {
-                let error = fault::writing("making a temporary table to look at the rows in", &error);
+                let error = fault::writing("making a temporary table to look at rows", &error);
                 return Err(match error.kind() {
-                    ErrorKind::Permission => error.next(place::grant(&mut connection, &self.link).await),
+                    ErrorKind::Permission | ErrorKind::Login => {
+                        error.next(place::grant(&mut connection, &self.link).await)
+                    }
                     _ => error,
                 });
             }

@@ -508,6 +508,9 @@ impl Planner<'_> {
         if !self.input.rules.capabilities().comments {
             return Some("the target keeps no comments".into());
         }
+        if self.input.rules.dialect() == Dialect::Mysql && comment.chars().any(|c| u32::from(c) > 0xffff) {
+            return Some("the target's catalogue has no characters beyond the basic plane".into());
+        }
         (comment.chars().count() > most)
             .then(|| format!("the target keeps comments of at most {most} characters"))
     }

@@ -74,3 +74,24 @@ fn a31_literals_in_another_character_set_keep_their_bytes() {
     let away = migrate(Mysql, sql, Sqlite).done();
     assert_eq!(away.findings("default_not_carried").len(), 3, "{}", away.ran);
 }
+
+/// The catalogues of MySQL and MariaDB have no such letters: a comment with one is named, and what is kept of a column's name
+/// brings it back.
+#[test]
+fn a31_emoji_in_names_and_comments_are_kept_or_named() {
+    let sql = "CREATE TABLE t (id int PRIMARY KEY, \"😀\" int, m text);
+               COMMENT ON COLUMN t.id IS 'a 😀'; COMMENT ON TABLE t IS 'b';
+               INSERT INTO t VALUES (1, 2, '😀'), (2, 3, 'x')";
+    let columns = "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute \
+                   WHERE attrelid = 't'::regclass AND attnum > 0 ORDER BY attnum";
+    for by in Engine::mysqls() {
+        let there = migrate(Postgres, sql, by).done();
+        let named: Vec<_> =
+            there.findings("comment_not_carried").iter().map(|f| f["column"].clone()).collect();
+        assert_eq!(named, ["id"], "{by:?}: {}", there.ran);
+        let back = onward(there.target, Postgres).done();
+        assert_eq!(there.source.query(columns), back.target.query(columns), "{by:?}: {}", back.ran);
+        let rows = "SELECT id, \"😀\", m FROM t ORDER BY id";
+        assert_eq!(there.source.query(rows), back.target.query(rows), "{by:?}");
+    }
+}
