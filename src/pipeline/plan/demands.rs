@@ -7,6 +7,7 @@ use super::comparison::on_both_sides;
 use super::data_only::named;
 use crate::engine::capability::Rules;
 use crate::engine::expression::{self, ColumnFacts, Want};
+use crate::model::endpoint::Dialect;
 use crate::model::plan::{ColumnPlan, Plan, Scope, TablePlan};
 use crate::model::schema::Table;
 
@@ -48,87 +49,70 @@ pub fn demands(input: &PlanInput<'_>, plan: &Plan, words: &dyn Rules) -> Vec<Dem
                 demand(Demanded::Value(column.source.clone()), refused);
             }
         }
+        let sides = Sides { input, table, source, there: there(input, plan, table) };
         // Of those that are carried in these words the rows are asked anyway.
-        let theirs = checks(input, plan, table);
+        let theirs = sides.checks();
         let held: Vec<String> = source
             .checks
             .iter()
             .filter(|check| check.validated || theirs.iter().any(|(_, text)| **text == check.expression))
-            .filter_map(|c| as_written(input, plan, &c.expression, table, source))
+            .filter_map(|check| sides.said(&check.expression, input.source.dialect, |c| &c.source))
             .collect();
         for (name, text) in theirs {
-            let Some(said) = in_source(input, plan, text, table, source).filter(|said| !held.contains(said))
-            else {
-                continue;
-            };
-            let what = Demanded::Check { name: name.cloned(), expression: text.clone() };
-            demand(what, format!("NOT (\n{said}\n)"));
+            let said = sides.said(text, input.rules.dialect(), |c| &c.name);
+            if let Some(said) = said.filter(|said| !held.contains(said)) {
+                let what = Demanded::Check { name: name.cloned(), expression: text.clone() };
+                demand(what, format!("NOT (\n{said}\n)"));
+            }
         }
     }
     out
 }
 
-/// Name and text of the checks that a table has there.
-fn checks<'t>(
-    input: &PlanInput<'t>,
-    plan: &Plan,
+/// A table that is filled, as it is in the target; `None` where it is made anew and its plan says what it will be.
+fn there<'t>(input: &PlanInput<'t>, plan: &Plan, table: &TablePlan) -> Option<&'t Table> {
+    let existing = input.existing.filter(|_| plan.scope == Scope::DataOnly)?;
+    named(&existing.tables, &table.name, |t| &t.name)
+}
+
+/// A table on both sides.
+struct Sides<'t> {
+    input: &'t PlanInput<'t>,
     table: &'t TablePlan,
-) -> Vec<(Option<&'t String>, &'t String)> {
-    if plan.scope != Scope::DataOnly {
-        return table.checks.iter().map(|c| (c.name.as_ref(), &c.expression)).collect();
+    source: &'t Table,
+    there: Option<&'t Table>,
+}
+
+impl<'t> Sides<'t> {
+    /// Name and text of the checks that the table has in the target.
+    fn checks(&self) -> Vec<(Option<&'t String>, &'t String)> {
+        match self.there {
+            Some(there) => there.checks.iter().map(|c| (c.name.as_ref(), &c.expression)).collect(),
+            None => self.table.checks.iter().map(|c| (c.name.as_ref(), &c.expression)).collect(),
+        }
     }
-    let there = input.existing.and_then(|e| named(&e.tables, &table.name, |t| &t.name));
-    there.iter().flat_map(|t| &t.checks).map(|c| (c.name.as_ref(), &c.expression)).collect()
-}
 
-/// A condition of the target in the source's words.
-fn in_source(
-    input: &PlanInput<'_>,
-    plan: &Plan,
-    text: &str,
-    table: &TablePlan,
-    source: &Table,
-) -> Option<String> {
-    let columns = |name: &str| {
-        let column = table.copied().find(|c| c.name == *name || c.name.eq_ignore_ascii_case(name))?;
-        facts(input, plan, table, column, source)
-    };
-    expression::translate(input.rules.dialect(), text, input.source.dialect, Want::Truth, &columns)
-}
-
-/// A condition of the source as the translator puts it.
-fn as_written(
-    input: &PlanInput<'_>,
-    plan: &Plan,
-    text: &str,
-    table: &TablePlan,
-    source: &Table,
-) -> Option<String> {
-    let columns = |name: &str| {
-        let column = table.copied().find(|c| c.source.eq_ignore_ascii_case(name))?;
-        facts(input, plan, table, column, source)
-    };
-    expression::translate(input.source.dialect, text, input.source.dialect, Want::Truth, &columns)
-}
-
-/// A column as the source names it, with how its text compares on both sides.
-fn facts(
-    input: &PlanInput<'_>,
-    plan: &Plan,
-    table: &TablePlan,
-    column: &ColumnPlan,
-    source: &Table,
-) -> Option<ColumnFacts> {
-    let from = source.column(&column.source)?;
-    let mut planned = column.clone();
-    if plan.scope == Scope::DataOnly {
-        let there = input.existing.and_then(|e| named(&e.tables, &table.name, |t| &t.name));
-        let own = there.and_then(|t| t.column(&column.name)?.collation.as_ref());
-        planned.collation = own.map(|c| c.name.clone());
+    /// A condition of either side in the source's words; `name` is that of a column where the condition comes from.
+    fn said(&self, text: &str, from: Dialect, name: impl Fn(&ColumnPlan) -> &String) -> Option<String> {
+        let columns = |wanted: &str| {
+            let column = self.table.copied().find(|c| name(c).eq_ignore_ascii_case(wanted))?;
+            self.facts(column)
+        };
+        expression::translate(from, text, self.input.source.dialect, Want::Truth, &columns)
     }
-    Some(ColumnFacts {
-        name: from.name.clone(),
-        data_type: from.data_type.clone(),
-        comparison: on_both_sides(input.source.dialect, from.collation.as_ref(), &planned),
-    })
+
+    /// A column as the source names it, with how its text compares on both sides.
+    fn facts(&self, column: &ColumnPlan) -> Option<ColumnFacts> {
+        let from = self.source.column(&column.source)?;
+        let mut planned = column.clone();
+        if let Some(there) = self.there {
+            let own = there.column(&column.name).and_then(|c| c.collation.as_ref());
+            planned.collation = own.map(|c| c.name.clone());
+        }
+        Some(ColumnFacts {
+            name: from.name.clone(),
+            data_type: from.data_type.clone(),
+            comparison: on_both_sides(self.input.source.dialect, from.collation.as_ref(), &planned),
+        })
+    }
 }
