@@ -22,6 +22,22 @@ pub fn mixed(error: Error) -> Error {
         .next("nothing was changed: they would be mixed with those; take these out first")
 }
 
+/// Refuses where the columns of a table do not take (`takes`) those of what was kept of it, or the other way round.
+pub fn refuse_reshaped<C>(
+    table: &str,
+    now: &[C],
+    then: &[C],
+    takes: impl Fn(&C, &C) -> bool,
+    shown: impl Fn(&C) -> String,
+) -> Result<()> {
+    let others = |these: &[C], those: &[C]| -> Vec<String> {
+        let only = these.iter().filter(|column| !those.iter().any(|other| takes(column, other)));
+        only.map(&shown).collect()
+    };
+    let (now, then) = (others(now, then), others(then, now));
+    if now.is_empty() && then.is_empty() { Ok(()) } else { Err(reshaped(table, &now, &then)) }
+}
+
 /// Rows that were kept do not fit the table any more that they came from: what differs of its columns `now`, and of those
 /// that it had `then`.
 pub fn reshaped(table: &str, now: &[String], then: &[String]) -> Error {

@@ -260,7 +260,7 @@ pub async fn refill(
         for moved in &change.shown {
             let here = columns_of(&mut connection, target, &moved.name).await?;
             let there = columns_of(&mut connection, &moved.aside.place, &moved.aside.name).await?;
-            refuse_reshaped(&moved.name, &here, &there)?;
+            way_back::refuse_reshaped(&moved.name, &here, &there, Column::takes, Column::shown)?;
             let columns = names_of(&here);
             let aside = place::qualified(&moved.aside.place, &moved.aside.name);
             steps.push(format!(
@@ -393,6 +393,13 @@ impl Column {
             || (!self.kind.contains('\'') && native::is_same(&self.kind, &other.kind));
         self.name == other.name && self.collation == other.collation && same_kind
     }
+
+    fn shown(&self) -> String {
+        match self.collation.as_str() {
+            "" => format!("{} {}", self.name, self.kind),
+            collation => format!("{} {} COLLATE {collation}", self.name, self.kind),
+        }
+    }
 }
 
 fn names_of(columns: &[Column]) -> String {
@@ -411,23 +418,6 @@ async fn columns_of(connection: &mut MySqlConnection, database: &str, table: &st
     let column =
         |row: &Fields| Column { name: quote(&row.word(0)), kind: row.word(1), collation: row.word(2) };
     Ok(columns.iter().map(column).collect())
-}
-
-/// Refuses where a table has other columns than what was kept of it, and names those.
-fn refuse_reshaped(table: &str, here: &[Column], there: &[Column]) -> Result<()> {
-    let others = |these: &[Column], those: &[Column]| -> Vec<String> {
-        let only = these.iter().filter(|column| !those.iter().any(|other| column.takes(other)));
-        let named = |column: &Column| match column.collation.as_str() {
-            "" => format!("{} {}", column.name, column.kind),
-            collation => format!("{} {} COLLATE {collation}", column.name, column.kind),
-        };
-        only.map(named).collect()
-    };
-    let (now, then) = (others(here, there), others(there, here));
-    if now.is_empty() && then.is_empty() {
-        return Ok(());
-    }
-    Err(way_back::reshaped(table, &now, &then))
 }
 
 /// Commits. Where the answer is lost, or is an error, the mark is asked: while the server has not ended the transaction,

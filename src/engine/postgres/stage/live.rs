@@ -176,25 +176,16 @@ impl Column {
     fn takes(&self, other: &Self) -> bool {
         self.name == other.name && (self.kind == other.kind || self.generated || other.generated)
     }
+
+    fn shown(&self) -> String {
+        format!("{} {}", self.name, self.kind)
+    }
 }
 
 async fn columns(session: &mut PgConnection, schema: &str, table: &str) -> Result<Vec<Column>, sqlx::Error> {
     let columns: Vec<(String, String, bool)> =
         sqlx::query_as(COLUMNS).bind(schema).bind(table).fetch_all(session).await?;
     Ok(columns.into_iter().map(|(name, kind, generated)| Column { name, kind, generated }).collect())
-}
-
-/// Refuses where a table has other columns than what was kept of it, and names those.
-fn refuse_reshaped(table: &str, here: &[Column], there: &[Column]) -> Result<()> {
-    let others = |these: &[Column], those: &[Column]| -> Vec<String> {
-        let only = these.iter().filter(|column| !those.iter().any(|other| column.takes(other)));
-        only.map(|column| format!("{} {}", column.name, column.kind)).collect()
-    };
-    let (now, then) = (others(here, there), others(there, here));
-    if now.is_empty() && then.is_empty() {
-        return Ok(());
-    }
-    Err(way_back::reshaped(table, &now, &then))
 }
 
 /// Brings the rows back that [`empty`] has kept, into tables that are empty, in one transaction; ends with COMMIT.
@@ -215,7 +206,7 @@ pub(super) async fn refill(
     for moved in &change.shown {
         let here = columns(session, namespace, &moved.name).await.map_err(|e| failed(&e))?;
         let there = columns(session, &moved.aside.place, &moved.name).await.map_err(|e| failed(&e))?;
-        refuse_reshaped(&moved.name, &here, &there)?;
+        way_back::refuse_reshaped(&moved.name, &here, &there, Column::takes, Column::shown)?;
         let written = here.iter().filter(|column| !column.generated).map(|column| column.name.as_str());
         let written = written.collect::<Vec<_>>().join(", ");
         let table = format!("{}.{}", quote(namespace), quote(&moved.name));
