@@ -235,23 +235,13 @@ impl Scene<'_> {
     /// A plan of nothing but these columns.
     fn alone(&self, columns: &[ColumnPlan]) -> Plan {
         let table = TablePlan {
-            source: self.planned.source.clone(),
-            name: self.planned.name.clone(),
             columns: columns.to_vec(),
-            primary_key: None,
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            comment: None,
-            origin: None,
-            without_rowid: false,
             strict: self.planned.strict,
-            on_conflict: Vec::new(),
             key: Vec::new(),
             estimated_rows: None,
-            replaces: false,
             replaces_rows: false,
             filter: None,
+            ..self.planned.bare(|_| false)
         };
         let needed = columns.iter().any(|c| self.plan.types.iter().any(|t| c.native_type.contains(&t.name)));
         let collated = columns.iter().filter_map(|c| c.collation.as_ref());
