@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -219,9 +220,15 @@ pub async fn run(
         let watch = Watch::over(&[&options.source], &cancel);
         return watch.attend(dump::run(options, dump, &observer, watch.cancel(), begun)).await;
     }
-    let outcome =
-        persist(Work { options, observer: &observer, cancel: &cancel, begun, backup: OnceCell::new() })
-            .await?;
+    let outcome = persist(Work {
+        options,
+        observer: &observer,
+        cancel: &cancel,
+        begun,
+        backup: OnceCell::new(),
+        changes: AtomicBool::new(false),
+    })
+    .await?;
     if let (Outcome::Migrated(_), Some(file)) = (&outcome, &options.write_env) {
         dotenv::write(file, &options.target)?;
     }
@@ -236,10 +243,13 @@ struct Work<'a> {
     begun: Instant,
     /// The backup of the source, which is made once, before the first attempt that changes anything.
     backup: OnceCell<Option<PathBuf>>,
+    /// Whether an attempt has got as far as to change something in the target.
+    changes: AtomicBool,
 }
 
 /// Tries until it is done: what broke because a connection was lost, a server restarted or a lock was not to be had is
-/// gone on with, after pauses that grow and differ. Everything else is told at once.
+/// gone on with, after pauses that grow and differ, or begun again where nothing was changed yet. Everything else is told
+/// at once, and so is a server that has never answered.
 async fn persist(work: Work<'_>) -> Result<Outcome> {
     let mut pauses = ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(250))
@@ -255,11 +265,13 @@ async fn persist(work: Work<'_>) -> Result<Outcome> {
             Ok(outcome) => return Ok(outcome),
             Err(error) => error,
         };
-        // What is kept can be gone on with; until the server is back, nothing is known but that.
-        let Some(run) = error.resumes().or(lost.as_ref().and_then(Error::resumes)).map(str::to_owned) else {
+        let never_answered = lost.is_none() && error.kind() == ErrorKind::Unreachable;
+        if !error.kind().is_transient() || never_answered {
             return Err(error);
-        };
-        if !error.kind().is_transient() {
+        }
+        // What is kept can be gone on with; until the server is back, nothing is known but that.
+        let run = error.resumes().or(lost.as_ref().and_then(Error::resumes)).map(str::to_owned);
+        if run.is_none() && work.changes.load(Ordering::Relaxed) {
             return Err(error);
         }
         let Some(pause) = pauses.next() else { return Err(lost.unwrap_or(error)) };
@@ -269,8 +281,10 @@ async fn persist(work: Work<'_>) -> Result<Outcome> {
             () = tokio::time::sleep(pause) => {}
             () = work.cancel.cancelled() => return Err(lost.unwrap_or(error).with_kind(ErrorKind::Interrupted)),
         }
-        go_on = GoOn::With(run);
-        if error.resumes().is_some() {
+        if let Some(run) = run {
+            go_on = GoOn::With(run);
+        }
+        if lost.is_none() || error.resumes().is_some() {
             lost = Some(error);
         }
     }
@@ -482,6 +496,7 @@ async fn carry_out(
             })),
         },
     };
+    work.changes.store(true, Ordering::Relaxed);
     let done = execute::execute(&planned.plan, snapshot, target, &settings).await?;
     planned.plan.findings = done.findings;
     let mut report = planned.report(run_id, done.tables, &rejects, begun);

@@ -3,10 +3,13 @@
 
 use tempfile::TempDir;
 
+use crate::bad_input::error_shape;
 use crate::support::binary::{self, Running};
-use crate::support::chance::is_nightly;
+use crate::support::content::{self, Renamed};
 use crate::support::database::{Db, Engine};
 use crate::support::private::Private;
+use crate::support::proxy::{Fault, Proxy, Way};
+use crate::{killed, network};
 
 /// Rows of the big table: some three chunks.
 const ROWS: u64 = 60_000;
@@ -116,14 +119,13 @@ fn a84_connections_that_the_source_drops_are_made_again() {
     forget(Engine::Postgres, &source, &name);
 }
 
-/// A server that is killed and comes back within the time that it is waited for, three times; MySQL, which takes long
-/// to come back, once by day.
+/// A server that is killed and comes back within the time that it is waited for, three times.
 fn restarted(engine: Engine) {
     if !engine.at_hand() {
         return;
     }
     let (server, source) = (Private::start(engine), source(Engine::Sqlite));
-    for _ in 0..if engine == Engine::Mysql && !is_nightly() { 1 } else { 3 } {
+    for _ in 0..3 {
         let target = Db::fresh_on(engine, &server.url);
         let (running, _folder) = half_way(&source.url, &target.url);
         server.halt();
@@ -145,4 +147,34 @@ fn mariadb_restarts_while_it_is_loaded() {
 #[test]
 fn mysql_restarts_while_it_is_loaded() {
     restarted(Engine::Mysql);
+}
+
+/// Before anything was changed a run begins again, with the same patience; without any it says that nothing was changed.
+#[test]
+fn a84_connections_that_are_lost_while_a_plan_is_made_are_made_again() {
+    let source = killed::source("planned");
+    for engine in Engine::servers() {
+        let target = Db::fresh(engine);
+        let through = |fails_at: Option<u64>, more: &[&str]| {
+            let proxy = Proxy::before(&target.url);
+            if let Some(byte) = fails_at {
+                proxy.fail_after(Way::ToServer, byte, Fault::Cut, false);
+            }
+            let ran = binary::migrate(&source.url, &network::by_way_of(&proxy, &target), more);
+            assert_eq!(proxy.has_failed(), fails_at.is_some(), "{ran}");
+            (ran, proxy.passed(Way::ToServer))
+        };
+        let (ran, bytes) = through(None, &["--dry-run"]);
+        assert_eq!(ran.code, 0, "{ran}");
+        let half = Some(bytes / 2);
+        let (ran, _) = through(half, &["--retry-for", "0"]);
+        error_shape(&ran, 5);
+        assert!(content::tables(&target).is_empty(), "{ran}");
+        let (ran, _) = through(half, &[]);
+        assert_eq!(ran.code, 0, "{ran}");
+        assert!(ran.stderr.contains("going on in"), "nothing was lost\n{ran}");
+        let differences =
+            content::differences(&content::read(&source), &content::read(&target), &Renamed::new());
+        assert_eq!(differences, Vec::<String>::new(), "{ran}");
+    }
 }

@@ -1,5 +1,5 @@
-//! Kills and errors at system calls that write: of a backup, of a migration into SQLite, of its undo. By day some are
-//! drawn from a seed, by night it is all of them. What has a final name afterwards is whole, the target is old or new,
+//! Kills and errors at system calls that write: of a backup, of a migration into SQLite, of its undo, of a restore. By day
+//! some are drawn from a seed, a hundred where a file is put in place; by night it is all of them. What has a final name afterwards is whole, the target is old or new,
 //! the same command again arrives, and nothing is left over.
 
 use std::collections::BTreeMap;
@@ -16,11 +16,14 @@ use crate::support::content::{self, Renamed};
 use crate::support::database::{Db, Engine};
 use crate::support::strace::{self, Fault, Point};
 
-/// Points of one test by day.
+/// Points by day of what puts a file in place: a backup, a migration into SQLite, a restore of SQLite.
+const PUBLISHING: usize = 100;
+
+/// Points of another test by day.
 const POINTS: usize = 20;
 
 /// What happens where. By day an error at every point that comes too late for an error, and some others, half of them kills.
-fn drawn(points: &[Point], chance: &mut Chance) -> Vec<(Point, Fault)> {
+fn drawn(points: &[Point], most: usize, chance: &mut Chance) -> Vec<(Point, Fault)> {
     assert!(points.len() > 10, "so few system calls were seen: {points:?}");
     if is_nightly() {
         let all = |point: &Point| [Fault::Kill, Fault::Io, Fault::Full].map(|fault| (point.clone(), fault));
@@ -37,17 +40,36 @@ fn drawn(points: &[Point], chance: &mut Chance) -> Vec<(Point, Fault)> {
             (point, fault)
         })
     };
-    let some: Vec<(Point, Fault)> = faults.map_while(take).take(POINTS).collect();
+    let some: Vec<(Point, Fault)> = faults.map_while(take).take(most).collect();
     let late = points.iter().filter(|point| point.is_late()).map(|point| (point.clone(), Fault::Io));
     late.chain(some).collect()
 }
 
-/// Killed, or an error that says what to do; or the call was one that a run can do without.
-fn ended_well(ran: &Ran, fault: Fault, place: &str) {
-    match (ran.code, fault) {
-        (0, _) | (137, Fault::Kill) => {}
-        (code @ (4 | 5), Fault::Io | Fault::Full) => error_shape(ran, code),
-        _ => panic!("{place}"),
+/// Kills that were ordered, and those that came about: which thread comes to a call is not the same every time.
+#[derive(Default)]
+struct Kills {
+    ordered: u32,
+    done: u32,
+}
+
+impl Kills {
+    /// Killed, or an error that says what to do; or the call was one that a run can do without.
+    fn ended_well(&mut self, ran: &Ran, fault: Fault, place: &str) {
+        self.ordered += u32::from(fault == Fault::Kill);
+        match (ran.code, fault) {
+            (137, Fault::Kill) => self.done += 1,
+            (0, _) => {}
+            (code @ (4 | 5), Fault::Io | Fault::Full) => error_shape(ran, code),
+            _ => panic!("{place}"),
+        }
+    }
+}
+
+impl Drop for Kills {
+    /// A fault that does not come about proves nothing.
+    fn drop(&mut self) {
+        let Self { ordered, done } = *self;
+        assert!(std::thread::panicking() || done * 2 > ordered, "{done} of {ordered} kills came about");
     }
 }
 
@@ -66,11 +88,12 @@ fn a_backup_whose_system_calls_fail() {
     assert_eq!(ran.code, 0, "{ran}");
     let mut shelf = BTreeMap::new();
     judge(&db, home.path(), &mut shelf, "at the beginning");
-    let drawn = drawn(&points, &mut chance);
+    let drawn = drawn(&points, PUBLISHING, &mut chance);
+    let mut kills = Kills::default();
     for (point, fault) in &drawn {
         let ran = strace::run(home.path(), Some((point, *fault)), &args);
         let place = format!("TECHCARE_DB_TEST_SEED={seed}, {point:?}, {fault:?}\n{ran}");
-        ended_well(&ran, *fault, &place);
+        kills.ended_well(&ran, *fault, &place);
         assert!(judge(&db, home.path(), &mut shelf, &place) >= 1, "{place}");
         let again = back_up(&db, home.path(), &["--keep", "1"]);
         assert_eq!(again.code, 0, "{place}\n{again}");
@@ -118,15 +141,16 @@ fn migrated(live: bool) {
     let args = ["migrate", "--source", &source.url, "--target", &target.url];
     let (ran, points) = strace::points(home.path(), folder, &args);
     assert_eq!(ran.code, 0, "{ran}");
-    let drawn = drawn(&points, &mut chance);
+    let drawn = drawn(&points, PUBLISHING, &mut chance);
     let (mut old, mut new) = (0, 0);
+    let mut kills = Kills::default();
     for (point, fault) in &drawn {
         let target = fresh();
         let home = tempfile::tempdir().unwrap();
         let args = ["migrate", "--source", &source.url, "--target", &target.url];
         let ran = strace::run(home.path(), Some((point, *fault)), &args);
         let place = format!("TECHCARE_DB_TEST_SEED={seed}, live {live}, {point:?}, {fault:?}\n{ran}");
-        ended_well(&ran, *fault, &place);
+        kills.ended_well(&ran, *fault, &place);
         let again = |from: &Db| binary::migrate(&from.url, &target.url, &[]);
         let ran = if is_old(&target) {
             old += 1;
@@ -181,12 +205,13 @@ fn a_load_into_tables_that_are_there_whose_system_calls_fail() {
     let folder = target.path().parent().unwrap();
     let (ran, points) = strace::points(home.0.path(), folder, &filling(&source, &target));
     assert_eq!(ran.code, 0, "{ran}");
-    let (drawn, mut filled, mut unknown) = (drawn(&points, &mut chance), 0, 0);
+    let (drawn, mut filled, mut unknown) = (drawn(&points, POINTS, &mut chance), 0, 0);
+    let mut kills = Kills::default();
     for (point, fault) in &drawn {
         let (home, target) = (Home::new(), fresh());
         let ran = strace::run(home.0.path(), Some((point, *fault)), &filling(&source, &target));
         let place = format!("TECHCARE_DB_TEST_SEED={seed}, {point:?}, {fault:?}\n{ran}");
-        ended_well(&ran, *fault, &place);
+        kills.ended_well(&ran, *fault, &place);
         // A transaction that was cut short is rolled back by whoever writes first.
         target.execute("PRAGMA user_version = 0");
         let old = is_unfilled(&target);
@@ -227,11 +252,13 @@ fn restored(engine: Engine, method: &str) {
     let (ran, points) = strace::points(home, within, &used.command(false));
     assert_eq!(ran.code, 0, "{ran}");
     used.judge(false, "the traced restore");
-    let (drawn, mut switched) = (drawn(&points, &mut chance), 0);
+    let (drawn, mut switched) =
+        (drawn(&points, if engine == Engine::Sqlite { PUBLISHING } else { POINTS }, &mut chance), 0);
+    let mut kills = Kills::default();
     for (point, fault) in &drawn {
         let ran = strace::run(home, Some((point, *fault)), &used.command(false));
         let place = format!("TECHCARE_DB_TEST_SEED={seed}, {engine:?}, {point:?}, {fault:?}\n{ran}");
-        ended_well(&ran, *fault, &place);
+        kills.ended_well(&ran, *fault, &place);
         switched += u64::from(used.judge(false, &place));
     }
     eprintln!("{engine:?} {method}: {} of {} points, {switched} switched", drawn.len(), points.len());
@@ -331,13 +358,14 @@ fn a_replacement_whose_system_calls_fail() {
     let args = replacing(&source, &target);
     let (ran, points) = strace::points(home.0.path(), target.path().parent().unwrap(), &args);
     assert_eq!(ran.code, 0, "{ran}");
-    let (drawn, mut switched) = (drawn(&points, &mut chance), 0);
+    let (drawn, mut switched) = (drawn(&points, POINTS, &mut chance), 0);
+    let mut kills = Kills::default();
     for (point, fault) in &drawn {
         let (home, target) = (Home::new(), fresh());
         let args = replacing(&source, &target);
         let ran = strace::run(home.0.path(), Some((point, *fault)), &args);
         let place = format!("TECHCARE_DB_TEST_SEED={seed}, {point:?}, {fault:?}\n{ran}");
-        ended_well(&ran, *fault, &place);
+        kills.ended_well(&ran, *fault, &place);
         if state(&target) == old {
             let again = home.run(&args);
             assert_eq!(again.code, 0, "{place}\n{again}");
@@ -371,8 +399,9 @@ fn an_undo_whose_system_calls_fail() {
     let args = ["rollback", "--database", &target.url, "--yes", "--run", &run];
     let (ran, points) = strace::points(home.0.path(), folder, &args);
     assert_eq!(ran.code, 0, "{ran}");
-    let drawn = drawn(&points, &mut chance);
+    let drawn = drawn(&points, POINTS, &mut chance);
     let mut completed = 0;
+    let mut kills = Kills::default();
     for (point, fault) in &drawn {
         let before = state(&target);
         let after = if before == old { &new } else { &old };
@@ -380,7 +409,7 @@ fn an_undo_whose_system_calls_fail() {
         let args = ["rollback", "--database", &target.url, "--yes", "--run", &run];
         let ran = strace::run(home.0.path(), Some((point, *fault)), &args);
         let place = format!("TECHCARE_DB_TEST_SEED={seed}, {point:?}, {fault:?}\n{ran}");
-        ended_well(&ran, *fault, &place);
+        kills.ended_well(&ran, *fault, &place);
         // Whoever only looks sees the old state or the new one, but for the mark of the switch.
         let (again, complete) = home.rollback_again(&target, &run, &before, &place);
         completed += u32::from(complete);

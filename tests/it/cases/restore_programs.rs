@@ -13,7 +13,7 @@ use crate::support::database::{self, Db, Engine};
 use crate::support::json_schema;
 
 /// Kills of one engine by day and by night.
-const KILLS: (u64, u64) = (6, 200);
+const KILLS: (u64, u64) = (20, 1_000);
 
 /// MariaDB, and MySQL where its own dump program is here too.
 pub fn engines() -> Vec<Engine> {

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use sqlx::Connection as _;
 
 use crate::support::binary;
-use crate::support::chance::is_nightly;
 use crate::support::database::{Db, Engine, wait};
 use crate::support::private::Private;
 
@@ -27,9 +26,7 @@ const LONGEST: Duration = Duration::from_secs(3);
 const SLOW: u64 = 10;
 
 /// How long each source is migrated again and again.
-fn span() -> Duration {
-    Duration::from_secs(if is_nightly() { 20 } else { 5 })
-}
+const SPAN: Duration = Duration::from_secs(20);
 
 /// A shop whose every sale is one row in the first table that is read, two in the last that refer to it, and three coins
 /// that go from one account to another.
@@ -131,7 +128,7 @@ fn migrated_while_selling(engine: Engine, to: Engine) {
         let selling = Stop(&stop);
         let begun = Instant::now();
         let (mut runs, mut seen) = (0, 0);
-        while begun.elapsed() < span() {
+        while begun.elapsed() < SPAN {
             let target = Db::fresh(to);
             let ran = binary::migrate(&source.url, &target.url, &["--jobs", "3", "--no-backup"]);
             assert_eq!(ran.code, 0, "{engine:?}: {ran}");

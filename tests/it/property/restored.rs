@@ -13,7 +13,7 @@ use crate::support::content::{self, Renamed};
 use crate::support::database::{Db, Engine};
 
 /// Databases of one engine and form of backup: in `make test`, and in `make nightly`.
-const DATABASES: (u32, u32) = (3, 60);
+const DATABASES: (u32, u32) = (4, 60);
 
 /// One table is dropped, the next one emptied and given a column, the third only given a column, and so on; and there is one
 /// that was not there.
