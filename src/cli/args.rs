@@ -76,6 +76,18 @@ Examples:
   techcare-db schema up --database postgresql
   techcare-db schema down --database postgresql --yes";
 
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  techcare-db completions bash > ~/.local/share/bash-completion/completions/techcare-db
+  techcare-db completions zsh > ~/.zfunc/_techcare-db
+  techcare-db completions fish > ~/.config/fish/completions/techcare-db.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  techcare-db man | man -l -
+  techcare-db man migrate | man -l -
+  techcare-db man --output-dir ~/.local/share/man/man1";
+
 /// Moves a TechCare database between SQLite, PostgreSQL and MySQL/MariaDB, proven by content
 #[derive(Debug, Parser)]
 #[command(
@@ -191,10 +203,14 @@ pub enum Command {
         action: SchemaCommand,
     },
     /// Print a completion script for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// The shell
         shell: Shell,
     },
+    /// Print a manual page, or write all of them to a folder
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 impl Command {
@@ -208,8 +224,20 @@ impl Command {
             Self::Rollback(_) => "rollback",
             Self::Schema { .. } => "schema",
             Self::Completions { .. } => "completions",
+            Self::Man(_) => "man",
         }
     }
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The page of this command, techcare-db(1) without one
+    #[arg(value_name = "COMMAND", value_hint = ValueHint::Other, conflicts_with = "output_dir")]
+    pub command: Vec<String>,
+    /// Write all pages to this folder, over those that are there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output_dir: Option<PathBuf>,
 }
 
 /// `detect`.
@@ -227,6 +255,7 @@ pub struct DatabaseArg {
     #[arg(
         long,
         value_name = "DB",
+        value_hint = ValueHint::FilePath,
         help = format!("The database: {NAMING} [default: DATABASE_URL, else DB_TYPE, else instance/techcare.db]")
     )]
     pub database: Option<SecretString>,
@@ -242,11 +271,12 @@ pub struct CheckArgs {
     #[arg(
         long,
         value_name = "DB",
+        value_hint = ValueHint::FilePath,
         help = format!("What would a migration to there do, and what would stop it? {NAMING}; a bare engine need not be reachable")
     )]
     pub target: Option<SecretString>,
     #[doc = "What it should be equal to."]
-    #[arg(long, value_name = "DB", help = format!("Does this database hold the same? {NAMING}"))]
+    #[arg(long, value_name = "DB", value_hint = ValueHint::FilePath, help = format!("Does this database hold the same? {NAMING}"))]
     pub against: Option<SecretString>,
     /// What the migration is to do with a target that has such tables
     #[arg(long, value_enum, default_value_t, value_name = "WHAT", requires = "target")]
@@ -255,10 +285,10 @@ pub struct CheckArgs {
     #[arg(long)]
     pub quick: bool,
     /// Only these tables; globs, separated by commas
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B", value_hint = ValueHint::Other, value_delimiter = ',')]
     pub tables: Vec<String>,
     /// Not these tables; globs, separated by commas
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B", value_hint = ValueHint::Other, value_delimiter = ',')]
     pub exclude: Vec<String>,
     /// What was decided about findings, as for `migrate`.
     #[command(flatten)]
@@ -270,10 +300,10 @@ pub struct CheckArgs {
 #[allow(clippy::struct_excessive_bools, reason = "independent switches, as they are typed")]
 pub struct MigrateArgs {
     #[doc = "From."]
-    #[arg(long, value_name = "DB", help = format!("Move from here: {NAMING}"))]
+    #[arg(long, value_name = "DB", value_hint = ValueHint::FilePath, help = format!("Move from here: {NAMING}"))]
     pub source: SecretString,
     #[doc = "To."]
-    #[arg(long, value_name = "DB", help = format!("Move to here: {NAMING}; a SQLite file need not exist yet"))]
+    #[arg(long, value_name = "DB", value_hint = ValueHint::FilePath, help = format!("Move to here: {NAMING}; a SQLite file need not exist yet"))]
     pub target: SecretString,
     /// Print the plan and touch nothing
     #[arg(long)]
@@ -289,10 +319,10 @@ pub struct MigrateArgs {
     )]
     pub dump: Option<PathBuf>,
     /// Only these tables; globs, separated by commas
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B", value_hint = ValueHint::Other, value_delimiter = ',')]
     pub tables: Vec<String>,
     /// Not these tables; globs, separated by commas
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B", value_hint = ValueHint::Other, value_delimiter = ',')]
     pub exclude: Vec<String>,
     /// Make the tables, leave them empty
     #[arg(long, conflicts_with = "data_only")]
@@ -354,10 +384,10 @@ impl MigrateArgs {
 #[derive(Debug, Clone, Args)]
 pub struct PolicyArgs {
     /// Go on although this finding says that an object is left behind or changed; CODE may hold *
-    #[arg(long, value_name = "CODE[@TABLE[.COLUMN]]", value_parser = Policy::parse_accept)]
+    #[arg(long, value_name = "CODE[@TABLE[.COLUMN]]", value_hint = ValueHint::Other, value_parser = Policy::parse_accept)]
     pub accept: Vec<Policy>,
     /// Decide a finding: stop, reject, convert or accept, as docs/findings says
-    #[arg(long, value_name = "CODE[@TABLE[.COLUMN]]=DECISION", value_parser = Policy::parse_rule)]
+    #[arg(long, value_name = "CODE[@TABLE[.COLUMN]]=DECISION", value_hint = ValueHint::Other, value_parser = Policy::parse_rule)]
     pub rule: Vec<Policy>,
     /// Decide all findings about rows at once
     #[arg(long, value_enum, value_name = "WHAT")]
@@ -458,7 +488,13 @@ pub fn parse(args: &[OsString]) -> Result<Arguments, clap::Error> {
 pub fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "techcare-db", &mut script);
-    script
+    // clap_complete 4.6.11 takes the hyphen of our name for the step to a command in one half of the script for bash and
+    // not in the other: it then completes commands, and none of their options.
+    match (shell, String::from_utf8(script)) {
+        (Shell::Bash, Ok(text)) => text.replace("techcare__subcmd__db", "techcare__db").into_bytes(),
+        (_, Ok(text)) => text.into_bytes(),
+        (_, Err(bytes)) => bytes.into_bytes(),
+    }
 }
 
 /// What a global option says in a command line that cannot be parsed: an error has to be shown in the format and

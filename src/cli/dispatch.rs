@@ -115,7 +115,9 @@ pub async fn run(command: &Command, context: &Context<'_>) -> Answer {
         Command::Rollback(args) => context.rollback(&config, args).await,
         Command::Schema { action } => context.schema(&config, action).await,
         // Handled before there is anything to run.
-        Command::Completions { .. } => Answer { stdout: String::new(), code: 0, error: None },
+        Command::Completions { .. } | Command::Man(_) => {
+            Answer { stdout: String::new(), code: 0, error: None }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod dispatch;
 mod faults;
 mod keep;
 pub mod logging;
+mod man;
 pub mod progress;
 pub mod render;
 mod signals;
@@ -49,6 +50,9 @@ pub fn run(args: &[OsString], environment: &Environment) -> u8 {
 
     let global = &arguments.global;
     let progress = Arc::new(Progress::on_stderr(global.progress, global.quiet, &terminal));
+    if let Command::Man(args) = &arguments.command {
+        return conclude(&man::run(args, global.format), &progress, terminal.stderr);
+    }
     logging::start(global.verbose, global.quiet, terminal.stderr, environment, progress.clone());
     let context = Context {
         global,
@@ -60,11 +64,16 @@ pub fn run(args: &[OsString], environment: &Environment) -> u8 {
     let answer = faults::contain(|| carry_out(&arguments.command, &context)).unwrap_or_else(|fault| {
         Answer::failed(global.format, Some(arguments.command.name()), fault, None, None)
     });
+    conclude(&answer, &progress, terminal.stderr)
+}
+
+/// Shows what a command has come to.
+fn conclude(answer: &Answer, progress: &Progress, stderr: Style) -> u8 {
     progress.finish();
     if let Some(failure) = &answer.error {
-        progress.error(&render::error::render(failure, terminal.stderr), &json::error_bone(failure));
+        progress.error(&render::error::render(failure, stderr), &json::error_bone(failure));
     }
-    put(&answer.stdout, answer.code, terminal.stderr)
+    put(&answer.stdout, answer.code, stderr)
 }
 
 fn carry_out(command: &Command, context: &Context<'_>) -> Answer {

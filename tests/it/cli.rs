@@ -74,11 +74,63 @@ fn version() {
 
 #[test]
 fn completions_for_every_shell() {
-    for shell in ["bash", "zsh", "fish"] {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = binary::run(&["completions", shell]);
         assert_eq!(ran.code, 0, "{ran}");
         assert!(ran.stdout.contains("migrate") && ran.stdout.contains("source"), "{ran}");
     }
+}
+
+/// What bash itself offers for the last of these words.
+fn offered_by_bash(words: &[&str]) -> Vec<String> {
+    let script = format!(
+        "set -e\ncompopt() {{ :; }}\n{}\nCOMP_WORDS=({})\nCOMP_CWORD={}\n_techcare__db techcare-db \"${{COMP_WORDS[-1]}}\" \
+         \"${{COMP_WORDS[-2]}}\"\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
+        binary::run(&["completions", "bash"]).stdout,
+        words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" "),
+        words.len() - 1,
+    );
+    let ran = std::process::Command::new("bash").args(["--norc", "-c", &script]).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap().lines().map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_commands_options_and_their_values() {
+    assert_eq!(offered_by_bash(&["techcare-db", "mig"]), ["migrate"]);
+    assert_eq!(offered_by_bash(&["techcare-db", "migrate", "--if-exists", ""]), ["fail", "replace"]);
+    assert_eq!(offered_by_bash(&["techcare-db", "backup", "--meth"]), ["--method"]);
+    assert_eq!(offered_by_bash(&["techcare-db", "schema", "st"]), ["status"]);
+    assert_eq!(offered_by_bash(&["techcare-db", "schema", "up", "--data"]), ["--database"]);
+    let files = offered_by_bash(&["techcare-db", "detect", "--database", "Cargo.to"]);
+    assert_eq!(files, ["Cargo.toml"], "a database may be a file");
+}
+
+#[test]
+fn manual_pages() {
+    let page = binary::run(&["man", "schema", "up"]);
+    assert_eq!(page.code, 0, "{page}");
+    assert!(page.stdout.starts_with(".TH techcare-db-schema-up 1 "), "{page}");
+    let json = binary::run(&["man", "--format", "json"]).json();
+    assert!(json["text"].as_str().unwrap().starts_with(".TH techcare-db 1 "), "{json}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let ran = binary::run(&["man", "--output-dir", folder.path().to_str().unwrap(), "--format", "json"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let files = ran.json()["files"].as_array().unwrap().clone();
+    assert_eq!(files.len(), std::fs::read_dir(folder.path()).unwrap().count(), "{ran}");
+    for file in files {
+        let path = file.as_str().unwrap().to_owned();
+        // Debian's base system has no formatter; where there is one it has to have nothing to say.
+        let mut formatter = std::process::Command::new("groff");
+        let Ok(said) = formatter.args(["-k", "-man", "-Tutf8", "-ww", "-z", &path]).output() else {
+            continue;
+        };
+        assert!(said.status.success() && said.stderr.is_empty(), "{path}: {said:?}");
+    }
+
+    let unknown = binary::run(&["man", "nonsense"]);
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (2, ""), "{unknown}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub struct RollbackArgs {
     #[command(flatten)]
     pub database: DatabaseArg,
     /// Take this run back instead of the newest migration
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_hint = ValueHint::Other)]
     pub run: Option<String>,
     /// Put the database back as this backup has it; latest is the newest of this database
     #[arg(long, value_name = "FILE|latest", value_hint = ValueHint::FilePath, conflicts_with_all = ["run", "list"])]

@@ -274,6 +274,13 @@ pub fn text(command: &str, text: &str) -> Value {
     document.finish()
 }
 
+/// Anything that writes files and says where.
+pub fn files(command: &str, paths: &[String]) -> Value {
+    let mut document = Document::new(command, Status::Done, 0);
+    document.put("files", json!(paths));
+    document.finish()
+}
+
 /// An error, with the databases that were named as far as they are known.
 pub fn failed(
     command: Option<&str>,
