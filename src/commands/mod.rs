@@ -17,6 +17,7 @@ mod warnings;
 use std::path::{Path, PathBuf};
 
 use crate::engine::capability::Facts;
+use crate::engine::file_name;
 use crate::model::endpoint::{Endpoint, Location};
 use crate::model::report::DatabaseReport;
 
@@ -31,7 +32,7 @@ pub(crate) fn identity(endpoint: &Endpoint, facts: &Facts) -> String {
 
 /// The real path of a file, which need not exist if its folder does.
 fn real_path(path: &Path) -> PathBuf {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = file_name::folder(path);
     let new = || Some(std::fs::canonicalize(folder).ok()?.join(path.file_name()?));
     std::fs::canonicalize(path).ok().or_else(new).unwrap_or_else(|| path.to_owned())
 }

@@ -2,7 +2,7 @@
 //! present state is saved, the database is built where nobody sees it, proved again and switched on in one step; what was
 //! in use until then is kept aside.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::rollback::{RollbackReport, Step, TableLine, new_run};
 use super::{backup, database_report, identity};
 use crate::engine::capability::{Restoration, Target};
 use crate::engine::watch::{Watch, briefly};
-use crate::engine::{archive, connect};
+use crate::engine::{archive, connect, file_name};
 use crate::model::change::Change;
 use crate::model::endpoint::{Endpoint, Location};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -297,7 +297,7 @@ impl Work<'_> {
     }
 
     async fn unpack(&self, backup: &Backup) -> Result<Unpacked> {
-        let folder = Folder::existing(backup.path.parent().unwrap_or(Path::new(".")))?;
+        let folder = Folder::existing(file_name::folder(&backup.path))?;
         backups::unpack(backup, &folder, self.cancel).await
     }
 

@@ -1,11 +1,18 @@
-//! Giving a finished file its name, so that nothing which has that name is ever replaced.
+//! Names of files: the folder that one is in, and giving a finished file its name so that nothing which has that name is
+//! ever replaced.
 
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 use rustix::path::Arg;
+
+/// The folder that a file is in, as a path that can be opened: `.` for a bare name, and for `/` itself.
+pub fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
 
 /// Gives the file `from` the name `to`, both within the folder `dir` (or by their paths with `CWD`). `AlreadyExists` if
 /// something has that name: then nothing has changed.
@@ -26,6 +33,13 @@ mod tests {
     use rustix::fs::CWD;
 
     use super::*;
+
+    #[test]
+    fn a_bare_name_is_in_the_present_folder() {
+        for (file, is_in) in [("a.db", "."), ("b/a.db", "b"), ("/a.db", "/"), ("./a.db", ".")] {
+            assert_eq!(folder(Path::new(file)), Path::new(is_in), "{file}");
+        }
+    }
 
     #[test]
     fn a_name_that_is_taken_is_left_alone() {

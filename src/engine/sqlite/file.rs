@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{AtFlags, CWD};
 
 use crate::engine::capability::Facts;
+use crate::engine::file_name;
 use crate::model::endpoint::Flavour;
 use crate::model::error::{Error, ErrorKind, Result};
 
@@ -216,7 +217,7 @@ pub fn place(path: &Path) -> Result<(PathBuf, String)> {
         Error::new(ErrorKind::Usage, format!("{} does not name a file", path.display()))
             .next("give the path of a database file")
     })?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = file_name::folder(path);
     let real = fs::canonicalize(folder).map_err(|e| {
         Error::new(ErrorKind::Unreachable, format!("there is no folder {}", folder.display()))
             .why(e)
@@ -227,7 +228,7 @@ pub fn place(path: &Path) -> Result<(PathBuf, String)> {
 
 /// Makes the name of a file durable.
 pub fn sync_folder(of: &Path) -> std::io::Result<()> {
-    fs::File::open(of.parent().unwrap_or(Path::new("/"))).and_then(|folder| folder.sync_all())
+    fs::File::open(file_name::folder(of)).and_then(|folder| folder.sync_all())
 }
 
 /// A file beside a database that cannot be made.
@@ -274,7 +275,7 @@ pub fn with_free_space(error: Error, near: &Path) -> Error {
     if error.kind() != ErrorKind::Space {
         return error;
     }
-    let folder = near.parent().unwrap_or(near);
+    let folder = file_name::folder(near);
     match rustix::fs::statvfs(folder) {
         Ok(stat) => {
             let free = stat.f_bavail.saturating_mul(stat.f_frsize) / (1024 * 1024);

@@ -9,7 +9,7 @@ use super::folder::{Folder, trouble};
 use super::shelf::{self, Backup};
 use super::{content, names, packing};
 use crate::engine::capability::Source;
-use crate::engine::{blocking, connect};
+use crate::engine::{blocking, connect, file_name};
 use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
@@ -165,8 +165,7 @@ pub fn place(path: &Path) -> Result<(Folder, String)> {
             .next("`techcare-db backup --list` shows what there is")
     };
     let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(missing)?;
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = Folder::find(parent)?.ok_or_else(missing)?;
+    let folder = Folder::find(file_name::folder(path))?.ok_or_else(missing)?;
     if folder.open(name).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
         return Err(missing());
     }

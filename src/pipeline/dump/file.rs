@@ -45,22 +45,23 @@ pub fn check(path: &Path) -> Result<()> {
     if path.symlink_metadata().is_ok() {
         return Err(exists(path));
     }
-    match fs::metadata(folder(path)) {
+    match fs::metadata(file_name::folder(path)) {
         Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(Error::new(ErrorKind::Usage, format!("{} is no folder", folder(path).display()))),
-        Err(e) => Err(Error::new(ErrorKind::Usage, format!("there is no folder {}", folder(path).display()))
-            .why(e)
-            .next("make it, or check the path")),
+        Ok(_) => {
+            Err(Error::new(ErrorKind::Usage, format!("{} is no folder", file_name::folder(path).display())))
+        }
+        Err(e) => Err(Error::new(
+            ErrorKind::Usage,
+            format!("there is no folder {}", file_name::folder(path).display()),
+        )
+        .why(e)
+        .next("make it, or check the path")),
     }
 }
 
 fn exists(path: &Path) -> Error {
     Error::new(ErrorKind::Refused, format!("{} exists already", path.display()))
         .next("name another file, or remove this one yourself; nothing was changed")
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A script on its way to its file. Dropped before [`ScriptFile::publish`], it is removed.
@@ -133,7 +134,7 @@ impl ScriptFile {
         let size = file.metadata()?.len();
         file_name::take(CWD, &self.partial, &self.path)?;
         // It has its name; that the name survives a power cut is worth trying.
-        let _ = File::open(folder(&self.path)).and_then(|f| f.sync_all());
+        let _ = File::open(file_name::folder(&self.path)).and_then(|f| f.sync_all());
         Ok(size)
     }
 }

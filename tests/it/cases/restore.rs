@@ -294,3 +294,16 @@ fn exactly_unmarked(db: &Db) -> String {
     }
     exactly(&copy, "native")
 }
+
+#[test]
+fn a90_a_backup_goes_into_a_new_file_that_is_named_without_a_folder() {
+    let (home, db) = (Home::new(), Db::fresh(Engine::Sqlite));
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (7)");
+    let backup = home.backup(&db, &[]);
+    let backup = backup.to_str().unwrap();
+    let to = ["--database", "drill.db", "--backup", backup];
+    let ran = home.run(&[&["rollback", "--yes", "--from-other-database"], &to[..]].concat());
+    assert_eq!(ran.code, 0, "{ran}");
+    let drill = rusqlite::Connection::open(home.0.path().join("drill.db")).unwrap();
+    assert_eq!(drill.query_row("SELECT id FROM t", [], |row| row.get::<_, i64>(0)), Ok(7));
+}
