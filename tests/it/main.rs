@@ -15,6 +15,7 @@ mod faults;
 mod finding_pages;
 mod findings;
 mod fixtures;
+mod guides;
 mod killed;
 mod lost;
 mod misfits;
