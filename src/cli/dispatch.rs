@@ -15,6 +15,7 @@ use super::args::{CheckArgs, Command, DetectArgs, Format, Global, IfExists, Migr
 use super::config::{self, Config, Environment};
 use super::keep;
 use super::progress::Progress;
+use super::progress::recording::Recording;
 use super::render::report::Advice;
 use super::render::{self, error, exit_code, findings, json, verdict};
 use super::terminal::Terminal;
@@ -29,6 +30,7 @@ use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::plan::{Finding, Scope};
 use crate::model::policy::Decision;
 use crate::model::report::Status;
+use crate::model::timeline::Timeline;
 use crate::pipeline::runs;
 
 /// Folder of backups in the TechCare folder.
@@ -67,10 +69,29 @@ impl Answer {
         source: Option<&Endpoint>,
         target: Option<&Endpoint>,
     ) -> Self {
+        Self::failed_on_the_way(format, command, failure, source, target, None)
+    }
+
+    /// The same with when what happened.
+    fn failed_on_the_way(
+        format: Format,
+        command: Option<&str>,
+        failure: Error,
+        source: Option<&Endpoint>,
+        target: Option<&Endpoint>,
+        course: Option<&Timeline>,
+    ) -> Self {
         let failure = [source, target].into_iter().flatten().fold(failure, error::with_origin);
+        let document = || {
+            let document = json::failed(command, &failure, source, target);
+            match course {
+                Some(course) => json::timed(document, course),
+                None => document,
+            }
+        };
         let stdout = match format {
             Format::Text => String::new(),
-            Format::Json => document_text(&json::failed(command, &failure, source, target)),
+            Format::Json => document_text(&document()),
         };
         Self { stdout, code: failure.kind().exit_code(), error: Some(failure) }
     }
@@ -182,20 +203,22 @@ impl Context<'_> {
             tables: named(&args.tables),
             exclude: named(&args.exclude),
         };
+        let course = Arc::new(Recording::new(self.progress.clone()));
         let report = tokio::select! {
-            report = check::run(&options, self.progress.clone(), self.cancel.clone()) => report,
+            report = check::run(&options, course.clone(), self.cancel.clone()) => report,
             () = self.cancel.cancelled() => Err(interrupted()),
         };
         match report {
             Ok(report) => Answer::done(
                 format,
                 || render::check::render(&report, self.terminal.stdout),
-                || json::check(&report),
+                || json::timed(json::check(&report), &course.timeline()),
                 exit_code(render::check::status(&report)),
             ),
             Err(failure) => {
                 let target = options.target.as_ref().map(|aim| &aim.endpoint).or(options.against.as_ref());
-                Answer::failed(format, name, failure, Some(&options.database), target)
+                let (database, course) = (Some(&options.database), course.timeline());
+                Answer::failed_on_the_way(format, name, failure, database, target, Some(&course))
             }
         }
     }
@@ -214,22 +237,25 @@ impl Context<'_> {
                 .next("leave --if-exists replace or --data-only out");
             return Answer::failed(format, name, failure, None, None);
         }
-        let outcome = migrate::run(&options, self.progress.clone(), self.cancel.clone()).await;
+        let course = Arc::new(Recording::new(self.progress.clone()));
+        let outcome = migrate::run(&options, course.clone(), self.cancel.clone()).await;
+        let course = course.timeline();
         let style = self.terminal.stdout;
         match outcome {
-            Ok(Outcome::Planned(planned)) => self.planned(&planned),
-            Ok(Outcome::Refused(planned)) => self.refused(&planned),
+            Ok(Outcome::Planned(planned)) => self.planned(&planned, &course),
+            Ok(Outcome::Refused(planned)) => self.refused(&planned, &course),
             Ok(Outcome::Dumped(report)) => Answer::done(
                 format,
                 || render::dump::render(&report, style),
-                || json::dumped(&report),
+                || json::timed(json::dumped(&report), &course),
                 exit_code(verdict(&report.migration.findings, &report.migration.tables)),
             ),
             Ok(Outcome::Migrated(report)) => {
                 let mut advice = advice(&options);
                 let file = keep::path(&config.in_app_dir(keep::REPORTS), &report.run_id);
-                let document = json::migrated(&report, Some(&file));
-                match keep::write(&file, &document_text(&document)) {
+                let document = |file| json::timed(json::migrated(&report, file), &course);
+                let kept = document(Some(file.as_path()));
+                match keep::write(&file, &document_text(&kept)) {
                     Ok(()) => advice.report = Some(file.display().to_string()),
                     Err(e) => self.progress.warn(&format!(
                         "the migration is done, but its report could not be kept in {}: {e}",
@@ -239,18 +265,19 @@ impl Context<'_> {
                 Answer::done(
                     format,
                     || render::report::render(&report, &advice, style),
-                    || if advice.report.is_some() { document } else { json::migrated(&report, None) },
+                    || if advice.report.is_some() { kept } else { document(None) },
                     exit_code(verdict(&report.findings, &report.tables)),
                 )
             }
             Err(failure) => {
-                Answer::failed(format, name, failure, Some(&options.source), Some(&options.target))
+                let (source, target) = (Some(&options.source), Some(&options.target));
+                Answer::failed_on_the_way(format, name, failure, source, target, Some(&course))
             }
         }
     }
 
     /// `--dry-run` ends as the migration would, as far as that is known: a plan with blockers would be refused.
-    fn planned(&self, planned: &Planned) -> Answer {
+    fn planned(&self, planned: &Planned, course: &Timeline) -> Answer {
         let status = match planned.plan.blockers().next() {
             Some(_) => Status::Refused,
             None => verdict(&planned.plan.findings, &[]),
@@ -258,12 +285,12 @@ impl Context<'_> {
         Answer::done(
             self.global.format,
             || render::plan::render(planned, self.terminal.stdout),
-            || json::planned(planned, None, status),
+            || json::timed(json::planned(planned, None, status), course),
             exit_code(status),
         )
     }
 
-    fn refused(&self, planned: &Planned) -> Answer {
+    fn refused(&self, planned: &Planned, course: &Timeline) -> Answer {
         let plan = &planned.plan;
         let blockers = plan.blockers().count();
         let things = if blockers == 1 { "one thing" } else { "several things" };
@@ -277,7 +304,7 @@ impl Context<'_> {
         let mut answer = Answer::done(
             self.global.format,
             || findings::render(&plan.findings, self.terminal.stdout).trim_start().to_owned(),
-            || json::planned(planned, Some(&refusal), Status::Refused),
+            || json::timed(json::planned(planned, Some(&refusal), Status::Refused), course),
             refusal.kind().exit_code(),
         );
         answer.error = Some(refusal);

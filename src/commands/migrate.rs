@@ -188,7 +188,8 @@ impl Planned {
         rejects: &Rejects,
         begun: Instant,
     ) -> MigrationReport {
-        let mut findings = self.plan.findings;
+        let mut plan = self.plan;
+        let mut findings = std::mem::take(&mut plan.findings);
         rejects.complete(&mut findings);
         MigrationReport {
             run_id,
@@ -197,6 +198,7 @@ impl Planned {
             bytes: tables.iter().map(|t| t.bytes).sum(),
             tables,
             findings,
+            plan: Some(plan),
             rejects: rejects.file().map(|file| file.display().to_string()),
             backup: None,
             kept: Vec::new(),
@@ -399,6 +401,7 @@ async fn finished(work: &Work<'_>, go_on: &GoOn, target: &dyn Target) -> Result<
         bytes: unsaid.tables.iter().map(|table| table.bytes).sum(),
         tables: unsaid.tables,
         findings: unsaid.findings,
+        plan: None,
         rejects: unsaid.rejects.filter(|file| file.exists()).map(|file| file.display().to_string()),
         backup: None,
         seconds: begun.elapsed().as_secs_f64(),

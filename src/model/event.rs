@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Steps of a migration, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Reading catalogues, checking rights and emptiness.

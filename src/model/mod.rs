@@ -20,5 +20,6 @@ pub mod rule;
 #[cfg(test)]
 pub mod sample;
 pub mod schema;
+pub mod timeline;
 pub mod value;
 pub mod view;

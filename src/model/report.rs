@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
-use super::plan::Finding;
+use super::plan::{Finding, Plan};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,8 @@ pub struct MigrationReport {
     pub tables: Vec<TableReport>,
     /// Whatever did not arrive as it was.
     pub findings: Vec<Finding>,
+    /// What was carried out, its findings apart; `None` where an earlier run had done it.
+    pub plan: Option<Plan>,
     /// File with the keys of the rows that were put aside, if any was.
     pub rejects: Option<String>,
     /// Backup of the source that was made first, if one was.

@@ -3,6 +3,7 @@
 
 mod bars;
 mod ledger;
+pub mod recording;
 
 use std::fmt;
 use std::io::{self, Write};

@@ -16,6 +16,7 @@ use crate::engine::capability::MissingRight;
 use crate::model::digest::Digest;
 use crate::model::endpoint::{Dialect, Endpoint, Flavour, Location};
 use crate::model::error::{Error, ErrorKind};
+use crate::model::event::{Event, Phase};
 use crate::model::plan::{
     CheckPlan, ColumnPlan, Fidelity, FindingAction, ForeignKeyPlan, IdentityPlan, KeyPlan, Plan, TablePlan,
     TypePlan,
@@ -23,6 +24,7 @@ use crate::model::plan::{
 use crate::model::report::MigrationReport;
 use crate::model::sample::{self, index};
 use crate::model::schema::{DataType, IdentityGeneration};
+use crate::model::timeline::Course;
 use crate::pipeline::compare::differences::{Difference, Differences, DifferingRow};
 use crate::techcare::recognition::Variant;
 
@@ -140,6 +142,7 @@ fn migrated() -> MigrationReport {
             table("users", 65, 20_000, 0.01, Some(true)),
         ],
         findings: vec![findings().remove(0), findings().remove(2)],
+        plan: None,
         kept: Vec::new(),
         rejects: None,
         backup: Some("backups/techcare_20261124_131257.db".into()),
@@ -350,6 +353,36 @@ fn a_migration() {
     one.findings.clear();
     insta::assert_snapshot!("migration_of_one", report::render(&one, &written, NARROW));
     insta::assert_json_snapshot!("migration_json", json::migrated(&migrated(), None));
+}
+
+#[test]
+fn a_migration_repeats_its_plan_unless_that_is_long() {
+    let bare = Plan { findings: Vec::new(), ..plan() };
+    let with = |tables: usize| {
+        let table = bare.tables[0].clone();
+        let plan = Plan { tables: vec![table; tables], ..bare.clone() };
+        json::migrated(&MigrationReport { plan: Some(plan), ..migrated() }, None)
+    };
+    assert_eq!(with(1)["plan"], json::planned(&planned(), None, Status::Done)["plan"]);
+    assert_eq!(with(500)["plan"]["tables"].as_array().unwrap().len(), 500);
+    assert!(with(501).get("plan").is_none());
+}
+
+#[test]
+fn a_document_tells_when_what_happened() {
+    let mut course = Course::default();
+    let users = || "users".to_owned();
+    for (at, event) in [
+        (0, Event::Phase { phase: Phase::Preflight }),
+        (120, Event::Phase { phase: Phase::Load }),
+        (130, Event::TableStarted { table: users(), rows: None }),
+        (150, Event::Rows { table: users(), rows: 65, bytes: 20_000 }),
+    ] {
+        course.hear(&event, Duration::from_millis(at));
+    }
+    let timeline = course.timeline(chrono::DateTime::UNIX_EPOCH, Duration::from_millis(200));
+    let document = json::timed(json::failed(Some("migrate"), &refusal(), None, None), &timeline);
+    insta::assert_json_snapshot!("timed_json", document);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
 use super::{check, error, exit_code, verdict};
@@ -17,7 +18,11 @@ use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::plan::{Plan, TablePlan};
 use crate::model::report::{MigrationReport, Status};
+use crate::model::timeline::Timeline;
 use crate::pipeline::backups::{Backup, Shelf};
+
+/// Most tables of a plan that the report of a migration repeats; `--dry-run` has the plan of any number.
+const PLANNED_TABLES: usize = 500;
 
 /// Version of the document.
 const VERSION: u8 = 1;
@@ -154,6 +159,9 @@ pub fn migrated(report: &MigrationReport, file: Option<&Path>) -> Value {
     document.put("source", json!(report.source)).put("target", json!(report.target));
     document.put("tables", json!(report.tables)).put("findings", json!(report.findings));
     document.put("seconds", json!(report.seconds)).put("bytes", json!(report.bytes));
+    if let Some(plan) = report.plan.as_ref().filter(|plan| plan.tables.len() <= PLANNED_TABLES) {
+        document.put("plan", bare_plan(plan));
+    }
     if let Some(file) = &report.rejects {
         document.put("rejects", json!(file));
     }
@@ -279,6 +287,15 @@ pub fn files(command: &str, paths: &[String]) -> Value {
     let mut document = Document::new(command, Status::Done, 0);
     document.put("files", json!(paths));
     document.finish()
+}
+
+/// A document with when what happened.
+pub fn timed(mut document: Value, timeline: &Timeline) -> Value {
+    if let Some(document) = document.as_object_mut() {
+        document.insert("began".into(), json!(timeline.began.to_rfc3339_opts(SecondsFormat::Millis, true)));
+        document.insert("timeline".into(), json!(timeline));
+    }
+    document
 }
 
 /// An error, with the databases that were named as far as they are known.

@@ -27,6 +27,7 @@ mod other_folder;
 mod outgrown;
 mod own_types;
 mod refused;
+mod reports;
 mod restore;
 mod restore_fixtures;
 pub mod restore_killed;
