@@ -199,6 +199,7 @@ impl Context<'_> {
             policies: args.policies.over(config.policies()),
             rules: config.rules().to_vec(),
             replace: args.if_exists == IfExists::Replace,
+            backups: config.in_app_dir(BACKUPS),
             quick: args.quick,
             tables: named(&args.tables),
             exclude: named(&args.exclude),

@@ -7,6 +7,7 @@ pub mod detect;
 pub mod dotenv;
 pub mod dump;
 pub mod migrate;
+pub mod newest_backup;
 mod prepare;
 mod recorded;
 pub mod restore;

@@ -1,6 +1,7 @@
 //! What `check` found, for people: how the database is, what `migrate` would make of it, where two differ.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::table::{Column, lay_out};
 use super::{one_line, plan};
@@ -82,6 +83,8 @@ fn alone(found: &Alone, style: Style) -> String {
     }
     well.push(health.encoding.clone());
     line("health", &well.join(", "));
+    let age = health.last_backup_age_seconds.map(|age| units::duration(Duration::from_secs(age)));
+    line("backup", &age.map_or_else(|| "none found".to_owned(), |age| format!("{age} old")));
     out.push_str(&observations(&found.observations, style));
     out.push_str(&end(&found.observations, "nothing to do", style));
     out

@@ -7,10 +7,9 @@ use crate::cli::terminal::Style;
 use crate::commands::check::{
     Ahead, Alone, CheckReport, ComparedTable, Comparison, Fit, GivesWay, Observation, Recorded, Wellbeing,
 };
-use crate::commands::detect::{
-    DetectReport, DetectedBackup, DetectedTable, DetectedTechCare, RecordedMigration,
-};
+use crate::commands::detect::{DetectReport, DetectedTable, DetectedTechCare, RecordedMigration};
 use crate::commands::migrate::Planned;
+use crate::commands::newest_backup::NewestBackup;
 use crate::commands::schema::{Action as SchemaAction, SchemaReport};
 use crate::engine::capability::MissingRight;
 use crate::model::digest::Digest;
@@ -173,7 +172,7 @@ fn detected() -> DetectReport {
                 count: 4,
             }],
         },
-        backup: Some(DetectedBackup {
+        backup: Some(NewestBackup {
             path: "backups/techcare_postgresql_20261120_030000.dump".into(),
             age: Duration::from_secs(4 * 86_400),
         }),
@@ -250,6 +249,7 @@ fn alone() -> CheckReport {
                 encoding: "UTF-8".into(),
                 collation: "BINARY".into(),
                 size_bytes: Some(4096),
+                last_backup_age_seconds: Some(7_200),
             },
             observations: vec![
                 observation(

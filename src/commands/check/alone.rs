@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::Local;
 use serde::Serialize;
 
 use super::Options;
 use super::observation::Observation;
+use crate::commands::newest_backup::newest_backup;
 use crate::commands::recorded::{self, Recorded};
 use crate::engine::capability::{Facts, Health, Orphans, Source};
 use crate::model::codes::{ORPHANS, observed as codes};
@@ -79,6 +81,8 @@ pub struct Wellbeing {
     pub collation: String,
     /// Bytes on disk.
     pub size_bytes: Option<u64>,
+    /// Age of the newest backup of this engine, by its name; `None` if there is none.
+    pub last_backup_age_seconds: Option<u64>,
 }
 
 impl Alone {
@@ -108,6 +112,12 @@ pub(super) async fn look(
             encoding: facts.encoding.clone(),
             collation: facts.collation.clone(),
             size_bytes: facts.size,
+            last_backup_age_seconds: newest_backup(
+                &options.backups,
+                options.database.dialect(),
+                Local::now(),
+            )
+            .map(|backup| backup.age.as_secs()),
         },
         observations: Vec::new(),
     };

@@ -8,6 +8,7 @@ pub mod ahead;
 pub mod alone;
 pub mod observation;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,8 @@ pub struct Options {
     pub rules: Vec<TableRule>,
     /// Whether a migration may replace tables of its target that hold rows.
     pub replace: bool,
+    /// Folder of its backups.
+    pub backups: PathBuf,
     /// Skip whatever reads whole tables.
     pub quick: bool,
     /// Globs of tables to look at; empty means all.

@@ -406,6 +406,54 @@ fn check_finds_nothing_to_do_in_a_healthy_techcare() {
     }
 }
 
+/// What a probe reads of `check --quick --format json`: state, engine, version, latency, age of the newest backup.
+#[test]
+fn check_quick_answers_a_probe() {
+    for engine in [Engine::Sqlite, Engine::Postgres, Engine::Mariadb] {
+        let db = techcare(engine);
+        let folder = tempfile::tempdir().unwrap();
+        let probe = || {
+            let mut command = binary::command(folder.path());
+            command.args(["check", "--quick", "--format", "json", "--database", &db.url]);
+            let ran = binary::Running::start(command).end();
+            json_schema::fits("check", &ran);
+            ran
+        };
+        let told = probe();
+        let json = told.json();
+        assert_eq!((told.code, &json["status"]), (0, &"done".into()), "{engine:?} {told}");
+        let (kind, name) = match engine {
+            Engine::Sqlite => ("sqlite", "SQLite 3."),
+            Engine::Postgres => ("postgresql", "PostgreSQL "),
+            Engine::Mariadb | Engine::Mysql => ("mysql", "MariaDB "),
+        };
+        assert_eq!(json["source"]["engine"], kind);
+        assert!(json["source"]["version"].as_str().unwrap().starts_with(name), "{told}");
+        let health = |json: &Value| json["database"]["health"].clone();
+        assert!(health(&json)["latency_ms"].as_f64().unwrap() > 0.0, "{told}");
+        assert_eq!(health(&json)["last_backup_age_seconds"], Value::Null, "{told}");
+
+        let mut backup = binary::command(folder.path());
+        backup.args(["backup", "--method", "portable", "--database", &db.url]);
+        let made = binary::Running::start(backup).end();
+        assert_eq!(made.code, 0, "{made}");
+        let told = probe();
+        let age = &health(&told.json())["last_backup_age_seconds"];
+        assert!(age.as_u64().unwrap() < 3_600, "{engine:?} {told}");
+    }
+}
+
+#[test]
+fn check_quick_tells_a_probe_that_nobody_answers() {
+    let told = check("postgresql://nobody@127.0.0.1:1/none", &["--quick"]);
+    let json = told.json();
+    assert_eq!((told.code, &json["status"]), (3, &"error".into()), "{told}");
+    assert_eq!(
+        (&json["source"]["engine"], &json["error"]["kind"]),
+        (&"postgresql".into(), &"unreachable".into())
+    );
+}
+
 #[test]
 fn check_says_in_what_a_database_falls_short_of_the_models() {
     let db = techcare(Engine::Sqlite);
