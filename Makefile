@@ -1,12 +1,12 @@
 # The only door: everything that a person or CI does here is a target. Scripts behind it are in tests/support.
 .DEFAULT_GOAL := help
-.PHONY: help build demo test nightly lint fmt floors bench bench-peers clean
+.PHONY: help build demo test nightly lint fmt floors bench bench-peers deb dist package-test clean
 SHELL := /bin/bash
 CARGO ?= cargo
 support := tests/support
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the release binary, target/release/techcare-db
 	$(CARGO) build --release --locked
@@ -36,6 +36,15 @@ bench: ## ours beside the servers' own bulk load and the peers that are there (t
 
 bench-peers: ## fetch the peers of `make bench`, beside the repository
 	@$(support)/bench.sh peers
+
+deb: ## a Debian package, target/debian/techcare-db_*.deb
+	@$(support)/package.sh deb
+
+dist: ## what a release has: package, archive of the binary, SBOM, checksums, in target/dist
+	@$(support)/package.sh dist
+
+package-test: ## the package, installed, used, removed and purged in a booted Debian of its own (root only)
+	@$(support)/package.sh test
 
 clean: ## remove what was built and generated
 	$(CARGO) clean
