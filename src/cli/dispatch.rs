@@ -48,7 +48,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn done(
+    /// What was asked for.
+    pub fn done(
         format: Format,
         text: impl FnOnce() -> String,
         document: impl FnOnce() -> Value,

@@ -9,7 +9,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use super::args::{Arguments, Format, ManArgs};
-use super::dispatch::{Answer, document_text};
+use super::dispatch::Answer;
 use super::render::json;
 use crate::model::error::{Error, ErrorKind, Result};
 
@@ -96,13 +96,7 @@ pub fn run(args: &ManArgs, format: Format) -> Answer {
         }),
     };
     match said {
-        Ok((text, document)) => {
-            let stdout = match format {
-                Format::Text => text,
-                Format::Json => document_text(&document),
-            };
-            Answer { stdout, code: 0, error: None }
-        }
+        Ok((text, document)) => Answer::done(format, || text, || document, 0),
         Err(failure) => Answer::failed(format, Some("man"), failure, None, None),
     }
 }
@@ -210,7 +204,7 @@ fn entries(page: &mut Roff, entries: &[(&str, &str)], face: fn(&str) -> Inline) 
 }
 
 /// What `--help` says below the options: blocks of a heading and indented lines become sections, all other lines notes.
-/// Exit codes have a section already.
+/// Exit codes, which end their block, have a section already.
 fn further(page: &mut Roff, command: &Command) {
     let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let mut notes = Vec::new();
@@ -225,11 +219,9 @@ fn further(page: &mut Roff, command: &Command) {
                 }
                 page.control("fi", []);
             }
-            None => notes.extend(block.lines().filter(|line| !line.starts_with("Exit codes:"))),
+            None => notes.extend(block.lines().take_while(|line| !line.starts_with("Exit codes:"))),
         }
     }
-    // The second line of the exit codes, where they take two.
-    notes.retain(|line| !line.starts_with("4 refused"));
     if !notes.is_empty() {
         page.control("SH", ["NOTES"]);
         for line in notes {

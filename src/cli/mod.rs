@@ -18,6 +18,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap_complete::Shell;
 use tokio_util::sync::CancellationToken;
 
 use self::args::{ColorMode, Command, Format};
@@ -39,19 +40,15 @@ pub fn run(args: &[OsString], environment: &Environment) -> u8 {
         Ok(arguments) => arguments,
         Err(message) => return usage(args, &message, format, &terminal),
     };
-    if let Command::Completions { shell } = arguments.command {
-        let script = String::from_utf8_lossy(&args::completions(shell)).into_owned();
-        let script = match format {
-            Format::Text => script,
-            Format::Json => dispatch::document_text(&json::text("completions", &script)),
-        };
-        return put(&script, 0, terminal.stderr);
-    }
-
     let global = &arguments.global;
     let progress = Arc::new(Progress::on_stderr(global.progress, global.quiet, &terminal));
-    if let Command::Man(args) = &arguments.command {
-        return conclude(&man::run(args, global.format), &progress, terminal.stderr);
+    let of_the_command_line = match &arguments.command {
+        Command::Completions { shell } => Some(completions(*shell, global.format)),
+        Command::Man(args) => Some(man::run(args, global.format)),
+        _ => None,
+    };
+    if let Some(answer) = of_the_command_line {
+        return conclude(&answer, &progress, terminal.stderr);
     }
     logging::start(global.verbose, global.quiet, terminal.stderr, environment, progress.clone());
     let context = Context {
@@ -65,6 +62,11 @@ pub fn run(args: &[OsString], environment: &Environment) -> u8 {
         Answer::failed(global.format, Some(arguments.command.name()), fault, None, None)
     });
     conclude(&answer, &progress, terminal.stderr)
+}
+
+fn completions(shell: Shell, format: Format) -> Answer {
+    let script = args::completions(shell);
+    Answer::done(format, || script.clone(), || json::text("completions", &script), 0)
 }
 
 /// Shows what a command has come to.

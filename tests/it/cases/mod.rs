@@ -32,7 +32,7 @@ mod restore;
 mod restore_fixtures;
 pub mod restore_killed;
 mod restore_native;
-mod restore_programs;
+pub mod restore_programs;
 mod restore_rights;
 mod restore_sequences;
 mod resume;

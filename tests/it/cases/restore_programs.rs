@@ -21,7 +21,7 @@ pub fn engines() -> Vec<Engine> {
 }
 
 /// The folder with MySQL's own dump program. That of MariaDB, which may have the same name, does not know the server.
-fn mysqldump() -> Option<PathBuf> {
+pub fn mysqldump() -> Option<PathBuf> {
     let folder = std::env::var_os("TECHCARE_DB_TEST_MYSQLDUMP").map(PathBuf::from);
     if folder.is_none() {
         eprintln!("MySQL skipped: no mysqldump of it here (TECHCARE_DB_TEST_MYSQLDUMP is not set)");

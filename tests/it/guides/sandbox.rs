@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 use super::page::{Action, Step};
+use crate::cases::restore_programs::mysqldump;
 use crate::schema::seed;
 use crate::support::binary;
 use crate::support::database::{Engine, execute, query};
@@ -157,10 +158,13 @@ impl<'a> Sandbox<'a> {
         let mysql = self.servers.mysql(&self.scenario).unwrap();
         let shims = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/guides/bin");
         let system = std::env::var("PATH").unwrap();
+        let dump = if self.scenario.starts_with("mysql") { mysqldump() } else { None };
+        let folders = [Some(shims), Some(self.at("usr/local/bin")), dump].into_iter().flatten();
+        let path = std::env::join_paths(folders.chain(std::env::split_paths(&system))).unwrap();
         let mut command = Command::new(program);
         binary::clean(&mut command, self.root.path());
         command
-            .env("PATH", format!("{}:{}:{system}", shims.display(), self.at("usr/local/bin").display()))
+            .env("PATH", path)
             .env("SANDBOX_PATH", &system)
             .env("SANDBOX", self.root.path())
             .env("SANDBOX_POSTGRES", &self.servers.postgres.url)
@@ -168,19 +172,6 @@ impl<'a> Sandbox<'a> {
             .env("HOME", self.at("home"))
             .current_dir(self.at("opt/techcare"))
             .stdin(Stdio::null());
-        if let (true, Some(dump)) =
-            (self.scenario.starts_with("mysql"), std::env::var_os("TECHCARE_DB_TEST_MYSQLDUMP"))
-        {
-            command.env(
-                "PATH",
-                format!(
-                    "{}:{}:{}:{system}",
-                    shims.display(),
-                    self.at("usr/local/bin").display(),
-                    Path::new(&dump).display()
-                ),
-            );
-        }
         command
     }
 
