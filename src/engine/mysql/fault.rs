@@ -111,7 +111,7 @@ pub fn connecting(server: &Server, endpoint: &Endpoint, error: &sqlx::Error) -> 
                 "check user and password; a password with letters beyond ASCII must be given as UTF-8 here, while \
                  some clients (PyMySQL) send it as Latin-1"
             } else if server.password.is_none() {
-                "no password was given: set DB_PASSWORD, DB_PASSWORD_FILE or ~/.my.cnf"
+                "no password was given: set it in the URL, DB_PASSWORD_FILE or ~/.my.cnf"
             } else {
                 "check user and password, and the host that the account is bound to"
             };

@@ -203,7 +203,7 @@ impl Connector {
             )),
             Some(code) if code.starts_with("28") => {
                 let next = if self.server.password.is_none() {
-                    "no password was given: set it in the URL, DB_PASSWORD or ~/.pgpass"
+                    "no password was given: set it in the URL, DB_PASSWORD_FILE or ~/.pgpass"
                 } else {
                     "check user and password, and pg_hba.conf on the server"
                 };

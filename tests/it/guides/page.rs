@@ -6,10 +6,12 @@
 //! | `not run: WHY` | is for reading |
 //! | `exit: N` | ends with N |
 //! | `output` | is what the block before said, in these words; `…` stands for any text |
+//! | `said in: PATH` | cannot be brought about here; the words of its lines stand in this source file |
 //! | `file: PATH` | is the content of a file |
 //! | `append: PATH` | is added to a file |
 //!
-//! `scenario: NAME` stands alone: a new machine from here on.
+//! `scenario: NAME` stands alone: a new machine from here on. So does a comment of several lines that begins with
+//! `unseen` or `unseen, exit: N`: what is in it is run, and brings about what the reader meets.
 
 /// What is to be done with a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,7 @@ pub enum Action {
     Output,
     File(String),
     Append(String),
+    Source(String),
     Skip,
     Scenario(String),
 }
@@ -56,6 +59,15 @@ pub fn steps(page: &str) -> Result<Vec<Step>, String> {
         } else if let Some(name) = comment.and_then(|comment| comment.strip_prefix("scenario: ")) {
             let action = Action::Scenario(name.to_owned());
             steps.push(Step { line: number + 1, action, text: String::new() });
+        } else if let Some(said) = line.strip_prefix("<!-- unseen").filter(|_| comment.is_none()) {
+            let action = match said.strip_prefix(", exit: ").map(str::parse) {
+                None if said.is_empty() => Action::Run { exit: 0 },
+                Some(Ok(exit)) => Action::Run { exit },
+                _ => return Err(format!("line {}: unseen, and what?", number + 1)),
+            };
+            let text: Vec<&str> =
+                lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "-->").collect();
+            steps.push(Step { line: number + 1, action, text: text.join("\n") + "\n" });
         } else if let Some(comment) = comment {
             said = Some(comment.to_owned());
         } else if raw.starts_with("    ") {
@@ -84,6 +96,7 @@ fn action(language: &str, said: Option<&str>) -> Option<Action> {
         "exit" => Some(Action::Run { exit: value.parse().ok()? }),
         "file" => Some(Action::File(value.to_owned())),
         "append" => Some(Action::Append(value.to_owned())),
+        "said in" => Some(Action::Source(value.to_owned())),
         _ => None,
     }
 }
@@ -104,6 +117,9 @@ fn a_block_has_to_say_what_it_is() {
     assert!(actions("```ini\n[a]\n```").is_err());
     assert!(actions("<!-- not run -->\n```ini\n[a]\n```").is_err());
     assert!(actions("text\n\n    rm x\n").is_err());
+    assert_eq!(actions("<!-- unseen -->"), Ok(vec![]));
+    assert_eq!(actions("<!-- unseen, exit: 3\n#a\n-->\n```sh\nls\n```"), Ok(vec![run(3), run(0)]));
+    assert!(actions("<!-- unseen exit 3\na\n-->").is_err());
     assert!(actions("<!-- exit: 1 -->\ntext\n\n```sh\nfalse\n```").is_err());
     assert_eq!(steps("1. x\n\n   ```sh\n   a\n     b\n   ```").unwrap()[0].text, "a\n  b\n");
     assert_eq!(bare("# por quê\nls  # aqui\n"), "ls\n");

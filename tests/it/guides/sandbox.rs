@@ -81,6 +81,54 @@ const FOLDERS: [&str; 6] = [
     "/var/lib/prometheus/node-exporter",
 ];
 
+/// Leads the URLs of a guide to the servers of this machine: those are not where servers are by default.
+fn at_home(text: &str, port: &str, socket: &Path) -> String {
+    const HERE: &str = "@localhost/";
+    let text = text.replace("@techcare.mysql.pythonanywhere-services.com/", HERE);
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find(HERE) {
+        let (before, behind) = (&rest[..at], &rest[at + HERE.len()..]);
+        let scheme = before.rfind("://").map(|end| &before[..end]).unwrap_or_default();
+        let scheme =
+            scheme.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '+').next().unwrap_or_default();
+        let (led, read) = if scheme.starts_with("mysql") || scheme.starts_with("mariadb") {
+            let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '%');
+            let end = behind.find(|c| !name(c)).unwrap_or(behind.len());
+            let (more, read) = if behind[end..].starts_with('?') { ("&", end + 1) } else { ("", end) };
+            (format!("{HERE}{}?unix_socket={}{more}", &behind[..end], socket.display()), read)
+        } else if scheme.starts_with("postgresql") {
+            (format!("@localhost:{port}/"), 0)
+        } else {
+            (HERE.to_owned(), 0)
+        };
+        out += before;
+        out += &led;
+        rest = &behind[read..];
+    }
+    out + rest
+}
+
+#[test]
+fn urls_of_a_guide_lead_to_the_servers_of_this_machine() {
+    for (said, here) in [
+        ("a=postgresql://u:p@localhost/d x", "a=postgresql://u:p@localhost:1/d x"),
+        ("postgresql://u@localhost:9/d", "postgresql://u@localhost:9/d"),
+        (
+            "'mysql+pymysql://u:p@localhost/d?charset=utf8mb4'",
+            "'mysql+pymysql://u:p@localhost/d?unix_socket=/s&charset=utf8mb4'",
+        ),
+        ("mysql://u@localhost/u$d --yes", "mysql://u@localhost/u$d?unix_socket=/s --yes"),
+        (
+            "'mysql://u@techcare.mysql.pythonanywhere-services.com/u$d'",
+            "'mysql://u@localhost/u$d?unix_socket=/s'",
+        ),
+        ("me@localhost/ and postgresql://a@localhost/b", "me@localhost/ and postgresql://a@localhost:1/b"),
+    ] {
+        assert_eq!(at_home(said, "1", Path::new("/s")), here);
+    }
+}
+
 /// What the guides before have done where TechCare is said to use PostgreSQL.
 const MOVED: &str = "sudo -u postgres psql -c \"CREATE ROLE techcare LOGIN PASSWORD 'secret'\"
 sudo -u postgres psql -c 'CREATE DATABASE techcare OWNER techcare TEMPLATE template0'
@@ -148,10 +196,9 @@ impl<'a> Sandbox<'a> {
         }
         let port = self.servers.postgres.url.rsplit_once(':').unwrap().1.split('/').next().unwrap();
         let socket = self.servers.mysql(&self.scenario).unwrap().folder().join("s");
-        // The servers of a guide are where servers are by default; these are not.
-        let (plain, mysql) = ("postgresql://techcare:secret@localhost", "@localhost/techcare?charset");
-        text.replace(&format!("{plain}/"), &format!("{plain}:{port}/"))
-            .replace(mysql, &format!("@localhost/techcare?unix_socket={}&charset", socket.display()))
+        let folder = self.servers.postgres.folder().display().to_string();
+        let text = text.replace("host=/var/run/postgresql", &format!("host={folder}&port={port}"));
+        at_home(&text, port, &socket)
     }
 
     fn command(&self, program: &str) -> Command {
@@ -228,6 +275,7 @@ impl<'a> Sandbox<'a> {
                 fs::write(self.at(path), all).unwrap();
                 Ok(())
             }
+            Action::Source(path) => said_in(path, &step.text),
             Action::Skip | Action::Scenario(_) => Ok(()),
         }
     }
@@ -272,4 +320,20 @@ impl<'a> Sandbox<'a> {
         let faults: Vec<&str> = said.lines().filter(|line| line.contains(about)).collect();
         if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
     }
+}
+
+/// The lines of a message that cannot be brought about here: their words have to stand in the source file that says them.
+fn said_in(path: &str, text: &str) -> Result<(), String> {
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+    let source = source.map_err(|error| format!("{path}: {error}"))?.replace("\\\"", "\"");
+    // A text of several lines is one.
+    let source = source.split("\\\n").map(str::trim_start).collect::<String>();
+    let parts = text.lines().flat_map(|line| {
+        let line = line.trim();
+        let said =
+            ["error: ", "why: ", "next: ", "warning: "].iter().find_map(|label| line.strip_prefix(label));
+        said.unwrap_or(line).split('…').map(str::trim)
+    });
+    let missing = parts.filter(|part| !part.is_empty()).find(|part| !source.contains(part));
+    missing.map_or(Ok(()), |part| Err(format!("{path} does not say: {part}")))
 }
