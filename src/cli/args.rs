@@ -2,7 +2,9 @@
 //! options of a command.
 
 mod backup;
+mod migrate;
 mod rollback;
+mod tune;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,17 +14,14 @@ use clap_complete::Shell;
 use secrecy::SecretString;
 
 pub use self::backup::{BackupArgs, Compress, Form};
+pub use self::migrate::{LoaderArg, MigrateArgs};
 pub use self::rollback::RollbackArgs;
-use crate::commands::migrate::Loader;
-use crate::model::plan::Scope;
+pub use self::tune::TuneArgs;
 use crate::model::policy::{Decision, Policies, Policy};
 
 /// How a database is named, in the help of every option that takes one.
 const NAMING: &str =
     "an engine (sqlite, postgresql, mysql), a URL, the path of a SQLite file, or @NAME of techcare-db.toml";
-
-/// Longest limit that every engine takes: PostgreSQL counts milliseconds in 31 bits.
-const MOST_SECONDS: u64 = 2_000_000;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,6 +32,7 @@ Examples:
   techcare-db migrate --source sqlite --target postgresql --write-env .env.new
   techcare-db migrate --source instance/techcare.db --target mysql://techcare@db/techcare
   techcare-db rollback --database postgresql
+  techcare-db tune --database postgresql
   techcare-db schema status --database postgresql
 
 Naming a database:
@@ -45,14 +45,6 @@ Naming a database:
 
 Exit codes: 0 done, 1 done with something to look at, 2 usage, 3 unreachable or login,
 4 refused with nothing changed, 5 failed, 130 interrupted";
-
-const MIGRATE_EXAMPLES: &str = "\
-Examples:
-  techcare-db migrate --source sqlite --target postgresql --dry-run
-  techcare-db migrate --source sqlite --target @production --write-env .env.new
-  techcare-db migrate --source mysql --target copy.db --tables 'user*,roles' --exclude users_old
-  techcare-db migrate --source postgresql --target mysql --format json > report.json
-  techcare-db migrate --source sqlite --target mysql --dump techcare.sql.gz";
 
 const DETECT_EXAMPLES: &str = "\
 Examples:
@@ -190,11 +182,14 @@ pub enum Command {
     #[command(after_help = backup::EXAMPLES)]
     Backup(BackupArgs),
     /// Move a whole database, or part of it, and prove by content that it arrived
-    #[command(after_help = MIGRATE_EXAMPLES)]
+    #[command(after_help = migrate::EXAMPLES)]
     Migrate(Box<MigrateArgs>),
     /// Put it back: take the newest migration into a database back, or restore a backup
     #[command(after_help = rollback::EXAMPLES)]
     Rollback(RollbackArgs),
+    /// What the server should be set to for this machine and database: now, advised, why
+    #[command(after_help = tune::EXAMPLES)]
+    Tune(TuneArgs),
     /// TechCare's own tables through its migrations
     #[command(after_help = SCHEMA_EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
     Schema {
@@ -222,6 +217,7 @@ impl Command {
             Self::Backup(_) => "backup",
             Self::Migrate(_) => "migrate",
             Self::Rollback(_) => "rollback",
+            Self::Tune(_) => "tune",
             Self::Schema { .. } => "schema",
             Self::Completions { .. } => "completions",
             Self::Man(_) => "man",
@@ -295,91 +291,6 @@ pub struct CheckArgs {
     pub policies: PolicyArgs,
 }
 
-/// `migrate`.
-#[derive(Debug, Args)]
-#[allow(clippy::struct_excessive_bools, reason = "independent switches, as they are typed")]
-pub struct MigrateArgs {
-    #[doc = "From."]
-    #[arg(long, value_name = "DB", value_hint = ValueHint::FilePath, help = format!("Move from here: {NAMING}"))]
-    pub source: SecretString,
-    #[doc = "To."]
-    #[arg(long, value_name = "DB", value_hint = ValueHint::FilePath, help = format!("Move to here: {NAMING}; a SQLite file need not exist yet"))]
-    pub target: SecretString,
-    /// Print the plan and touch nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Write the migration as an SQL script instead, for psql, mysql, mariadb or sqlite3 to load; needs no
-    /// target server. A name in .gz or .zst packs it
-    #[arg(
-        long,
-        value_name = "FILE",
-        value_hint = ValueHint::FilePath,
-        value_parser = script,
-        conflicts_with_all = ["data_only", "if_exists", "loader", "no_verify", "write_env", "backup", "no_backup"]
-    )]
-    pub dump: Option<PathBuf>,
-    /// Only these tables; globs, separated by commas
-    #[arg(long, value_name = "A,B", value_hint = ValueHint::Other, value_delimiter = ',')]
-    pub tables: Vec<String>,
-    /// Not these tables; globs, separated by commas
-    #[arg(long, value_name = "A,B", value_hint = ValueHint::Other, value_delimiter = ',')]
-    pub exclude: Vec<String>,
-    /// Make the tables, leave them empty
-    #[arg(long, conflicts_with = "data_only")]
-    pub schema_only: bool,
-    /// Fill tables that are there already and empty
-    #[arg(long)]
-    pub data_only: bool,
-    /// What was decided about findings.
-    #[command(flatten)]
-    pub policies: PolicyArgs,
-    /// What to do with a target that has such tables
-    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
-    pub if_exists: IfExists,
-    /// Most rows in a batch [default: as many as fit 512 KiB]
-    #[arg(long, value_name = "N", value_parser = count)]
-    pub batch_size: Option<usize>,
-    /// Tables at a time [default: as many as pay on this machine]
-    #[arg(long, value_name = "N", value_parser = count)]
-    pub jobs: Option<usize>,
-    /// How rows are moved
-    #[arg(long, value_enum, default_value_t, value_name = "LOADER")]
-    pub loader: LoaderArg,
-    /// Back the source up first, whatever it is; without this only a SQLite file up to 32 MiB is
-    #[arg(long, conflicts_with = "no_backup")]
-    pub backup: bool,
-    /// Do not back the source up first
-    #[arg(long)]
-    pub no_backup: bool,
-    /// Go on where a run of the same command was cut short
-    #[arg(long, conflicts_with_all = ["schema_only", "data_only", "dry_run", "dump"])]
-    pub resume: bool,
-    /// How long to wait, in all, for a connection that was lost on the way
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub retry_for: u64,
-    /// Skip asking the target what arrived
-    #[arg(long)]
-    pub no_verify: bool,
-    /// How long a view may run on either side to prove that it gives the same rows; then it is left behind and named.
-    /// 0 is for ever
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(..=MOST_SECONDS))]
-    pub view_timeout: u64,
-    /// Write the .env lines that point TechCare at the target, password included, mode 0600
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub write_env: Option<PathBuf>,
-}
-
-impl MigrateArgs {
-    /// Which half of the work.
-    pub const fn scope(&self) -> Scope {
-        match (self.schema_only, self.data_only) {
-            (true, _) => Scope::SchemaOnly,
-            (false, true) => Scope::DataOnly,
-            (false, false) => Scope::All,
-        }
-    }
-}
-
 /// What was decided about findings.
 #[derive(Debug, Clone, Args)]
 pub struct PolicyArgs {
@@ -424,25 +335,6 @@ pub enum IfExists {
     Replace,
 }
 
-/// How rows are moved.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum LoaderArg {
-    /// By the engines' bulk paths
-    #[default]
-    Bulk,
-    /// TechCare's tables through SeaORM's entities, slower
-    Seaorm,
-}
-
-impl From<LoaderArg> for Loader {
-    fn from(loader: LoaderArg) -> Self {
-        match loader {
-            LoaderArg::Bulk => Self::Bulk,
-            LoaderArg::Seaorm => Self::SeaOrm,
-        }
-    }
-}
-
 /// `schema`.
 #[derive(Debug, Subcommand)]
 pub enum SchemaCommand {
@@ -461,14 +353,6 @@ pub enum SchemaCommand {
     },
     /// Record the migrations as applied to tables that the application made
     Init(DatabaseArg),
-}
-
-/// A file for a script. stdout carries the report.
-fn script(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() || text == "-" {
-        return Err("name a file: stdout carries the report".into());
-    }
-    Ok(text.into())
 }
 
 /// A number from 1.
@@ -528,6 +412,8 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
+    use crate::commands::migrate::Loader;
+    use crate::model::plan::Scope;
 
     fn words(line: &str) -> Vec<OsString> {
         line.split(' ').map(OsString::from).collect()
@@ -605,8 +491,10 @@ mod tests {
             "techcare-db rollback --backup latest --list",
             "techcare-db rollback --no-backup",
             "techcare-db rollback --from-other-database",
-            // Not there yet.
-            "techcare-db tune",
+            "techcare-db tune --apply --undo",
+            "techcare-db tune --memory much",
+            "techcare-db tune --memory 0",
+            "techcare-db tune --undo --memory 4GB",
         ] {
             assert_eq!(parse(&words(line)).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod rollback;
+mod tune;
 
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
@@ -135,6 +136,7 @@ pub async fn run(command: &Command, context: &Context<'_>) -> Answer {
         Command::Backup(args) => context.backup(&config, args).await,
         Command::Migrate(args) => context.migrate(&config, args).await,
         Command::Rollback(args) => context.rollback(&config, args).await,
+        Command::Tune(args) => context.tune(&config, args).await,
         Command::Schema { action } => context.schema(&config, action).await,
         // Handled before there is anything to run.
         Command::Completions { .. } | Command::Man(_) => {

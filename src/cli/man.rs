@@ -63,7 +63,10 @@ const FILES: [(&str, &str); 9] = [
     ("backups/", "What backup writes, each file with its manifest."),
     ("reports/", "A report of each migration."),
     ("rejects/", "Keys of the rows that a migration put aside."),
-    ("history/", "What rollback can take back."),
+    (
+        "history/",
+        "What rollback can take back; in tune/ the old values of settings, which tune --undo puts back.",
+    ),
     ("~/.pgpass", "Passwords for PostgreSQL."),
     ("~/.my.cnf", "Password for MySQL and MariaDB, under [client]."),
 ];

@@ -13,6 +13,7 @@ mod recorded;
 pub mod restore;
 pub mod rollback;
 pub mod schema;
+pub mod tune;
 mod warnings;
 
 use std::path::{Path, PathBuf};

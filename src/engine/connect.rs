@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::archive::{self, Archive};
-use super::capability::{Facts, Rules, Source, Target};
+use super::capability::{Facts, Rules, Source, Target, Tunable};
 use super::dump::DumpDialect;
 use super::watch::Pulse;
 use super::{mysql, postgres, sqlite};
@@ -38,6 +38,16 @@ pub async fn target(endpoint: &Endpoint) -> Result<Box<dyn Target>> {
         Location::File(path) => sqlite::open_target(path, endpoint).await,
         Location::Postgres(server) => postgres::open_target(server, endpoint).await,
         Location::Mysql(server) => mysql::open_target(server, endpoint).await,
+        Location::Archive { path, .. } => Err(only_read(path)),
+    }
+}
+
+/// Opens a server or file for reading and changing its settings.
+pub async fn tunable(endpoint: &Endpoint) -> Result<Box<dyn Tunable>> {
+    match &endpoint.location {
+        Location::File(path) => sqlite::tunable(path).await,
+        Location::Postgres(server) => postgres::tunable(server, endpoint).await,
+        Location::Mysql(server) => mysql::tunable(server, endpoint).await,
         Location::Archive { path, .. } => Err(only_read(path)),
     }
 }

@@ -21,5 +21,6 @@ pub mod rule;
 pub mod sample;
 pub mod schema;
 pub mod timeline;
+pub mod tune;
 pub mod value;
 pub mod view;

@@ -25,6 +25,7 @@ pub mod rejects;
 pub mod resume;
 pub mod runs;
 pub mod selection;
+pub mod tunings;
 pub mod unheld;
 pub mod verify;
 pub mod views;

@@ -31,5 +31,6 @@ mod silent;
 mod support;
 mod syscalls;
 mod techcare;
+mod tune;
 mod type_mapping;
 mod values;

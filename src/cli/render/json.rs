@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use super::{check, error, exit_code, verdict};
+use super::{check, error, exit_code, tune, verdict};
 use crate::commands::backup::BackupReport;
 use crate::commands::check::{Ahead, CheckReport};
 use crate::commands::detect::DetectReport;
@@ -14,6 +14,7 @@ use crate::commands::dump::DumpReport;
 use crate::commands::migrate::Planned;
 use crate::commands::rollback::RollbackReport;
 use crate::commands::schema::SchemaReport;
+use crate::commands::tune::TuneReport;
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::plan::{Plan, TablePlan};
@@ -272,6 +273,29 @@ pub fn schema(report: &SchemaReport) -> Value {
     document.put("action", json!(report.action)).put("changed", json!(report.changed));
     document.put("applied", json!(report.applied)).put("pending", json!(report.pending));
     document.put("notes", json!(report.notes));
+    document.finish()
+}
+
+/// `tune`; `docs/schema/tune-1.json` describes it.
+pub fn tuned(report: &TuneReport, refusal: Option<&Error>) -> Value {
+    let status = tune::status(report, refusal);
+    let code = refusal.map_or(exit_code(status), |error| error.kind().exit_code());
+    let mut document = Document::new("tune", status, code);
+    if let Some(run) = &report.run {
+        document.put("run_id", json!(run));
+    }
+    document.put("target", json!(report.database)).put("action", json!(report.action));
+    document.put("memory", json!(report.memory)).put("size_bytes", json!(report.size));
+    document.put("settings", json!(report.settings)).put("done", json!(report.done));
+    if let Some(run) = &report.undoes {
+        document.put("undoes", json!(run));
+    }
+    if let Some(file) = &report.record {
+        document.put("record", json!(file.display().to_string()));
+    }
+    if let Some(error) = refusal {
+        document.put("error", error_bone(error));
+    }
     document.finish()
 }
 

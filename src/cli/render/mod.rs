@@ -14,6 +14,7 @@ pub mod report;
 pub mod rollback;
 pub mod schema;
 pub mod table;
+pub mod tune;
 
 use crate::cli::terminal::{Ink, Style};
 use crate::model::plan::{Finding, Severity};

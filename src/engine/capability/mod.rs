@@ -7,6 +7,7 @@ mod probe;
 mod rules;
 mod source;
 mod target;
+mod tune;
 
 pub use journal::{CHUNK_BYTES, Epoch, Intent, Journal, Unfinished};
 pub use probe::{Defaults, Probe, Stored, Verdict};
@@ -18,3 +19,4 @@ pub use source::{
     Told, Violated,
 };
 pub use target::{Claim, Fate, Occupied, OnStatement, Restoration, Staging, Target};
+pub use tune::Tunable;

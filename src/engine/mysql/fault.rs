@@ -41,7 +41,7 @@ fn kind(error: &sqlx::Error, otherwise: ErrorKind) -> ErrorKind {
         1969 | 3024 => ErrorKind::TimedOut,
         // 1114 also speaks of tables in memory; 3, 20, 23 and 28 are the system's own.
         3 | 20 | 23 | 28 | 1021 | 1026 | 1114 => ErrorKind::Space,
-        1095 | 1142 | 1143 | 1227 | 1290 | 1370 | 1410 | 1419 | 1792 | 1836 => ErrorKind::Permission,
+        1095 | 1142 | 1143 | 1227 | 1290 | 1370 | 1410 | 1419 | 1792 | 1836 | 3630 => ErrorKind::Permission,
         1022 | 1048 | 1062 | 1069 | 1071 | 1118 | 1153 | 1169 | 1171 | 1264 | 1265 | 1292 | 1364 | 1366
         | 1406 | 1411 | 1416 | 1451 | 1452 | 1525 | 1557 | 1586 | 1690 | 3140 | 3157 | 3819 | 3903 | 4025 => {
             ErrorKind::Value

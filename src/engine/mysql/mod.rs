@@ -28,6 +28,7 @@ mod restore;
 mod rights;
 mod script;
 mod stage;
+mod tune;
 mod types;
 mod width;
 mod write;
@@ -40,6 +41,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{MySql, MySqlConnection, MySqlPool};
 
 use self::connection::{Link, Role, number, rows};
+pub use self::tune::tunable;
 use self::types::{Rules, quote};
 use crate::engine::backup::NativeWay;
 use crate::engine::blocking;
