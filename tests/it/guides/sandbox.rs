@@ -72,19 +72,21 @@ fn names(engine: Engine, url: &str, sql: &str) -> Vec<String> {
 }
 
 /// Folders of the system that a guide names.
-const FOLDERS: [&str; 6] = [
+const FOLDERS: [&str; 8] = [
     "/opt/techcare",
     "/usr/local/bin",
     "/etc/systemd/system",
     "/etc/techcare",
     "/srv/backups",
     "/var/lib/prometheus/node-exporter",
+    "/home/techcare",
+    "/var/www",
 ];
 
 /// Leads the URLs of a guide to the servers of this machine: those are not where servers are by default.
 fn at_home(text: &str, port: &str, socket: &Path) -> String {
     const HERE: &str = "@localhost/";
-    let text = text.replace("@techcare.mysql.pythonanywhere-services.com/", HERE);
+    let text = text.replace("techcare.mysql.pythonanywhere-services.com", "localhost");
     let mut out = String::new();
     let mut rest = text.as_str();
     while let Some(at) = rest.find(HERE) {
