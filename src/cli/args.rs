@@ -9,6 +9,7 @@ mod tune;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use secrecy::SecretString;
@@ -57,10 +58,11 @@ Examples:
   techcare-db check --database sqlite --target postgresql
   techcare-db check --database copy.db --target mysql --format json
   techcare-db check --database sqlite --against postgresql
+  techcare-db check --quick --format nagios
 
 Without --target and --against: does it fit TechCare's models, is it whole, is it healthy?
 A bare engine as --target need not be reachable: the plan is then for that engine's defaults.
-Exit codes: 0 nothing to do, 1 findings or differences";
+Exit codes: 0 nothing to do, 1 findings or differences; with --format nagios 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
@@ -141,6 +143,8 @@ pub enum Format {
     Text,
     /// One document.
     Json,
+    /// One line for a monitor, with its exit codes: check without --target and --against alone
+    Nagios,
 }
 
 /// How progress is shown.
@@ -365,7 +369,13 @@ fn count(text: &str) -> Result<usize, String> {
 
 /// Reads the command line.
 pub fn parse(args: &[OsString]) -> Result<Arguments, clap::Error> {
-    Arguments::try_parse_from(args)
+    let arguments = Arguments::try_parse_from(args)?;
+    let of_health = matches!(&arguments.command, Command::Check(check) if check.target.is_none() && check.against.is_none());
+    if arguments.global.format == Format::Nagios && !of_health {
+        let text = "--format nagios is for check, without --target and --against";
+        return Err(Arguments::command().error(ErrorKind::ArgumentConflict, text));
+    }
+    Ok(arguments)
 }
 
 /// The completion script of a shell.
@@ -491,6 +501,9 @@ mod tests {
             "techcare-db rollback --backup latest --list",
             "techcare-db rollback --no-backup",
             "techcare-db rollback --from-other-database",
+            "techcare-db detect --format nagios",
+            "techcare-db check --target pg --format nagios",
+            "techcare-db check --against pg --format nagios",
             "techcare-db tune --apply --undo",
             "techcare-db tune --memory much",
             "techcare-db tune --memory 0",
@@ -498,6 +511,7 @@ mod tests {
         ] {
             assert_eq!(parse(&words(line)).unwrap_err().exit_code(), 2, "{line}");
         }
+        assert_eq!(read("techcare-db check --format nagios").global.format, Format::Nagios);
         for line in ["techcare-db --help", "techcare-db --version", "techcare-db help migrate"] {
             assert_eq!(parse(&words(line)).unwrap_err().exit_code(), 0, "{line}");
         }

@@ -18,7 +18,7 @@ use super::keep;
 use super::progress::Progress;
 use super::progress::recording::Recording;
 use super::render::report::Advice;
-use super::render::{self, error, exit_code, findings, json, verdict};
+use super::render::{self, error, exit_code, findings, json, nagios, verdict};
 use super::terminal::Terminal;
 use crate::commands::backup::{First, When};
 use crate::commands::consent::Consent;
@@ -57,7 +57,8 @@ impl Answer {
         code: u8,
     ) -> Self {
         let stdout = match format {
-            Format::Text => text(),
+            // Only `check` has a line for monitors, and makes it itself.
+            Format::Text | Format::Nagios => text(),
             Format::Json => document_text(&document()),
         };
         Self { stdout, code, error: None }
@@ -91,11 +92,15 @@ impl Answer {
                 None => document,
             }
         };
-        let stdout = match format {
-            Format::Text => String::new(),
-            Format::Json => document_text(&document()),
+        let (stdout, code) = match format {
+            Format::Text => (String::new(), failure.kind().exit_code()),
+            Format::Json => (document_text(&document()), failure.kind().exit_code()),
+            Format::Nagios => {
+                let (line, state) = nagios::failed(&failure);
+                (line, state.code())
+            }
         };
-        Self { stdout, code: failure.kind().exit_code(), error: Some(failure) }
+        Self { stdout, code, error: Some(failure) }
     }
 }
 
@@ -213,6 +218,10 @@ impl Context<'_> {
             () = self.cancel.cancelled() => Err(interrupted()),
         };
         match report {
+            Ok(report) if format == Format::Nagios => {
+                let (line, state) = nagios::checked(&report);
+                Answer { stdout: line, code: state.code(), error: None }
+            }
             Ok(report) => Answer::done(
                 format,
                 || render::check::render(&report, self.terminal.stdout),

@@ -25,7 +25,7 @@ use self::args::{ColorMode, Command, Format};
 use self::config::Environment;
 use self::dispatch::{Answer, Context};
 use self::progress::Progress;
-use self::render::json;
+use self::render::{json, nagios};
 use self::terminal::{Style, Terminal};
 use crate::model::error::{Error, ErrorKind};
 
@@ -125,10 +125,16 @@ fn usage(args: &[OsString], message: &clap::Error, format: Format, terminal: &Te
             let document = json::failed(args::peek_command(args), &failure, None, None);
             return put(&dispatch::document_text(&document), code, terminal.stderr);
         }
+        if format == Format::Nagios && args::peek_command(args) == Some("check") {
+            let what = plain.lines().next().unwrap_or_default();
+            let what = what.strip_prefix("error: ").unwrap_or(what);
+            let (line, state) = nagios::failed(&Error::new(ErrorKind::Usage, what));
+            return put(&line, state.code(), terminal.stderr);
+        }
         return code;
     }
     match format {
-        Format::Text => put(&dressed(terminal.stdout), code, terminal.stderr),
+        Format::Text | Format::Nagios => put(&dressed(terminal.stdout), code, terminal.stderr),
         Format::Json => put(&dispatch::document_text(&json::text("help", &plain)), code, terminal.stderr),
     }
 }

@@ -113,12 +113,16 @@ fn observations(observations: &[Observation], style: Style) -> String {
     out
 }
 
-fn row(observation: &Observation) -> Vec<String> {
-    let place = match (&observation.table, &observation.column) {
+/// What an observation is about.
+pub fn place(observation: &Observation) -> String {
+    match (&observation.table, &observation.column) {
         (Some(table), Some(column)) => format!("{table}.{column}"),
         (Some(table), None) => table.clone(),
         _ => observation.kind.to_owned(),
-    };
+    }
+}
+
+fn row(observation: &Observation) -> Vec<String> {
     let mut what = observation.text.clone();
     if !observation.keys.is_empty() {
         let more = observation.rows.is_some_and(|rows| rows > observation.keys.len() as u64);
@@ -128,7 +132,7 @@ fn row(observation: &Observation) -> Vec<String> {
         let _ = write!(what, ": {next}");
     }
     let rows = observation.rows.map(units::count).unwrap_or_default();
-    vec![observation.code.to_owned(), place, rows, what]
+    vec![observation.code.to_owned(), place(observation), rows, what]
 }
 
 fn end(observations: &[Observation], good: &str, style: Style) -> String {

@@ -8,7 +8,7 @@ pub mod dump;
 pub mod error;
 pub mod findings;
 pub mod json;
-
+pub mod nagios;
 pub mod plan;
 pub mod report;
 pub mod rollback;

@@ -544,3 +544,47 @@ fn check_says_once_that_a_database_is_not_techcares() {
     let told = check(&db.url, &[]);
     assert_eq!((told.code, codes(&told.json())), (1, vec!["not_techcare", "orphans"]), "{told}");
 }
+
+/// `check --format nagios`: one line, and the exit codes of monitoring plugins.
+#[test]
+fn a_monitor_gets_one_line_and_its_own_exit_codes() {
+    let nagios = |args: &[&str]| {
+        let ran = binary::run(&[&["check", "--format", "nagios"], args].concat());
+        assert_eq!(ran.stdout.lines().count(), 1, "{ran}");
+        ran
+    };
+    for engine in Engine::all() {
+        let db = Db::fresh(engine);
+        db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)");
+        let json = check(&db.url, &["--quick"]);
+        let told = nagios(&["--quick", "--database", &db.url]);
+        let (word, code) = if json.code == 0 { ("OK", 0) } else { ("WARNING", 1) };
+        assert!(told.stdout.starts_with(&format!("TECHCARE {word} - ")), "{told}");
+        assert_eq!((told.code, json.code), (code, code), "{told}\n{json}");
+        let (text, figures) = told.stdout.trim_end().split_once(" | ").unwrap();
+        assert!(text.ends_with("no backup found"), "{told}");
+        let latency = figures.split(' ').find_map(|f| f.strip_prefix("latency=")).unwrap();
+        assert!(latency.strip_suffix("s;;;0").unwrap().parse::<f64>().unwrap() >= 0.0, "{told}");
+        assert_eq!(figures.contains("connections="), engine != Engine::Sqlite, "{told}");
+    }
+    // Rows that refer to nothing.
+    let db = Db::fresh(Engine::Sqlite);
+    db.execute(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p);
+         PRAGMA foreign_keys = OFF; INSERT INTO c VALUES (1, 9)",
+    );
+    let told = nagios(&["--database", &db.url]);
+    assert_eq!(told.code, 1, "{told}");
+    assert!(told.stdout.contains("1 thing to be looked at: orphans (c.p)"), "{told}");
+
+    let gone = nagios(&["--database", "postgresql://u:canary@127.0.0.1:1/none"]);
+    assert_eq!(gone.code, 2, "{gone}");
+    assert!(gone.stdout.starts_with("TECHCARE CRITICAL - cannot reach postgresql://u:***@"), "{gone}");
+    for wrong in [&["--database", "oracle"][..], &["--no-such-option"], &["--target", "postgresql"]] {
+        let ran = nagios(wrong);
+        assert_eq!(ran.code, 3, "{ran}");
+        assert!(ran.stdout.starts_with("TECHCARE UNKNOWN - "), "{ran}");
+    }
+    let other = binary::run(&["detect", "--format", "nagios"]);
+    assert_eq!((other.code, other.stdout.as_str()), (2, ""), "{other}");
+}
