@@ -72,7 +72,7 @@ fn names(engine: Engine, url: &str, sql: &str) -> Vec<String> {
 }
 
 /// Folders of the system that a guide names.
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 9] = [
     "/opt/techcare",
     "/usr/local/bin",
     "/etc/systemd/system",
@@ -81,6 +81,7 @@ const FOLDERS: [&str; 8] = [
     "/var/lib/prometheus/node-exporter",
     "/home/techcare",
     "/var/www",
+    "/opt/shop",
 ];
 
 /// Leads the URLs of a guide to the servers of this machine: those are not where servers are by default.
