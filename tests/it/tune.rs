@@ -334,13 +334,20 @@ fn mariadb_is_set_until_its_restart_and_put_back_exactly() {
     let shown = || shown_by_mysql(Engine::Mariadb, &server.url);
     db.execute(
         "SET GLOBAL character_set_server = latin1; SET GLOBAL collation_server = latin1_general_ci;
-         SET GLOBAL max_allowed_packet = 1048576",
+         SET GLOBAL max_allowed_packet = 1048576; SET GLOBAL innodb_log_file_size = 16777216",
     );
     let before = shown();
-    let set = tune(app.path(), &db.url, &["--memory", "2GB", "--apply", "--yes"]);
+    // The pool is larger than the memory that is said to be there.
+    let set = tune(app.path(), &db.url, &["--memory", "256MiB", "--apply", "--yes"]);
     assert_eq!(set.code, 1, "{set}");
     let document = set.json();
-    let all = ["character_set_server", "innodb_flush_log_at_trx_commit", "max_allowed_packet"];
+    let all = [
+        "character_set_server",
+        "innodb_buffer_pool_size",
+        "innodb_flush_log_at_trx_commit",
+        "innodb_log_file_size",
+        "max_allowed_packet",
+    ];
     assert_eq!(outcomes(&document), all.map(|name| (name, "set_until_restart")), "{set}");
     assert_eq!(
         entry(&document, "done", "innodb_flush_log_at_trx_commit")["detail"],
@@ -348,14 +355,19 @@ fn mariadb_is_set_until_its_restart_and_put_back_exactly() {
         "{set}"
     );
     let now = shown();
-    for (name, value) in [("character_set_server", "utf8mb4"), ("innodb_flush_log_at_trx_commit", "1")] {
+    for (name, value) in [
+        ("character_set_server", "utf8mb4"),
+        ("innodb_buffer_pool_size", "134217728"),
+        ("innodb_flush_log_at_trx_commit", "1"),
+        ("innodb_log_file_size", "100663296"),
+    ] {
         assert!(now.contains(&vec![Some(name.to_owned()), Some(value.to_owned())]), "{now:?}");
     }
     let back = tune(app.path(), &db.url, &["--undo", "--yes"]);
     assert_eq!((back.code, shown()), (0, before.clone()), "{back}");
 
     // What the server has forgotten at its restart is as it was.
-    let again = tune(app.path(), &db.url, &["--memory", "2GB", "--apply", "--yes"]);
+    let again = tune(app.path(), &db.url, &["--memory", "256MiB", "--apply", "--yes"]);
     assert_eq!(outcomes(&again.json()), all.map(|name| (name, "set_until_restart")), "{again}");
     server.halt();
     server.restart();
@@ -396,8 +408,10 @@ fn without_the_memory_of_another_machine_what_depends_on_it_is_left_out() {
 fn people_read_what_to_set_why_and_where_it_is_written() {
     let app = tempfile::tempdir().unwrap();
     let db = Db::fresh(Engine::Postgres);
+    // What is set for the database goes before what ALTER SYSTEM would write.
+    db.execute(&format!("ALTER DATABASE {} SET random_page_cost = 3", db.name()));
     let mut command = binary::command(app.path());
-    command.args(["tune", "--database", &db.url, "--memory", "2GB"]);
+    command.args(["tune", "--database", &db.url, "--memory", "2GB", "--ssd"]);
     let ran = Running::start(command).end();
     assert_eq!(ran.code, 1, "{ran}");
     for part in [
@@ -406,6 +420,7 @@ fn people_read_what_to_set_why_and_where_it_is_written() {
         "effective_cache_size",
         "ALTER SYSTEM SET \"effective_cache_size\" = '",
         "https://www.postgresql.org/docs/",
+        "ALTER DATABASE … RESET random_page_cost  -- it is set for this database",
         "--apply sets",
     ] {
         assert!(ran.stdout.contains(part), "{part}: {ran}");

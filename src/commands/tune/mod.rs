@@ -2,6 +2,8 @@
 //! allow, after the old values are written down; `--undo` puts these back.
 
 mod memory;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

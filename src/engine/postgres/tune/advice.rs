@@ -124,14 +124,17 @@ impl Rules<'_> {
         let page = match found.name.as_str() {
             "shared_buffers" | "work_mem" | "maintenance_work_mem" => "runtime-config-resource",
             "effective_cache_size" | "random_page_cost" => "runtime-config-query",
-            "autovacuum" if self.version >= 18 => "runtime-config-vacuum",
-            "autovacuum" => "runtime-config-autovacuum",
+            // Its settings have moved between pages; this one explains it in every version.
+            "autovacuum" => "routine-vacuuming",
             "track_counts" => "runtime-config-statistics",
             _ => "runtime-config-wal",
         };
-        let anchor = found.name.to_uppercase().replace('_', "-");
+        let anchor = match found.name.as_str() {
+            "autovacuum" => "AUTOVACUUM".to_owned(),
+            name => format!("GUC-{}", name.to_uppercase().replace('_', "-")),
+        };
         let version = self.version;
-        let source = format!("https://www.postgresql.org/docs/{version}/{page}.html#GUC-{anchor}");
+        let source = format!("https://www.postgresql.org/docs/{version}/{page}.html#{anchor}");
         Advice::well(&found.name, &found.shown, why, source)
     }
 
@@ -227,7 +230,7 @@ impl Rules<'_> {
                 "less than the default: a load, and a migration, forces checkpoints one after the other";
             self.well(found, why).advise(Stand::Change, size(GIB), Effect::AtOnce)
         } else {
-            self.well(found, "checkpoints come by time, not by how much is written")
+            self.well(found, "room enough between two checkpoints")
         })
     }
 
@@ -247,8 +250,8 @@ impl Rules<'_> {
 
     fn housekeeping(&self, found: &Found) -> Advice {
         if found.is_off() {
-            let why = "without autovacuum tables grow, plans go by old statistics, and in the end the server stops \
-                       taking writes (transaction ids)";
+            let why = "without autovacuum rows that are gone are not cleared away, so that tables grow, and plans go by \
+                       old statistics";
             self.well(found, why).advise(Stand::Change, "on", Effect::AtOnce)
         } else {
             self.well(found, "rows that are gone are cleared away and statistics kept fresh")
