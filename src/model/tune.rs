@@ -57,9 +57,9 @@ impl Effect {
     pub const fn words(self) -> &'static str {
         match self {
             Self::AtOnce => "at once",
-            Self::NewConnections => "for new connections",
-            Self::NewDatabases => "for new databases",
-            Self::Restart => "after a restart",
+            Self::NewConnections => "new connections",
+            Self::NewDatabases => "new databases",
+            Self::Restart => "on restart",
         }
     }
 }

@@ -62,9 +62,10 @@ fn settings(all: &[Advice], style: Style) -> String {
         Column::Left("setting"),
         Column::Left("now"),
         Column::Left("advised"),
-        Column::Left("felt"),
+        Column::Left("takes effect"),
         Column::Left("why"),
     ];
+    const BRIEF: [Column; 3] = [Column::Left("setting"), Column::Left("now"), Column::Left("why")];
     let mut out = String::new();
     for (stand, heading, ink) in [
         (Stand::Unsafe, "not safe at a power cut", Ink::Bad),
@@ -79,17 +80,27 @@ fn settings(all: &[Advice], style: Style) -> String {
             continue;
         }
         let _ = writeln!(out, "\n{}", style.paint(ink, heading));
-        out.push_str(&lay_out(&COLUMNS, group.iter().map(|advice| row(advice)), style));
+        // A narrow terminal has no room for columns that are empty.
+        out.push_str(&if group.iter().any(|advice| advice.advised.is_some()) {
+            lay_out(&COLUMNS, group.iter().map(|advice| row(advice)), style)
+        } else {
+            let brief = |advice: &&Advice| vec![advice.setting.clone(), now(advice), advice.why.clone()];
+            lay_out(&BRIEF, group.iter().map(brief), style)
+        });
     }
     out.push_str(&by_hand(all, style));
     out.push_str(&sources(all, style));
     out
 }
 
+fn now(advice: &Advice) -> String {
+    advice.now.as_deref().map_or_else(|| "-".into(), legible)
+}
+
 fn row(advice: &Advice) -> Vec<String> {
     vec![
         advice.setting.clone(),
-        advice.now.as_deref().map_or_else(|| "-".into(), legible),
+        now(advice),
         advice.advised.as_deref().map(legible).unwrap_or_default(),
         advice.takes_effect.map(Effect::words).unwrap_or_default().to_owned(),
         advice.why.clone(),
@@ -137,7 +148,7 @@ fn done(all: &[Done], style: Style) -> String {
         Column::Left("setting"),
         Column::Left("before"),
         Column::Left("to"),
-        Column::Left("felt"),
+        Column::Left("takes effect"),
         Column::Left("what happened"),
     ];
     if all.is_empty() {
