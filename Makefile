@@ -1,6 +1,6 @@
 # The only door: everything that a person or CI does here is a target. Scripts behind it are in tests/support.
 .DEFAULT_GOAL := help
-.PHONY: help build demo test nightly lint fmt floors bench bench-peers deb dist package-test clean
+.PHONY: help build demo test nightly lint fmt floors bench bench-peers deb dist package-test screenshots clean
 SHELL := /bin/bash
 CARGO ?= cargo
 support := tests/support
@@ -45,6 +45,9 @@ dist: ## what a release has: package, archive of the binary, SBOM, checksums, in
 
 package-test: ## the package, installed, used, removed and purged in a booted Debian of its own (root only)
 	@$(support)/package.sh test
+
+screenshots: ## the pictures of docs/report.md, from a real run in a headless Chromium, which also judges the page
+	@$(support)/screenshots.sh
 
 clean: ## remove what was built and generated
 	$(CARGO) clean

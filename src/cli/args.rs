@@ -284,6 +284,9 @@ pub struct CheckArgs {
     /// Skip what reads whole tables
     #[arg(long)]
     pub quick: bool,
+    /// Write the report as an HTML page to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
     /// Only these tables; globs, separated by commas
     #[arg(long, value_name = "A,B", value_hint = ValueHint::Other, value_delimiter = ',')]
     pub tables: Vec<String>,

@@ -1,38 +1,29 @@
 //! From what was typed to a command's options, and from its report to what is shown and the exit code.
 
 mod backup;
+mod migrate;
 mod rollback;
 mod tune;
 
 use std::io::{self, BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{CheckArgs, Command, DetectArgs, Format, Global, IfExists, MigrateArgs, SchemaCommand};
+use super::args::{CheckArgs, Command, DetectArgs, Format, Global, IfExists, SchemaCommand};
 use super::config::{self, Config, Environment};
 use super::keep;
 use super::progress::Progress;
 use super::progress::recording::Recording;
-use super::render::report::Advice;
-use super::render::{self, error, exit_code, findings, json, nagios, verdict};
+use super::render::{self, error, exit_code, html, json, nagios};
 use super::terminal::Terminal;
-use crate::commands::backup::{First, When};
 use crate::commands::consent::Consent;
-use crate::commands::dotenv::{self, Password};
-use crate::commands::migrate::{Outcome, Planned};
-use crate::commands::{check, detect, migrate, schema};
-use crate::model::codes;
+use crate::commands::{check, detect, schema};
 use crate::model::endpoint::Endpoint;
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::plan::{Finding, Scope};
-use crate::model::policy::Decision;
-use crate::model::report::Status;
 use crate::model::timeline::Timeline;
-use crate::pipeline::runs;
 
 /// Folder of backups in the TechCare folder.
 const BACKUPS: &str = "backups";
@@ -72,18 +63,12 @@ impl Answer {
         source: Option<&Endpoint>,
         target: Option<&Endpoint>,
     ) -> Self {
-        Self::failed_on_the_way(format, command, failure, source, target, None)
+        Self::failed_on_the_way(format, command, failure, About { source, target, course: None })
     }
 
     /// The same with when what happened.
-    fn failed_on_the_way(
-        format: Format,
-        command: Option<&str>,
-        failure: Error,
-        source: Option<&Endpoint>,
-        target: Option<&Endpoint>,
-        course: Option<&Timeline>,
-    ) -> Self {
+    fn failed_on_the_way(format: Format, command: Option<&str>, failure: Error, about: About<'_>) -> Self {
+        let About { source, target, course } = about;
         let failure = [source, target].into_iter().flatten().fold(failure, error::with_origin);
         let document = || {
             let document = json::failed(command, &failure, source, target);
@@ -102,6 +87,14 @@ impl Answer {
         };
         Self { stdout, code, error: Some(failure) }
     }
+}
+
+/// What is known of a run that failed.
+#[derive(Debug, Clone, Copy, Default)]
+struct About<'a> {
+    source: Option<&'a Endpoint>,
+    target: Option<&'a Endpoint>,
+    course: Option<&'a Timeline>,
 }
 
 /// A document as stdout carries it.
@@ -189,14 +182,18 @@ impl Context<'_> {
     }
 
     async fn check(&self, config: &Config, args: &CheckArgs) -> Answer {
-        let (format, name) = (self.global.format, Some("check"));
+        let name = "check";
+        let page = args.report.as_deref();
+        if let Err(failure) = page.map_or(Ok(()), keep::check_page) {
+            return Answer::failed(self.global.format, Some(name), failure, None, None);
+        }
         let resolved = match config.for_check(
             args.database.database.as_ref(),
             args.target.as_ref(),
             args.against.as_ref(),
         ) {
             Ok(resolved) => resolved,
-            Err(failure) => return Answer::failed(format, name, failure, None, None),
+            Err(failure) => return self.failed(name, failure, About::default(), page),
         };
         self.warn(&resolved.warnings);
         let engine = args.target.as_ref().and_then(config::product);
@@ -217,111 +214,43 @@ impl Context<'_> {
             report = check::run(&options, course.clone(), self.cancel.clone()) => report,
             () = self.cancel.cancelled() => Err(interrupted()),
         };
-        match report {
-            Ok(report) if format == Format::Nagios => {
-                let (line, state) = nagios::checked(&report);
-                Answer { stdout: line, code: state.code(), error: None }
-            }
-            Ok(report) => Answer::done(
-                format,
-                || render::check::render(&report, self.terminal.stdout),
-                || json::timed(json::check(&report), &course.timeline()),
-                exit_code(render::check::status(&report)),
-            ),
-            Err(failure) => {
-                let target = options.target.as_ref().map(|aim| &aim.endpoint).or(options.against.as_ref());
-                let (database, course) = (Some(&options.database), course.timeline());
-                Answer::failed_on_the_way(format, name, failure, database, target, Some(&course))
-            }
-        }
-    }
-
-    async fn migrate(&self, config: &Config, args: &MigrateArgs) -> Answer {
-        let (format, name) = (self.global.format, Some("migrate"));
-        let pair = match config.pair(&args.source, &args.target) {
-            Ok(pair) => pair,
-            Err(failure) => return Answer::failed(format, name, failure, None, None),
-        };
-        self.warn(&pair.warnings);
-        let mut options = migrate_options(args, config, pair.source, pair.target);
-        options.consent = self.consent();
-        if options.replace && options.scope == Scope::DataOnly {
-            let failure = Error::new(ErrorKind::Usage, "--data-only fills tables and replaces none")
-                .next("leave --if-exists replace or --data-only out");
-            return Answer::failed(format, name, failure, None, None);
-        }
-        let course = Arc::new(Recording::new(self.progress.clone()));
-        let outcome = migrate::run(&options, course.clone(), self.cancel.clone()).await;
         let course = course.timeline();
-        let style = self.terminal.stdout;
-        match outcome {
-            Ok(Outcome::Planned(planned)) => self.planned(&planned, &course),
-            Ok(Outcome::Refused(planned)) => self.refused(&planned, &course),
-            Ok(Outcome::Dumped(report)) => Answer::done(
-                format,
-                || render::dump::render(&report, style),
-                || json::timed(json::dumped(&report), &course),
-                exit_code(verdict(&report.migration.findings, &report.migration.tables)),
-            ),
-            Ok(Outcome::Migrated(report)) => {
-                let mut advice = advice(&options);
-                let file = keep::path(&config.in_app_dir(keep::REPORTS), &report.run_id);
-                let document = |file| json::timed(json::migrated(&report, file), &course);
-                let kept = document(Some(file.as_path()));
-                match keep::write(&file, &document_text(&kept)) {
-                    Ok(()) => advice.report = Some(file.display().to_string()),
-                    Err(e) => self.progress.warn(&format!(
-                        "the migration is done, but its report could not be kept in {}: {e}",
-                        file.display()
-                    )),
+        match report {
+            Ok(report) => {
+                self.put_page(page, || html::checked(&report, &course));
+                if self.global.format == Format::Nagios {
+                    let (line, state) = nagios::checked(&report);
+                    return Answer { stdout: line, code: state.code(), error: None };
                 }
                 Answer::done(
-                    format,
-                    || render::report::render(&report, &advice, style),
-                    || if advice.report.is_some() { kept } else { document(None) },
-                    exit_code(verdict(&report.findings, &report.tables)),
+                    self.global.format,
+                    || render::check::render(&report, self.terminal.stdout),
+                    || json::timed(json::check(&report), &course),
+                    exit_code(render::check::status(&report)),
                 )
             }
             Err(failure) => {
-                let (source, target) = (Some(&options.source), Some(&options.target));
-                Answer::failed_on_the_way(format, name, failure, source, target, Some(&course))
+                let target = options.target.as_ref().map(|aim| &aim.endpoint).or(options.against.as_ref());
+                let about = About { source: Some(&options.database), target, course: Some(&course) };
+                self.failed(name, failure, about, page)
             }
         }
     }
 
-    /// `--dry-run` ends as the migration would, as far as that is known: a plan with blockers would be refused.
-    fn planned(&self, planned: &Planned, course: &Timeline) -> Answer {
-        let status = match planned.plan.blockers().next() {
-            Some(_) => Status::Refused,
-            None => verdict(&planned.plan.findings, &[]),
-        };
-        Answer::done(
-            self.global.format,
-            || render::plan::render(planned, self.terminal.stdout),
-            || json::timed(json::planned(planned, None, status), course),
-            exit_code(status),
-        )
+    /// An error, and its page where one was asked for.
+    fn failed(&self, name: &str, failure: Error, about: About<'_>, page: Option<&Path>) -> Answer {
+        let answer = Answer::failed_on_the_way(self.global.format, Some(name), failure, about);
+        if let Some(failure) = &answer.error {
+            self.put_page(page, || html::failed(name, failure, about.source, about.target, about.course));
+        }
+        answer
     }
 
-    fn refused(&self, planned: &Planned, course: &Timeline) -> Answer {
-        let plan = &planned.plan;
-        let blockers = plan.blockers().count();
-        let things = if blockers == 1 { "one thing" } else { "several things" };
-        let mut refusal = Error::new(
-            ErrorKind::Refused,
-            format!("the plan has {things} that the target cannot hold exactly; nothing was touched"),
-        );
-        if let Some(first) = plan.blockers().next() {
-            refusal = refusal.why(findings::sentence(first)).next(way_out(first));
+    /// Writes the page that was asked for. What it tells of is done: a page that is not there changes nothing of that.
+    fn put_page(&self, file: Option<&Path>, page: impl FnOnce() -> String) {
+        if let Some(Err(failure)) = file.map(|file| keep::write_page(file, &page())) {
+            self.progress.warn(&format!("the report is not kept as a page: {failure}"));
         }
-        let mut answer = Answer::done(
-            self.global.format,
-            || findings::render(&plan.findings, self.terminal.stdout).trim_start().to_owned(),
-            || json::timed(json::planned(planned, Some(&refusal), Status::Refused), course),
-            refusal.kind().exit_code(),
-        );
-        answer.error = Some(refusal);
-        answer
     }
 
     async fn schema(&self, config: &Config, command: &SchemaCommand) -> Answer {
@@ -390,83 +319,6 @@ fn ask(progress: &Progress, question: &str) -> Result<()> {
 /// Names as they were typed between commas.
 fn named(names: &[String]) -> Vec<String> {
     names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
-}
-
-fn migrate_options(
-    args: &MigrateArgs,
-    config: &Config,
-    source: Endpoint,
-    target: Endpoint,
-) -> migrate::Options {
-    let dump = args.dump.as_ref().map(|file| migrate::Dump {
-        file: file.clone(),
-        flavour: config.flavour_of(&args.target, target.dialect()),
-    });
-    migrate::Options {
-        source,
-        target,
-        dry_run: args.dry_run,
-        tables: named(&args.tables),
-        exclude: named(&args.exclude),
-        scope: args.scope(),
-        batch_rows: args.batch_size,
-        jobs: args.jobs,
-        verify: !args.no_verify,
-        first: First {
-            folder: config.in_app_dir(BACKUPS),
-            when: match (args.backup, args.no_backup || args.schema_only) {
-                (true, _) => When::Always,
-                (false, true) => When::Never,
-                (false, false) => When::Small,
-            },
-        },
-        write_env: args.write_env.clone(),
-        loader: args.loader.into(),
-        policies: args.policies.over(config.policies()),
-        rules: config.rules().to_vec(),
-        rejects: config.in_app_dir(keep::REJECTS),
-        resume: args.resume,
-        retry_for: Duration::from_secs(args.retry_for),
-        view_timeout: Some(Duration::from_secs(args.view_timeout)).filter(|limit| !limit.is_zero()),
-        dump,
-        replace: args.if_exists == IfExists::Replace,
-        consent: Consent::Missing,
-        history: config.in_app_dir(keep::HISTORY),
-        recorded_as: runs::Command::Migrate,
-    }
-}
-
-fn advice(options: &migrate::Options) -> Advice {
-    let lines = dotenv::lines(&options.target, Password::Masked);
-    let shown = |line: &&str| line.starts_with("DB_TYPE=") || line.starts_with("DATABASE_URL=");
-    Advice {
-        env_lines: lines.lines().filter(shown).map(render::one_line).collect(),
-        report: None,
-        written_to: options.write_env.as_ref().map(|file| file.display().to_string()),
-    }
-}
-
-/// What would let a migration go on that this finding stops.
-fn way_out(finding: &Finding) -> String {
-    let decisions = codes::find(&finding.code).map(|code| code.decisions).unwrap_or_default();
-    let code = &finding.code;
-    let ways: Vec<String> = decisions
-        .iter()
-        .filter_map(|decision| match decision {
-            Decision::Stop => None,
-            Decision::Accept => Some(format!("--accept {code} goes on without it")),
-            Decision::Reject => Some(format!("--rule {code}=reject leaves such rows out")),
-            Decision::Convert => Some(format!("--rule {code}=convert changes such values")),
-        })
-        .collect();
-    if ways.is_empty() {
-        return "--dry-run shows the whole plan; correct the source or leave the table out with --exclude"
-            .into();
-    }
-    format!(
-        "correct the source, or decide: {} (docs/findings/{code}.md); --dry-run shows the whole plan",
-        ways.join(", ")
-    )
 }
 
 fn interrupted() -> Error {

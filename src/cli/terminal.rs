@@ -58,6 +58,8 @@ pub struct Style {
 /// The few colours that there are, by meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ink {
+    /// As all text.
+    Plain,
     /// Headings.
     Strong,
     /// Less important.
@@ -77,6 +79,7 @@ impl Style {
             return text.to_owned();
         }
         let code = match ink {
+            Ink::Plain => return text.to_owned(),
             Ink::Strong => "1",
             Ink::Faint => "2",
             Ink::Good => "32",

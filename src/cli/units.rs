@@ -1,6 +1,24 @@
-//! Numbers as people read them: rows, bytes, rates and durations. Whole-number arithmetic throughout.
+//! Numbers as people read them: rows, bytes, rates and durations, and the words for phases. Whole-number arithmetic
+//! throughout.
 
 use std::time::Duration;
+
+use crate::model::event::Phase;
+
+/// A phase in words.
+pub const fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Preflight => "reading the catalogues",
+        Phase::Profile => "looking at the data",
+        Phase::Stage => "making empty tables",
+        Phase::Load => "moving rows",
+        Phase::Finish => "making keys and indexes",
+        Phase::Verify => "checking what arrived",
+        Phase::Switch => "making it visible",
+        Phase::Compare => "comparing rows",
+        Phase::Backup => "copying the database",
+    }
+}
 
 /// `120,000`.
 pub fn count(number: u64) -> String {

@@ -7,8 +7,8 @@ use std::path::Path;
 
 /// A new file that only its owner can read, in a folder that is made where it is missing.
 pub fn create(path: &Path) -> std::io::Result<File> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if let Some(parent) = path.parent() {
+        folder(parent)?;
     }
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
@@ -30,4 +30,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         let _ = fs::remove_file(&partial);
     }
     written
+}
+
+/// A folder that only its owner can look into, unless it is there already.
+pub fn folder(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

@@ -92,6 +92,13 @@ pub struct MigrateArgs {
     /// Write the .env lines that point TechCare at the target, password included, mode 0600
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub write_env: Option<PathBuf>,
+    /// Write the report as an HTML page to this file, however it ends
+    /// [default: reports/migration_ID.html once it is done]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Keep no report in reports/
+    #[arg(long, conflicts_with = "report")]
+    pub no_report: bool,
 }
 
 impl MigrateArgs {

@@ -90,17 +90,7 @@ impl Ledger {
 
     /// The phase in words.
     pub fn phase(&self) -> &'static str {
-        match self.phase {
-            None | Some(Phase::Preflight) => "reading the catalogues",
-            Some(Phase::Profile) => "looking at the data",
-            Some(Phase::Stage) => "making empty tables",
-            Some(Phase::Load) => "moving rows",
-            Some(Phase::Finish) => "making keys and indexes",
-            Some(Phase::Verify) => "checking what arrived",
-            Some(Phase::Switch) => "making it visible",
-            Some(Phase::Compare) => "comparing rows",
-            Some(Phase::Backup) => "copying the database",
-        }
+        units::phase(self.phase.unwrap_or(Phase::Preflight))
     }
 
     /// The phase and the statement that runs in it.

@@ -22,14 +22,7 @@ pub fn render(dump: &DumpReport, style: Style) -> String {
     let _ = writeln!(out, "to    {}\n", super::database(&migration.target, style));
     out.push_str(&report::tables(migration, style));
     out.push_str(&findings::render(&migration.findings, style));
-    let end = format!(
-        "{} with {} as a script of {} in {}",
-        units::plural(migration.tables.len() as u64, "table"),
-        units::plural(migration.tables.iter().map(|t| t.rows_written).sum(), "row"),
-        units::bytes(dump.file_bytes),
-        units::duration(Duration::try_from_secs_f64(migration.seconds).unwrap_or_default()),
-    );
-    let _ = writeln!(out, "\n{}", style.paint(Ink::Good, &end));
+    let _ = writeln!(out, "\n{}", style.paint(Ink::Good, &end(dump)));
     if let Some(file) = &migration.rejects {
         let rejected = migration.tables.iter().map(|t| t.rows_rejected).sum();
         let _ =
@@ -50,12 +43,24 @@ pub fn render(dump: &DumpReport, style: Style) -> String {
     out
 }
 
+/// `4 tables with 1,234 rows as a script of 45 MB in 0.4 s`.
+pub(super) fn end(dump: &DumpReport) -> String {
+    let migration = &dump.migration;
+    format!(
+        "{} with {} as a script of {} in {}",
+        units::plural(migration.tables.len() as u64, "table"),
+        units::plural(migration.tables.iter().map(|t| t.rows_written).sum(), "row"),
+        units::bytes(dump.file_bytes),
+        units::duration(Duration::try_from_secs_f64(migration.seconds).unwrap_or_default()),
+    )
+}
+
 fn is_mysql(flavour: Flavour) -> bool {
     matches!(flavour, Flavour::Mysql | Flavour::Mariadb)
 }
 
 /// The command that loads it.
-fn load(dump: &DumpReport) -> String {
+pub(super) fn load(dump: &DumpReport) -> String {
     let packet = if is_mysql(dump.flavour) && dump.longest_row > DEFAULT_PACKET / 2 {
         " --max-allowed-packet=1G"
     } else {

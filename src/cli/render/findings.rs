@@ -5,9 +5,12 @@ use std::fmt::Write as _;
 use super::table::{Column, lay_out};
 use crate::cli::terminal::{Ink, Style};
 use crate::cli::units;
+use crate::model::codes;
 use crate::model::plan::{Finding, Severity};
+use crate::model::policy::Decision;
 
-const GROUPS: [(Severity, &str, &str, Ink); 3] = [
+/// Severities, what one is called and what they all are, and their colour.
+pub(super) const GROUPS: [(Severity, &str, &str, Ink); 3] = [
     (Severity::Blocker, "blocker", "what stops the migration", Ink::Bad),
     (Severity::Warning, "warning", "what is left behind", Ink::Warning),
     (Severity::Info, "note", "what arrives in another form", Ink::Strong),
@@ -48,7 +51,7 @@ pub fn sentence(finding: &Finding) -> String {
 }
 
 /// A definition that was written over several lines, on one.
-fn flat(text: &str) -> String {
+pub(super) fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -62,7 +65,8 @@ fn row(finding: &Finding) -> Vec<String> {
     ]
 }
 
-fn place(finding: &Finding) -> String {
+/// What it is about: `users.email`, `view active_users`.
+pub(super) fn place(finding: &Finding) -> String {
     let column = finding.table.as_ref().zip(finding.column.as_ref());
     let place = match (column, &finding.table, &finding.object) {
         (Some((table, column)), _, _) => format!("{table}.{column}"),
@@ -77,11 +81,24 @@ fn place(finding: &Finding) -> String {
     }
 }
 
-fn keys(finding: &Finding) -> Option<String> {
+/// Some of the rows that it is about: `id=1; id=2, …`.
+pub(super) fn keys(finding: &Finding) -> Option<String> {
     let shown = finding.keys.len();
     if shown == 0 {
         return None;
     }
     let more = if finding.rows.is_some_and(|rows| rows > shown as u64) { ", …" } else { "" };
     Some(format!("{}{more}", finding.keys.join("; ")))
+}
+
+/// What may be decided about a finding besides correcting the source: what is typed, and what it does.
+pub fn ways(code: &str) -> Vec<(String, &'static str)> {
+    let decisions = codes::find(code).map(|code| code.decisions).unwrap_or_default();
+    let way = |decision: &Decision| match decision {
+        Decision::Stop => None,
+        Decision::Accept => Some((format!("--accept {code}"), "goes on without it")),
+        Decision::Reject => Some((format!("--rule {code}=reject"), "leaves such rows out")),
+        Decision::Convert => Some((format!("--rule {code}=convert"), "changes such values")),
+    };
+    decisions.iter().filter_map(way).collect()
 }

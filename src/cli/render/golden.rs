@@ -63,7 +63,7 @@ fn finding(severity: Severity, code: &str, table: Option<&str>, column: Option<&
     }
 }
 
-fn findings() -> Vec<Finding> {
+pub(super) fn findings() -> Vec<Finding> {
     let widened = finding(Severity::Info, "widened", Some("users"), Some("password_hash"));
     let mut nul = finding(Severity::Blocker, "nul_in_text", Some("diagnostics"), Some("notes"));
     nul.rows = Some(7);
@@ -114,11 +114,11 @@ fn plan() -> Plan {
     }
 }
 
-fn planned() -> Planned {
+pub(super) fn planned() -> Planned {
     Planned { plan: plan(), source: sqlite(), target: postgres() }
 }
 
-fn migrated() -> MigrationReport {
+pub(super) fn migrated() -> MigrationReport {
     let table = |name: &str, rows: u64, bytes: u64, seconds: f64, verified| TableReport {
         name: name.into(),
         target_name: name.into(),
@@ -192,18 +192,19 @@ fn schema_report() -> SchemaReport {
     }
 }
 
-fn advice() -> report::Advice {
+pub(super) fn advice() -> report::Advice {
     report::Advice {
         env_lines: vec![
             "DB_TYPE=postgresql".into(),
             "DATABASE_URL=postgresql://techcare:***@db:5432/techcare".into(),
         ],
         report: Some("reports/migration_7.json".into()),
+        page: Some("reports/migration_7.html".into()),
         written_to: None,
     }
 }
 
-fn refusal() -> Error {
+pub(super) fn refusal() -> Error {
     let mut error = Error::new(ErrorKind::Refused, "the target postgresql://u:canary@h/d is not empty")
         .why("it already has table \"users\"")
         .next("choose an empty database");
@@ -219,7 +220,7 @@ fn observation(code: &'static str, table: &str, column: Option<&str>, text: &str
     }
 }
 
-fn alone() -> CheckReport {
+pub(super) fn alone() -> CheckReport {
     let missing = std::collections::BTreeMap::from([("users".to_owned(), vec!["role_id".to_owned()])]);
     let orphans = observation(
         "orphans",
@@ -272,7 +273,7 @@ fn alone() -> CheckReport {
     }
 }
 
-fn against() -> CheckReport {
+pub(super) fn against() -> CheckReport {
     let table = |name: &str, differences: Differences| ComparedTable {
         name: name.into(),
         other_name: name.into(),
@@ -310,7 +311,7 @@ fn ahead() -> CheckReport {
     }
 }
 
-fn ahead_without_rights() -> CheckReport {
+pub(super) fn ahead_without_rights() -> CheckReport {
     let missing = MissingRight {
         what: "user \"ana\" may not create a schema in database \"techcare\"".into(),
         fix: "GRANT CREATE ON DATABASE \"techcare\" TO \"ana\"".into(),
@@ -352,7 +353,7 @@ fn a_migration() {
     one.tables.truncate(1);
     one.findings.clear();
     insta::assert_snapshot!("migration_of_one", report::render(&one, &written, NARROW));
-    insta::assert_json_snapshot!("migration_json", json::migrated(&migrated(), None));
+    insta::assert_json_snapshot!("migration_json", json::migrated(&migrated(), None, None));
 }
 
 #[test]
@@ -361,7 +362,7 @@ fn a_migration_repeats_its_plan_unless_that_is_long() {
     let with = |tables: usize| {
         let table = bare.tables[0].clone();
         let plan = Plan { tables: vec![table; tables], ..bare.clone() };
-        json::migrated(&MigrationReport { plan: Some(plan), ..migrated() }, None)
+        json::migrated(&MigrationReport { plan: Some(plan), ..migrated() }, None, None)
     };
     assert_eq!(with(1)["plan"], json::planned(&planned(), None, Status::Done)["plan"]);
     assert_eq!(with(500)["plan"]["tables"].as_array().unwrap().len(), 500);

@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use super::{check, error, exit_code, tune, verdict};
+use super::{check, error, exit_code, status_of, tune, verdict};
 use crate::commands::backup::BackupReport;
 use crate::commands::check::{Ahead, CheckReport};
 use crate::commands::detect::DetectReport;
@@ -16,14 +16,14 @@ use crate::commands::rollback::RollbackReport;
 use crate::commands::schema::SchemaReport;
 use crate::commands::tune::TuneReport;
 use crate::model::endpoint::Endpoint;
-use crate::model::error::{Error, ErrorKind};
+use crate::model::error::Error;
 use crate::model::plan::{Plan, TablePlan};
 use crate::model::report::{MigrationReport, Status};
 use crate::model::timeline::Timeline;
 use crate::pipeline::backups::{Backup, Shelf};
 
 /// Most tables of a plan that the report of a migration repeats; `--dry-run` has the plan of any number.
-const PLANNED_TABLES: usize = 500;
+pub(super) const PLANNED_TABLES: usize = 500;
 
 /// Version of the document.
 const VERSION: u8 = 1;
@@ -152,8 +152,8 @@ fn planned_table(table: &TablePlan) -> Value {
     json!({ "name": table.source, "target_name": table.name, "estimated_rows": table.estimated_rows })
 }
 
-/// `migrate`, with the file that keeps this document.
-pub fn migrated(report: &MigrationReport, file: Option<&Path>) -> Value {
+/// `migrate`, with the file that keeps this document and the one that keeps it as a page.
+pub fn migrated(report: &MigrationReport, file: Option<&Path>, page: Option<&Path>) -> Value {
     let status = verdict(&report.findings, &report.tables);
     let mut document = Document::new("migrate", status, exit_code(status));
     document.put("run_id", json!(report.run_id));
@@ -172,8 +172,10 @@ pub fn migrated(report: &MigrationReport, file: Option<&Path>) -> Value {
     if !report.kept.is_empty() {
         document.put("kept", json!(report.kept));
     }
-    if let Some(file) = file {
-        document.put("report", json!(file.display().to_string()));
+    for (key, file) in [("report", file), ("page", page)] {
+        if let Some(file) = file {
+            document.put(key, json!(file.display().to_string()));
+        }
     }
     document.finish()
 }
@@ -204,7 +206,7 @@ pub fn rollback(report: &RollbackReport) -> Value {
 
 /// `migrate --dump`.
 pub fn dumped(report: &DumpReport) -> Value {
-    let mut document = migrated(&report.migration, None);
+    let mut document = migrated(&report.migration, None, None);
     if let Some(document) = document.as_object_mut() {
         document.insert(
             "dump".into(),
@@ -329,12 +331,8 @@ pub fn failed(
     source: Option<&Endpoint>,
     target: Option<&Endpoint>,
 ) -> Value {
-    let status = match failure.kind() {
-        ErrorKind::Usage | ErrorKind::Unreachable | ErrorKind::Login => Status::Error,
-        ErrorKind::Refused | ErrorKind::Permission | ErrorKind::Value => Status::Refused,
-        _ => Status::Failed,
-    };
-    let mut document = Document::new(command.unwrap_or("techcare-db"), status, failure.kind().exit_code());
+    let code = failure.kind().exit_code();
+    let mut document = Document::new(command.unwrap_or("techcare-db"), status_of(failure), code);
     for (key, endpoint) in [("source", source), ("target", target)] {
         if let Some(endpoint) = endpoint {
             document.put(

@@ -1,4 +1,4 @@
-//! What a command found or did, as text for people or as the one JSON document; and errors as both. Pure: strings
+//! What a command found or did, as text for people, as a page for them or as the one JSON document; and errors as all. Pure: strings
 //! come out, [`super`] writes them.
 
 pub mod backup;
@@ -7,6 +7,7 @@ pub mod detect;
 pub mod dump;
 pub mod error;
 pub mod findings;
+pub mod html;
 pub mod json;
 pub mod nagios;
 pub mod plan;
@@ -17,6 +18,7 @@ pub mod table;
 pub mod tune;
 
 use crate::cli::terminal::{Ink, Style};
+use crate::model::error::{Error, ErrorKind};
 use crate::model::plan::{Finding, Severity};
 use crate::model::report::{DatabaseReport, Status, TableReport};
 
@@ -35,6 +37,15 @@ pub fn exit_code(status: Status) -> u8 {
         Status::Error => 2,
         Status::Refused => 4,
         Status::Failed => 5,
+    }
+}
+
+/// How a run ended that ended with an error.
+pub fn status_of(failure: &Error) -> Status {
+    match failure.kind() {
+        ErrorKind::Usage | ErrorKind::Unreachable | ErrorKind::Login => Status::Error,
+        ErrorKind::Refused | ErrorKind::Permission | ErrorKind::Value => Status::Refused,
+        _ => Status::Failed,
     }
 }
 

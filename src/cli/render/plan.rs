@@ -7,11 +7,13 @@ use super::{findings, one_line};
 use crate::cli::terminal::{Ink, Style};
 use crate::cli::units;
 use crate::commands::migrate::Planned;
-use crate::model::plan::{ColumnPlan, Fidelity, ForeignKeyPlan, IndexPlan, KeyPlan, Plan, Scope, TablePlan};
+use crate::model::plan::{
+    ColumnPlan, Fidelity, ForeignKeyPlan, IndexPlan, KeyPlan, Plan, Scope, TablePlan, TypePlan,
+};
 use crate::model::schema::{Action, Deferrable, IdentityGeneration};
 use crate::model::view::{ViewPlan, Wording};
 
-const COLUMNS: [Column; 5] = [
+pub(super) const COLUMNS: [Column; 5] = [
     Column::Left("column"),
     Column::Left("type now"),
     Column::Left("type then"),
@@ -19,7 +21,7 @@ const COLUMNS: [Column; 5] = [
     Column::Left("notes"),
 ];
 
-const KEYS: [Column; 3] = [Column::Left("key"), Column::Left("over"), Column::Left("name")];
+pub(super) const KEYS: [Column; 3] = [Column::Left("key"), Column::Left("over"), Column::Left("name")];
 
 /// The whole plan.
 pub fn render(planned: &Planned, style: Style) -> String {
@@ -28,23 +30,24 @@ pub fn render(planned: &Planned, style: Style) -> String {
     // Writing to a String cannot fail, here and below.
     let _ = writeln!(out, "from  {}", super::database(&planned.source, style));
     let _ = writeln!(out, "to    {}", super::database(&planned.target, style));
-    if let Some(types) = types(plan) {
-        let _ = writeln!(out, "\n{types}");
+    let (types, views) = (types(plan), views(plan));
+    if !types.is_empty() {
+        let _ = writeln!(out, "\n{}", types.join("\n"));
     }
     for table in &plan.tables {
         out.push('\n');
         out.push_str(&render_table(table, style));
     }
-    if let Some(views) = views(plan) {
-        let _ = writeln!(out, "\n{views}");
+    if !views.is_empty() {
+        let _ = writeln!(out, "\n{}", views.join("\n"));
     }
     out.push_str(&findings::render(&plan.findings, style));
-    let _ = writeln!(out, "\n{}", summary(plan));
+    let _ = writeln!(out, "\n{}; {}; nothing was touched", summary(plan), findings::counts(&plan.findings));
     out
 }
 
-/// `4 tables, 29 columns, 2 indexes, 3 foreign keys, about 1,234 rows; 0 blockers, 1 warning, 7 notes`.
-fn summary(plan: &Plan) -> String {
+/// `4 tables, 29 columns, 2 indexes, 3 foreign keys, about 1,234 rows`.
+pub(super) fn summary(plan: &Plan) -> String {
     let number = |count: usize| count as u64;
     let sum = |of: fn(&TablePlan) -> usize| number(plan.tables.iter().map(of).sum());
     let rows = plan.tables.iter().map(|table| table.estimated_rows).sum::<Option<u64>>();
@@ -55,32 +58,28 @@ fn summary(plan: &Plan) -> String {
     };
     let indexes = sum(|t| t.indexes.len());
     format!(
-        "{}, {}, {indexes} {}, {}{rows}; {}; nothing was touched",
+        "{}, {}, {indexes} {}, {}{rows}",
         units::plural(number(plan.tables.len()), "table"),
         units::plural(sum(|t| t.columns.len()), "column"),
         if indexes == 1 { "index" } else { "indexes" },
         units::plural(sum(|t| t.foreign_keys.len()), "foreign key"),
-        findings::counts(&plan.findings),
     )
 }
 
-fn types(plan: &Plan) -> Option<String> {
-    let types = plan
-        .types
-        .iter()
-        .map(|t| format!("type {} of {}", one_line(&t.name), one_line(&t.labels.join(", "))));
-    let types: Vec<String> = types.collect();
-    (!types.is_empty()).then(|| types.join("\n"))
+/// The types that are made, a line each.
+pub(super) fn types(plan: &Plan) -> Vec<String> {
+    let line = |t: &TypePlan| format!("type {} of {}", one_line(&t.name), one_line(&t.labels.join(", ")));
+    plan.types.iter().map(line).collect()
 }
 
-fn views(plan: &Plan) -> Option<String> {
+/// The views that are made, a line each.
+pub(super) fn views(plan: &Plan) -> Vec<String> {
     let how = |view: &ViewPlan| match view.wording {
         Wording::Kept => "in its own words",
         Wording::Translated => "in the target's words",
     };
-    let view = |v: &ViewPlan| format!("{} {} {}", v.kind.as_str(), one_line(&v.name), how(v));
-    let views: Vec<String> = plan.views.iter().map(view).collect();
-    (!views.is_empty()).then(|| views.join("\n"))
+    let line = |v: &ViewPlan| format!("{} {} {}", v.kind.as_str(), one_line(&v.name), how(v));
+    plan.views.iter().map(line).collect()
 }
 
 fn render_table(table: &TablePlan, style: Style) -> String {
@@ -90,11 +89,7 @@ fn render_table(table: &TablePlan, style: Style) -> String {
         format!("{} → {}", one_line(&table.source), one_line(&table.name))
     };
     let mut heading = style.paint(Ink::Strong, &name);
-    if let Some(rows) = table.estimated_rows {
-        let _ = write!(heading, "  about {}", units::plural(rows, "row"));
-    }
-    let properties = [(table.without_rowid, "WITHOUT ROWID"), (table.strict, "STRICT")];
-    for (_, property) in properties.into_iter().filter(|(set, _)| *set) {
+    for property in properties(table) {
         let _ = write!(heading, "  {property}");
     }
     let columns = lay_out(&COLUMNS, table.columns.iter().map(column), style);
@@ -103,7 +98,16 @@ fn render_table(table: &TablePlan, style: Style) -> String {
     format!("{heading}\n{columns}{gap}{keys}")
 }
 
-fn column(column: &ColumnPlan) -> Vec<String> {
+/// What stands beside a table's name: `about 1,234 rows`, `STRICT`.
+pub(super) fn properties(table: &TablePlan) -> Vec<String> {
+    let rows = table.estimated_rows.map(|rows| format!("about {}", units::plural(rows, "row")));
+    let kinds = [(table.without_rowid, "WITHOUT ROWID"), (table.strict, "STRICT")];
+    let kinds = kinds.into_iter().filter(|(set, _)| *set).map(|(_, kind)| kind.to_owned());
+    rows.into_iter().chain(kinds).collect()
+}
+
+/// A line of [`COLUMNS`].
+pub(super) fn column(column: &ColumnPlan) -> Vec<String> {
     let name = if column.source == column.name {
         column.name.clone()
     } else {
@@ -146,7 +150,8 @@ fn column(column: &ColumnPlan) -> Vec<String> {
     vec![name, column.source_type.clone(), column.native_type.clone(), null.to_owned(), notes.join("; ")]
 }
 
-fn keys(table: &TablePlan) -> Vec<Vec<String>> {
+/// The lines of [`KEYS`].
+pub(super) fn keys(table: &TablePlan) -> Vec<Vec<String>> {
     let row = |kind: &str, over: String, name: &Option<String>| {
         vec![kind.to_owned(), over, name.clone().unwrap_or_default()]
     };

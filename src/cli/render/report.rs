@@ -23,8 +23,10 @@ const COLUMNS: [Column; 6] = [
 pub struct Advice {
     /// Lines of `.env` that point TechCare at the target, password masked.
     pub env_lines: Vec<String>,
-    /// File that keeps the report.
+    /// File that keeps the report as a document.
     pub report: Option<String>,
+    /// File that keeps it as a page.
+    pub page: Option<String>,
     /// File that holds them already, password included.
     pub written_to: Option<String>,
 }
@@ -37,17 +39,7 @@ pub fn render(report: &MigrationReport, advice: &Advice, style: Style) -> String
     let _ = writeln!(out, "to    {}\n", super::database(&report.target, style));
     out.push_str(&tables(report, style));
     out.push_str(&findings::render(&report.findings, style));
-    let verified =
-        report.tables.iter().all(|table| table.verified == Some(true)) && !report.tables.is_empty();
-    let proof = if verified { ", every value of every row compared" } else { "" };
-    let end = format!(
-        "{} with {} in {}{proof}; run {}",
-        units::plural(report.tables.len() as u64, "table"),
-        units::plural(report.tables.iter().map(|t| t.rows_written).sum(), "row"),
-        units::duration(Duration::try_from_secs_f64(report.seconds).unwrap_or_default()),
-        report.run_id,
-    );
-    let _ = writeln!(out, "\n{}", style.paint(Ink::Good, &end));
+    let _ = writeln!(out, "\n{}", style.paint(Ink::Good, &format!("{}; run {}", end(report), report.run_id)));
     if let Some(file) = &report.rejects {
         let rejected = report.tables.iter().map(|t| t.rows_rejected).sum();
         let _ =
@@ -63,11 +55,31 @@ pub fn render(report: &MigrationReport, advice: &Advice, style: Style) -> String
             super::one_line(&report.kept.join("; "))
         );
     }
-    if let Some(file) = &advice.report {
-        let _ = writeln!(out, "The report is kept in {file}");
+    let kept = match (&advice.page, &advice.report) {
+        (Some(page), Some(file)) => Some(format!("{page}, and for programs in {file}")),
+        (page, file) => page.as_ref().or(file.as_ref()).cloned(),
+    };
+    if let Some(kept) = kept {
+        let _ = writeln!(out, "The report is kept in {kept}");
     }
     out.push_str(&next_steps(report, advice));
     out
+}
+
+/// `4 tables with 1,234 rows in 0.4 s, every value of every row compared`.
+pub(super) fn end(report: &MigrationReport) -> String {
+    let proof = if verified(report) { ", every value of every row compared" } else { "" };
+    format!(
+        "{} with {} in {}{proof}",
+        units::plural(report.tables.len() as u64, "table"),
+        units::plural(report.tables.iter().map(|t| t.rows_written).sum(), "row"),
+        units::duration(Duration::try_from_secs_f64(report.seconds).unwrap_or_default()),
+    )
+}
+
+/// Whether every table was compared, and equal.
+pub(super) fn verified(report: &MigrationReport) -> bool {
+    report.tables.iter().all(|table| table.verified == Some(true)) && !report.tables.is_empty()
 }
 
 /// A number of one table.
@@ -75,6 +87,12 @@ type Number = fn(&TableReport) -> u64;
 
 /// One line a table, and the total.
 pub(super) fn tables(report: &MigrationReport, style: Style) -> String {
+    let (columns, rows) = grid(report);
+    lay_out(&columns, rows, style)
+}
+
+/// The same before it is laid out; the total is the last row where there is more than one table.
+pub(super) fn grid(report: &MigrationReport) -> (Vec<Column>, Vec<Vec<String>>) {
     let total = (report.tables.len() > 1).then(|| total(report));
     let mut rows: Vec<Vec<String>> = report.tables.iter().map(row).chain(total).collect();
     let mut columns = COLUMNS.to_vec();
@@ -91,7 +109,7 @@ pub(super) fn tables(report: &MigrationReport, style: Style) -> String {
             row.insert(2, units::count(number));
         }
     }
-    lay_out(&columns, rows, style)
+    (columns, rows)
 }
 
 fn next_steps(report: &MigrationReport, advice: &Advice) -> String {

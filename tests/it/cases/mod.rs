@@ -26,6 +26,7 @@ mod objects;
 mod other_folder;
 mod outgrown;
 mod own_types;
+mod pages;
 mod refused;
 mod reports;
 mod restore;

@@ -10,6 +10,7 @@ pub mod database;
 pub mod endpoint;
 pub mod json_schema;
 pub mod objects;
+pub mod page;
 pub mod private;
 pub mod proxy;
 pub mod samples;
