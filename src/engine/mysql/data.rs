@@ -192,6 +192,7 @@ pub async fn back(
     change: &Change,
 ) -> Result<Change> {
     let mut holders = Vec::new();
+    let outside = replace::keys_of_other_databases(connection).await?;
     for moved in &change.shown {
         if !place::has_table(connection, "what is to be taken back", &moved.name).await? {
             return Err(way_back::gone(format!(
@@ -199,8 +200,8 @@ pub async fn back(
                 moved.name
             )));
         }
-        let others = replace::keys_of_other_databases(connection, &moved.name).await?;
-        holders.extend(others.into_iter().map(|holder| format!("{holder} (table \"{}\")", moved.name)));
+        let others = outside.onto(&moved.name);
+        holders.extend(others.map(|holder| format!("{holder} (table \"{}\")", moved.name)));
         let triggers = format!(
             "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() \
              AND event_object_table = {} AND event_manipulation = 'DELETE' ORDER BY 1",
@@ -463,7 +464,7 @@ async fn refuse_unfit_tables(connection: &mut MySqlConnection, names: &[String])
             .next(format!("ALTER TABLE {} ENGINE=InnoDB, then run the same command again", quote(&table))));
         }
     }
-    let triggers = "SELECT event_object_table, trigger_name FROM information_schema.triggers WHERE trigger_schema = \
+    let triggers = "SELECT event_object_table, trigger_name FROM information_schema.triggers WHERE event_object_schema = \
                     DATABASE() AND event_manipulation = 'INSERT'";
     for row in rows(connection, "the list of triggers", triggers).await? {
         let (table, trigger) = (row.word(0), row.word(1));

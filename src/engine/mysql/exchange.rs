@@ -285,9 +285,10 @@ pub async fn back(
     // Who could not make a database then cannot now.
     let may_make = change.shown.iter().all(|moved| moved.aside.place != target);
     let mut kept = Vec::new();
+    let outside = replace::keys_of_other_databases(connection).await?;
     for (at, table) in tables.iter().enumerate() {
-        let others = replace::keys_of_other_databases(connection, table).await?;
-        holders.extend(others.into_iter().map(|holder| format!("{holder} (table \"{table}\")")));
+        let others = outside.onto(table);
+        holders.extend(others.map(|holder| format!("{holder} (table \"{table}\")")));
         // A table with triggers cannot leave its database.
         let stays = !may_make || !replace::triggers(connection, table).await?.is_empty();
         let place = if stays { &beside } else { &apart };

@@ -71,7 +71,7 @@ const KINDS: [(Kind, &str, usize, Option<usize>); 6] = [
     (Kind::PackageBody, routines!("PACKAGE BODY"), 2, None),
     (
         Kind::Trigger,
-        "SELECT trigger_name, definer FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY \
+        "SELECT trigger_name, definer FROM information_schema.triggers WHERE event_object_schema = DATABASE() ORDER BY \
          event_object_table, action_timing, event_manipulation, action_order",
         2,
         None,
@@ -348,7 +348,7 @@ async fn is_there(session: &mut MySqlConnection, program: &Moved) -> Result<bool
     let name = literal(&program.name);
     let sql = match program.kind {
         Kind::Trigger => format!(
-            "SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND trigger_name = {name}"
+            "SELECT COUNT(*) FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND trigger_name = {name}"
         ),
         Kind::Event => format!(
             "SELECT COUNT(*) FROM information_schema.events WHERE event_schema = DATABASE() AND event_name = {name}"

@@ -20,13 +20,17 @@ const MAX_NAME: usize = 64;
 
 /// What keeps a table from giving way. A table with triggers cannot be moved to another database, and a foreign key of
 /// another database is not ours to change. Views and rights name their tables and so mean the new one.
-pub async fn holders(connection: &mut MySqlConnection, table: &str) -> Result<Vec<String>> {
+pub async fn holders(
+    connection: &mut MySqlConnection,
+    outside: &OutsideKeys,
+    table: &str,
+) -> Result<Vec<String>> {
     let mut holders: Vec<String> = triggers(connection, table)
         .await?
         .iter()
         .map(|name| format!("trigger \"{name}\" is on it: drop it, migrate, then create it anew"))
         .collect();
-    holders.extend(keys_of_other_databases(connection, table).await?);
+    holders.extend(outside.onto(table));
     Ok(holders)
 }
 
@@ -44,20 +48,25 @@ pub async fn triggers(connection: &mut MySqlConnection, table: &str) -> Result<V
         .collect())
 }
 
-/// Foreign keys of other databases onto a table of the session's.
-pub async fn keys_of_other_databases(connection: &mut MySqlConnection, table: &str) -> Result<Vec<String>> {
-    let sql = format!(
-        "SELECT CONCAT('foreign key \"', constraint_name, '\" of \"', constraint_schema, '.', table_name, \
-         '\" refers to it') FROM information_schema.referential_constraints \
-         WHERE unique_constraint_schema = DATABASE() AND constraint_schema <> DATABASE() \
-         AND referenced_table_name = {}",
-        literal(table)
-    );
-    Ok(rows(connection, "what depends on the target's tables", &sql)
-        .await?
-        .iter()
-        .map(|r| r.word(0))
-        .collect())
+/// Foreign keys of other databases onto tables of the session's.
+#[derive(Default)]
+pub struct OutsideKeys(Vec<(String, String)>);
+
+impl OutsideKeys {
+    /// Those onto one table, as clauses. Names are compared without case, as the server's list is by the server.
+    pub fn onto(&self, table: &str) -> impl Iterator<Item = String> {
+        let table = table.to_lowercase();
+        self.0.iter().filter(move |(of, _)| of.to_lowercase() == table).map(|(_, clause)| clause.clone())
+    }
+}
+
+/// One question for all tables: MariaDB opens every table of every database for the answer.
+pub async fn keys_of_other_databases(connection: &mut MySqlConnection) -> Result<OutsideKeys> {
+    const SQL: &str = "SELECT referenced_table_name, CONCAT('foreign key \"', constraint_name, '\" of \"', \
+         constraint_schema, '.', table_name, '\" refers to it') FROM information_schema.referential_constraints \
+         WHERE unique_constraint_schema = DATABASE() AND constraint_schema <> DATABASE() ORDER BY 1, 2";
+    let found = rows(connection, "what depends on the target's tables", SQL).await?;
+    Ok(OutsideKeys(found.iter().map(|row| (row.word(0), row.word(1))).collect()))
 }
 
 /// Whether a foreign key of the plan has the name of one of the target's: then both cannot be in one database at the
@@ -90,16 +99,16 @@ impl Key {
     }
 }
 
-/// Foreign keys of the tables of a database.
+/// Foreign keys of the tables of a database. MariaDB looks through that one alone only where each of the two views is
+/// asked by itself for it, by the column that it seeks by.
 async fn keys_of(connection: &mut MySqlConnection, database: &str) -> Result<Vec<Key>> {
     let sql = format!(
         "SELECT k.table_name, k.constraint_name, k.referenced_table_name, k.column_name, k.referenced_column_name, \
          r.delete_rule, r.update_rule, k.referenced_table_schema FROM information_schema.key_column_usage k \
-         JOIN information_schema.referential_constraints r ON r.constraint_schema = k.constraint_schema \
-         AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
-         WHERE k.constraint_schema = {} AND k.referenced_table_name IS NOT NULL \
-         ORDER BY k.table_name, k.constraint_name, k.ordinal_position",
-        literal(database)
+         JOIN information_schema.referential_constraints r ON r.constraint_name = k.constraint_name \
+         AND r.table_name = k.table_name WHERE k.table_schema = {of} AND r.constraint_schema = {of} \
+         AND k.referenced_table_name IS NOT NULL ORDER BY k.table_name, k.constraint_name, k.ordinal_position",
+        of = literal(database)
     );
     let mut keys: Vec<Key> = Vec::new();
     for row in rows(connection, "the list of foreign keys", &sql).await? {

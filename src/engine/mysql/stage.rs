@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::{Link, Role, number, rows, run, statement};
 use super::journal::Ledger;
 use super::place::{self, Place};
+use super::replace::OutsideKeys;
 use super::restore::DatabaseRestoration;
 use super::types::{Rules, quote};
 use super::write::{self, Commit};
@@ -37,10 +38,16 @@ impl Target for Database {
         let mut connection = self.connection().await?;
         let there = objects(&mut connection, &plan_names(plan), self.facts.case_sensitive_names).await?;
         let makes = plan.scope != Scope::DataOnly;
+        let outside = if makes && !there.is_empty() {
+            replace::keys_of_other_databases(&mut connection).await?
+        } else {
+            OutsideKeys::default()
+        };
         let mut out = Vec::with_capacity(there.len());
         for (name, kind) in there {
             let empty = kind == "table" && is_empty(&mut connection, &quote(&name)).await?;
-            let held_by = if makes { replace::holders(&mut connection, &name).await? } else { Vec::new() };
+            let held_by =
+                if makes { replace::holders(&mut connection, &outside, &name).await? } else { Vec::new() };
             out.push(Occupied { name, kind, empty, held_by });
         }
         Ok(out)

@@ -170,16 +170,14 @@ impl Connector {
 
     /// One round trip that fixes every setting, and `search_path` in a second one where it is ours.
     async fn prepare(&self, session: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let mut values = SETTINGS
-            .iter()
-            .map(|(name, value)| format!("('{}', '{value}')", name.to_ascii_lowercase()))
-            .collect::<Vec<_>>();
+        let mut values =
+            SETTINGS.iter().map(|(name, value)| format!("('{name}', '{value}')")).collect::<Vec<_>>();
         if self.purpose == Purpose::Reading {
             values.push("('default_transaction_read_only', 'on')".into());
         }
         let sql = format!(
-            "SELECT set_config(s.name, v.value, false) FROM (VALUES {}) AS v(name, value) \
-             JOIN pg_catalog.pg_settings s ON lower(s.name) = v.name",
+            "SELECT set_config(v.name, v.value, false) FROM (VALUES {}) AS v(name, value) \
+             WHERE current_setting(v.name, true) IS NOT NULL",
             values.join(", ")
         );
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *session).await?;

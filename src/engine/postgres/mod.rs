@@ -169,7 +169,9 @@ SELECT current_setting('server_version') AS version, current_setting('server_ver
        d.oid::int8 AS oid, coalesce(current_schema()::text, '') AS namespace,
        CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS size,
        ARRAY(SELECT DISTINCT c.collname::text FROM pg_collation c
-             WHERE c.collencoding IN (-1, d.encoding) AND pg_collation_is_visible(c.oid) ORDER BY 1) AS collations
+             WHERE c.collencoding IN (-1, d.encoding)
+               AND c.collnamespace IN (SELECT n.oid FROM pg_namespace n WHERE n.nspname = ANY(current_schemas(true)))
+             ORDER BY 1) AS collations
 FROM pg_database d WHERE d.datname = current_database()";
     let row = sqlx::query(FACTS).fetch_one(&mut *session).await?;
     let number = u32::try_from(row.try_get::<i32, _>("number")?).unwrap_or(0);

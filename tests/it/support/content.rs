@@ -42,8 +42,8 @@ pub fn columns(db: &Db) -> Vec<(String, String, String)> {
         }
         Engine::Mariadb | Engine::Mysql => {
             "SELECT c.table_name, c.column_name, c.column_type FROM information_schema.columns c
-             JOIN information_schema.tables t USING (table_schema, table_name)
-             WHERE c.table_schema = database() AND t.table_type = 'BASE TABLE'
+             JOIN information_schema.tables t USING (table_name)
+             WHERE c.table_schema = database() AND t.table_schema = database() AND t.table_type = 'BASE TABLE'
              ORDER BY c.table_name, c.ordinal_position"
         }
     };

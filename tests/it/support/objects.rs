@@ -284,14 +284,14 @@ fn mysql(db: &Db) -> Vec<Fact> {
         "SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name, k.referenced_column_name,
            r.delete_rule, r.update_rule
          FROM information_schema.key_column_usage k JOIN information_schema.referential_constraints r
-           ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name
-         WHERE k.table_schema = database() AND k.referenced_table_name IS NOT NULL
+           ON r.constraint_name = k.constraint_name AND r.table_name = k.table_name
+         WHERE k.table_schema = database() AND r.constraint_schema = database() AND k.referenced_table_name IS NOT NULL
          ORDER BY k.table_name, k.constraint_name, k.ordinal_position",
     )));
     let columns = db.query(
         "SELECT c.table_name, c.column_name, c.is_nullable, c.column_default, c.extra, t.auto_increment
-         FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
-         WHERE c.table_schema = database() AND t.table_type = 'BASE TABLE'",
+         FROM information_schema.columns c JOIN information_schema.tables t USING (table_name)
+         WHERE c.table_schema = database() AND t.table_schema = database() AND t.table_type = 'BASE TABLE'",
     );
     for row in &columns {
         let (table, column) = (text(row, 0), text(row, 1));

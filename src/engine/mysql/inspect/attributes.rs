@@ -61,7 +61,7 @@ pub fn of_indexes(statistics: &[Fields]) -> Vec<Object> {
 /// Spatial reference systems that columns of MariaDB name; those of MySQL stand with its columns.
 pub async fn reference_systems(connection: &mut MySqlConnection, rules: &Rules) -> Result<Vec<Object>> {
     const SQL: &str = "SELECT g_table_name, g_geometry_column, srid FROM information_schema.geometry_columns WHERE \
-         g_table_schema = DATABASE() AND srid <> 0 ORDER BY g_table_name, g_geometry_column";
+         f_table_schema = DATABASE() AND srid <> 0 ORDER BY g_table_name, g_geometry_column";
     if !rules.is_mariadb() || rules.version < (10, 2, 0) {
         return Ok(Vec::new());
     }

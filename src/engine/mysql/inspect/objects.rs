@@ -74,7 +74,7 @@ fn without_definer(definition: &str) -> String {
 
 async fn triggers(connection: &mut MySqlConnection) -> Result<Vec<Object>> {
     let sql = "SELECT trigger_name, action_timing, event_manipulation, event_object_table, action_statement FROM \
-               information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY trigger_name";
+               information_schema.triggers WHERE event_object_schema = DATABASE() ORDER BY trigger_name";
     let rows = rows(connection, "the list of triggers", sql).await?;
     let trigger = |row: &Fields| {
         let definition = format!(

@@ -352,9 +352,10 @@ impl Restoration for DatabaseRestoration {
         let mut session = self.link.connect(Role::Loader).await?;
         let beside = Place::prefix(&self.run, &self.target);
         let (mut kept, mut held) = (Vec::new(), Vec::new());
+        let outside = replace::keys_of_other_databases(&mut session).await?;
         for (at, table) in objects(&mut session, &self.target, "TABLE").await?.into_iter().enumerate() {
             let stays = !replace::triggers(&mut session, &table).await?.is_empty();
-            held.extend(replace::keys_of_other_databases(&mut session, &table).await?);
+            held.extend(outside.onto(&table));
             if stays {
                 held.extend(keys_that_meet(&mut session, &table, &self.place.database).await?);
             }

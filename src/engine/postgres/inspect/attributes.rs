@@ -46,11 +46,12 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attstorage <> t.typstorage GROUP
 UNION ALL
 SELECT 'attribute', 'compression', c.relname,
        string_agg(format('ALTER TABLE %I ALTER COLUMN %I SET COMPRESSION %s', c.relname, a.attname,
-                         CASE told.attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END), '; ' ORDER BY a.attnum)
--- A column of the catalogue since PostgreSQL 14.
-FROM ours c JOIN pg_attribute a ON a.attrelid = c.oid
-CROSS JOIN LATERAL (SELECT to_jsonb(a) ->> 'attcompression' AS attcompression) AS told
-WHERE a.attnum > 0 AND NOT a.attisdropped AND told.attcompression <> '' GROUP BY c.relname
+                         CASE a.attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END), '; ' ORDER BY a.attnum)
+-- A column of the catalogue since PostgreSQL 14: before, the name in the inner query is that of the outer one.
+FROM ours c CROSS JOIN (SELECT ''::\"char\" AS attcompression) AS before_14
+CROSS JOIN LATERAL (SELECT a.attname, a.attnum, attcompression FROM pg_attribute a
+                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS a
+WHERE a.attcompression <> '' GROUP BY c.relname
 UNION ALL
 SELECT 'attribute', 'statistics', c.relname,
        string_agg(format('ALTER TABLE %I ALTER COLUMN %I %s', c.relname, a.attname,
