@@ -228,7 +228,8 @@ pub async fn run(
         cancel: &cancel,
         begun,
         backup: OnceCell::new(),
-        changes: AtomicBool::new(false),
+        tried: AtomicBool::new(false),
+        under_way: Arc::default(),
     })
     .await?;
     if let (Outcome::Migrated(_), Some(file)) = (&outcome, &options.write_env) {
@@ -245,12 +246,14 @@ struct Work<'a> {
     begun: Instant,
     /// The backup of the source, which is made once, before the first attempt that changes anything.
     backup: OnceCell<Option<PathBuf>>,
-    /// Whether an attempt has got as far as to change something in the target.
-    changes: AtomicBool,
+    /// Whether an attempt has failed.
+    tried: AtomicBool,
+    /// See [`Settings::under_way`].
+    under_way: Arc<AtomicBool>,
 }
 
 /// Tries until it is done: what broke because a connection was lost, a server restarted or a lock was not to be had is
-/// gone on with, after pauses that grow and differ, or begun again where nothing was changed yet. Everything else is told
+/// gone on with, after pauses that grow and differ, or begun again where no row has been written yet. Everything else is told
 /// at once, and so is a server that has never answered.
 async fn persist(work: Work<'_>) -> Result<Outcome> {
     let mut pauses = ExponentialBuilder::new()
@@ -273,7 +276,7 @@ async fn persist(work: Work<'_>) -> Result<Outcome> {
         }
         // What is kept can be gone on with; until the server is back, nothing is known but that.
         let run = error.resumes().or(lost.as_ref().and_then(Error::resumes)).map(str::to_owned);
-        if run.is_none() && work.changes.load(Ordering::Relaxed) {
+        if run.is_none() && work.under_way.load(Ordering::Relaxed) {
             return Err(error);
         }
         let Some(pause) = pauses.next() else { return Err(lost.unwrap_or(error)) };
@@ -283,6 +286,7 @@ async fn persist(work: Work<'_>) -> Result<Outcome> {
             () = tokio::time::sleep(pause) => {}
             () = work.cancel.cancelled() => return Err(lost.unwrap_or(error).with_kind(ErrorKind::Interrupted)),
         }
+        work.tried.store(true, Ordering::Relaxed);
         if let Some(run) = run {
             go_on = GoOn::With(run);
         }
@@ -481,7 +485,8 @@ async fn carry_out(
         intent,
         state: resume::state(snapshot).await,
         resume: resumes,
-        again: matches!(go_on, GoOn::With(_)),
+        again: work.tried.load(Ordering::Relaxed),
+        under_way: work.under_way.clone(),
         run_id: run_id.clone(),
         batch: options.batch(),
         jobs: options.jobs(),
@@ -499,7 +504,6 @@ async fn carry_out(
             })),
         },
     };
-    work.changes.store(true, Ordering::Relaxed);
     let done = execute::execute(&planned.plan, snapshot, target, &settings).await?;
     planned.plan.findings = done.findings;
     let mut report = planned.report(run_id, done.tables, &rejects, begun);

@@ -24,7 +24,7 @@ const PATIENCE: u32 = 3;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How long something is closed in good form before it is just let go.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A session that only asks whether the server is there.
 #[async_trait]

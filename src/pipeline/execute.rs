@@ -2,6 +2,7 @@
 //! interruption included, ends with the target as it was, and with staging removed unless another run can go on with it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -14,7 +15,7 @@ use super::runs::Recorder;
 use super::views::Views;
 use super::{orphans, resume, runs, verify};
 use crate::engine::capability::{Intent, Journal, Snapshot, Staging, Target};
-use crate::engine::watch::{Watch, briefly};
+use crate::engine::watch::{FAREWELL, Watch, briefly};
 use crate::model::change::Change;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase};
@@ -54,9 +55,11 @@ pub struct Settings {
     pub state: Arc<str>,
     /// Whether `run_id` is a run that was cut short and is gone on with.
     pub resume: bool,
-    /// Whether this process had begun that run: then whoever has the target is itself, seen by a server that has not
+    /// Whether this process has tried before: then whoever has the target is itself, seen by a server that has not
     /// noticed yet that the connection is gone.
     pub again: bool,
+    /// Set once rows are written. Before, an attempt that failed can be begun again: what it has made is cleared away.
+    pub under_way: Arc<AtomicBool>,
 }
 
 /// What became of a plan.
@@ -87,7 +90,8 @@ pub async fn execute(
     settings.observer.event(&Event::Phase { phase: Phase::Stage });
     let claim = match target.claim().await {
         Err(error) if settings.again => {
-            return Err(error.with_kind(ErrorKind::Busy).resumable(&settings.run_id));
+            let error = error.with_kind(ErrorKind::Busy);
+            return Err(if settings.resume { error.resumable(&settings.run_id) } else { error });
         }
         claim => claim?,
     };
@@ -104,11 +108,21 @@ async fn in_claim(
     settings: &Settings,
 ) -> Result<Executed> {
     let staging = tokio::select! {
-        staging = stage(plan, target, settings) => staging?,
+        staging = stage(plan, target, settings) => staging.map_err(answered)?,
         () = settings.watch.cancel().cancelled() => return Err(ended(settings)),
     };
+    let begun = tokio::select! {
+        begun = begin(staging.as_ref(), settings) => begun,
+        () = settings.watch.cancel().cancelled() => Err(ended(settings)),
+    };
+    // Nothing of a new run is worth to be kept before its journal has begun.
+    let journal = match begun {
+        Err(error) if !settings.resume => return Err(give_up(staging, answered(error), settings).await),
+        begun => begun,
+    };
+    settings.under_way.store(true, Ordering::Relaxed);
     let built = tokio::select! {
-        built = build(plan, snapshot, staging.as_ref(), target, settings) => built,
+        built = async { build(plan, snapshot, staging.as_ref(), target, journal?, settings).await } => built,
         () = settings.watch.cancel().cancelled() => Err(ended(settings)),
     };
     match built {
@@ -127,6 +141,11 @@ async fn in_claim(
         }
         Err(error) => Err(give_up(staging, error, settings).await),
     }
+}
+
+/// A server that had answered and cannot be reached any more, or has no connection to spare, is worth another attempt.
+fn answered(error: Error) -> Error {
+    if error.kind() == ErrorKind::Unreachable { error.with_kind(ErrorKind::Lost) } else { error }
 }
 
 /// The plan's findings, with what was found on the way in their place or behind them.
@@ -227,7 +246,8 @@ fn unknown(error: Error, settings: &Settings) -> Error {
 /// Removes staging after a failure, and the file of rows that were put aside; a failure of that too is kept beside the first.
 async fn give_up(staging: Box<dyn Staging>, mut error: Error, settings: &Settings) -> Error {
     settings.rejects.discard();
-    match tokio::time::timeout(DISCARD_TIMEOUT, staging.discard()).await {
+    let limit = if settings.watch.silence().is_some() { FAREWELL } else { DISCARD_TIMEOUT };
+    match tokio::time::timeout(limit, staging.discard()).await {
         Ok(Ok(())) => error,
         Ok(Err(also)) => {
             error.push(also);
@@ -248,10 +268,10 @@ async fn build(
     snapshot: &dyn Snapshot,
     staging: &dyn Staging,
     target: &dyn Target,
+    journal: Option<Journal>,
     settings: &Settings,
 ) -> Result<(Vec<TableReport>, Vec<Finding>)> {
     let observer = &settings.observer;
-    let journal = begin(staging, settings).await?;
     let journal = journal.as_ref();
 
     let streams = settings.jobs.min(target.rules().capabilities().writers).max(1);
@@ -447,6 +467,7 @@ mod tests {
             state: "now".into(),
             resume: false,
             again: false,
+            under_way: Arc::default(),
         }
     }
 

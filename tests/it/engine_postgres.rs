@@ -82,6 +82,7 @@ fn settings(run_id: &str) -> Settings {
         state: "now".into(),
         resume: false,
         again: false,
+        under_way: Arc::default(),
     }
 }
 

@@ -107,6 +107,34 @@ fn a84_connections_that_the_target_drops_are_made_again() {
     }
 }
 
+/// An account that may have too few connections for a while: nothing is kept of a run that has not begun to load, and so
+/// it has to be begun anew rather than gone on with.
+#[test]
+fn a_run_that_did_not_get_to_load_is_begun_anew() {
+    let source = source(Engine::Sqlite);
+    for engine in Engine::mysqls() {
+        let (target, name) = (Db::fresh(engine), format!("tcdb_few_{}", std::process::id()));
+        let url = user(engine, &target, &name);
+        for limit in 2..=4 {
+            target.execute(&format!("ALTER USER {name}@'%' WITH MAX_USER_CONNECTIONS {limit}"));
+            let folder = tempfile::tempdir().unwrap();
+            let mut command = binary::command(folder.path());
+            command.args(["migrate", "--retry-for", "60", "--source", &source.url, "--target", &url]);
+            let mut running = Running::start(command);
+            let waits = running.until_lines(|lines| lines.contains("going on in"));
+            target.execute(&format!("ALTER USER {name}@'%' WITH MAX_USER_CONNECTIONS 0"));
+            assert!(
+                waits,
+                "{limit} connections of {engine:?} are enough or too few to begin\n{}",
+                running.end()
+            );
+            arrives(running, &source, &target);
+            target.execute("DROP TABLE big, keyless");
+        }
+        forget(engine, &target, &name);
+    }
+}
+
 #[test]
 fn a84_connections_that_the_source_drops_are_made_again() {
     let source = source(Engine::Postgres);
