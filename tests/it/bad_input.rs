@@ -115,6 +115,30 @@ fn a_file_that_is_no_database() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "just some notes of mine\n".repeat(500));
 }
 
+/// The damage is in an index, which no migration reads.
+#[test]
+fn a_file_that_is_known_to_be_damaged() {
+    use std::os::unix::fs::FileExt as _;
+    let source = Db::fresh(Engine::Sqlite);
+    source.execute(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+         INSERT INTO users VALUES (1, 'Ana'), (2, 'José');
+         CREATE INDEX of_name ON users (name)",
+    );
+    let page: u64 =
+        source.value("SELECT rootpage FROM sqlite_schema WHERE name = 'of_name'").unwrap().parse().unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(source.path()).unwrap();
+    file.write_all_at(&[0xA5; 4096], (page - 1) * 4096).unwrap();
+
+    let target = Db::fresh(Engine::Sqlite);
+    let args = ["migrate", "--source", &source.url, "--target", &target.url];
+    refused(&args, 4, &["damaged", "--no-backup"]);
+    untouched(&target);
+    let ran = binary::migrate(&source.url, &target.url, &["--no-backup"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(target.query("SELECT name FROM users").len(), 2);
+}
+
 #[test]
 fn an_empty_file() {
     let folder = tempfile::tempdir().unwrap();

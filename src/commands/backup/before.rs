@@ -27,7 +27,7 @@ pub struct First {
 /// Whether the source is backed up first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// If it is a SQLite file and small. A backup that fails is a warning.
+    /// If it is a SQLite file and small. A backup that fails is a warning, unless it shows the source to be damaged.
     Small,
     /// Whatever it is. A backup that fails refuses the migration.
     Always,
@@ -54,6 +54,10 @@ pub async fn before(
     match made {
         Ok(made) => Ok(Some(made.backup.path)),
         Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
+        // Whoever moves what is known to be damaged has to say so.
+        Err(error) if error.kind() == ErrorKind::Verify => Err(error.with_kind(ErrorKind::Refused).next(
+            "restore a backup (techcare-db backup --list), or migrate what can be read of it as it is with --no-backup",
+        )),
         Err(error) if first.when == When::Small => {
             observer.event(&Event::Warning {
                 text: format!("the source could not be backed up first: {error} (--no-backup does without)"),
