@@ -22,9 +22,8 @@ fn renamed(moved: &[Moved]) -> impl Iterator<Item = &Moved> {
     moved.iter().filter(|moved| matches!(moved.kind, Kind::Table | Kind::Sequence))
 }
 
-/// The statement of the switch, or of the one that takes it back.
-fn renames(target: &str, change: &Change, marker: &Aside, back: bool) -> String {
-    let at = |aside: &Aside| qualified(&aside.place, &aside.name);
+/// The steps of the switch: from where to where.
+fn renames(target: &str, change: &Change, marker: &Aside) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for moved in renamed(&change.kept) {
         pairs.push((qualified(target, &moved.name), at(&moved.aside)));
@@ -33,10 +32,15 @@ fn renames(target: &str, change: &Change, marker: &Aside, back: bool) -> String 
         pairs.push((at(&moved.aside), qualified(target, &moved.name)));
     }
     pairs.push((at(marker), qualified(target, &change.mark)));
-    if back {
-        pairs = pairs.into_iter().rev().map(|(from, to)| (to, from)).collect();
-    }
-    let list: Vec<String> = pairs.into_iter().map(|(from, to)| format!("{from} TO {to}")).collect();
+    pairs
+}
+
+fn at(aside: &Aside) -> String {
+    qualified(&aside.place, &aside.name)
+}
+
+fn statement(pairs: &[(String, String)]) -> String {
+    let list: Vec<String> = pairs.iter().map(|(from, to)| format!("{from} TO {to}")).collect();
     format!("RENAME TABLE {}", list.join(", "))
 }
 
@@ -51,7 +55,7 @@ pub async fn rename(
     run(connection, "SET SESSION lock_wait_timeout=10")
         .await
         .map_err(|e| fault::writing("the switch", &e))?;
-    let sql = renames(target, change, marker, false);
+    let sql = statement(&renames(target, change, marker));
     for attempt in 1.. {
         let error = match run(connection, &sql).await {
             Ok(()) => return Ok(()),
@@ -75,15 +79,33 @@ pub async fn rename(
     Ok(())
 }
 
-/// Takes the switch back at once, before anybody was told of it.
-pub async fn rename_back(
-    connection: &mut MySqlConnection,
-    target: &str,
-    change: &Change,
-    marker: &Aside,
-) -> Result<()> {
-    let sql = renames(target, change, marker, true);
-    run(connection, &sql).await.map_err(|e| fault::writing("taking the switch back", &e))
+/// Takes the switch back at once, before this program has told anybody of it. An application may have found the tables
+/// all the same, where some were before, and have written to them: they are kept then, and the answer is where. `Lost` if
+/// it cannot be done: then the switch stands, and the next run sees to the rest.
+pub async fn rename_back(connection: &mut MySqlConnection, place: &Place, change: &Change) -> Result<Change> {
+    let forth = renames(&place.target, change, &place.marker_aside());
+    let mut back: Vec<(String, String)> = forth.into_iter().rev().map(|(from, to)| (to, from)).collect();
+    let seen = change.tables_kept().next().is_some();
+    let withdrawn: Vec<Moved> = renamed(&change.shown)
+        .enumerate()
+        .filter(|_| seen)
+        .map(|(n, moved)| Moved {
+            aside: place.withdrawn(change.kept.len() + n, &moved.name),
+            ..moved.clone()
+        })
+        .collect();
+    for (moved, kept) in renamed(&change.shown).zip(&withdrawn) {
+        back.push((at(&moved.aside), at(&kept.aside)));
+    }
+    let sql = statement(&back);
+    for attempt in 1.. {
+        let Err(error) = run(connection, &sql).await else { break };
+        let error = fault::writing("taking the switch back", &error);
+        if error.kind() != ErrorKind::Busy || attempt == TRIES {
+            return Err(error.with_kind(ErrorKind::Lost));
+        }
+    }
+    Ok(Change { run: change.run.clone(), kept: withdrawn, ..Change::default() })
 }
 
 /// Makes the databases in which something will be kept.

@@ -16,6 +16,9 @@ pub const OURS: &str = "techcare_db_";
 /// Table that says which run a place belongs to, and that shows by moving that the switch happened.
 pub const MARKER: &str = "techcare_db_marker";
 
+/// Longest name of a table or a constraint, in characters.
+pub const MAX_NAME: usize = 64;
+
 /// A place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -65,6 +68,17 @@ impl Place {
         } else {
             // A number, because the name itself may be as long as names can be.
             Aside { place: self.target.clone(), name: format!("{OURS}kept_{}_{at}", short(&self.run)) }
+        }
+    }
+
+    /// Where a table goes that was visible for a moment and had to be taken back. By its name it cannot be taken for one
+    /// that gave way: that such a table is there says that the switch has happened.
+    pub fn withdrawn(&self, at: usize, table: &str) -> Aside {
+        if self.is_database() {
+            let name = format!("withdrawn_{at}_{table}").chars().take(MAX_NAME).collect();
+            Aside { place: kept_database(&self.run), name }
+        } else {
+            self.kept(at, table)
         }
     }
 

@@ -4,7 +4,7 @@
 use sqlx::MySqlConnection;
 
 use super::connection::{number, rows, run};
-use super::place::qualified;
+use super::place::{MAX_NAME, qualified};
 use super::types::{Rules, literal, quote};
 use super::{ddl, fault};
 use crate::model::change::{Again, Aside, Change, Moved};
@@ -14,9 +14,6 @@ use crate::model::schema::{Action, Deferrable};
 
 /// What stands before the name of a foreign key while it is led elsewhere.
 const PASSING: &str = "techcare_db_";
-
-/// Longest name of a foreign key, in characters.
-const MAX_NAME: usize = 64;
 
 /// What keeps a table from giving way. A table with triggers cannot be moved to another database, and a foreign key of
 /// another database is not ours to change. Views and rights name their tables and so mean the new one.

@@ -359,21 +359,43 @@ impl Stage {
         }
         exchange::make_places(guard, &self.target, change).await?;
         self.refuse_others(guard, change).await?;
-        let marker = self.place.marker_aside();
-        exchange::rename(guard, &self.link, &self.target, change, &marker).await?;
+        exchange::rename(guard, &self.link, &self.target, change, &self.place.marker_aside()).await?;
         for moved in change.tables_kept().filter(|moved| self.must_be_empty(&moved.name)) {
             // Whoever wrote before the rename is found now; afterwards nobody can.
             let table = place::qualified(&moved.aside.place, &moved.aside.name);
             if !is_empty(guard, &table).await? {
-                exchange::rename_back(guard, &self.target, change, &marker).await?;
-                return Err(got_rows(&moved.name));
+                return Err(self.take_back(guard, change, got_rows(&moved.name)).await);
             }
         }
         if let Err(error) = self.make_views(guard).await {
-            exchange::rename_back(guard, &self.target, change, &marker).await?;
-            return Err(error);
+            return Err(self.take_back(guard, change, error).await);
         }
         Ok(())
+    }
+
+    /// Takes the switch back because of an error, and says where the tables are to which somebody may have written.
+    async fn take_back(&self, guard: &mut MySqlConnection, change: &Change, error: Error) -> Error {
+        let withdrawn = match exchange::rename_back(guard, &self.place, change).await {
+            Ok(withdrawn) => withdrawn,
+            Err(mut failed) => {
+                failed.push(error);
+                return failed;
+            }
+        };
+        let dropping = exchange::dropping(&withdrawn);
+        if dropping.is_empty() {
+            return error;
+        }
+        let tables: Vec<String> = withdrawn
+            .tables_kept()
+            .map(|moved| place::qualified(&moved.aside.place, &moved.aside.name))
+            .collect();
+        error.next(format!(
+            "stop the application: for a moment it had the new tables, and they are kept. Look for rows that it wrote to them \
+             ({}), remove them ({}), then run the same command again",
+            tables.join(", "),
+            dropping.join("; ")
+        ))
     }
 
     /// Makes the views again where the tables are now: a view keeps the database that it was made in. If one cannot be
