@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use techcare_db::engine::capability::{Source, Target};
+use techcare_db::engine::capability::{Intent, Source, Target};
 use techcare_db::engine::watch::Watch;
 use techcare_db::engine::{connect, stream};
 use techcare_db::model::batch::{Batch, Cell, Shape, ShapeColumn};
@@ -432,6 +432,33 @@ fn a_dead_run_is_cleared_and_a_living_one_left_alone() {
     });
     // A schema of that name that is not ours is nobody's to drop.
     assert_eq!(staging_schemas(&db), [[Some("techcare_db_stage_mine".to_owned())]]);
+    assert!(rows(&db, "t").is_empty());
+}
+
+/// A run that slept between its proof and its switch, while another took over what it had staged.
+#[test]
+fn a_run_that_was_overtaken_switches_nothing() {
+    let db = Db::fresh(Engine::Postgres);
+    let plan = one_column(DataType::TEXT, "text");
+    let error = wait(async {
+        let target = connect::target(&endpoint(&db.url)).await.unwrap();
+        let asleep = target.stage("asleep", &plan).await.unwrap();
+        asleep.create().await.unwrap();
+        asleep.begin_journal(&Intent { hash: "same".into() }, "now").await.unwrap();
+        asleep.finish(&|_| ()).await.unwrap();
+        let change = asleep.change().await.unwrap();
+        std::thread::scope(|scope| {
+            let lock = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = \
+                        (SELECT oid FROM pg_database WHERE datname = current_database())";
+            scope.spawn(|| db.query(lock));
+        });
+        let second = target.resume("asleep", &plan).await.unwrap();
+        let error = asleep.switch(&change).await.unwrap_err();
+        let change = second.change().await.unwrap();
+        second.switch(&change).await.unwrap();
+        error
+    });
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
     assert!(rows(&db, "t").is_empty());
 }
 

@@ -407,6 +407,7 @@ impl Staging for ApartStaging {
             change,
             still_empty: must_be_empty.map(|t| t.name.clone()).collect(),
             staging: Some(&self.schema),
+            fence: self.ledger.get(),
             given: Given::All,
         };
         let moved = exchange.run(&mut session).await;

@@ -5,6 +5,7 @@
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
+use super::journal::Ledger;
 use super::replace::{self, Given};
 use super::{
     PREFIX, check_rights, commit, execute, journal, live, schema_of, session_again, transaction, whole,
@@ -125,6 +126,8 @@ pub(super) struct Exchange<'a> {
     /// The staging schema that everything comes from. That it can be dropped in the end is the proof that nothing was left
     /// behind.
     pub staging: Option<&'a str>,
+    /// The journal of the run that has staged them, if it keeps one: whoever has taken it over has them now.
+    pub fence: Option<&'a Ledger>,
     /// What of that which stood on the old tables the new ones get.
     pub given: Given,
 }
@@ -135,6 +138,9 @@ impl Exchange<'_> {
         let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot switch the tables", e);
         let Change { shown, kept, mark, .. } = self.change;
         execute(session, "BEGIN".into()).await.map_err(|e| failed(&e))?;
+        if let Some(ledger) = self.fence {
+            ledger.hold(session).await?;
+        }
         let old = names(self.change.tables_kept());
         let restore = replace::release(session, self.namespace, &old, &self.still_empty, self.given).await?;
         let outward =
@@ -342,8 +348,15 @@ pub(in crate::engine::postgres) async fn exchange(
     }
     // What a run has staged is new, what was kept has been here before: both have all that stands on them.
     let staging = change.origins().into_iter().find(|place| place.starts_with(PREFIX));
-    let exchange =
-        Exchange { connector, namespace, change, still_empty: Vec::new(), staging, given: Given::Keys };
+    let exchange = Exchange {
+        connector,
+        namespace,
+        change,
+        still_empty: Vec::new(),
+        staging,
+        fence: None,
+        given: Given::Keys,
+    };
     let done = exchange.run(&mut session).await;
     // The end of the session is the end of a transaction that was not committed.
     let _ = if done.is_ok() { session.close().await } else { session.close_hard().await };

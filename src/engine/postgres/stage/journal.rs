@@ -152,6 +152,14 @@ impl Ledger {
         found.unwrap_or(false)
     }
 
+    /// Keeps others from taking it over until the end of the transaction that is open; refuses if one has. The lock is
+    /// that of dropping the table, which comes last in a switch: a weaker one could not be raised beside somebody who waits.
+    pub async fn hold(&self, session: &mut PgConnection) -> Result<()> {
+        let sql = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", self.table(RUN));
+        execute(session, sql).await.map_err(|e| failed(&e))?;
+        if self.is_ours(session).await { Ok(()) } else { Err(fenced()) }
+    }
+
     async fn update<'q>(
         &self,
         session: &mut PgConnection,
