@@ -197,10 +197,11 @@ impl Work<'_> {
         for settled in runs::settle(&runs, self.target, &identity).await? {
             report.notes.push(settled.told());
         }
+        self.options.consent.to(&question(report, backup))?;
+        // What a migration left to be gone on with is no use beside another database, but until then it is.
         for removed in self.target.clear(None).await? {
             self.observer.event(&Event::Warning { text: runs::removed(&removed) });
         }
-        self.options.consent.to(&question(report, backup))?;
         report.saved = self.save(report).await?;
         if backup.manifest.method == Method::Native {
             let run = new_run();

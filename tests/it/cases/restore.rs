@@ -61,6 +61,25 @@ fn use_it(db: &Db) {
     );
 }
 
+/// Whoever is asked and does not say yes loses nothing, nor what an interrupted migration can go on with.
+#[test]
+fn a_restore_that_is_not_agreed_to_changes_nothing() {
+    let source = crate::faults::large(Engine::Sqlite, None);
+    for engine in Engine::servers() {
+        let (home, db) = (Home::new(), Db::fresh(engine));
+        db.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT); INSERT INTO note VALUES (1, 'a')");
+        let backup = home.backup(&db, &["--method", "portable"]);
+        let killed = crate::faults::loading(&source, &db);
+        killed.signal("KILL");
+        killed.end();
+        let asked = home.restore(&db, &backup, &[]);
+        assert_eq!(asked.code, 4, "{asked}");
+        let resumed = binary::migrate(&source.url, &db.url, &["--resume"]);
+        assert_eq!(resumed.code, 0, "{resumed}");
+        assert!(!resumed.stderr.contains("there is no run to go on with"), "{resumed}");
+    }
+}
+
 #[test]
 fn a90_every_backup_of_a_file_is_put_back_and_taken_back() {
     for (journal, form) in [
