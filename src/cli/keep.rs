@@ -1,11 +1,12 @@
 //! Keeps reports: the document and the page of a migration in the TechCare folder, for whoever asks tomorrow what was
 //! moved, and pages where the user wants them.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::render::html;
+use crate::engine::file_name;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::pipeline::private_file;
 
@@ -32,58 +33,28 @@ pub fn write(file: &Path, document: &str) -> io::Result<()> {
 
 /// Refuses a name under which no page could be written in the end: before anything is done, since that may take long.
 pub fn check_page(file: &Path) -> Result<()> {
-    let usage = |what: String| Error::new(ErrorKind::Usage, what);
-    if file.file_name().is_none() {
-        return Err(usage(format!("{} does not name a file", file.display()))
-            .next("give the path of the page that is to be written"));
-    }
+    file_name::check(file, "page")?;
     vacant(file)?;
-    let folder = folder(file);
-    match fs::metadata(folder) {
-        Ok(found) if found.is_dir() => {}
-        Ok(_) => return Err(usage(format!("{} is no folder", folder.display()))),
-        Err(e) => {
-            return Err(usage(format!("there is no folder {}", folder.display()))
-                .why(e)
-                .next("make it, or check the path"));
-        }
-    }
-    match partial(folder) {
-        Ok(_) => Ok(()),
-        Err(e) => {
-            let what = format!("the report cannot be written to {}", file.display());
-            Err(Error::new(ErrorKind::Refused, what).why(e).next("name another file with --report"))
-        }
-    }
+    private_file::partial(file_name::folder(file)).map(drop).map_err(|e| {
+        let what = format!("the report cannot be written to {}", file.display());
+        Error::new(ErrorKind::Refused, what).why(e).next("name another file with --report")
+    })
 }
 
 /// Writes a page that only its owner can read, whole or not at all, over none but an older one.
 pub fn write_page(file: &Path, page: &str) -> Result<()> {
     vacant(file)?;
-    let failed = |e: io::Error| {
+    private_file::replace(file, page.as_bytes()).map_err(|e| {
         let what = format!("{} could not be written", file.display());
         Error::new(ErrorKind::of_writing(&e), what).why(e)
-    };
-    let mut partial = partial(folder(file)).map_err(failed)?;
-    partial.write_all(page.as_bytes()).and_then(|()| partial.as_file().sync_all()).map_err(failed)?;
-    partial.persist(file).map(drop).map_err(|e| failed(e.error))
+    })
 }
 
 /// The same in the folder of reports, which is made where it is not there.
 pub fn write_page_of_run(file: &Path, page: &str) -> Result<()> {
-    private_file::folder(folder(file))
+    private_file::folder(file_name::folder(file))
         .map_err(|e| Error::new(ErrorKind::of_writing(&e), "there is no folder for reports").why(e))?;
     write_page(file, page)
-}
-
-/// A file beside the page, mode 0600, which is removed when it is dropped.
-fn partial(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new().prefix(".techcare-db-report-").tempfile_in(folder)
-}
-
-/// A name in the present folder has none before it.
-fn folder(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Refuses to write over anything that is no page: a wrong name could be that of a database.
@@ -104,6 +75,7 @@ fn begins_as_page(file: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;

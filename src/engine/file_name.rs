@@ -1,6 +1,7 @@
 //! Names of files: the folder that one is in, and giving a finished file its name so that nothing which has that name is
 //! ever replaced.
 
+use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -9,9 +10,29 @@ use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
+use crate::model::error::{Error, ErrorKind, Result};
+
 /// The folder that a file is in, as a path that can be opened: `.` for a bare name, and for `/` itself.
 pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Refuses a path at which no file could be written in the end, before anything is done, since that may take long:
+/// `Usage`. `what` is what is to be written there.
+pub fn check(path: &Path, what: &str) -> Result<()> {
+    let usage = |text: String| Error::new(ErrorKind::Usage, text);
+    if path.file_name().is_none() {
+        return Err(usage(format!("{} does not name a file", path.display()))
+            .next(format!("give the path of the {what} that is to be written")));
+    }
+    let folder = folder(path);
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(usage(format!("{} is no folder", folder.display()))),
+        Err(e) => Err(usage(format!("there is no folder {}", folder.display()))
+            .why(e)
+            .next("make it, or check the path")),
+    }
 }
 
 /// Gives the file `from` the name `to`, both within the folder `dir` (or by their paths with `CWD`). `AlreadyExists` if

@@ -76,7 +76,9 @@ impl Tunings {
                 .next("give the TechCare folder to the user that runs this, or name another with --app-dir")
         };
         let text = serde_json::to_vec_pretty(tuning).map_err(|e| failed(&e, ErrorKind::Write))?;
-        private_file::replace(&path, &text).map_err(|e| failed(&e, ErrorKind::of_writing(&e)))
+        private_file::folder(&self.folder)
+            .and_then(|()| private_file::replace(&path, &text))
+            .map_err(|e| failed(&e, ErrorKind::of_writing(&e)))
     }
 
     /// Forgets a run that has set nothing.

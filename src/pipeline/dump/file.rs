@@ -38,25 +38,8 @@ impl Packing {
 
 /// Refuses a name that cannot become the script's: before anything is read, since reading may take long.
 pub fn check(path: &Path) -> Result<()> {
-    if path.file_name().is_none() {
-        return Err(Error::new(ErrorKind::Usage, format!("{} does not name a file", path.display()))
-            .next("give the path of the script that is to be written"));
-    }
-    if path.symlink_metadata().is_ok() {
-        return Err(exists(path));
-    }
-    match fs::metadata(file_name::folder(path)) {
-        Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => {
-            Err(Error::new(ErrorKind::Usage, format!("{} is no folder", file_name::folder(path).display())))
-        }
-        Err(e) => Err(Error::new(
-            ErrorKind::Usage,
-            format!("there is no folder {}", file_name::folder(path).display()),
-        )
-        .why(e)
-        .next("make it, or check the path")),
-    }
+    file_name::check(path, "script")?;
+    if path.symlink_metadata().is_ok() { Err(exists(path)) } else { Ok(()) }
 }
 
 fn exists(path: &Path) -> Error {
