@@ -56,27 +56,32 @@ pub async fn rename(
         .await
         .map_err(|e| fault::writing("the switch", &e))?;
     let sql = statement(&renames(target, change, marker));
-    for attempt in 1.. {
-        let error = match run(connection, &sql).await {
-            Ok(()) => return Ok(()),
-            Err(error) => fault::writing("switching the tables", &error),
-        };
-        match error.kind() {
-            ErrorKind::Busy if attempt < TRIES => {}
-            ErrorKind::Lost => {
-                *connection = link.connect(Role::Loader).await.map_err(|mut unreachable| {
-                    unreachable.push(Error::new(
-                        ErrorKind::Lost,
-                        "the server went away during the switch: whether it happened shows in the target",
-                    ));
-                    unreachable.with_kind(ErrorKind::Lost)
-                })?;
-                return if happened(connection, change).await? { Ok(()) } else { Err(error) };
-            }
-            _ => return Err(error),
+    match persist(connection, &sql, "switching the tables").await {
+        Err(error) if error.kind() == ErrorKind::Lost => {
+            *connection = link.connect(Role::Loader).await.map_err(|mut unreachable| {
+                unreachable.push(Error::new(
+                    ErrorKind::Lost,
+                    "the server went away during the switch: whether it happened shows in the target",
+                ));
+                unreachable.with_kind(ErrorKind::Lost)
+            })?;
+            if happened(connection, change).await? { Ok(()) } else { Err(error) }
         }
+        done => done,
     }
-    Ok(())
+}
+
+/// Runs a statement, again while somebody holds a lock.
+async fn persist(connection: &mut MySqlConnection, sql: &str, what: &str) -> Result<()> {
+    let mut tries = 1;
+    loop {
+        let Err(error) = run(connection, sql).await else { return Ok(()) };
+        let error = fault::writing(what, &error);
+        if error.kind() != ErrorKind::Busy || tries == TRIES {
+            return Err(error);
+        }
+        tries += 1;
+    }
 }
 
 /// Takes the switch back at once, before this program has told anybody of it. An application may have found the tables
@@ -85,26 +90,17 @@ pub async fn rename(
 pub async fn rename_back(connection: &mut MySqlConnection, place: &Place, change: &Change) -> Result<Change> {
     let forth = renames(&place.target, change, &place.marker_aside());
     let mut back: Vec<(String, String)> = forth.into_iter().rev().map(|(from, to)| (to, from)).collect();
-    let seen = change.tables_kept().next().is_some();
-    let withdrawn: Vec<Moved> = renamed(&change.shown)
-        .enumerate()
-        .filter(|_| seen)
-        .map(|(n, moved)| Moved {
-            aside: place.withdrawn(change.kept.len() + n, &moved.name),
-            ..moved.clone()
-        })
-        .collect();
-    for (moved, kept) in renamed(&change.shown).zip(&withdrawn) {
-        back.push((at(&moved.aside), at(&kept.aside)));
-    }
-    let sql = statement(&back);
-    for attempt in 1.. {
-        let Err(error) = run(connection, &sql).await else { break };
-        let error = fault::writing("taking the switch back", &error);
-        if error.kind() != ErrorKind::Busy || attempt == TRIES {
-            return Err(error.with_kind(ErrorKind::Lost));
+    let mut withdrawn = Vec::new();
+    if change.tables_kept().next().is_some() {
+        for (n, moved) in renamed(&change.shown).enumerate() {
+            let aside = place.withdrawn(change.kept.len() + n, &moved.name);
+            back.push((at(&moved.aside), at(&aside)));
+            withdrawn.push(Moved { aside, ..moved.clone() });
         }
     }
+    persist(connection, &statement(&back), "taking the switch back")
+        .await
+        .map_err(|error| error.with_kind(ErrorKind::Lost))?;
     Ok(Change { run: change.run.clone(), kept: withdrawn, ..Change::default() })
 }
 
