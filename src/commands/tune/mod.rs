@@ -14,7 +14,7 @@ pub use self::memory::{Memory, Origin};
 use super::consent::Consent;
 use super::database_report;
 use super::rollback::new_run;
-use crate::engine::capability::Tunable;
+use crate::engine::capability::{Subject, Tunable};
 use crate::engine::connect;
 use crate::engine::watch::{Watch, briefly};
 use crate::model::endpoint::Endpoint;
@@ -159,12 +159,11 @@ fn interrupted(step: Step) -> Error {
 }
 
 async fn on_server(options: &Options, server: &mut dyn Tunable) -> Result<TuneReport> {
-    let needs_memory = server.needs_memory();
+    let Subject { needs_memory, size, .. } = *server.subject();
     let memory = if needs_memory { memory::of_server(&options.endpoint, options.memory) } else { None };
-    let circumstances =
-        Circumstances { memory: memory.as_ref().map(|m| m.bytes), size: server.size(), ssd: options.ssd };
+    let circumstances = Circumstances { memory: memory.as_ref().map(|m| m.bytes), size, ssd: options.ssd };
     let mut report = TuneReport {
-        database: database_report(&options.endpoint, server.facts()),
+        database: database_report(&options.endpoint, &server.subject().facts),
         action: options.step,
         memory,
         needs_memory,
@@ -218,7 +217,7 @@ async fn apply(
     let list: Vec<String> = wanted.iter().map(|w| format!("{} = {}", w.advice.setting, w.value)).collect();
     options.consent.to(&format!("Set {} on {}?", list.join(", "), options.endpoint))?;
     let run = new_run();
-    let mut tuning = Tuning::new(&run, server.identity(), report.database.clone());
+    let mut tuning = Tuning::new(&run, &server.subject().identity, report.database.clone());
     let mut possible = Vec::new();
     for one in &wanted {
         match server.standing(&one.advice.setting).await {
@@ -241,7 +240,7 @@ async fn apply(
                 let stands = server.standing(&one.advice.setting).await?;
                 note(&mut tuning.changed, &stands);
                 tunings.write(&tuning)?;
-                report.done.push(set(one, server.outlives_restart()));
+                report.done.push(set(one, server.subject().outlives_restart));
             }
             Err(error) => {
                 let done =
@@ -324,7 +323,7 @@ async fn undo(
     tunings: &Tunings,
     report: &mut TuneReport,
 ) -> Result<()> {
-    let Some(mut tuning) = tunings.newest(server.identity())? else {
+    let Some(mut tuning) = tunings.newest(&server.subject().identity)? else {
         return Err(Error::new(
             ErrorKind::Refused,
             "tune has set nothing on this server that could be put back",

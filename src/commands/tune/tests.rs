@@ -12,7 +12,7 @@ use crate::model::tune::{Kept, Stand};
 
 /// A server with three settings, each `old`; it is asked for `new`, and fails as it is told.
 struct Fake {
-    facts: Facts,
+    subject: Subject,
     values: BTreeMap<&'static str, String>,
     lost_at: Option<&'static str>,
     refuses: Vec<&'static str>,
@@ -22,22 +22,28 @@ const NAMES: [&str; 3] = ["a", "b", "c"];
 
 fn fake() -> Fake {
     Fake {
-        facts: Facts {
-            flavour: Flavour::Postgres,
-            version: "15.18".into(),
-            version_number: (15, 18, 0),
-            encoding: "UTF8".into(),
-            collation: "C".into(),
-            time_zone: None,
-            size: None,
-            identity: "postgresql:1/2/public".into(),
-            latency: Duration::ZERO,
-            collations: Vec::new(),
-            sequences: Vec::new(),
-            max_value_bytes: None,
-            case_sensitive_names: true,
-            unique_parents: false,
-            namespace: "public".into(),
+        subject: Subject {
+            facts: Facts {
+                flavour: Flavour::Postgres,
+                version: "15.18".into(),
+                version_number: (15, 18, 0),
+                encoding: "UTF8".into(),
+                collation: "C".into(),
+                time_zone: None,
+                size: None,
+                identity: "postgresql:1/2/public".into(),
+                latency: Duration::ZERO,
+                collations: Vec::new(),
+                sequences: Vec::new(),
+                max_value_bytes: None,
+                case_sensitive_names: true,
+                unique_parents: false,
+                namespace: "public".into(),
+            },
+            identity: "postgresql:1".into(),
+            size: 0,
+            needs_memory: false,
+            outlives_restart: true,
         },
         values: NAMES.map(|name| (name, "old".to_owned())).into(),
         lost_at: None,
@@ -65,24 +71,8 @@ impl Fake {
 
 #[async_trait]
 impl Tunable for Fake {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn identity(&self) -> &'static str {
-        "postgresql:1"
-    }
-
-    fn size(&self) -> u64 {
-        0
-    }
-
-    fn needs_memory(&self) -> bool {
-        false
-    }
-
-    fn outlives_restart(&self) -> bool {
-        true
+    fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     async fn advice(&mut self, _circumstances: &Circumstances) -> Result<Vec<Advice>> {
@@ -104,10 +94,6 @@ impl Tunable for Fake {
 
     async fn put_back(&mut self, was: &Standing, _effect: Effect) -> Result<()> {
         self.write(&was.setting, &was.value)
-    }
-
-    async fn reload(&mut self) -> Result<()> {
-        Ok(())
     }
 
     fn grant(&self, settings: &[&str]) -> String {

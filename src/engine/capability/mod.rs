@@ -19,4 +19,4 @@ pub use source::{
     Told, Violated,
 };
 pub use target::{Claim, Fate, Occupied, OnStatement, Restoration, Staging, Target};
-pub use tune::Tunable;
+pub use tune::{Subject, Tunable};

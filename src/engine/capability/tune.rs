@@ -6,23 +6,26 @@ use super::Facts;
 use crate::model::error::Result;
 use crate::model::tune::{Advice, Circumstances, Effect, Standing};
 
+/// A server or file that is to be tuned, as it was when it was opened.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Facts about the database that was named.
+    pub facts: Facts,
+    /// What makes the server the same one through another of its databases.
+    pub identity: String,
+    /// Bytes that its databases hold, as far as this login sees them.
+    pub size: u64,
+    /// Whether the advice depends on the memory of the machine.
+    pub needs_memory: bool,
+    /// Whether what was set outlives a restart; else somebody has to write it into a configuration file.
+    pub outlives_restart: bool,
+}
+
 /// An open server or file, for `tune`. Nothing but [`Tunable::set`] and [`Tunable::put_back`] changes anything.
 #[async_trait]
 pub trait Tunable: Send {
-    /// Facts about the database that was named.
-    fn facts(&self) -> &Facts;
-
-    /// What makes the server the same one through another of its databases.
-    fn identity(&self) -> &str;
-
-    /// Bytes that its databases hold, as far as this login sees them.
-    fn size(&self) -> u64;
-
-    /// Whether the advice depends on the memory of the machine.
-    fn needs_memory(&self) -> bool;
-
-    /// Whether what was set outlives a restart; else somebody has to write it into a configuration file.
-    fn outlives_restart(&self) -> bool;
+    /// What it is.
+    fn subject(&self) -> &Subject;
 
     /// How the settings stand that matter, and what is advised.
     async fn advice(&mut self, circumstances: &Circumstances) -> Result<Vec<Advice>>;
@@ -38,7 +41,9 @@ pub trait Tunable: Send {
     async fn put_back(&mut self, was: &Standing, effect: Effect) -> Result<()>;
 
     /// Lets the server know that settings were changed, and waits until it does.
-    async fn reload(&mut self) -> Result<()>;
+    async fn reload(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// What an administrator has to do so that this login may change these settings.
     fn grant(&self, settings: &[&str]) -> String;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::file::{self, Access, failure};
 use super::traces::Traces;
 use crate::engine::blocking;
-use crate::engine::capability::{Facts, Tunable};
+use crate::engine::capability::{Subject, Tunable};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::tune::{Advice, Circumstances, Effect, Kept, Stand, Standing};
 
@@ -26,8 +26,14 @@ pub async fn tunable(path: &Path) -> Result<Box<dyn Tunable>> {
         let real = file::existing(&path)?;
         let traces = Traces::of(&real);
         let facts = file::facts(&file::open(&real, Access::Read)?, &real)?;
-        let identity = format!("sqlite:{}", real.display());
-        Ok(Box::new(Settings { remote: is_remote(&real), real, facts, identity, _traces: traces })
+        let subject = Subject {
+            identity: format!("sqlite:{}", real.display()),
+            size: facts.size.unwrap_or(0),
+            facts,
+            needs_memory: false,
+            outlives_restart: true,
+        };
+        Ok(Box::new(Settings { remote: is_remote(&real), real, subject, _traces: traces })
             as Box<dyn Tunable>)
     })
     .await
@@ -35,8 +41,7 @@ pub async fn tunable(path: &Path) -> Result<Box<dyn Tunable>> {
 
 struct Settings {
     real: PathBuf,
-    facts: Facts,
-    identity: String,
+    subject: Subject,
     remote: bool,
     _traces: Traces,
 }
@@ -81,24 +86,8 @@ impl Settings {
 
 #[async_trait]
 impl Tunable for Settings {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn identity(&self) -> &str {
-        &self.identity
-    }
-
-    fn size(&self) -> u64 {
-        self.facts.size.unwrap_or(0)
-    }
-
-    fn needs_memory(&self) -> bool {
-        false
-    }
-
-    fn outlives_restart(&self) -> bool {
-        true
+    fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     async fn advice(&mut self, _circumstances: &Circumstances) -> Result<Vec<Advice>> {
@@ -116,10 +105,6 @@ impl Tunable for Settings {
 
     async fn put_back(&mut self, was: &Standing, _effect: Effect) -> Result<()> {
         self.write(&was.value).await
-    }
-
-    async fn reload(&mut self) -> Result<()> {
-        Ok(())
     }
 
     fn grant(&self, _settings: &[&str]) -> String {

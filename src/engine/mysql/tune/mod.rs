@@ -14,7 +14,7 @@ use self::advice::Server as Product;
 use super::connection::{Link, Role, latency, number, rows, run};
 use super::fault;
 use super::types::literal;
-use crate::engine::capability::{Facts, Tunable};
+use crate::engine::capability::{Facts, Subject, Tunable};
 use crate::model::endpoint::{Endpoint, Server};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::tune::{Advice, Circumstances, Effect, Kept, Standing};
@@ -39,20 +39,24 @@ pub async fn tunable(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn Tun
     .await?;
     let own = format!("/{}", facts.namespace);
     let identity = facts.identity.strip_suffix(&own).unwrap_or(&facts.identity).to_owned();
-    Ok(Box::new(Settings { session, facts, identity, size, user: link.user().to_owned() }))
+    let outlives_restart = product(&facts).persists();
+    let subject = Subject { facts, identity, size, needs_memory: true, outlives_restart };
+    Ok(Box::new(Settings { session, subject, user: link.user().to_owned() }))
+}
+
+fn product(facts: &Facts) -> Product {
+    Product { flavour: facts.flavour, version: facts.version_number }
 }
 
 struct Settings {
     session: MySqlConnection,
-    facts: Facts,
-    identity: String,
-    size: u64,
+    subject: Subject,
     user: String,
 }
 
 impl Settings {
     fn product(&self) -> Product {
-        Product { flavour: self.facts.flavour, version: self.facts.version_number }
+        product(&self.subject.facts)
     }
 
     /// The value that counts now.
@@ -68,7 +72,7 @@ impl Settings {
 
     /// What `mysqld-auto.cnf` has of a setting.
     async fn kept(&mut self, setting: &str) -> Result<Kept> {
-        if !self.product().persists() {
+        if !self.subject.outlives_restart {
             return Ok(Kept::Nowhere);
         }
         let sql = format!(
@@ -98,24 +102,8 @@ impl Settings {
 
 #[async_trait]
 impl Tunable for Settings {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn identity(&self) -> &str {
-        &self.identity
-    }
-
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn needs_memory(&self) -> bool {
-        true
-    }
-
-    fn outlives_restart(&self) -> bool {
-        self.product().persists()
+    fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     async fn advice(&mut self, circumstances: &Circumstances) -> Result<Vec<Advice>> {
@@ -168,12 +156,8 @@ impl Tunable for Settings {
         Ok(())
     }
 
-    async fn reload(&mut self) -> Result<()> {
-        Ok(())
-    }
-
     fn grant(&self, settings: &[&str]) -> String {
-        let right = match (self.product().persists(), settings.contains(&"innodb_log_file_size")) {
+        let right = match (self.subject.outlives_restart, settings.contains(&"innodb_log_file_size")) {
             (true, true) => "SYSTEM_VARIABLES_ADMIN, PERSIST_RO_VARIABLES_ADMIN",
             (true, false) => "SYSTEM_VARIABLES_ADMIN",
             (false, _) => "SUPER",

@@ -14,7 +14,7 @@ use super::connect::{Connector, Purpose};
 use super::ddl::literal;
 use super::fault::fault;
 use super::types::quote;
-use crate::engine::capability::{Facts, Tunable};
+use crate::engine::capability::{Subject, Tunable};
 use crate::model::endpoint::{Endpoint, Server};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::tune::{Advice, Circumstances, Effect, Kept, Standing};
@@ -40,14 +40,13 @@ pub async fn tunable(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn Tun
     let (facts, identity, size) = asked
         .await
         .map_err(|e| fault(ErrorKind::Read, format!("cannot ask {} what it is", connector.shown()), &e))?;
-    Ok(Box::new(Settings { session, facts, identity, size, user: connector.user().to_owned() }))
+    let subject = Subject { facts, identity, size, needs_memory: true, outlives_restart: true };
+    Ok(Box::new(Settings { session, subject, user: connector.user().to_owned() }))
 }
 
 struct Settings {
     session: PgConnection,
-    facts: Facts,
-    identity: String,
-    size: u64,
+    subject: Subject,
     user: String,
 }
 
@@ -80,29 +79,13 @@ impl Settings {
 
 #[async_trait]
 impl Tunable for Settings {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn identity(&self) -> &str {
-        &self.identity
-    }
-
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn needs_memory(&self) -> bool {
-        true
-    }
-
-    fn outlives_restart(&self) -> bool {
-        true
+    fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     async fn advice(&mut self, circumstances: &Circumstances) -> Result<Vec<Advice>> {
         let found = self.found().await?;
-        Ok(advice::advise(&found, circumstances, self.facts.version_number.0))
+        Ok(advice::advise(&found, circumstances, self.subject.facts.version_number.0))
     }
 
     async fn standing(&mut self, setting: &str) -> Result<Vec<Standing>> {
@@ -167,7 +150,7 @@ impl Tunable for Settings {
 
     fn grant(&self, settings: &[&str]) -> String {
         let role = quote(&self.user);
-        if self.facts.version_number.0 < 15 {
+        if self.subject.facts.version_number.0 < 15 {
             return "PostgreSQL before 15 lets only a superuser do it: name one, or run the statements as one".into();
         }
         format!(
