@@ -107,23 +107,15 @@ async fn in_claim(
     target: &dyn Target,
     settings: &Settings,
 ) -> Result<Executed> {
-    let staging = tokio::select! {
-        staging = stage(plan, target, settings) => staging.map_err(answered)?,
-        () = settings.watch.cancel().cancelled() => return Err(ended(settings)),
-    };
-    let begun = tokio::select! {
-        begun = begin(staging.as_ref(), settings) => begun,
-        () = settings.watch.cancel().cancelled() => Err(ended(settings)),
-    };
-    // Nothing of a new run is worth to be kept before its journal has begun.
-    let journal = match begun {
+    let staging = unless_ended(settings, stage(plan, target, settings)).await.map_err(answered)?;
+    let built = match unless_ended(settings, begin(staging.as_ref(), settings)).await {
+        // Nothing of a new run is worth to be kept before its journal has begun.
         Err(error) if !settings.resume => return Err(give_up(staging, answered(error), settings).await),
-        begun => begun,
-    };
-    settings.under_way.store(true, Ordering::Relaxed);
-    let built = tokio::select! {
-        built = async { build(plan, snapshot, staging.as_ref(), target, journal?, settings).await } => built,
-        () = settings.watch.cancel().cancelled() => Err(ended(settings)),
+        Err(error) => Err(error),
+        Ok(journal) => {
+            settings.under_way.store(true, Ordering::Relaxed);
+            unless_ended(settings, build(plan, snapshot, staging.as_ref(), target, journal, settings)).await
+        }
     };
     match built {
         Ok((tables, findings)) => {
@@ -140,6 +132,14 @@ async fn in_claim(
             Err(resume::kept(error, &settings.run_id))
         }
         Err(error) => Err(give_up(staging, error, settings).await),
+    }
+}
+
+/// Does something unless the run is interrupted meanwhile, or a server falls silent.
+async fn unless_ended<T>(settings: &Settings, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        done = work => done,
+        () = settings.watch.cancel().cancelled() => Err(ended(settings)),
     }
 }
 
