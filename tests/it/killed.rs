@@ -4,6 +4,7 @@
 //! The moments are drawn from a seed that a failure prints; `TECHCARE_DB_TEST_SEED` draws them again.
 
 pub mod backup;
+pub mod replace;
 
 use std::time::{Duration, Instant};
 

@@ -2,6 +2,8 @@
 //! switch; the reply to the switch that gets lost; a run that slept while another one took over. The judges are SQL
 //! and the servers' own lists: the target is old or new, never mixed, and the same command again arrives.
 
+mod replace;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bad_input::error_shape;

@@ -39,7 +39,7 @@ mod restore_sequences;
 mod resume;
 pub mod rollback;
 mod rollback_filled;
-mod rollback_killed;
+pub mod rollback_killed;
 mod roundtrip;
 mod rows;
 mod told;
