@@ -18,6 +18,7 @@ pub mod judge;
 pub mod kept;
 pub mod limits;
 mod probe;
+mod staying;
 pub mod stream;
 pub mod tool;
 pub mod watch;

@@ -119,6 +119,9 @@ pub struct Moved {
     /// Statements that put the next values of a table's columns back to where they were before its rows came.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resets: Vec<String>,
+    /// Of a table that gives way: it must have no row then (MySQL, MariaDB), and whatever it has afterwards came at the last moment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_empty: bool,
 }
 
 impl Moved {
@@ -144,6 +147,7 @@ impl Moved {
             follows: Vec::new(),
             rights: Vec::new(),
             resets: Vec::new(),
+            is_empty: false,
         }
     }
 }

@@ -8,6 +8,7 @@ use sqlx::MySqlConnection;
 
 use super::connection::{Link, Role, number, rows, run};
 use super::place::{self, Place, count_kept, is_kept_database, is_staging_database, make_kept, qualified};
+use super::staying::{Watched, When};
 use super::types::{Rules, literal, quote};
 use super::{fault, privileges, programs, replace};
 use crate::engine::way_back;
@@ -44,44 +45,106 @@ fn statement(pairs: &[(String, String)]) -> String {
     format!("RENAME TABLE {}", list.join(", "))
 }
 
-/// Makes the switch; tried again while somebody holds a lock.
-pub async fn rename(
-    connection: &mut MySqlConnection,
-    link: &Link,
-    target: &str,
-    change: &Change,
-    marker: &Aside,
-) -> Result<()> {
-    run(connection, "SET SESSION lock_wait_timeout=10")
-        .await
-        .map_err(|e| fault::writing("the switch", &e))?;
-    let sql = statement(&renames(target, change, marker));
-    match persist(connection, &sql, "switching the tables").await {
-        Err(error) if error.kind() == ErrorKind::Lost => {
-            *connection = link.connect(Role::Loader).await.map_err(|mut unreachable| {
-                unreachable.push(Error::new(
-                    ErrorKind::Lost,
-                    "the server went away during the switch: whether it happened shows in the target",
-                ));
-                unreachable.with_kind(ErrorKind::Lost)
-            })?;
-            if happened(connection, change).await? { Ok(()) } else { Err(error) }
-        }
-        done => done,
+/// Counts tries while another session holds a lock.
+#[derive(Default)]
+struct Tries(u32);
+
+impl Tries {
+    /// Whether what failed is worth another one.
+    fn again(&mut self, error: &Error) -> bool {
+        self.0 += 1;
+        error.kind() == ErrorKind::Busy && self.0 < TRIES
     }
 }
 
-/// Runs a statement, again while somebody holds a lock.
-async fn persist(connection: &mut MySqlConnection, sql: &str, what: &str) -> Result<()> {
-    let mut tries = 1;
+/// Makes the switch, unless something would be lost by it; tried again while somebody holds a lock. Answers whether nobody
+/// could write between the look and the switch.
+pub async fn rename(
+    connection: &mut MySqlConnection,
+    link: &Link,
+    rules: &Rules,
+    target: &str,
+    change: &Change,
+    marker: &Aside,
+) -> Result<bool> {
+    run(connection, "SET SESSION lock_wait_timeout=10, innodb_lock_wait_timeout=10")
+        .await
+        .map_err(|e| fault::writing("the switch", &e))?;
+    let watched = Watched::of(connection, target, change).await?;
+    let mut tries = Tries::default();
     loop {
-        let Err(error) = run(connection, sql).await else { return Ok(()) };
-        let error = fault::writing(what, &error);
-        if error.kind() != ErrorKind::Busy || tries == TRIES {
-            return Err(error);
+        match try_rename(connection, rules, target, change, marker, &watched).await {
+            Err(error) if tries.again(&error) => {}
+            Err(error) if error.kind() == ErrorKind::Lost => {
+                *connection = link.connect(Role::Loader).await.map_err(|mut unreachable| {
+                    unreachable.push(Error::new(
+                        ErrorKind::Lost,
+                        "the server went away during the switch: whether it happened shows in the target",
+                    ));
+                    unreachable.with_kind(ErrorKind::Lost)
+                })?;
+                return if happened(connection, change).await? { Ok(false) } else { Err(error) };
+            }
+            done => return done,
         }
-        tries += 1;
     }
+}
+
+/// One try of it, with every table locked where the server renames tables that are: MySQL does, MariaDB does not.
+async fn try_rename(
+    connection: &mut MySqlConnection,
+    rules: &Rules,
+    target: &str,
+    change: &Change,
+    marker: &Aside,
+    watched: &Watched<'_>,
+) -> Result<bool> {
+    let is_locked = !rules.is_mariadb()
+        && !watched.is_nothing()
+        && lock(connection, target, change, marker, watched).await?;
+    let switched = async {
+        watched.refuse(connection, When::Now).await?;
+        let sql = statement(&renames(target, change, marker));
+        run(connection, &sql).await.map_err(|e| fault::writing("switching the tables", &e))?;
+        // Until they are led to the new tables, foreign keys of others let rows in that refer to the old ones. What fails here
+        // is done again once the switch is written down.
+        if is_locked && let Err(error) = replace::lead_keys(connection, rules, target, change).await {
+            tracing::debug!(%error, "leading foreign keys under the lock");
+        }
+        Ok(())
+    };
+    let switched = switched.await;
+    if is_locked {
+        let unlocked = run(connection, "UNLOCK TABLES").await;
+        // With the session the locks are gone, too.
+        switched.and(
+            unlocked.map_err(|e| fault::writing("unlocking the tables", &e).with_kind(ErrorKind::Lost)),
+        )?;
+    } else {
+        switched?;
+    }
+    Ok(is_locked)
+}
+
+/// Locks all tables of the switch, and those whose rows refer to them; `false` if this account may not.
+async fn lock(
+    connection: &mut MySqlConnection,
+    target: &str,
+    change: &Change,
+    marker: &Aside,
+    watched: &Watched<'_>,
+) -> Result<bool> {
+    let mut tables: Vec<String> = renames(target, change, marker).into_iter().map(|(from, _)| from).collect();
+    tables.extend(watched.staying().into_iter().map(|table| qualified(target, table)));
+    let Err(error) = run(connection, &format!("LOCK TABLES {} WRITE", tables.join(" WRITE, "))).await else {
+        return Ok(true);
+    };
+    let error = fault::writing("locking the tables for the switch", &error);
+    if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Lost) {
+        return Err(error);
+    }
+    tracing::debug!(%error, "the switch goes without a lock");
+    Ok(false)
 }
 
 /// Takes the switch back at once, before this program has told anybody of it. An application may have found the tables
@@ -98,9 +161,13 @@ pub async fn rename_back(connection: &mut MySqlConnection, place: &Place, change
             withdrawn.push(Moved { aside, ..moved.clone() });
         }
     }
-    persist(connection, &statement(&back), "taking the switch back")
-        .await
-        .map_err(|error| error.with_kind(ErrorKind::Lost))?;
+    let (sql, mut tries) = (statement(&back), Tries::default());
+    while let Err(error) = run(connection, &sql).await {
+        let error = fault::writing("taking the switch back", &error);
+        if !tries.again(&error) {
+            return Err(error.with_kind(ErrorKind::Lost));
+        }
+    }
     Ok(Change { run: change.run.clone(), kept: withdrawn, ..Change::default() })
 }
 
@@ -152,7 +219,7 @@ pub async fn happened(connection: &mut MySqlConnection, change: &Change) -> Resu
 }
 
 /// Whether a table or sequence is at that place.
-async fn is_at(connection: &mut MySqlConnection, at: &Aside) -> Result<bool> {
+pub async fn is_at(connection: &mut MySqlConnection, at: &Aside) -> Result<bool> {
     let sql = format!(
         "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} AND table_name = {} \
          AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')",
@@ -202,7 +269,8 @@ pub async fn settle(
             }
         }
     }
-    remove_empty_places(connection, change).await
+    remove_empty_places(connection, change).await?;
+    if happened { Watched::of(connection, target, change).await?.tell(connection).await } else { Ok(()) }
 }
 
 /// Leads the sequences that defaults of columns of the tables in `tables_in` take their values from, from one database to
@@ -348,6 +416,7 @@ pub async fn back(
         kept,
         by_hand: Vec::new(),
     };
+    Watched::of(connection, target, &back).await?.refuse(connection, When::Before).await?;
     programs::try_rights(connection, &back).await?;
     privileges::note(connection, rules.is_mariadb(), target, &mut back).await?;
     Ok(back)
@@ -357,6 +426,7 @@ pub async fn back(
 pub async fn exchange(
     connection: &mut MySqlConnection,
     link: &Link,
+    rules: &Rules,
     target: &str,
     change: &Change,
 ) -> Result<()> {
@@ -375,7 +445,7 @@ pub async fn exchange(
         ] {
             run(connection, &sql).await.map_err(|e| fault::writing("making the marker of the switch", &e))?;
         }
-        rename(connection, link, target, change, &marker).await
+        rename(connection, link, rules, target, change, &marker).await.map(|_| ())
     };
     let Err(mut error) = switched.await else { return Ok(()) };
     if error.kind() != ErrorKind::Lost {

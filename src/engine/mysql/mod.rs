@@ -28,6 +28,7 @@ mod restore;
 mod rights;
 mod script;
 mod stage;
+mod staying;
 mod tune;
 mod types;
 mod width;

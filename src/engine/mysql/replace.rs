@@ -84,10 +84,13 @@ pub async fn names_meet(connection: &mut MySqlConnection, plan: &Plan) -> Result
 }
 
 /// A foreign key with the database and the table that it leads to.
-struct Key {
-    table: String,
-    to: Aside,
-    plan: ForeignKeyPlan,
+pub struct Key {
+    /// Table that it is of.
+    pub table: String,
+    /// Where the table is that it leads to.
+    pub to: Aside,
+    /// Its columns and the like.
+    pub plan: ForeignKeyPlan,
 }
 
 impl Key {
@@ -98,7 +101,7 @@ impl Key {
 
 /// Foreign keys of the tables of a database. MariaDB looks through that one alone only where each of the two views is
 /// asked by itself for it, by the column that it seeks by.
-async fn keys_of(connection: &mut MySqlConnection, database: &str) -> Result<Vec<Key>> {
+pub async fn keys_of(connection: &mut MySqlConnection, database: &str) -> Result<Vec<Key>> {
     let sql = format!(
         "SELECT k.table_name, k.constraint_name, k.referenced_table_name, k.column_name, k.referenced_column_name, \
          r.delete_rule, r.update_rule, k.referenced_table_schema FROM information_schema.key_column_usage k \
@@ -248,10 +251,9 @@ pub async fn rows_without_others(
     Ok(orphans)
 }
 
-/// What a RENAME cannot do, after it, and as often as one likes: foreign keys of other tables followed the kept tables
-/// out of sight and are led to those in their place; kept tables let go of tables that stay; and what came back gets
-/// the keys again that it had lost.
-pub async fn mend_keys(
+/// What a RENAME cannot do, after it, and as often as one likes: foreign keys of other tables, which followed the kept
+/// tables out of sight, are led to those in their place.
+pub async fn lead_keys(
     connection: &mut MySqlConnection,
     rules: &Rules,
     database: &str,
@@ -273,6 +275,20 @@ pub async fn mend_keys(
             replace_key(connection, rules, &key, &own, &own).await?;
         }
     }
+    Ok(())
+}
+
+/// The same with what is behind it: kept tables let go of tables that stay, and what came back gets the keys again that it
+/// had lost.
+pub async fn mend_keys(
+    connection: &mut MySqlConnection,
+    rules: &Rules,
+    database: &str,
+    change: &Change,
+) -> Result<()> {
+    lead_keys(connection, rules, database, change).await?;
+    let kept: Vec<&Moved> = change.tables_kept().collect();
+    let kept_at = |at: &Aside| kept.iter().find(|moved| moved.aside == *at);
     for place in change.places() {
         for key in keys_of(connection, place).await? {
             let from = Aside { place: place.to_owned(), name: key.table.clone() };

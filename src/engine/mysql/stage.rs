@@ -16,6 +16,7 @@ use super::journal::Ledger;
 use super::place::{self, Place};
 use super::replace::OutsideKeys;
 use super::restore::DatabaseRestoration;
+use super::staying::{Watched, When};
 use super::types::{Rules, quote};
 use super::write::{self, Commit};
 use super::{Database, data, ddl, exchange, fault, journal, leftovers, profile, read, replace};
@@ -169,7 +170,7 @@ impl Target for Database {
         if change.is_filling() {
             return data::refill(connection, &self.link, &self.facts.namespace, change).await;
         }
-        exchange::exchange(&mut connection, &self.link, &self.facts.namespace, change).await
+        exchange::exchange(&mut connection, &self.link, &self.rules, &self.facts.namespace, change).await
     }
 }
 
@@ -304,6 +305,9 @@ async fn is_empty(connection: &mut MySqlConnection, table: &str) -> Result<bool>
     Ok(number(connection, "a table of the target", &sql).await? == 0)
 }
 
+/// Table in which keys of tables that stay are tried.
+const TRIED: &str = "techcare_db_tried";
+
 /// A migration that is being built.
 struct Stage {
     run: String,
@@ -359,12 +363,17 @@ impl Stage {
         }
         exchange::make_places(guard, &self.target, change).await?;
         self.refuse_others(guard, change).await?;
-        exchange::rename(guard, &self.link, &self.target, change, &self.place.marker_aside()).await?;
-        for moved in change.tables_kept().filter(|moved| self.must_be_empty(&moved.name)) {
-            // Whoever wrote before the rename is found now; afterwards nobody can.
-            let table = place::qualified(&moved.aside.place, &moved.aside.name);
-            if !is_empty(guard, &table).await? {
-                return Err(self.take_back(guard, change, got_rows(&moved.name)).await);
+        let copy = self.place.staged(TRIED);
+        Watched::of(guard, &self.target, change).await?.try_keys(guard, &self.rules, &copy).await?;
+        let marker = self.place.marker_aside();
+        let is_exact =
+            exchange::rename(guard, &self.link, &self.rules, &self.target, change, &marker).await?;
+        if !is_exact {
+            // Whoever wrote between the look and the rename is found now; afterwards nobody can.
+            let lost =
+                async { Watched::of(guard, &self.target, change).await?.refuse(guard, When::After).await };
+            if let Err(error) = lost.await {
+                return Err(self.take_back(guard, change, error).await);
             }
         }
         if let Err(error) = self.make_views(guard).await {
@@ -422,12 +431,7 @@ impl Stage {
         self.plan.tables.iter().find(same)
     }
 
-    fn must_be_empty(&self, name: &str) -> bool {
-        !self.planned(name).is_some_and(|table| table.replaces_rows)
-    }
-
-    /// Refuses if something is where the plan wants to put a table and does not give way, or should be empty and is
-    /// not.
+    /// Refuses if something is where the plan wants to put a table and does not give way.
     async fn refuse_others(&self, guard: &mut MySqlConnection, change: &Change) -> Result<()> {
         for (name, kind) in objects(guard, &plan_names(&self.plan), self.case_sensitive).await? {
             if kind != "table" || !change.tables_kept().any(|moved| moved.name == name) {
@@ -437,17 +441,9 @@ impl Stage {
                 )
                 .next("nothing was changed: stop the application that writes to the target, look at that table, and run again"));
             }
-            if self.must_be_empty(&name) && !is_empty(guard, &quote(&name)).await? {
-                return Err(got_rows(&name));
-            }
         }
         Ok(())
     }
-}
-
-fn got_rows(table: &str) -> Error {
-    Error::new(ErrorKind::Refused, format!("table \"{table}\" was empty and got rows by now"))
-        .next("stop the application that writes to the target, then run the same command again")
 }
 
 #[async_trait]
@@ -595,14 +591,14 @@ impl Staging for Stage {
     async fn change(&self) -> Result<Change> {
         let mut guard = self.guard.lock().await;
         let there = objects(&mut guard, &plan_names(&self.plan), self.case_sensitive).await?;
-        let replaced = there
-            .into_iter()
-            .filter(|(name, kind)| kind == "table" && self.planned(name).is_some_and(|t| t.replaces));
+        let tables = there.into_iter().filter(|(_, kind)| kind == "table");
+        let replaced = tables.filter_map(|(name, _)| Some((self.planned(&name)?, name)));
         let kept: Vec<Moved> = replaced
+            .filter(|(planned, _)| planned.replaces)
             .enumerate()
-            .map(|(at, (name, _))| {
+            .map(|(at, (planned, name))| {
                 let aside = self.place.kept(at, &name);
-                Moved::new(Kind::Table, name, aside)
+                Moved { is_empty: !planned.replaces_rows, ..Moved::new(Kind::Table, name, aside) }
             })
             .collect();
         let shown = self

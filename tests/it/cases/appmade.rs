@@ -1,15 +1,11 @@
 //! A target that the application made first: `create_all` and its like have run there, every table is empty, and the
 //! types are too narrow for the data. And the same with somebody's row in it.
 
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
-
-use sqlx::{Connection as _, Executor as _};
+use std::time::Duration;
 
 use crate::support::binary::{self, Running};
 use crate::support::content::{self, Renamed};
-use crate::support::database::{self, Db, Engine};
+use crate::support::database::{Db, Engine};
 use crate::support::objects;
 use crate::techcare::{logs_in, next_ids, seeded};
 
@@ -185,70 +181,6 @@ fn a_row_that_comes_during_the_load_stops_the_switch() {
         assert_eq!(everything(&target), before, "{engine:?}");
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!(target.value("SELECT count(*) FROM roles").as_deref(), Some("1"));
-    }
-}
-
-/// Waits until a statement in this database waits for a table.
-fn until_waits(db: &Db, statement: &str) {
-    let waits = |session: &Vec<Option<String>>| {
-        let said = |at: usize| session[at].as_deref().unwrap_or_default();
-        said(3) == db.name() && said(6).contains("metadata lock") && said(7).starts_with(statement)
-    };
-    let begun = Instant::now();
-    while !db.query("SHOW FULL PROCESSLIST").iter().any(waits) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{statement} does not wait");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// MySQL and MariaDB cannot look into a table and rename it in one step. A row that is committed in between takes the
-/// switch back; what somebody wrote to the new tables meanwhile is not lost with them.
-#[test]
-fn rows_that_come_at_the_switch_are_kept() {
-    let source = seeded(300);
-    for engine in Engine::mysqls() {
-        let target = made_by_the_application(engine);
-        let url = target.url.clone();
-        let ((has_begun, begun), (end, ends)) = (mpsc::channel(), mpsc::channel::<()>());
-        let before = thread::spawn(move || {
-            database::wait(async {
-                let mut session = sqlx::MySqlConnection::connect(&url).await.unwrap();
-                session.execute("BEGIN").await.unwrap();
-                session.execute("INSERT INTO roles (name) VALUES ('before')").await.unwrap();
-                has_begun.send(()).unwrap();
-                ends.recv().unwrap();
-                session.execute("COMMIT").await.unwrap();
-            });
-        });
-        begun.recv().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = binary::command(folder.path());
-        command.args(["migrate", "--source", &source.url, "--target", &target.url]);
-        let running = Running::start(command);
-        let ran = thread::scope(|scope| {
-            until_waits(&target, "RENAME TABLE");
-            let after = "INSERT INTO roles (name) VALUES ('after')";
-            scope.spawn(|| target.execute(after));
-            until_waits(&target, after);
-            end.send(()).unwrap();
-            running.end()
-        });
-        before.join().unwrap();
-        assert_eq!(ran.code, 4, "{engine:?}: {ran}");
-        assert_eq!(target.value("SELECT count(*) FROM roles WHERE name = 'before'").as_deref(), Some("1"));
-        assert_eq!(target.value("SELECT count(*) FROM diagnostics").as_deref(), Some("0"));
-        assert!(ran.stderr.contains("withdrawn_"), "{ran}");
-        let kept = target.marked("techcare_db_kept_").concat();
-        let list = format!(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = '{kept}' AND table_name LIKE '%\\_roles'"
-        );
-        let withdrawn = target.value(&list).unwrap_or_else(|| panic!("nothing is kept\n{ran}"));
-        let after = "WHERE name = 'after'";
-        let both = format!(
-            "SELECT (SELECT count(*) FROM roles {after}) + (SELECT count(*) FROM {kept}.{withdrawn} {after})"
-        );
-        assert_eq!(target.value(&both).as_deref(), Some("1"), "{engine:?}: {ran}");
-        assert_eq!(target.marked("techcare_db_stage_"), Vec::<String>::new());
     }
 }
 
