@@ -57,6 +57,12 @@ impl Tries {
     }
 }
 
+/// Has a session give up soon where somebody holds a lock: whoever comes after it waits behind it.
+pub async fn be_brief(connection: &mut MySqlConnection) -> Result<()> {
+    let sql = "SET SESSION lock_wait_timeout=10, innodb_lock_wait_timeout=10";
+    run(connection, sql).await.map_err(|e| fault::writing("the switch", &e))
+}
+
 /// Makes the switch, unless something would be lost by it; tried again while somebody holds a lock. Answers whether nobody
 /// could write between the look and the switch.
 pub async fn rename(
@@ -67,9 +73,7 @@ pub async fn rename(
     change: &Change,
     marker: &Aside,
 ) -> Result<bool> {
-    run(connection, "SET SESSION lock_wait_timeout=10, innodb_lock_wait_timeout=10")
-        .await
-        .map_err(|e| fault::writing("the switch", &e))?;
+    be_brief(connection).await?;
     let watched = Watched::of(connection, target, change).await?;
     let mut tries = Tries::default();
     loop {

@@ -363,6 +363,7 @@ impl Stage {
         }
         exchange::make_places(guard, &self.target, change).await?;
         self.refuse_others(guard, change).await?;
+        exchange::be_brief(guard).await?;
         let copy = self.place.staged(TRIED);
         Watched::of(guard, &self.target, change).await?.try_keys(guard, &self.rules, &copy).await?;
         let marker = self.place.marker_aside();

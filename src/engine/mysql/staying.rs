@@ -94,7 +94,10 @@ impl<'a> Watched<'a> {
             let add = format!("ALTER TABLE {copy} ADD {}", ddl::foreign_key(rules, &made, &at(heir)));
             let making =
                 |e: &sqlx::Error| fault::writing("trying out the foreign keys of tables that stay", e);
-            run(connection, &format!("CREATE TABLE {copy} LIKE {stays}")).await.map_err(|e| making(&e))?;
+            // The run that this one goes on with may have been killed here.
+            for sql in [format!("DROP TABLE IF EXISTS {copy}"), format!("CREATE TABLE {copy} LIKE {stays}")] {
+                run(connection, &sql).await.map_err(|e| making(&e))?;
+            }
             let tried = run(connection, &add).await;
             run(connection, &format!("DROP TABLE {copy}")).await.map_err(|e| making(&e))?;
             let Err(error) = tried else { continue };

@@ -287,3 +287,34 @@ fn a_session_that_is_ended_at_the_switch_has_changed_nothing() {
         assert!(!state(target).contains("techcare_db_"), "{engine:?} {switch:?}");
     });
 }
+
+/// What was left where keys are tried is no reason not to go on with a run.
+#[test]
+fn a_key_can_be_tried_again() {
+    let source = seeded(50);
+    with_each(|engine, switch, target, url| {
+        target.execute(BADGE);
+        let (home, none) = (Home::new(), "DELETE FROM roles WHERE id = -2");
+        let replace = |more: [&str; 1]| {
+            let args = ["--if-exists", "replace", "--yes", "--retry-for", "0"];
+            migrate(&home, &source, url, &[&args[..], &more].concat())
+        };
+        let ran = write_at_the_switch(
+            target,
+            "roles",
+            none,
+            || replace(["--no-backup"]),
+            |_, (session, _)| {
+                target.execute(&format!("KILL CONNECTION {session}"));
+                thread::sleep(Duration::from_millis(300));
+            },
+        );
+        assert_eq!(ran.code, 5, "{engine:?} {switch:?}: {ran}");
+        let staged = target.marked("techcare_db_stage_").concat();
+        target.execute(&format!("CREATE TABLE {staged}.techcare_db_tried (id INTEGER)"));
+        let again = replace(["--resume"]).end();
+        assert_eq!(again.code, 0, "{engine:?} {switch:?}: {again}");
+        assert!(target.refuses("INSERT INTO badge VALUES (50, 900)"), "{engine:?} {switch:?}");
+        assert_eq!(target.marked("techcare_db_stage_"), Vec::<String>::new());
+    });
+}
