@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_128;
@@ -28,6 +27,7 @@ use crate::model::report::{DatabaseReport, MigrationReport, TableReport};
 use crate::model::rule::{self, TableRule};
 use crate::pipeline::copy::BatchSize;
 use crate::pipeline::execute::{self, Settings, TableLoader};
+use crate::pipeline::patience::Patience;
 use crate::pipeline::preflight::{self, Replaces};
 use crate::pipeline::rejects::Rejects;
 use crate::pipeline::resume::{self, GoOn};
@@ -229,6 +229,7 @@ pub async fn run(
         begun,
         backup: OnceCell::new(),
         tried: AtomicBool::new(false),
+        patience: Arc::new(Patience::new(options.retry_for)),
         under_way: Arc::default(),
     })
     .await?;
@@ -248,6 +249,8 @@ struct Work<'a> {
     backup: OnceCell<Option<PathBuf>>,
     /// Whether an attempt has failed.
     tried: AtomicBool,
+    /// The pauses that are left to all of them.
+    patience: Arc<Patience>,
     /// See [`Settings::under_way`].
     under_way: Arc<AtomicBool>,
 }
@@ -256,13 +259,6 @@ struct Work<'a> {
 /// gone on with, after pauses that grow and differ, or begun again where no row has been written yet. Everything else is told
 /// at once, and so is a server that has never answered.
 async fn persist(work: Work<'_>) -> Result<Outcome> {
-    let mut pauses = ExponentialBuilder::new()
-        .with_min_delay(Duration::from_millis(250))
-        .with_max_delay(Duration::from_secs(15))
-        .with_jitter()
-        .without_max_times()
-        .with_total_delay(Some(work.options.retry_for))
-        .build();
     let mut go_on = if work.options.resume { GoOn::Latest } else { GoOn::New };
     let mut lost: Option<Error> = None;
     loop {
@@ -279,7 +275,7 @@ async fn persist(work: Work<'_>) -> Result<Outcome> {
         if run.is_none() && work.under_way.load(Ordering::Relaxed) {
             return Err(error);
         }
-        let Some(pause) = pauses.next() else { return Err(lost.unwrap_or(error)) };
+        let Some(pause) = work.patience.next() else { return Err(lost.unwrap_or(error)) };
         let text = format!("{error}; going on in {:.1} s", pause.as_secs_f64());
         work.observer.event(&Event::Warning { text });
         tokio::select! {
@@ -486,6 +482,7 @@ async fn carry_out(
         state: resume::state(snapshot).await,
         resume: resumes,
         again: work.tried.load(Ordering::Relaxed),
+        patience: work.patience.clone(),
         under_way: work.under_way.clone(),
         run_id: run_id.clone(),
         batch: options.batch(),

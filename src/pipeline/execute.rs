@@ -9,11 +9,12 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::computed::Computed;
 use super::copy::{self, BatchSize, Copied};
+use super::patience::Patience;
 use super::plan::views;
 use super::rejects::{Rejects, TableJudge};
 use super::runs::Recorder;
 use super::views::Views;
-use super::{orphans, resume, runs, verify};
+use super::{orphans, resume, runs, switch, verify};
 use crate::engine::capability::{Intent, Journal, Snapshot, Staging, Target};
 use crate::engine::watch::{FAREWELL, Watch, briefly};
 use crate::model::change::Change;
@@ -58,6 +59,8 @@ pub struct Settings {
     /// Whether this process has tried before: then whoever has the target is itself, seen by a server that has not
     /// noticed yet that the connection is gone.
     pub again: bool,
+    /// How long locks are waited for, with everything else that this process waits for.
+    pub patience: Arc<Patience>,
     /// Set once rows are written. Before, an attempt that failed can be begun again: what it has made is cleared away.
     pub under_way: Arc<AtomicBool>,
 }
@@ -121,18 +124,23 @@ async fn in_claim(
         Ok((tables, findings)) => {
             settings.observer.event(&Event::Phase { phase: Phase::Switch });
             let findings = all_findings(plan, findings, &settings.rejects);
-            let change = switch(staging, target, &tables, &findings, settings).await?;
+            let change = switch::make(staging, target, &tables, &findings, settings).await?;
             Ok(Executed { tables, findings, change })
         }
-        Err(error) if settings.intent.is_some() && error.kind().is_transient() => {
-            match settings.watch.silence() {
-                Some(_) => briefly(staging.park()).await,
-                None => staging.park().await,
-            }
-            Err(resume::kept(error, &settings.run_id))
-        }
-        Err(error) => Err(give_up(staging, error, settings).await),
+        Err(error) => Err(leave(staging, error, settings).await),
     }
+}
+
+/// After a failure: leaves what is staged for another run where one can go on with it, and else removes it.
+pub(super) async fn leave(staging: Box<dyn Staging>, error: Error, settings: &Settings) -> Error {
+    if settings.intent.is_none() || !error.kind().is_transient() {
+        return give_up(staging, error, settings).await;
+    }
+    match settings.watch.silence() {
+        Some(_) => briefly(staging.park()).await,
+        None => staging.park().await,
+    }
+    resume::kept(error, &settings.run_id)
 }
 
 /// Does something unless the run is interrupted meanwhile, or a server falls silent.
@@ -186,65 +194,8 @@ async fn begin(staging: &dyn Staging, settings: &Settings) -> Result<Option<Jour
     Ok(None)
 }
 
-/// Writes down what is going to be switched, switches, and writes down that it is done.
-async fn switch(
-    staging: Box<dyn Staging>,
-    target: &dyn Target,
-    tables: &[TableReport],
-    findings: &[Finding],
-    settings: &Settings,
-) -> Result<Change> {
-    let recorder = settings.recorder.as_ref();
-    let prepared = async {
-        let change = staging.change().await?;
-        if let Some(recorder) = recorder {
-            recorder.before_switch(&change, tables, findings)?;
-        }
-        Ok(change)
-    };
-    let change = match prepared.await {
-        Ok(change) => change,
-        Err(error) => return Err(give_up(staging, error, settings).await),
-    };
-    if let Err(mut error) = staging.switch(&change).await {
-        if error.kind() == ErrorKind::Lost {
-            return Err(unknown(error, settings));
-        }
-        settings.rejects.discard();
-        if let Some(Err(also)) = recorder.map(Recorder::forget) {
-            error.push(also);
-        }
-        return Err(error);
-    }
-    // Without a record that it is done, the mark of the switch has to stay: the next run looks for it.
-    match recorder.map_or(Ok(()), Recorder::switched) {
-        Ok(()) => {
-            if !change.is_empty() {
-                target.settle(&change, true).await?;
-            }
-            // Otherwise the next run does it again, which does no harm.
-            if let Some(Err(error)) = recorder.map(Recorder::settled) {
-                tracing::warn!(%error, "the migration is done, but not written down as tidied up after");
-            }
-        }
-        Err(error) => tracing::warn!(%error, "the migration is done, but not written down as done"),
-    }
-    Ok(change)
-}
-
-/// After a lost reply to the switch nobody knows; the next run looks, and where this process can go on, that is itself.
-fn unknown(error: Error, settings: &Settings) -> Error {
-    if settings.recorder.is_none() {
-        return error;
-    }
-    let error = error.next(
-        "run the same command again: it looks whether the switch has happened, and finishes or begins anew",
-    );
-    if settings.intent.is_some() { error.resumable(&settings.run_id) } else { error }
-}
-
 /// Removes staging after a failure, and the file of rows that were put aside; a failure of that too is kept beside the first.
-async fn give_up(staging: Box<dyn Staging>, mut error: Error, settings: &Settings) -> Error {
+pub(super) async fn give_up(staging: Box<dyn Staging>, mut error: Error, settings: &Settings) -> Error {
     settings.rejects.discard();
     let limit = if settings.watch.silence().is_some() { FAREWELL } else { DISCARD_TIMEOUT };
     match tokio::time::timeout(limit, staging.discard()).await {
@@ -431,7 +382,7 @@ pub(super) fn report(table: &TablePlan, copied: Option<Copied>, verified: Option
 }
 
 /// Why the work was told to end.
-fn ended(settings: &Settings) -> Error {
+pub(super) fn ended(settings: &Settings) -> Error {
     settings.watch.silence().unwrap_or_else(interrupted)
 }
 
@@ -467,6 +418,7 @@ mod tests {
             state: "now".into(),
             resume: false,
             again: false,
+            patience: Arc::new(Patience::new(Duration::ZERO)),
             under_way: Arc::default(),
         }
     }
@@ -506,6 +458,25 @@ mod tests {
             assert_eq!(calls.last(), Some(&"discard"), "{fault:?}");
             assert!(!calls.contains(&"switch"), "{fault:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_lock_at_the_switch_is_waited_for_with_everything_kept() {
+        let (result, calls) = run(Fault::Held, &settings()).await;
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Busy);
+        assert_eq!(calls[calls.len() - 2..], ["switch", "discard"]);
+
+        let intent = Some(Intent { hash: "hash".into() });
+        let (result, calls) = run(Fault::Held, &Settings { intent, ..settings() }).await;
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.resumes()), (ErrorKind::Busy, Some("run")));
+        assert_eq!(calls.last(), Some(&"switch"));
+
+        let patience = Arc::new(Patience::new(Duration::from_secs(9)));
+        let (result, calls) = run(Fault::Held, &Settings { patience, ..settings() }).await;
+        assert_eq!(result.unwrap().tables.len(), 3);
+        assert_eq!(calls[calls.len() - 2..], ["switch", "switch"]);
+        assert_eq!(calls.iter().filter(|call| **call == "stage").count(), 1);
     }
 
     #[tokio::test]

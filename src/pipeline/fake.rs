@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::engine::capability::{
-    Capabilities, Claim, ColumnInput, Defaults, Facts, Mapping, Matching, NameLimit, Naming, Occupied,
-    OnStatement, Orphans, Probe, ReadColumn, ReadRequest, Rules, Snapshot, Source, Staging, Stored,
+    Capabilities, Claim, ColumnInput, Defaults, Facts, Mapping, Matching, NameLimit, Naming, NotSwitched,
+    Occupied, OnStatement, Orphans, Probe, ReadColumn, ReadRequest, Rules, Snapshot, Source, Staging, Stored,
     TableSize, Target, Verdict,
 };
 use crate::engine::stream::{BatchReceiver, BatchSender};
@@ -49,6 +49,8 @@ pub enum Fault {
     Decide,
     /// Nothing is evaluated.
     Silent,
+    /// Somebody holds a lock when the first switch is tried.
+    Held,
 }
 
 /// The engine: every integer of `rows` is a row of every table.
@@ -336,9 +338,10 @@ impl Staging for FakeStaging {
         Ok(Change::default())
     }
 
-    async fn switch(self: Box<Self>, _change: &Change) -> Result<()> {
+    async fn switch(self: Box<Self>, _change: &Change) -> Result<(), NotSwitched> {
+        let held = self.fault == Fault::Held && !self.calls.lock().unwrap().contains(&"switch");
         self.call("switch");
-        Ok(())
+        if held { Err(NotSwitched { error: failure(ErrorKind::Busy), staging: Some(self) }) } else { Ok(()) }
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {

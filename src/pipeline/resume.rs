@@ -168,7 +168,7 @@ async fn is_whole(
 /// A failure that another run can make good: what has arrived is kept.
 pub fn kept(error: Error, run: &str) -> Error {
     // A server that cannot be reached any more is a connection that was lost: the work had begun.
-    error.with_kind(ErrorKind::Lost).resumable(run).next(
+    error.on_the_way().resumable(run).next(
         "what has arrived is kept beside the target, which is as it was: run the same command with --resume to go on",
     )
 }

@@ -17,6 +17,7 @@ use techcare_db::model::schema::{DataType, IdentityGeneration, Schema};
 use techcare_db::model::{endpoint::Dialect, endpoint::Flavour};
 use techcare_db::pipeline::copy::BatchSize;
 use techcare_db::pipeline::execute::{self, Settings};
+use techcare_db::pipeline::patience::Patience;
 use techcare_db::pipeline::plan::{PlanInput, plan};
 
 use crate::support::database::{Db, Engine, wait};
@@ -82,6 +83,7 @@ fn settings(run_id: &str) -> Settings {
         state: "now".into(),
         resume: false,
         again: false,
+        patience: Arc::new(Patience::new(std::time::Duration::ZERO)),
         under_way: Arc::default(),
     }
 }
@@ -458,7 +460,7 @@ fn a_run_that_was_overtaken_switches_nothing() {
         second.switch(&change).await.unwrap();
         error
     });
-    assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
+    assert_eq!(error.error.kind(), ErrorKind::Refused, "{error:?}");
     assert!(rows(&db, "t").is_empty());
 }
 

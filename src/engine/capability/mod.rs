@@ -18,5 +18,5 @@ pub use source::{
     Facts, Health, Matching, MissingRight, Orphans, ReadColumn, ReadRequest, Snapshot, Source, TableSize,
     Told, Violated,
 };
-pub use target::{Claim, Fate, Occupied, OnStatement, Restoration, Staging, Target};
+pub use target::{Claim, Fate, NotSwitched, Occupied, OnStatement, Restoration, Staging, Target};
 pub use tune::{Subject, Tunable};

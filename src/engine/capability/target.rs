@@ -154,6 +154,28 @@ pub enum Fate {
     Cut,
 }
 
+/// A switch that was not made.
+pub struct NotSwitched {
+    /// Why.
+    pub error: Error,
+    /// The place with all that is staged, where it can be tried again; whoever does not parks or discards it. Without it
+    /// there is nothing left to discard.
+    pub staging: Option<Box<dyn Staging>>,
+}
+
+impl std::fmt::Debug for NotSwitched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kept = self.staging.is_some();
+        f.debug_struct("NotSwitched").field("error", &self.error).field("kept", &kept).finish()
+    }
+}
+
+impl From<Error> for NotSwitched {
+    fn from(error: Error) -> Self {
+        Self { error, staging: None }
+    }
+}
+
 /// The place where a migration is built before anybody sees it.
 ///
 /// Until [`Staging::switch`] returns, the target is as it was; [`Staging::discard`] removes every trace, also
@@ -244,9 +266,10 @@ pub trait Staging: Send + Sync {
     async fn change(&self) -> Result<Change>;
 
     /// Makes everything visible in one atomic step, in which the plan's tables take the place of those that they
-    /// replace; these are kept as the change says. `Refused` if one that had to be empty is so no more: then nothing
-    /// has changed.
-    async fn switch(self: Box<Self>, change: &Change) -> Result<()>;
+    /// replace; these are kept as the change says. `Refused` if one that had to be empty is so no more, or if rows of a
+    /// table that stays would refer to nothing: then nothing has changed. `Busy` comes with the place as it was: somebody
+    /// holds a lock, and everything is looked at again the next time.
+    async fn switch(self: Box<Self>, change: &Change) -> Result<(), NotSwitched>;
 
     /// Leaves the place as it is, for a run that goes on with it.
     async fn park(self: Box<Self>) {}

@@ -11,7 +11,9 @@ use super::stage::orphans;
 use super::types::{Rules, literal, quote};
 use super::write::{self, Commit};
 use super::{exchange, fault, native, read, replace};
-use crate::engine::capability::{Facts, Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
+use crate::engine::capability::{
+    Facts, Naming, NotSwitched, OnStatement, Orphans, ReadRequest, Rules as _, Staging,
+};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::engine::way_back;
 use crate::model::change::{Change, Moved};
@@ -540,8 +542,8 @@ impl Staging for DataStage {
         Ok(self.change.clone())
     }
 
-    async fn switch(self: Box<Self>, change: &Change) -> Result<()> {
-        commit(self.connection.into_inner(), &self.link, &change.mark).await
+    async fn switch(self: Box<Self>, change: &Change) -> Result<(), NotSwitched> {
+        Ok(commit(self.connection.into_inner(), &self.link, &change.mark).await?)
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {

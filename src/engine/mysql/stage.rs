@@ -21,8 +21,8 @@ use super::types::{Rules, quote};
 use super::write::{self, Commit};
 use super::{Database, data, ddl, exchange, fault, journal, leftovers, profile, read, replace};
 use crate::engine::capability::{
-    Claim, Fate, Intent, Journal, Matching, Naming, Occupied, OnStatement, Orphans, ReadRequest, Restoration,
-    Rules as _, Staging, Target, Unfinished,
+    Claim, Fate, Intent, Journal, Matching, Naming, NotSwitched, Occupied, OnStatement, Orphans, ReadRequest,
+    Restoration, Rules as _, Staging, Target, Unfinished,
 };
 use crate::engine::claim::taken;
 use crate::engine::condition;
@@ -385,6 +385,8 @@ impl Stage {
 
     /// Takes the switch back because of an error, and says where the tables are to which somebody may have written.
     async fn take_back(&self, guard: &mut MySqlConnection, change: &Change, error: Error) -> Error {
+        // What was visible for a moment is not switched a second time.
+        let error = if error.kind() == ErrorKind::Busy { error.with_kind(ErrorKind::Write) } else { error };
         let withdrawn = match exchange::rename_back(guard, &self.place, change).await {
             Ok(withdrawn) => withdrawn,
             Err(mut failed) => {
@@ -623,10 +625,16 @@ impl Staging for Stage {
         })
     }
 
-    async fn switch(self: Box<Self>, change: &Change) -> Result<()> {
+    async fn switch(self: Box<Self>, change: &Change) -> Result<(), NotSwitched> {
         self.pool.close().await;
         let mut guard = self.guard.lock().await;
         if let Err(mut error) = self.switch_over(&mut guard, change).await {
+            if error.kind() == ErrorKind::Busy {
+                // What cannot be removed is used by the next try.
+                let _ = exchange::remove_empty_places(&mut guard, change).await;
+                drop(guard);
+                return Err(NotSwitched { error, staging: Some(self) });
+            }
             // Whoever hears of a failed switch has nothing left to discard. After a lost reply nobody knows
             // whether this place is still needed: the next run does.
             if error.kind() != ErrorKind::Lost {
@@ -635,7 +643,7 @@ impl Staging for Stage {
                     error.push(also);
                 }
             }
-            return Err(error);
+            return Err(error.into());
         }
         // It has happened: what fails here is found by the next run.
         if let Err(error) = self.place.remove(&mut guard).await {

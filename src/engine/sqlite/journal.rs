@@ -15,6 +15,9 @@ use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::mark::Mark;
 
+/// The tables of a journal.
+pub const TABLES: [&str; 2] = ["techcare_db_run", "techcare_db_chunk"];
+
 fn failed(error: &rusqlite::Error) -> Error {
     failure(ErrorKind::Write, "cannot write the journal of the migration", error)
 }
@@ -108,9 +111,11 @@ pub fn empty(connection: &mut Connection, table: &str) -> Result<()> {
 }
 
 /// Removes the journal, once everything else is done.
-pub fn remove(connection: &Connection) -> Result<()> {
-    connection
-        .execute_batch("BEGIN; DROP TABLE techcare_db_run; DROP TABLE techcare_db_chunk; COMMIT")
+pub fn remove(staged: &Path) -> Result<()> {
+    file::open(staged, Access::Write)?
+        .execute_batch(
+            "BEGIN; DROP TABLE IF EXISTS techcare_db_run; DROP TABLE IF EXISTS techcare_db_chunk; COMMIT",
+        )
         .map_err(|e| failed(&e))
 }
 

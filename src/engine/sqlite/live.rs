@@ -10,9 +10,11 @@ use rusqlite::{Connection, InterruptHandle};
 use super::ddl::{SqliteRules, column_list, literal, quote};
 use super::file::{self, Access, failure, with_free_space};
 use super::read::{self, Pool};
-use super::{exchange, on_update, pages, stage, write};
+use super::{exchange, journal, on_update, pages, stage, staying, write};
 use crate::engine::blocking;
-use crate::engine::capability::{Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging};
+use crate::engine::capability::{
+    Naming, NotSwitched, OnStatement, Orphans, ReadRequest, Rules as _, Staging,
+};
 use crate::engine::stream::{BatchReceiver, BatchSender};
 use crate::engine::way_back;
 use crate::model::change::{Change, Kind};
@@ -38,6 +40,8 @@ pub enum Incoming<'a> {
         file: &'a Path,
         /// Statements for what is the file's own.
         settings: Vec<&'a str>,
+        /// Whether there is a journal in it, which stays there.
+        journaled: bool,
     },
     /// Tables that were here before, with their own triggers.
     Back {
@@ -72,11 +76,12 @@ pub fn take_in(
     staged: &Path,
     plan: &Plan,
     change: &Change,
+    journaled: bool,
 ) -> Result<()> {
     let failed =
         |e: rusqlite::Error| failure(ErrorKind::Write, "cannot bring the tables into the target", &e);
     connection.pragma_update(None, "synchronous", "EXTRA").map_err(failed)?;
-    if is_empty(connection).map_err(failed)? && copy_pages(connection, staged).map_err(failed)? {
+    if is_empty(connection).map_err(failed)? && copy_pages(connection, staged, journaled)? {
         return Ok(());
     }
     let must_be_empty = plan.tables.iter().filter(|t| t.replaces && !t.replaces_rows);
@@ -87,6 +92,7 @@ pub fn take_in(
         incoming: Some(Incoming::Staged {
             file: staged,
             settings: settings.map(|setting| setting.definition.as_str()).collect(),
+            journaled,
         }),
     };
     swap(connection, target, &swapped)
@@ -124,20 +130,23 @@ fn swap_tables(connection: &mut Connection, target: &Path, swap: &Swap<'_>) -> R
         exchange::refuse_rows_of_others(&transaction, swap.change)?;
     }
     match &swap.incoming {
-        Some(Incoming::Staged { settings, .. }) => {
-            copy_tables(&transaction, None).map_err(failed)?;
+        Some(Incoming::Staged { settings, journaled, .. }) => {
+            copy_tables(&transaction, None, *journaled).map_err(failed)?;
             for text in settings.iter().copied().chain(triggers.iter().map(String::as_str)) {
                 transaction.execute_batch(text).map_err(failed)?;
             }
         }
         Some(Incoming::Back { tables, views, .. }) => {
-            copy_tables(&transaction, Some(tables)).map_err(failed)?;
+            copy_tables(&transaction, Some(tables), false).map_err(failed)?;
             copy_texts(&transaction, "trigger", "tbl_name", tables).map_err(failed)?;
             copy_texts(&transaction, "view", "name", views).map_err(failed)?;
             copy_settings(&transaction).map_err(failed)?;
         }
         Some(Incoming::Rows { tables, .. }) => bring_rows(&transaction, tables)?,
         None => {}
+    }
+    if let Some(kept) = swap.change.places().first().filter(|_| !swap.change.is_of_rows()) {
+        staying::refuse_orphans(&transaction, Path::new(kept), swap.change)?;
     }
     let mark = quote(&swap.change.mark);
     transaction
@@ -263,24 +272,32 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
 /// Copies page by page into a file without objects; `false` if it is not empty any more. The shared lock of the last
 /// look is kept until the copy takes the exclusive one, so nobody can put a table there in between; and nothing is
 /// written before the copy, so that a copy that fails leaves an empty file of no bytes as it was.
-fn copy_pages(connection: &mut Connection, staged: &Path) -> rusqlite::Result<bool> {
-    let mode: String = connection.query_row("PRAGMA journal_mode", [], |r| r.get(0))?;
+fn copy_pages(connection: &mut Connection, staged: &Path, journaled: bool) -> Result<bool> {
+    let failed =
+        |e: rusqlite::Error| failure(ErrorKind::Write, "cannot bring the tables into the target", &e);
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |r| r.get(0)).map_err(failed)?;
     if mode.eq_ignore_ascii_case("wal") {
         // Readers of a WAL file do not mind an exclusive writer; rows go there by INSERT.
         return Ok(false);
     }
-    connection.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(()))?;
-    if !is_empty(connection)? {
-        connection.query_row("PRAGMA locking_mode = NORMAL", [], |_| Ok(()))?;
+    connection.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(())).map_err(failed)?;
+    if !is_empty(connection).map_err(failed)? {
+        connection.query_row("PRAGMA locking_mode = NORMAL", [], |_| Ok(())).map_err(failed)?;
         return Ok(false);
     }
-    let source = Connection::open_with_flags(staged, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    pages::copy(&source, connection).map(|()| true)
+    if journaled {
+        journal::remove(staged)?;
+    }
+    let source = file::open(staged, Access::Read)?;
+    pages::copy(&source, connection).map_err(failed).map(|()| true)
 }
 
-/// Copies table by table from the attached file: these, or all with the views and triggers.
-fn copy_tables(transaction: &Connection, only: Option<&[String]>) -> rusqlite::Result<()> {
-    let wanted = |table: &str| only.is_none_or(|names| names.iter().any(|n| n.eq_ignore_ascii_case(table)));
+/// Copies table by table from the attached file: these, or all, but for a journal, with the views and triggers.
+fn copy_tables(transaction: &Connection, only: Option<&[String]>, journaled: bool) -> rusqlite::Result<()> {
+    let wanted = |table: &str| match only {
+        Some(names) => names.iter().any(|name| name.eq_ignore_ascii_case(table)),
+        None => !(journaled && journal::TABLES.contains(&table)),
+    };
     let texts = |kind: &str| -> rusqlite::Result<Vec<(String, String)>> {
         let mut statement = transaction.prepare(
             "SELECT tbl_name, sql FROM staged.sqlite_schema WHERE type = ?1 AND sql IS NOT NULL \
@@ -481,7 +498,7 @@ impl Staging for TransactionStaging {
         Ok(self.change.clone())
     }
 
-    async fn switch(self: Box<Self>, change: &Change) -> Result<()> {
+    async fn switch(self: Box<Self>, change: &Change) -> Result<(), NotSwitched> {
         let mark = format!("CREATE TABLE main.{} (run TEXT)", quote(&change.mark));
         let marked = self.pool.run(move |connection| {
             let failed = |e: rusqlite::Error| failure(ErrorKind::Write, "cannot mark the loaded rows", &e);
@@ -492,7 +509,7 @@ impl Staging for TransactionStaging {
             Err(error) => self.end("ROLLBACK").await.and(Err(error)),
         };
         let (target, change) = (self.target.clone(), change.clone());
-        blocking::run(move || exchange::judged(&target, &change, done)).await
+        Ok(blocking::run(move || exchange::judged(&target, &change, done)).await?)
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {

@@ -23,6 +23,7 @@ mod read;
 mod round;
 mod script;
 mod stage;
+mod staying;
 mod tokens;
 mod traces;
 mod tune;

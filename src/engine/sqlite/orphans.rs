@@ -16,8 +16,10 @@ const KEYS: usize = 5;
 pub fn find(connection: &Connection, plan: &Plan) -> rusqlite::Result<Vec<Orphans>> {
     let mut found = Vec::new();
     for table in plan.tables.iter().filter(|t| !t.foreign_keys.is_empty()) {
-        match checked(connection, table) {
-            Ok(orphans) => {
+        match checked(connection, &table.name) {
+            Ok(astray) => {
+                let orphans = astray.into_iter().map(|astray| named(connection, table.into(), &astray));
+                let orphans = orphans.collect::<rusqlite::Result<Vec<_>>>()?;
                 let of_plan = |found: &Orphans| {
                     table.foreign_keys.iter().any(|key| is_over(key, &found.columns, &found.references))
                 };
@@ -45,26 +47,68 @@ fn is_over(key: &ForeignKeyPlan, columns: &[String], parent: &str) -> bool {
         && parent.eq_ignore_ascii_case(&key.references)
 }
 
+/// A table with the columns by which its rows are named.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    /// Its name.
+    pub table: &'a str,
+    /// The columns.
+    pub key: &'a [String],
+}
+
+impl<'a> From<&'a TablePlan> for Named<'a> {
+    fn from(table: &'a TablePlan) -> Self {
+        Self { table: &table.name, key: &table.key }
+    }
+}
+
+/// Rows of a table without a parent, of one foreign key.
+#[derive(Default)]
+pub struct Astray {
+    /// Number of the key, as `foreign_key_list` has it.
+    pub key: i64,
+    /// Table that it refers to.
+    pub parent: String,
+    /// The rows.
+    pub rowids: Vec<i64>,
+    /// So many more, of a table without rowids.
+    pub others: u64,
+}
+
+impl Astray {
+    /// How many there are.
+    pub fn rows(&self) -> u64 {
+        self.rowids.len() as u64 + self.others
+    }
+}
+
 /// By the check, which numbers keys as `foreign_key_list` does.
-fn checked(connection: &Connection, table: &TablePlan) -> rusqlite::Result<Vec<Orphans>> {
-    let mut by_key: BTreeMap<i64, (u64, Vec<i64>)> = BTreeMap::new();
-    let mut statement = connection.prepare("SELECT rowid, fkid FROM pragma_foreign_key_check(?1)")?;
-    let mut rows = statement.query([&table.name])?;
+pub fn checked(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Astray>> {
+    let mut by_key: BTreeMap<i64, Astray> = BTreeMap::new();
+    let mut statement =
+        connection.prepare("SELECT rowid, fkid, \"parent\" FROM pragma_foreign_key_check(?1)")?;
+    let mut rows = statement.query([table])?;
     while let Some(row) = rows.next()? {
-        let (count, examples) = by_key.entry(row.get(1)?).or_default();
-        *count += 1;
-        if let Some(rowid) = row.get::<_, Option<i64>>(0)?.filter(|_| examples.len() < KEYS) {
-            examples.push(rowid);
+        let key = row.get(1)?;
+        let astray = by_key.entry(key).or_default();
+        if astray.rows() == 0 {
+            (astray.key, astray.parent) = (key, row.get(2)?);
+        }
+        match row.get(0)? {
+            Some(rowid) => astray.rowids.push(rowid),
+            None => astray.others += 1,
         }
     }
-    let mut found = Vec::new();
-    for (id, (count, examples)) in by_key {
-        let (columns, references) = key_numbered(connection, table, id)?;
-        let keys: rusqlite::Result<Vec<String>> =
-            examples.iter().map(|rowid| name_row(connection, table, *rowid)).collect();
-        found.push(Orphans { table: table.name.clone(), columns, references, rows: count, keys: keys? });
-    }
-    Ok(found)
+    Ok(by_key.into_values().collect())
+}
+
+/// What is told of them.
+pub fn named(connection: &Connection, table: Named<'_>, astray: &Astray) -> rusqlite::Result<Orphans> {
+    let (columns, references) = key_numbered(connection, table.table, astray.key)?;
+    let rows = astray.rows();
+    let examples = astray.rowids.iter().take(KEYS).map(|rowid| name_row(connection, table, *rowid));
+    let keys = examples.collect::<rusqlite::Result<_>>()?;
+    Ok(Orphans { table: table.table.to_owned(), columns, references, rows, keys })
 }
 
 /// Columns and parent of every foreign key that a table declares.
@@ -72,33 +116,29 @@ fn declared(connection: &Connection, table: &TablePlan) -> rusqlite::Result<Vec<
     let mut statement = connection.prepare("SELECT DISTINCT id FROM pragma_foreign_key_list(?1)")?;
     let ids: Vec<i64> =
         statement.query_map([&table.name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    ids.into_iter().map(|id| key_numbered(connection, table, id)).collect()
+    ids.into_iter().map(|id| key_numbered(connection, &table.name, id)).collect()
 }
 
 /// Columns and parent of a foreign key.
-fn key_numbered(
-    connection: &Connection,
-    table: &TablePlan,
-    id: i64,
-) -> rusqlite::Result<(Vec<String>, String)> {
+fn key_numbered(connection: &Connection, table: &str, id: i64) -> rusqlite::Result<(Vec<String>, String)> {
     let mut statement = connection
         .prepare("SELECT \"from\", \"table\" FROM pragma_foreign_key_list(?1) WHERE id = ?2 ORDER BY seq")?;
-    let lines = statement.query_map((&table.name, id), |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let lines = statement.query_map((table, id), |r| Ok((r.get(0)?, r.get(1)?)))?;
     let lines: Vec<(String, String)> = lines.collect::<rusqlite::Result<_>>()?;
     let parent = lines.first().map(|(_, parent)| parent.clone()).unwrap_or_default();
     Ok((lines.into_iter().map(|(column, _)| column).collect(), parent))
 }
 
-fn name_row(connection: &Connection, table: &TablePlan, rowid: i64) -> rusqlite::Result<String> {
+fn name_row(connection: &Connection, table: Named<'_>, rowid: i64) -> rusqlite::Result<String> {
     let (key, columns) = key_of(connection, table);
-    let sql = format!("SELECT {columns} FROM main.{} AS t WHERE t._rowid_ = ?1", quote(&table.name));
+    let sql = format!("SELECT {columns} FROM main.{} AS t WHERE t._rowid_ = ?1", quote(table.table));
     connection.query_row(&sql, [rowid], |row| Ok(key.text(row)))
 }
 
 /// The table's key and what to select for it.
-fn key_of(connection: &Connection, table: &TablePlan) -> (Key, String) {
+fn key_of(connection: &Connection, table: Named<'_>) -> (Key, String) {
     let names: Vec<&str> = table.key.iter().map(String::as_str).collect();
-    let key = Key::among(connection, &table.name, &names, &table.key);
+    let key = Key::among(connection, table.table, &names, table.key);
     let mut columns: Vec<String> = names.iter().map(|n| format!("t.{}", quote(n))).collect();
     columns.extend(key.rowid.map(|name| format!("t.{name}")));
     let columns = if columns.is_empty() { "NULL".to_owned() } else { columns.join(", ") };
@@ -136,7 +176,7 @@ fn compared<'k>(
     for key in keys {
         let there = connection.prepare(&format!("SELECT 1 FROM main.{}", quote(&key.references))).is_ok();
         let missing = if there { condition(key) } else { complete(key) };
-        let (name, columns) = key_of(connection, table);
+        let (name, columns) = key_of(connection, table.into());
         let sql = format!("SELECT {columns} FROM main.{} AS t WHERE {missing}", quote(&table.name));
         let mut statement = connection.prepare(&sql)?;
         let mut rows = statement.query([])?;

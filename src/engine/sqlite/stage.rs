@@ -19,7 +19,7 @@ use super::read::{self, Pool, Readers};
 use super::{exchange, journal, leftovers, live, orphans, whole, write};
 use crate::engine::blocking;
 use crate::engine::capability::{
-    Fate, Intent, Journal, Naming, OnStatement, Orphans, ReadRequest, Rules as _, Staging,
+    Fate, Intent, Journal, Naming, NotSwitched, OnStatement, Orphans, ReadRequest, Rules as _, Staging,
 };
 use crate::engine::claim::taken;
 use crate::engine::stream::{BatchReceiver, BatchSender};
@@ -320,23 +320,31 @@ impl Staging for FileStaging {
         })
     }
 
-    async fn switch(self: Box<Self>, change: &Change) -> Result<()> {
-        let mut checked = self.checked().await;
-        if checked.is_ok() && self.is_journaled() {
-            checked = self.run(|connection| journal::remove(connection)).await;
-        }
+    async fn switch(self: Box<Self>, change: &Change) -> Result<(), NotSwitched> {
+        let checked = self.checked().await;
         self.close().await;
-        let Self { place, plan, .. } = *self;
         let change = change.clone();
-        blocking::run(move || {
-            let done = checked
-                .and_then(|()| if place.live { into_live(&place, &plan, &change) } else { publish(&place) });
-            let done = exchange::judged(&place.target, &change, done);
-            // Whatever happened, there is no use for the file any more; after a rename there is none.
-            remove(&place.staged);
-            done.map_err(|e| with_free_space(e, &place.target))
-        })
-        .await
+        let switched = blocking::run(move || {
+            let (place, journaled) = (&self.place, self.is_journaled());
+            let done = checked.and_then(|()| {
+                if place.live {
+                    into_live(place, &self.plan, &change, journaled)
+                } else {
+                    publish(place, journaled)
+                }
+            });
+            match exchange::judged(&place.target, &change, done) {
+                Err(error) if error.kind() == ErrorKind::Busy => {
+                    Ok(Err(NotSwitched { error, staging: Some(self) }))
+                }
+                done => {
+                    // There is no use for the file any more; after a rename there is none.
+                    remove(&place.staged);
+                    Ok(done.map_err(|e| with_free_space(e, &place.target).into()))
+                }
+            }
+        });
+        switched.await?
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {
@@ -484,10 +492,13 @@ fn check(staged: &Path) -> Result<()> {
 }
 
 /// Gives the file its name, which nobody may have taken meanwhile.
-fn publish(place: &Place) -> Result<()> {
+fn publish(place: &Place, journaled: bool) -> Result<()> {
     let failed = |e: &dyn std::fmt::Display| {
         Error::new(ErrorKind::Write, format!("cannot put {} in place", place.target.display())).why(e)
     };
+    if journaled {
+        journal::remove(&place.staged)?;
+    }
     place.lock.sync_all().map_err(|e| failed(&e))?;
     // All connections are closed, so the journal is an empty one, whose file would lose its name to the rename.
     remove_journals(&place.staged);
@@ -503,15 +514,15 @@ fn publish(place: &Place) -> Result<()> {
 
 /// Brings the staged tables into the live file in one transaction of SQLite. The staged file gets the mark first, for
 /// the case that its pages are copied as they are.
-fn into_live(place: &Place, plan: &Plan, change: &Change) -> Result<()> {
+fn into_live(place: &Place, plan: &Plan, change: &Change, journaled: bool) -> Result<()> {
     if whole::mark(change).is_some() {
         return whole::swap(&place.target, change);
     }
     file::open(&place.staged, Access::Write)?
-        .execute_batch(&format!("CREATE TABLE {} (run TEXT)", quote(&change.mark)))
+        .execute_batch(&format!("CREATE TABLE IF NOT EXISTS {} (run TEXT)", quote(&change.mark)))
         .map_err(|e| failure(ErrorKind::Write, "cannot finish the new file", &e))?;
     let mut connection = file::open(&place.target, Access::Write)?;
-    live::take_in(&mut connection, &place.target, &place.staged, plan, change)
+    live::take_in(&mut connection, &place.target, &place.staged, plan, change, journaled)
 }
 
 /// Removes a staging file, then its journals; what is not there is no matter.

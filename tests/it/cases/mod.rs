@@ -14,6 +14,7 @@ mod declared;
 mod defaults;
 mod domains;
 mod frameworks;
+mod held;
 mod instants;
 mod keys;
 mod large;

@@ -5,11 +5,6 @@ use super::rollback::{Home, ours, state};
 use crate::support::binary::Ran;
 use crate::support::database::{Db, Engine};
 
-/// Engines whose switch looks at tables that stay.
-fn engines() -> impl Iterator<Item = Engine> {
-    Engine::mysqls()
-}
-
 /// Two parents in use, and a table that stays with rows that refer to both, to none, and to a third that never was there.
 fn in_use(engine: Engine) -> Db {
     let target = Db::fresh(engine);
@@ -26,7 +21,14 @@ fn in_use(engine: Engine) -> Db {
 
 /// Runs a statement that makes rows without a parent, which needs leave.
 fn orphan(db: &Db, sql: &str) {
-    db.execute(&format!("SET foreign_key_checks = 0; {sql}; SET foreign_key_checks = 1"));
+    match db.engine {
+        Engine::Sqlite => db.execute(&format!("PRAGMA foreign_keys = OFF; {sql}")),
+        // Nobody but a superuser could, and a key with such rows cannot be made again.
+        Engine::Postgres => {}
+        Engine::Mariadb | Engine::Mysql => {
+            db.execute(&format!("SET foreign_key_checks = 0; {sql}; SET foreign_key_checks = 1"));
+        }
+    }
 }
 
 fn persons(ids: &[u32]) -> Db {
@@ -57,7 +59,7 @@ fn refused(ran: &Ran, target: &Db, before: &str, kept: &[String], rows: &[&str])
 #[test]
 fn rows_whose_parents_do_not_come_stop_a_replacement() {
     let source = persons(&[1, 3]);
-    for engine in engines() {
+    for engine in Engine::all() {
         let (home, target) = (Home::new(), in_use(engine));
         let before = state(&target);
         let replace = || home.migrate(&source, &target, &["--if-exists", "replace", "--yes"]);
@@ -67,7 +69,7 @@ fn rows_whose_parents_do_not_come_stop_a_replacement() {
         let ran = replace();
         assert_eq!(ran.code, 0, "{engine:?}: {ran}");
         assert_eq!(target.value("SELECT name FROM person WHERE id = 1").as_deref(), Some("new 1"));
-        assert_eq!(target.value("SELECT count(*) FROM badge").as_deref(), Some("3"));
+        assert_eq!(target.value("SELECT count(*) FROM badge WHERE id <> 40").as_deref(), Some("2"));
         assert!(target.refuses("INSERT INTO badge VALUES (50, 2)"), "{engine:?}");
         target.execute("INSERT INTO badge VALUES (50, 3)");
     }
@@ -97,7 +99,7 @@ fn an_account_of_one_database_is_told_too() {
 /// A key of two columns, of which one is NULL, refers to nothing; a table of many rows is told by some of them.
 #[test]
 fn keys_of_two_columns_and_many_rows() {
-    for engine in engines() {
+    for engine in Engine::all() {
         let (home, source, target) = (Home::new(), Db::fresh(Engine::Sqlite), Db::fresh(engine));
         let person = "CREATE TABLE person (a INTEGER NOT NULL, b INTEGER NOT NULL, PRIMARY KEY (a, b))";
         source.execute(&format!("{person}; INSERT INTO person VALUES (1, 1)"));
@@ -124,13 +126,15 @@ fn keys_of_two_columns_and_many_rows() {
 #[test]
 fn rows_that_came_since_stop_the_way_back_before_anything_is_moved() {
     let source = persons(&[1, 2, 3]);
-    for engine in engines() {
+    for engine in Engine::all() {
         let (home, target) = (Home::new(), in_use(engine));
         let ran = home.migrate(&source, &target, &["--if-exists", "replace", "--yes"]);
         assert_eq!(ran.code, 0, "{engine:?}: {ran}");
         target.execute("INSERT INTO badge VALUES (50, 3)");
         let (before, kept) = (state(&target), ours(&target));
-        for more in [&["--dry-run"][..], &["--yes"]] {
+        // In a file it is seen only when the tables are in place.
+        let ways = [&["--dry-run"][..], &["--yes"]];
+        for more in &ways[usize::from(engine == Engine::Sqlite)..] {
             refused(&home.rollback(&target, more), &target, &before, &kept, &["id=50"]);
         }
         target.execute("DELETE FROM badge WHERE id = 50");
@@ -141,10 +145,10 @@ fn rows_that_came_since_stop_the_way_back_before_anything_is_moved() {
     }
 }
 
-/// A table that came after the backup stays where an archive is put back.
+/// A table that came after the backup stays where an archive is put back; a file becomes what it was, whole.
 #[test]
 fn rows_that_came_since_the_backup_stop_its_return() {
-    for engine in engines() {
+    for engine in Engine::servers() {
         let (home, target) = (Home::new(), Db::fresh(engine));
         target.execute(
             "CREATE TABLE person (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(40));
@@ -175,7 +179,7 @@ fn a_key_that_does_not_fit_the_new_table_stops_a_replacement() {
         ("code VARCHAR(20) NOT NULL PRIMARY KEY", "VARCHAR(20)", "('ana')"),
         ("code BIGINT NOT NULL PRIMARY KEY", "INTEGER", "(5000000000)"),
     ];
-    for engine in engines() {
+    for engine in Engine::mysqls() {
         let mut refused = 0;
         for (column, referring, row) in cases {
             let (home, source, target) = (Home::new(), Db::fresh(Engine::Sqlite), Db::fresh(engine));

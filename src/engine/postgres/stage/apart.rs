@@ -10,10 +10,12 @@ use sqlx::{AssertSqlSafe, Connection as _, Postgres, pool::PoolConnection};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::exchange::{self, Exchange};
-use super::replace::Given;
+use super::replace::{self, Given};
 use super::{COMMENT, Ledger, check_rights, drop_schema, execute, run, schema_name, session_again};
 use super::{orphans, try_lock};
-use crate::engine::capability::{Fate, Intent, Journal, OnStatement, Orphans, ReadRequest, Staging};
+use crate::engine::capability::{
+    Fate, Intent, Journal, NotSwitched, OnStatement, Orphans, ReadRequest, Staging,
+};
 use crate::engine::claim::taken;
 use crate::engine::condition;
 use crate::engine::postgres::connect::Connector;
@@ -397,9 +399,14 @@ impl Staging for ApartStaging {
         change
     }
 
-    async fn switch(self: Box<Self>, change: &Change) -> Result<()> {
+    async fn switch(self: Box<Self>, change: &Change) -> Result<(), NotSwitched> {
         self.pool.close().await;
-        let mut session = self.connector.session().await?;
+        let mut session = match self.connector.session().await {
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                return Err(NotSwitched { error, staging: Some(self) });
+            }
+            session => session?,
+        };
         let must_be_empty = self.plan.tables.iter().filter(|t| t.replaces && !t.replaces_rows);
         let exchange = Exchange {
             connector: &self.connector,
@@ -410,19 +417,25 @@ impl Staging for ApartStaging {
             fence: self.ledger.get(),
             given: Given::All,
         };
-        let moved = exchange.run(&mut session).await;
-        if let Err(error) = moved {
-            let _ = session.close_hard().await;
-            // Whoever hears of a failed switch has nothing left to discard. If the switch did happen after all,
-            // the schema is gone already.
-            if error.kind() != ErrorKind::Lost {
-                self.remove().await?;
-            }
-            return Err(error);
+        let Err(error) = exchange.run(&mut session).await else {
+            let _ = session.close().await;
+            let _ = self.guard.into_inner().close().await;
+            return Ok(());
+        };
+        if error.kind() == ErrorKind::Busy {
+            // Whoever waits behind this one goes on at once.
+            let _ = execute(&mut session, "ROLLBACK".into()).await;
+            let tables: Vec<String> = change.tables_kept().map(|moved| moved.name.clone()).collect();
+            let error = replace::name_lockers(&mut session, &self.namespace, &tables, error).await;
+            let _ = session.close().await;
+            return Err(NotSwitched { error, staging: Some(self) });
         }
-        let _ = session.close().await;
-        let _ = self.guard.into_inner().close().await;
-        Ok(())
+        let _ = session.close_hard().await;
+        // If the switch did happen after all, the schema is gone already.
+        if error.kind() != ErrorKind::Lost {
+            self.remove().await?;
+        }
+        Err(error.into())
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {

@@ -8,13 +8,15 @@ use sqlx::postgres::PgConnection;
 use super::journal::Ledger;
 use super::replace::{self, Given};
 use super::{
-    PREFIX, check_rights, commit, execute, journal, live, schema_of, session_again, transaction, whole,
+    PREFIX, check_rights, commit, execute, journal, live, schema_of, session_again, staying, transaction,
+    whole,
 };
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
 use crate::engine::postgres::fault::{code, fault};
 use crate::engine::postgres::on_update;
 use crate::engine::postgres::types::quote;
+use crate::engine::staying::refuse_orphans;
 use crate::engine::way_back;
 use crate::model::change::{Aside, Change, Kind, Moved};
 use crate::model::error::{ErrorKind, Result};
@@ -166,7 +168,7 @@ impl Exchange<'_> {
             let sql = to_schema(moved, &moved.aside.place, self.namespace);
             execute(session, sql).await.map_err(|e| failed(&e))?;
         }
-        restore.run(session).await?;
+        restore.run(session, Some(self.namespace)).await?;
         for key in &self.change.restores {
             execute(session, key.sql.clone()).await.map_err(|e| {
                 let what = format!("cannot make foreign key {:?} of table {:?} again", key.name, key.table);
@@ -304,6 +306,12 @@ pub(in crate::engine::postgres) async fn back(
         }
     }
     way_back::refuse_held(&holders)?;
+    let references =
+        staying::references(&mut session, namespace, &tables, &old).await.map_err(|e| failed(&e))?;
+    for place in change.places() {
+        let orphans = staying::orphans(&mut session, &references, place).await.map_err(|e| failed(&e))?;
+        refuse_orphans(&orphans)?;
+    }
     let again = replace::keys_onto_others(&mut session, namespace, &tables).await.map_err(|e| failed(&e))?;
     let mut back = Change {
         run: run.to_owned(),

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use super::exchange::make_kept;
 use super::replace::{self, Given};
 use super::{Outcome, commit, execute, outcome, run, transaction};
-use crate::engine::capability::{OnStatement, Orphans, ReadRequest, Staging};
+use crate::engine::capability::{NotSwitched, OnStatement, Orphans, ReadRequest, Staging};
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::fault::fault;
 use crate::engine::postgres::types::quote;
@@ -141,7 +141,7 @@ pub(super) async fn empty(
         run_all(session, &moved.resets, "cannot put the next values of the tables back").await?;
     }
     run_all(session, &tighten, "cannot put triggers and foreign keys back").await?;
-    keys.run(session).await.map_err(|error| match error.kind() {
+    keys.run(session, None).await.map_err(|error| match error.kind() {
         ErrorKind::Value => error
             .with_kind(ErrorKind::Refused)
             .next("nothing was changed: rows of another table refer to those that would go"),
@@ -398,10 +398,10 @@ impl Staging for LiveStaging {
         Ok(self.change.clone())
     }
 
-    async fn switch(self: Box<Self>, _change: &Change) -> Result<()> {
+    async fn switch(self: Box<Self>, _change: &Change) -> Result<(), NotSwitched> {
         let mut state = self.state.into_inner();
         if !state.tighten.is_empty() {
-            return Err(Error::internal("the load was not finished before the switch"));
+            return Err(Error::internal("the load was not finished before the switch").into());
         }
         let Err(cause) = execute(&mut state.session, "COMMIT".into()).await else {
             let _ = state.session.close().await;
@@ -409,14 +409,15 @@ impl Staging for LiveStaging {
         };
         let error = fault(ErrorKind::Write, "cannot make the loaded rows visible", &cause);
         if error.kind() != ErrorKind::Lost {
-            return Err(error);
+            return Err(error.into());
         }
         match outcome(&self.connector, state.transaction).await {
             Some(Outcome::Committed) => Ok(()),
             Some(Outcome::Aborted) => {
-                Err(error.with_kind(ErrorKind::Write).next("nothing has changed: run the same command again"))
+                let next = "nothing has changed: run the same command again";
+                Err(error.with_kind(ErrorKind::Write).next(next).into())
             }
-            Some(Outcome::Forgotten) | None => Err(error),
+            Some(Outcome::Forgotten) | None => Err(error.into()),
         }
     }
 

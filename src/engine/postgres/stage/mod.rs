@@ -11,6 +11,7 @@ mod live;
 mod occupied;
 pub(super) mod orphans;
 mod replace;
+mod staying;
 pub(super) mod whole;
 
 use std::time::Duration;

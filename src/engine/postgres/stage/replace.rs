@@ -4,9 +4,10 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::execute;
-use crate::engine::postgres::fault::fault;
+use super::{execute, staying};
+use crate::engine::postgres::fault::{code, fault};
 use crate::engine::postgres::types::quote;
+use crate::engine::staying::refuse_orphans;
 use crate::model::change::Again;
 use crate::model::error::{Error, ErrorKind, Result};
 
@@ -87,6 +88,9 @@ JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamesp
 WHERE NOT EXISTS (SELECT FROM old WHERE old.oid = k.conrelid)
 ORDER BY 1";
 
+/// The step of [`RESTORE`] that makes the foreign keys of other tables.
+const KEYS_STEP: i32 = 5;
+
 /// Functions of our own triggers on the tables, which go where these go.
 const FUNCTIONS: &str = "
 SELECT DISTINCT p.proname::text FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
@@ -119,6 +123,15 @@ JOIN pg_class o ON o.oid = k.confrelid JOIN pg_namespace m ON m.oid = o.relnames
 WHERE k.contype = 'f' AND k.conparentid = 0 AND m.nspname = $1 AND o.relname = ANY($3)
   AND NOT (n.nspname = $1 AND c.relname = ANY($2)) ORDER BY 1";
 
+/// Sessions that have locks on tables, each in words that say whose it is.
+const LOCKERS: &str = "
+SELECT DISTINCT concat('user ', quote_ident(a.usename), ' with ' || quote_literal(nullif(a.application_name, '')),
+                       ' from ' || host(a.client_addr), ' (process ', a.pid, ', ', a.state, ')')
+FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.granted AND l.pid <> pg_backend_pid() AND n.nspname = $1 AND c.relname = ANY($2)
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1 LIMIT 3";
+
 /// What keeps a table from giving way, but for views that go with it.
 pub(super) async fn holders(
     session: &mut PgConnection,
@@ -131,7 +144,13 @@ pub(super) async fn holders(
 }
 
 /// What has to be done once the new tables are in place.
-pub(super) struct Restore(Vec<String>);
+#[derive(Default)]
+pub(super) struct Restore {
+    statements: Vec<String>,
+    /// Foreign keys of tables that stay.
+    keys: Vec<String>,
+    references: Vec<staying::Reference>,
+}
 
 /// Which of what stood on the old tables the new ones are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +172,7 @@ pub(super) async fn release(
 ) -> Result<Restore> {
     let failed = |e: &sqlx::Error| fault(ErrorKind::Write, "cannot take the target's own tables away", e);
     if tables.is_empty() {
-        return Ok(Restore(Vec::new()));
+        return Ok(Restore::default());
     }
     let place = |name: &String| format!("{}.{}", quote(namespace), quote(name));
     let list = tables.iter().map(place).collect::<Vec<_>>().join(", ");
@@ -162,9 +181,15 @@ pub(super) async fn release(
     refuse_rows(session, namespace, still_empty).await?;
     let rows = sqlx::query(RESTORE).bind(namespace).bind(tables).bind(given == Given::All);
     let rows = rows.fetch_all(&mut *session).await;
-    let restore: Result<Vec<String>, _> =
-        rows.map_err(|e| failed(&e))?.iter().map(|row| row.try_get("sql")).collect();
-    let restore = restore.map_err(|e| failed(&e))?;
+    let mut restore = Restore {
+        references: staying::references(session, namespace, tables, tables).await.map_err(|e| failed(&e))?,
+        ..Restore::default()
+    };
+    for row in rows.map_err(|e| failed(&e))? {
+        let step: i32 = row.try_get("step").map_err(|e| failed(&e))?;
+        let statements = if step == KEYS_STEP { &mut restore.keys } else { &mut restore.statements };
+        statements.push(row.try_get("sql").map_err(|e| failed(&e))?);
+    }
     let release: Vec<String> = sqlx::query_scalar(RELEASE)
         .bind(namespace)
         .bind(tables)
@@ -174,7 +199,7 @@ pub(super) async fn release(
     for sql in release {
         execute(session, sql).await.map_err(|e| failed(&e))?;
     }
-    Ok(Restore(restore))
+    Ok(restore)
 }
 
 /// Foreign keys of the tables onto others that stay.
@@ -210,15 +235,47 @@ pub(super) async fn keys_of_others(
 }
 
 impl Restore {
-    /// Does it, in the same transaction.
-    pub(super) async fn run(self, session: &mut PgConnection) -> Result<()> {
-        for sql in self.0 {
+    /// Does it, in the same transaction. Where rows of tables that stay keep a key from being made which leads to a table
+    /// in the schema `heirs`, they are named.
+    pub(super) async fn run(self, session: &mut PgConnection, heirs: Option<&str>) -> Result<()> {
+        let failed = |e: &sqlx::Error| {
+            fault(ErrorKind::Write, "cannot put back what stood on the target's own table", e)
+        };
+        for sql in self.statements {
             tracing::debug!(sql, "statement");
-            execute(session, sql).await.map_err(|e| {
-                fault(ErrorKind::Write, "cannot put back what stood on the target's own table", &e)
-            })?;
+            execute(session, sql).await.map_err(|e| failed(&e))?;
+        }
+        execute(session, "SAVEPOINT techcare_db_keys".into()).await.map_err(|e| failed(&e))?;
+        for sql in self.keys {
+            tracing::debug!(sql, "statement");
+            let Err(cause) = execute(session, sql).await else { continue };
+            if let (Some(heirs), Some("23503")) = (heirs, code(&cause).as_deref()) {
+                execute(session, "ROLLBACK TO SAVEPOINT techcare_db_keys".into())
+                    .await
+                    .map_err(|e| failed(&e))?;
+                let orphans = staying::orphans(session, &self.references, heirs).await;
+                refuse_orphans(&orphans.map_err(|e| failed(&e))?)?;
+            }
+            return Err(failed(&cause));
         }
         Ok(())
+    }
+}
+
+/// Adds to an error who has locks on tables.
+pub(super) async fn name_lockers(
+    session: &mut PgConnection,
+    namespace: &str,
+    tables: &[String],
+    error: Error,
+) -> Error {
+    let lockers: Result<Vec<String>, _> =
+        sqlx::query_scalar(LOCKERS).bind(namespace).bind(tables).fetch_all(session).await;
+    match (lockers, error.reason().map(str::to_owned)) {
+        (Ok(lockers), Some(reason)) if !lockers.is_empty() => {
+            error.why(format!("{reason}: {} at work in the tables", lockers.join(", ")))
+        }
+        _ => error,
     }
 }
 

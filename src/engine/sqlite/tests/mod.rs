@@ -272,7 +272,7 @@ async fn load(from: &Path, staging: &dyn Staging, plan: &Plan) -> Result<()> {
 
 async fn switch(staging: Box<dyn Staging>) -> Result<()> {
     let change = staging.change().await?;
-    staging.switch(&change).await
+    staging.switch(&change).await.map_err(|not| not.error)
 }
 
 async fn migrate(from: &Path, to: &Path, scope: Scope) -> Result<()> {
@@ -552,10 +552,12 @@ async fn a_busy_file_is_left_as_it_was() {
         load(&from, staging.as_ref(), &plan).await.unwrap();
         let other = Connection::open(&to).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let error = switch(staging).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+        let change = staging.change().await.unwrap();
+        let not = staging.switch(&change).await.unwrap_err();
+        assert_eq!(not.error.kind(), ErrorKind::Busy, "{not:?}");
         other.execute_batch("ROLLBACK").unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), bytes);
+        not.staging.unwrap().discard().await.unwrap();
         assert_eq!(listing(folder.path()), ["from.db", "to.db"]);
     }
 }
