@@ -16,7 +16,7 @@ use super::{orphans, try_lock};
 use crate::engine::capability::{
     Fate, Intent, Journal, NotSwitched, OnStatement, Orphans, ReadRequest, Staging,
 };
-use crate::engine::claim::taken;
+use crate::engine::claim::{fenced, taken};
 use crate::engine::condition;
 use crate::engine::postgres::connect::Connector;
 use crate::engine::postgres::ddl::literal;
@@ -189,9 +189,10 @@ async fn finish_one(
 ) -> Result<()> {
     let Some(ledger) = ledger else { return run(session, statement).await };
     let failed = |e: &sqlx::Error| fault(ErrorKind::Write, format!("cannot make {}", statement.what), e);
-    execute(session, "BEGIN".into()).await.map_err(|e| failed(&e))?;
-    run(session, statement).await?;
-    ledger.note_done(session, done).await?;
+    tracing::debug!(sql = statement.sql, "statement");
+    if !ledger.begin_done(session, done, &statement.sql).await.map_err(|e| failed(&e))? {
+        return Err(fenced());
+    }
     execute(session, "COMMIT".into()).await.map_err(|e| failed(&e))
 }
 

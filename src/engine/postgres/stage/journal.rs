@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::TryStreamExt as _;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -134,15 +135,29 @@ impl Ledger {
         Ok(usize::try_from(done).unwrap_or(0))
     }
 
-    /// Notes that so many of them are done, as part of the transaction that is open.
-    pub async fn note_done(&self, session: &mut PgConnection, done: usize) -> Result<()> {
-        let done = i32::try_from(done).unwrap_or(i32::MAX);
-        self.update(session, "done = $2", |query| query.bind(done)).await
+    /// Begins a transaction, notes in it that so many of them are done, and runs the last of these: one message, so that
+    /// a slow link is waited for once. `false` if another run has taken over: then nothing of it may be committed.
+    pub async fn begin_done(
+        &self,
+        session: &mut PgConnection,
+        done: usize,
+        sql: &str,
+    ) -> Result<bool, sqlx::Error> {
+        let note = format!("UPDATE {} SET done = {done} WHERE epoch = {}", self.table(RUN), self.epoch.0);
+        let all = format!("BEGIN; {note}; {sql}");
+        let results = sqlx::raw_sql(AssertSqlSafe(all)).fetch_many(session);
+        let counts =
+            results.try_filter_map(async |result| Ok(result.left().map(|counted| counted.rows_affected())));
+        let counts: Vec<u64> = counts.try_collect().await?;
+        Ok(counts.get(1) == Some(&1))
     }
 
     /// Notes the state of the source.
     pub async fn note_source(&self, session: &mut PgConnection, source: Option<&str>) -> Result<()> {
-        self.update(session, "source = $2", |query| query.bind(source)).await
+        let sql = format!("UPDATE {} SET source = $2 WHERE epoch = $1", self.table(RUN));
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(self.epoch.0).bind(source);
+        let updated = query.execute(session).await.map_err(|e| failed(&e))?;
+        if updated.rows_affected() == 1 { Ok(()) } else { Err(fenced()) }
     }
 
     /// Whether no other run has taken it over. What cannot be asked is left to the next run.
@@ -158,18 +173,6 @@ impl Ledger {
         let sql = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", self.table(RUN));
         execute(session, sql).await.map_err(|e| failed(&e))?;
         if self.is_ours(session).await { Ok(()) } else { Err(fenced()) }
-    }
-
-    async fn update<'q>(
-        &self,
-        session: &mut PgConnection,
-        set: &str,
-        bind: impl FnOnce(PgQuery<'q>) -> PgQuery<'q>,
-    ) -> Result<()> {
-        let sql = format!("UPDATE {} SET {set} WHERE epoch = $1", self.table(RUN));
-        let query = bind(sqlx::query(AssertSqlSafe(sql)).bind(self.epoch.0));
-        let updated = query.execute(session).await.map_err(|e| failed(&e))?;
-        if updated.rows_affected() == 1 { Ok(()) } else { Err(fenced()) }
     }
 
     /// Takes all rows of a table (a quoted place) back, and its marks.
@@ -190,8 +193,6 @@ impl Ledger {
 pub(super) fn removal(schema: &str) -> String {
     format!("DROP TABLE IF EXISTS {}, {}", place(schema, RUN), place(schema, CHUNK))
 }
-
-type PgQuery<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
 
 fn place(schema: &str, table: &str) -> String {
     format!("{}.{}", quote(schema), quote(table))
