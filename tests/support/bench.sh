@@ -6,6 +6,8 @@
 #   BENCH_ROUTES  of sqlite-postgres sqlite-mariadb postgres-sqlite mariadb-sqlite postgres-mariadb mariadb-postgres
 #   BENCH_RUNS    runs of each contender (3); BENCH_LIMIT seconds after which one is stopped (600)
 #   BENCH_WRITE   1 writes docs/benchmarks.md
+# `bench.sh scale` (`make bench-scale`) measures how costs grow; BENCH_HUGE=1 goes to 100 million rows, BENCH_WRITE=1 writes
+# docs/scale.md.
 # `bench.sh peers` (`make bench-peers`) fetches the programs that are measured beside ours, beside the repository.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -31,6 +33,9 @@ for kind in ["sqlite", "postgres", "mysql"]: db.execute(f"INSTALL {kind}")' "$BE
 fi
 
 cd "$top"
-"${CARGO:-cargo}" build --release --locked --bin techcare-db --example seed
+"${CARGO:-cargo}" build --release --locked --bin techcare-db --example seed --example floor
 export BENCH_TARGET=${BENCH_TARGET:-${CARGO_TARGET_DIR:-$top/target}/release}
+if [ "${1:-}" = scale ]; then
+    exec "$here/servers" run --durable python3 -B "$here/bench/scale.py"
+fi
 exec "$here/servers" run --durable python3 -B "$here/bench"

@@ -34,6 +34,13 @@ mod types;
 mod width;
 mod write;
 
+/// The hot loops alone, for `make bench-loops`.
+#[cfg(feature = "loops")]
+pub mod loops {
+    pub use super::read::decoded;
+    pub use super::write::bound;
+}
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -197,10 +197,10 @@ impl<'a> Reader<'a> {
         Ok(Self { request, decoders, skipped: usize::from(long), sql })
     }
 
-    fn push(&self, row: &MySqlRow, batch: &mut Batch, misfits: &mut Misfits<'_>) -> Result<()> {
+    fn push(&self, row: &impl Fields, batch: &mut Batch, misfits: &mut Misfits<'_>) -> Result<()> {
         for (at, decoder) in self.decoders.iter().enumerate() {
             let column = &self.request.columns[at];
-            match field(row, at + self.skipped) {
+            match row.field(at + self.skipped) {
                 None => batch.push(Cell::Null),
                 Some(bytes) => {
                     if !decoder.push(column, bytes, batch) {
@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A value that its column should not be able to hold; the message holds everything but the value.
-    fn unfit(&self, column: &ReadColumn, decoder: Decoder, bytes: &[u8], row: &MySqlRow) -> Error {
+    fn unfit(&self, column: &ReadColumn, decoder: Decoder, bytes: &[u8], row: &impl Fields) -> Error {
         let zero = matches!(decoder, Decoder::Date | Decoder::DateTime) && bytes.get(..4).is_some();
         let why = match decoder {
             Decoder::Date | Decoder::DateTime if zero => {
@@ -241,11 +241,11 @@ impl<'a> Reader<'a> {
             .next("correct this value in the source, then run the same command again")
     }
 
-    fn key_of(&self, row: &MySqlRow) -> Option<String> {
+    fn key_of(&self, row: &impl Fields) -> Option<String> {
         let part = |name: &String| {
             let at = self.request.columns.iter().position(|c| c.name == *name)?;
             let text: String =
-                String::from_utf8_lossy(field(row, at + self.skipped)?).chars().take(60).collect();
+                String::from_utf8_lossy(row.field(at + self.skipped)?).chars().take(60).collect();
             Some(format!("{name}={text}"))
         };
         let parts: Vec<String> = self.request.key.iter().filter_map(part).collect();
@@ -263,10 +263,34 @@ fn select_within(limit: Option<Duration>) -> String {
     )
 }
 
-fn field(row: &MySqlRow, at: usize) -> Option<&[u8]> {
-    let value = row.try_get_raw(at).ok()?;
-    // `is_null` also means the zero date of the binary protocol; in text a value is a value.
-    if value.is_null() { None } else { <&[u8] as Decode<MySql>>::decode(value).ok() }
+/// A row of the text protocol.
+trait Fields {
+    /// Bytes of a value; `None` is NULL.
+    fn field(&self, at: usize) -> Option<&[u8]>;
+}
+
+impl Fields for MySqlRow {
+    fn field(&self, at: usize) -> Option<&[u8]> {
+        let value = self.try_get_raw(at).ok()?;
+        // `is_null` also means the zero date of the binary protocol; in text a value is a value.
+        if value.is_null() { None } else { <&[u8] as Decode<MySql>>::decode(value).ok() }
+    }
+}
+
+#[cfg(feature = "loops")]
+impl Fields for Vec<Option<Vec<u8>>> {
+    fn field(&self, at: usize) -> Option<&[u8]> {
+        self.get(at)?.as_deref()
+    }
+}
+
+/// Rows out of values that the driver has already cut out of the server's answer.
+#[cfg(feature = "loops")]
+pub fn decoded(request: &ReadRequest, rows: &[Vec<Option<Vec<u8>>>], to: &BatchSender) -> Result<Batch> {
+    let reader = Reader { skipped: 0, ..Reader::new(request)? };
+    let (mut batch, mut misfits) = (to.fresh(), Misfits::on(to));
+    rows.iter().try_for_each(|row| reader.push(row, &mut batch, &mut misfits))?;
+    Ok(batch)
 }
 
 /// Reads a table into batches; the contract is that of [`Snapshot::read`].

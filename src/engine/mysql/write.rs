@@ -415,6 +415,22 @@ impl Insert {
     }
 }
 
+/// How many rows of a batch became parameters of statements.
+#[cfg(feature = "loops")]
+pub fn bound(table: &TablePlan, batch: &Batch, rows: BatchReceiver) -> Result<usize> {
+    let filler = Filler::new(table, None, usize::MAX, rows)?;
+    let full = full_rows(batch, filler.encoders.len());
+    let mut group = Group::default();
+    for row in 0..batch.rows() {
+        if group.rows == full {
+            group = Group::default();
+        }
+        filler.bind(&mut group, batch, row)?;
+        group.rows += 1;
+    }
+    Ok(batch.rows())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,13 @@ mod types;
 mod wire;
 mod write;
 
+/// The hot loops alone, for `make bench-loops`.
+#[cfg(feature = "loops")]
+pub mod loops {
+    pub use super::read::decoded;
+    pub use super::write::encoded;
+}
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

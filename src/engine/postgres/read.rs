@@ -121,13 +121,7 @@ pub(super) async fn copy_out(
     let mut stream = session.copy_out_raw(&sql).await.map_err(|e| failed(&e))?;
     let mut rows = wire::Rows::default();
     let mut had_long = false;
-    let mut filler = Filler {
-        request,
-        decoders: &decoders,
-        batch: to.fresh(),
-        scratch: String::new(),
-        misfits: Misfits::on(to),
-    };
+    let mut filler = Filler::new(request, &decoders, to);
     while let Some(chunk) = stream.try_next().await.map_err(|e| failed(&e))? {
         rows.feed(&chunk, |fields| filler.row(fields, &chunk)).map_err(|f| f.into_error(&request.table))?;
         had_long |= chunk.len() >= LONG_VALUE_BYTES;
@@ -203,6 +197,13 @@ struct Filler<'a> {
     batch: Batch,
     scratch: String,
     misfits: Misfits<'a>,
+}
+
+impl<'a> Filler<'a> {
+    fn new(request: &'a ReadRequest, decoders: &'a [Decoder], to: &'a BatchSender) -> Self {
+        let (batch, misfits) = (to.fresh(), Misfits::on(to));
+        Self { request, decoders, batch, scratch: String::new(), misfits }
+    }
 }
 
 impl Filler<'_> {
@@ -357,6 +358,16 @@ pub(super) fn key_text(columns: &[String], row: &PgRow) -> std::result::Result<S
     };
     let parts: std::result::Result<Vec<String>, sqlx::Error> = columns.iter().enumerate().map(part).collect();
     Ok(parts?.join(", "))
+}
+
+/// Rows out of what a binary COPY has sent.
+#[cfg(feature = "loops")]
+pub fn decoded(request: &ReadRequest, chunk: &Bytes, to: &BatchSender) -> Result<Batch> {
+    let (_, decoders): (Vec<_>, Vec<_>) = request.columns.iter().map(plan).unzip();
+    let mut filler = Filler::new(request, &decoders, to);
+    let fed = wire::Rows::default().feed(chunk, |fields| filler.row(fields, chunk));
+    fed.map_err(|fault: RowFault| fault.into_error(&request.table))?;
+    Ok(filler.batch)
 }
 
 #[cfg(test)]

@@ -45,8 +45,9 @@ pub(super) async fn copy_in(
     let has_money = columns.iter().any(|c| c.native_type == "money");
     let digits = if has_money { money_digits(session).await.map_err(|e| failed(&e))? } else { 0 };
     let encoders: Vec<Encoder> = columns.iter().map(|c| encoder(c, digits)).collect();
-    let binary = !encoders.contains(&Encoder::AsText);
     let names = columns.iter().map(|c| quote(&c.name)).collect::<Vec<_>>().join(", ");
+    let mut writer = Writer::new(table, columns, encoders);
+    let binary = writer.binary;
     let format = if binary { "binary" } else { "text" };
     let sql = format!("COPY {into} ({names}) FROM STDIN (FORMAT {format})");
     // As text an amount is read by the rules of a locale; its units are the same in all of them.
@@ -54,8 +55,6 @@ pub(super) async fn copy_in(
     if by_text {
         sqlx::raw_sql("SET lc_monetary TO 'C'").execute(&mut *session).await.map_err(|e| failed(&e))?;
     }
-    let buffer = Vec::with_capacity(2 * BUFFER);
-    let mut writer = Writer { table, columns, encoders, binary, buffer, long: Vec::new() };
     let segment = if ledger.is_some() { CHUNK_BYTES } else { SEGMENT };
     let (mut total, mut ended) = (0, false);
     while !ended {
@@ -130,6 +129,13 @@ struct Writer<'a> {
     buffer: Vec<u8>,
     /// Long values of the batch, each with its place in the buffer.
     long: Vec<(usize, Span)>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(table: &'a TablePlan, columns: Vec<&'a ColumnPlan>, encoders: Vec<Encoder>) -> Self {
+        let binary = !encoders.contains(&Encoder::AsText);
+        Self { table, columns, encoders, binary, buffer: Vec::with_capacity(2 * BUFFER), long: Vec::new() }
+    }
 }
 
 impl Writer<'_> {
@@ -207,4 +213,17 @@ async fn send(copy: &mut PgCopyIn<&mut PgConnection>, bytes: &[u8]) -> std::resu
         copy.send(piece).await?;
     }
     Ok(())
+}
+
+/// What a batch becomes on its way into PostgreSQL, all of it in memory.
+#[cfg(feature = "loops")]
+pub fn encoded(table: &TablePlan, batch: &Batch) -> Result<Vec<u8>> {
+    let columns: Vec<&ColumnPlan> = table.copied().collect();
+    let encoders = columns.iter().map(|column| encoder(column, 2)).collect();
+    let mut writer = Writer::new(table, columns, encoders);
+    writer.buffer.extend_from_slice(wire::HEADER);
+    writer.batch(batch)?;
+    // Long values are sent from where they lie; here they are in none of the batches.
+    writer.buffer.extend_from_slice(wire::TRAILER);
+    Ok(writer.buffer)
 }

@@ -31,6 +31,13 @@ mod types;
 mod whole;
 mod write;
 
+/// The hot loops alone, for `make bench-loops`.
+#[cfg(feature = "loops")]
+pub mod loops {
+    pub use super::read::table as read;
+    pub use super::write::rows as write;
+}
+
 #[cfg(test)]
 mod tests;
 

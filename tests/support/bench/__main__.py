@@ -53,7 +53,8 @@ def section(name, folder, target, runs, limit):
                      server.url("source")])
     found, missing = peers(Path(os.environ["BENCH_PEERS"]))
     everybody = [
-        floor(floors.prepare(folder, file, data.table_names(file), postgres, mariadb)),
+        floor(floors.prepare(folder, file, data.table_names(file), postgres, mariadb, sqlite,
+                             target / "examples" / "floor")),
         ours(tool, "techcare-db", proves=True),
         ours(tool, "techcare-db --no-verify --no-backup", "--no-verify", "--no-backup"),
         *found,

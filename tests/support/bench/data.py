@@ -15,28 +15,29 @@ def narrow(path, size, _):
     """Rows of three integers and a short text."""
     draw = random.Random(1)
     rows = ((n, draw.randrange(1000), draw.randrange(1 << 40), f"s{n % 977}") for n in range(1, size + 1))
-    _write(path, {"narrow": ("id INTEGER PRIMARY KEY, a INTEGER NOT NULL, b BIGINT NOT NULL, c VARCHAR(8)", rows)})
+    write(path, {"narrow": ("id INTEGER PRIMARY KEY, a INTEGER NOT NULL, b BIGINT NOT NULL, c VARCHAR(8)", rows)})
 
 
 def tables(path, size, _):
     """Many tables of a few rows, each with an index."""
     columns = "id INTEGER PRIMARY KEY, name VARCHAR(20) NOT NULL UNIQUE, at DATETIME"
     row = lambda n: (n, f"name {n}", f"2026-01-{n:02} 10:00:00.000000")
-    _write(path, {f"t{n:05}": (columns, map(row, range(1, 11))) for n in range(size)})
+    write(path, {f"t{n:05}": (columns, map(row, range(1, 11))) for n in range(size)})
 
 
 def long(path, size, _):
     """One table of texts of 1 MiB."""
     draw = random.Random(1)
     text = lambda: draw.randbytes(512 * 1024).hex()
-    _write(path, {"long": ("id INTEGER PRIMARY KEY, body TEXT NOT NULL", ((n, text()) for n in range(1, size + 1)))})
+    write(path, {"long": ("id INTEGER PRIMARY KEY, body TEXT NOT NULL", ((n, text()) for n in range(1, size + 1)))})
 
 
-def _write(path, tables):
+def write(path, tables):
+    """Makes tables, each of the text of its columns and its rows."""
     with sqlite3.connect(path) as file:
         for name, (columns, rows) in tables.items():
             file.execute(f"CREATE TABLE {name} ({columns})")
-            marks = ", ".join("?" * (columns.count(",") + 1))
+            marks = ", ".join("?" * len(file.execute(f"PRAGMA table_info({name})").fetchall()))
             file.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
     file.close()
 

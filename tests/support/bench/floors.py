@@ -1,21 +1,19 @@
 """The floors: an engine's own bulk load of ready files into the same tables with the same keys. They prove nothing, and
 what makes the files ready is not measured."""
 
-import sqlite3
-
 from engines import run
 
 
-def prepare(folder, file, names, postgres, mariadb):
+def prepare(folder, file, names, postgres, mariadb, sqlite, program):
     """Writes what the floors load, from the databases `source` as ours made them; returns the command of each by the
-    engine that it fills."""
+    engine that it fills. `program` is the example `floor`."""
     ready = folder / "ready"
     ready.mkdir(exist_ok=True)
     ready.chmod(0o777)
     return {
         "postgres": _postgres(folder, ready, names, postgres),
         "mariadb": _mariadb(folder, ready, names, mariadb),
-        "sqlite": _sqlite(folder, file, names),
+        "sqlite": _sqlite(ready, file, sqlite, program),
     }
 
 
@@ -47,19 +45,6 @@ def _mariadb(folder, ready, names, server):
                              *server.command(database)]
 
 
-def _sqlite(folder, file, names):
-    with sqlite3.connect(file) as source:
-        made = lambda kind: [sql for (sql,) in source.execute(
-            "SELECT sql FROM sqlite_schema WHERE type = ? AND sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
-            " ORDER BY rowid", [kind])]
-        script = [
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
-            f"ATTACH '{file}' AS f; BEGIN",
-            *made("table"),
-            *(f'INSERT INTO main."{name}" SELECT * FROM f."{name}"' for name in names),
-            *made("index"),
-            "COMMIT",
-        ]
-    path = folder / "floor-sqlite.sql"
-    path.write_text(";\n".join(script) + ";\n")
-    return lambda database: ["sqlite3", str(folder / f"{database}.db"), f".read '{path}'"]
+def _sqlite(ready, file, sqlite, program):
+    run([str(program), "ready", str(file), str(ready / "sqlite")])
+    return lambda database: [str(program), "load", str(ready / "sqlite"), str(sqlite.path(database))]

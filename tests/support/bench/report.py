@@ -12,8 +12,8 @@ Made by `make bench`: {runs} runs of each, the contenders by turns, medians. {ma
 
 *techcare-db* makes keys, indexes, foreign keys and identities, has the servers gather statistics (`ANALYZE`) and proves the
 content. The *floor* is the engine's own bulk load of a ready file into the same tables with the same keys, which gathers
-none and proves nothing (`\\copy … (FORMAT binary)`, `LOAD DATA LOCAL INFILE`, SQLite's `INSERT … SELECT` without a
-journal). *Content* says what `check --against` found after every run; figures of a contender whose target does not hold
+none and proves nothing (`\\copy … (FORMAT binary)`, `LOAD DATA LOCAL INFILE`, for SQLite one prepared `INSERT` a table of
+rows from memory, without a journal). *Content* says what `check --against` found after every run; figures of a contender whose target does not hold
 what the source holds are in brackets and count for nothing. Ratios are of wall seconds to the floor's. Compare ratios,
 not seconds. Memory is that of the client's largest process; below 20 MiB it may be that of the program that started it.
 """
