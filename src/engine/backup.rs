@@ -18,7 +18,8 @@ pub struct NativeWay {
     pub packing: Packing,
     /// The engine packs what it writes itself; else it writes a plain file that is packed afterwards.
     pub packs: bool,
-    /// What is written is what the same snapshot reads, so that its rows can be told in the manifest.
+    /// What is written is what the same snapshot reads, so that its rows can be told in the manifest. Else they are told
+    /// from what was written.
     pub same_view: bool,
     /// Writers of the database wait as long as the snapshot is open.
     pub blocks_writers: bool,

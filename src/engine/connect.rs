@@ -11,6 +11,7 @@ use super::watch::Pulse;
 use super::{mysql, postgres, sqlite};
 use crate::model::endpoint::{Dialect, Endpoint, Flavour, Location};
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::manifest::TableContent;
 
 /// Opens a database for reading.
 pub async fn source(endpoint: &Endpoint) -> Result<Box<dyn Source>> {
@@ -75,6 +76,14 @@ pub async fn open_backup(engine: Dialect, file: &Path) -> Result<Option<Box<dyn 
     match engine {
         Dialect::Sqlite => sqlite::open_backup(file).await.map(Some),
         Dialect::Postgres | Dialect::Mysql => Ok(None),
+    }
+}
+
+/// Tables of a native backup with the number of their rows, where it cannot be opened and yet tells so much.
+pub async fn counted_backup(engine: Dialect, file: &Path) -> Result<Option<Vec<TableContent>>> {
+    match engine {
+        Dialect::Mysql => mysql::counted_backup(file).await,
+        Dialect::Sqlite | Dialect::Postgres => Ok(None),
     }
 }
 

@@ -110,7 +110,8 @@ pub enum Packing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verified {
-    /// The rows in it were read back and are those of the database, table by table.
+    /// The rows in it were read back, table by table, and are those of the database wherever the view of it that was copied
+    /// could be read by others too.
     Content,
     /// It was read back whole by the program that restores it, and its bytes are those that were written.
     Bytes,

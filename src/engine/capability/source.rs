@@ -1,5 +1,6 @@
 //! A database that can be read, and one consistent view of it. Nothing here writes.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::model::batch::{DEFAULT_BATCH_BYTES, DEFAULT_BATCH_ROWS, Shape, ShapeC
 use crate::model::endpoint::{Dialect, Flavour};
 use crate::model::epoch::Epoch;
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::manifest::TableContent;
 use crate::model::plan::{Plan, TableProfile};
 use crate::model::schema::{Column, DataType, Schema, Table};
 
@@ -202,6 +204,17 @@ pub trait Source: Send + Sync {
 
     /// How the engine would make its own backup of this database; `Refused` with the fix where it cannot.
     async fn native_backup(&self) -> Result<NativeWay> {
+        Err(no_native_backup())
+    }
+
+    /// Rows and digests of a native backup of this database that was just written, from its own text: of the tables that the
+    /// requests would read. `dump` is not packed. For forms of which nobody else can read the view
+    /// ([`NativeWay::same_view`]). `None` where the text does not tell.
+    async fn rows_of_backup(
+        &self,
+        _requests: Vec<ReadRequest>,
+        _dump: Box<dyn Read + Send>,
+    ) -> Result<Option<Vec<TableContent>>> {
         Err(no_native_backup())
     }
 

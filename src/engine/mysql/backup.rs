@@ -1,5 +1,5 @@
 //! Backups by `mariadb-dump` or `mysqldump`: SQL text of one transaction's view. The program opens a view of its own,
-//! which nobody else can read, so the manifest tells the bytes and not the rows.
+//! which nobody else can read, so the rows in the manifest are those of the text (`dumped`).
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -10,6 +10,7 @@ use secrecy::ExposeSecret as _;
 use sqlx::MySqlConnection;
 
 use super::connection::{Fields, Link, rows};
+use super::types::quote;
 use crate::engine::backup::{NativeOrder, NativeWay};
 use crate::engine::tool::{self, Secret, Tool};
 use crate::engine::{blocking, compress};
@@ -31,9 +32,41 @@ const OUTSIDE: &str = "SELECT table_name, engine FROM information_schema.tables 
 const VERSIONED: &str = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
      AND table_type = 'SYSTEM VERSIONED' ORDER BY 1";
 
+/// Columns of which the text protocol says six digits, and the programs write what it says.
+const SINGLES: &str = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND \
+     data_type = 'float' AND table_name IN (SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
+     AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')) ORDER BY 1, 2";
+
+/// Refuses where a number would lose digits.
+async fn refuse_cut_numbers(connection: &mut MySqlConnection) -> Result<()> {
+    for column in rows(connection, "the list of columns", SINGLES).await? {
+        let (table, name) = (column.word(0), column.word(1));
+        let cut = format!(
+            "SELECT 1 FROM {} WHERE {1} <> CAST(CAST({1} AS CHAR) AS FLOAT) LIMIT 1",
+            quote(&table),
+            quote(&name)
+        );
+        // Servers that do not know this CAST (MySQL before 8.0.17) cannot say that all is well.
+        match rows(connection, &format!("table \"{table}\""), &cut).await {
+            Ok(found) if found.is_empty() => {}
+            Err(error) if error.kind() == ErrorKind::Lost => return Err(error),
+            Ok(_) | Err(_) => {
+                let what = "the server's own program would cut numbers in the backup";
+                return Err(Error::new(ErrorKind::Refused, what)
+                    .why(format!(
+                        "it writes six digits of a FLOAT, and column \"{name}\" of table \"{table}\" has more"
+                    ))
+                    .next("take --method portable, which keeps them, or make the column DOUBLE"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// How a backup of this server would be made.
 pub(super) async fn way(connection: &mut MySqlConnection, flavour: Flavour, major: u32) -> Result<NativeWay> {
     let tool = blocking::run(move || fitting(flavour, major)).await?;
+    refuse_cut_numbers(connection).await?;
     let outside = rows(connection, "the list of tables", OUTSIDE).await?;
     let versioned = rows(connection, "the list of tables", VERSIONED).await?;
     let more = |list: &[Fields]| match list.len() {

@@ -8,6 +8,8 @@ mod charset;
 mod connection;
 mod data;
 mod ddl;
+mod decode;
+mod dumped;
 mod exchange;
 mod fault;
 mod fit;
@@ -41,6 +43,7 @@ pub mod loops {
     pub use super::write::bound;
 }
 
+use std::io::{BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
 
@@ -54,13 +57,17 @@ use self::types::{Rules, quote};
 use crate::engine::backup::NativeWay;
 use crate::engine::blocking;
 use crate::engine::capability::{
-    Defaults, Facts, Health, Probe, Snapshot, Source, Stored, TableSize, Target, Verdict,
+    Defaults, Facts, Health, Probe, ReadRequest, Snapshot, Source, Stored, TableSize, Target, Verdict,
 };
 use crate::engine::dump::DumpDialect;
 use crate::engine::watch::Pulse;
 use crate::model::endpoint::{Endpoint, Flavour, Server};
-use crate::model::error::Result;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::manifest::TableContent;
 use crate::model::schema::Schema;
+
+/// Bytes of a dump that are read at a time.
+const BLOCK: usize = 1 << 18;
 
 /// Opens for reading: every session of it is read-only, by the server's own rule.
 pub async fn open_source(server: &Server, endpoint: &Endpoint) -> Result<Box<dyn Source>> {
@@ -86,6 +93,17 @@ pub fn dump(flavour: Flavour) -> Box<dyn DumpDialect> {
 pub async fn check_backup(file: &Path) -> Result<()> {
     let file = file.to_owned();
     blocking::run(move || backup::check(&file)).await
+}
+
+/// Tables of a dump with the number of their rows, if they can be told.
+pub async fn counted_backup(file: &Path) -> Result<Option<Vec<TableContent>>> {
+    let file = file.to_owned();
+    blocking::run(move || {
+        let dump = std::fs::File::open(&file)
+            .map_err(|e| Error::new(ErrorKind::Verify, "the dump cannot be read").why(e))?;
+        dumped::content(BufReader::with_capacity(BLOCK, dump), &[])
+    })
+    .await
 }
 
 /// A SeaORM connection to the same database, with the same session settings.
@@ -151,7 +169,12 @@ impl Source for Database {
 
     async fn inspect(&self) -> Result<Schema> {
         let mut connection = self.connection().await?;
-        inspect::schema(&mut connection, &self.rules, &self.facts.namespace).await
+        let mut schema = inspect::schema(&mut connection, &self.rules, &self.facts.namespace).await?;
+        // What is built is looked at as what it is going to be.
+        if place::is_staging_database(&self.facts.namespace) {
+            schema.tables.retain(|table| table.name != place::MARKER);
+        }
+        Ok(schema)
     }
 
     async fn sizes(&self) -> Result<Vec<TableSize>> {
@@ -222,6 +245,14 @@ impl Source for Database {
     async fn native_backup(&self) -> Result<NativeWay> {
         let mut connection = self.connection().await?;
         backup::way(&mut connection, self.facts.flavour, self.facts.version_number.0).await
+    }
+
+    async fn rows_of_backup(
+        &self,
+        requests: Vec<ReadRequest>,
+        dump: Box<dyn Read + Send>,
+    ) -> Result<Option<Vec<TableContent>>> {
+        blocking::run(move || dumped::content(BufReader::with_capacity(BLOCK, dump), &requests)).await
     }
 
     async fn close(&self) {

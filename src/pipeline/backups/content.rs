@@ -1,13 +1,14 @@
 //! What is in a database, table by table: rows and digest, as a migration to the same engine would read them. The
 //! database and its backup are asked alike.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use futures::stream::{self as streams, StreamExt as _, TryStreamExt as _};
 
-use crate::engine::capability::{ColumnInput, ReadColumn, ReadRequest, Rules, Snapshot};
+use crate::engine::capability::{ColumnInput, ReadColumn, ReadRequest, Rules, Snapshot, Source};
 use crate::engine::stream;
-use crate::model::error::{ErrorKind, Result};
+use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer};
 use crate::model::manifest::TableContent;
 use crate::model::schema::{Schema, Table};
@@ -27,6 +28,34 @@ pub async fn of(
         .await?;
     contents.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(contents)
+}
+
+/// What is in a backup that its engine has written of a view of its own: nobody else could read that. `None` where it does not
+/// tell.
+pub async fn of_backup(
+    schema: &Schema,
+    source: &dyn Source,
+    dump: Box<dyn Read + Send>,
+) -> Result<Option<Vec<TableContent>>> {
+    let requests = schema.tables.iter().map(|table| request(table, source.rules())).collect();
+    let Some(contents) = source.rows_of_backup(requests, dump).await? else { return Ok(None) };
+    // Whoever made or dropped one meanwhile has made another database than the one that was looked at.
+    let named = |name: &str| contents.iter().any(|content| content.name == name);
+    let known = |name: &str| schema.tables.iter().any(|table| table.name == name);
+    let missing = schema.tables.iter().map(|table| &table.name).find(|name| !named(name));
+    let more = contents.iter().map(|content| &content.name).find(|name| !known(name));
+    match (missing, more) {
+        (None, None) => Ok(Some(contents)),
+        (Some(name), _) => Err(changed(format!("table \"{name}\" is missing in it"))),
+        (None, Some(name)) => Err(changed(format!("there is one more table in it, \"{name}\""))),
+    }
+}
+
+/// A backup that came out as something else than the database.
+pub fn changed(why: String) -> Error {
+    Error::new(ErrorKind::Verify, "the backup is not what the database holds")
+        .why(why)
+        .next("run it again; if the tables were being changed meanwhile, this is why")
 }
 
 async fn of_table(
@@ -72,7 +101,8 @@ fn request(table: &Table, rules: &dyn Rules) -> ReadRequest {
     ReadRequest::all(&table.name, columns.collect())
 }
 
-/// The first difference between what should be there and what is, in one clause.
+/// The first difference between what should be there and what is, in one clause. A table that has no digest where it should be
+/// is told by its number of rows.
 pub fn difference(should: &[TableContent], is: &[TableContent]) -> Option<String> {
     let named = |name: &str, among: &[TableContent]| among.iter().any(|t| t.name == name);
     if let Some(missing) = should.iter().find(|t| !named(&t.name, is)) {
@@ -81,7 +111,10 @@ pub fn difference(should: &[TableContent], is: &[TableContent]) -> Option<String
     if let Some(more) = is.iter().find(|t| !named(&t.name, should)) {
         return Some(format!("there is one more table, \"{}\"", more.name));
     }
-    should.iter().zip(is).find(|(a, b)| a != b).map(|(a, b)| {
+    let differ = |a: &TableContent, b: &TableContent| {
+        a.rows != b.rows || a.digest.is_some_and(|digest| b.digest != Some(digest))
+    };
+    should.iter().zip(is).find(|(a, b)| differ(a, b)).map(|(a, b)| {
         if a.rows == b.rows {
             format!("the rows of table \"{}\" are others", a.name)
         } else {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::folder::{Folder, Lock, trouble};
 use super::packing::{self, Sum};
 use super::retention::{self, Keep};
+use super::room::{self, Size};
 use super::shelf::{self, Backup, Shelf};
 use super::verify::{interrupted, read_back};
 use super::{content, names};
@@ -21,13 +22,11 @@ use crate::model::endpoint::Dialect;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::event::{Event, Observer, Phase, Silent};
 use crate::model::manifest::{self, Identity, Manifest, Method, Packing, Purpose, TableContent, Verified};
+use crate::model::schema::Schema;
 use crate::pipeline::archive;
 
 /// Names that are tried, a second apart, where those before are taken.
 const NAMES: i64 = 60;
-
-/// Room that has to be left on the disk beside the backup.
-const SPARE: u64 = 4 << 20;
 
 /// So many things that an archive does not bring back are named, the rest is counted.
 const NAMED: usize = 10;
@@ -141,6 +140,14 @@ struct Finished {
     writers_waited: Option<f64>,
 }
 
+/// What was copied, and what has to be in it where the same view tells that.
+struct Copied {
+    started: DateTime<Utc>,
+    schema: Schema,
+    tables: Option<Vec<TableContent>>,
+    writers_waited: Option<f64>,
+}
+
 impl Work<'_> {
     /// Name of the unfinished file.
     fn partial(&self) -> String {
@@ -179,10 +186,10 @@ impl Work<'_> {
         let packing = self.order.packing.unwrap_or(way.packing);
         // Packed by us from a plain file, or not at all by us.
         let packed_here = packing != Packing::None && !way.packs;
-        self.room(way, packed_here)?;
+        self.room(way, packing, packed_here, source.facts().size)?;
         let name = if packed_here { self.plain() } else { self.partial() };
         let plain = self.folder.create(&name)?;
-        let (started, tables, writers_waited) =
+        let Copied { started, schema, tables, writers_waited } =
             self.copy(source, (method, way), packing, (&name, &plain)).await?;
         plain.sync_all().map_err(|e| trouble(&self.folder.file(&name), &e))?;
 
@@ -194,6 +201,15 @@ impl Work<'_> {
             self.prove((method, source.rules().dialect()), &name, tables.as_deref()).await?;
             let plain = self.sum(&name).await?;
             (if packed_here { self.pack(&plain).await? } else { plain.clone() }, plain)
+        };
+        let tables = if tables.is_some() {
+            tables
+        } else {
+            let packing = if packed_here { Packing::None } else { packing };
+            let dump = packing::content(self.open(&self.partial())?, packing, &self.order.cancel);
+            let dump = dump.map_err(|e| trouble(&self.folder.file(&self.partial()), &e))?;
+            let told = content::of_backup(&schema, source, dump).await;
+            told.map_err(|error| if self.order.cancel.is_cancelled() { interrupted() } else { error })?
         };
         let finished = Finished { started, chosen, packing, file, plain, tables, writers_waited };
         self.publish(source, finished)
@@ -208,31 +224,32 @@ impl Work<'_> {
     ) -> Result<()> {
         let is = read_back(form, &self.folder.file(name), &self.order.observer).await?;
         if let (Some(should), Some(is)) = (should, is)
-            && let Some(why) = content::difference(should, &is)
+            && let Some(why) = is.difference(should)
         {
-            return Err(Error::new(ErrorKind::Verify, "the backup is not what the database holds")
-                .why(why)
-                .next("run it again; if the tables were being changed meanwhile, this is why"));
+            return Err(content::changed(why));
         }
         Ok(())
     }
 
-    /// Refuses where the disk has no room for the backup, as far as its size is known.
-    fn room(&self, way: &NativeWay, packed_here: bool) -> Result<()> {
-        let (Some(bytes), Some(free)) = (way.bytes, self.folder.free()) else { return Ok(()) };
-        // What is packed lies beside its packed form for a while, which may be no smaller.
-        let bytes = if packed_here { bytes.saturating_mul(2) } else { bytes };
-        let needed = bytes.saturating_add(bytes / 20).saturating_add(SPARE);
-        if free >= needed {
-            return Ok(());
+    /// Looks whether the disk has room for the backup, as far as its size is known.
+    fn room(
+        &self,
+        way: &NativeWay,
+        packing: Packing,
+        packed_here: bool,
+        database: Option<u64>,
+    ) -> Result<()> {
+        let size = match (way.bytes, database) {
+            // What is packed lies beside its packed form for a while, which may be no smaller.
+            (Some(bytes), _) => Size::Known(if packed_here { bytes.saturating_mul(2) } else { bytes }),
+            // An archive packs by itself, and so does pg_dump where nobody packs after it.
+            (None, Some(bytes)) => Size::Database(bytes, packing != Packing::None || !way.packs),
+            (None, None) => Size::Unknown,
+        };
+        if let Some(text) = room::for_backup(self.folder, size)? {
+            self.order.observer.event(&Event::Warning { text });
         }
-        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-        Err(Error::new(
-            ErrorKind::Refused,
-            format!("there is no room for the backup in {}", self.folder.path().display()),
-        )
-        .why(format!("it needs up to {} MiB, {} MiB are free", mib(needed), free >> 20))
-        .next("make room, or name another folder with --output-dir; nothing was written"))
+        Ok(())
     }
 
     /// Writes the plain backup and, at the same time, reads the rows that have to be in it.
@@ -242,10 +259,10 @@ impl Work<'_> {
         (method, way): (Method, &NativeWay),
         packing: Packing,
         (name, plain): (&str, &std::fs::File),
-    ) -> Result<(DateTime<Utc>, Option<Vec<TableContent>>, Option<f64>)> {
-        let schema = if way.same_view { Some(source.inspect().await?) } else { None };
-        if let (Some(schema), Method::Portable) = (&schema, method) {
-            self.tell_left_out(&archive::left_out(source, schema));
+    ) -> Result<Copied> {
+        let schema = source.inspect().await?;
+        if method == Method::Portable {
+            self.tell_left_out(&archive::left_out(source, &schema));
         }
         let (began, started) = (Instant::now(), Utc::now());
         // One reader for the copy, one for the rows.
@@ -258,26 +275,24 @@ impl Work<'_> {
             cancel: self.order.cancel.clone(),
         };
         let rows = async {
-            match &schema {
-                Some(schema) => {
-                    let snapshot: &dyn Snapshot = snapshot.as_ref();
-                    tokio::select! {
-                        rows = content::of(schema, snapshot, source.rules(), &self.order.observer) => rows.map(Some),
-                        () = self.order.cancel.cancelled() => Err(interrupted()),
-                    }
-                }
-                None => Ok(None),
+            if !way.same_view {
+                return Ok(None);
+            }
+            let snapshot: &dyn Snapshot = snapshot.as_ref();
+            tokio::select! {
+                rows = content::of(&schema, snapshot, source.rules(), &self.order.observer) => rows.map(Some),
+                () = self.order.cancel.cancelled() => Err(interrupted()),
             }
         };
         let write = async {
-            let (Some(schema), Method::Portable) = (&schema, method) else {
+            if method == Method::Native {
                 return snapshot.native_backup(&order).await;
-            };
+            }
             let file = plain.try_clone().map_err(|e| trouble(&order.file, &e))?;
             // The rows are told by whoever counts them.
             let silent: Arc<dyn Observer> = Arc::new(Silent);
             tokio::select! {
-                written = archive::write(source, schema, snapshot.as_ref(), file, &self.run, &silent) => written.map(drop),
+                written = archive::write(source, &schema, snapshot.as_ref(), file, &self.run, &silent) => written.map(drop),
                 () = self.order.cancel.cancelled() => Err(interrupted()),
             }
         };
@@ -288,7 +303,7 @@ impl Work<'_> {
             return Err(interrupted());
         }
         copied?;
-        Ok((started, rows?, waited))
+        Ok(Copied { started, tables: rows?, schema, writers_waited: waited })
     }
 
     fn tell_left_out(&self, left: &[String]) {

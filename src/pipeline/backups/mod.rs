@@ -11,6 +11,7 @@ pub mod make;
 mod names;
 mod packing;
 pub mod retention;
+pub mod room;
 pub mod shelf;
 pub mod verify;
 

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::compress;
+use crate::model::manifest::Packing;
 use crate::model::value::format_hex;
 
 /// Bytes that are worked on at a time.
@@ -29,6 +30,33 @@ pub fn sum(file: &File, cancel: &CancellationToken) -> io::Result<Sum> {
     // Advice only: where it is not taken the bytes come from memory.
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
     pour(file, &mut io::sink(), u64::MAX, cancel)
+}
+
+/// What a file holds, not packed. Reading it ends with an error where the run is interrupted.
+pub fn content(file: File, packing: Packing, cancel: &CancellationToken) -> io::Result<Box<dyn Read + Send>> {
+    let file = Until { from: file, cancel: cancel.clone() };
+    if packing == Packing::None {
+        return Ok(Box::new(file));
+    }
+    let mut decoder = zstd::Decoder::new(file)?;
+    decoder.window_log_max(WINDOW)?;
+    Ok(Box::new(decoder))
+}
+
+/// A file that can be read until the run is interrupted.
+struct Until {
+    from: File,
+    cancel: CancellationToken,
+}
+
+impl Read for Until {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.cancel.is_cancelled() {
+            // Of a kind after which nobody tries again.
+            return Err(io::Error::other("interrupted"));
+        }
+        self.from.read(to)
+    }
 }
 
 /// Hashes what is packed in a file, at most that many bytes of it.

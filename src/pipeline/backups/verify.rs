@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::folder::{Folder, trouble};
 use super::shelf::{self, Backup};
-use super::{content, names, packing};
+use super::{content, names, packing, room};
 use crate::engine::capability::Source;
 use crate::engine::{blocking, connect, file_name};
 use crate::model::endpoint::Dialect;
@@ -54,11 +54,33 @@ pub async fn verify(path: &Path, observer: &Arc<dyn Observer>, cancel: &Cancella
     let is = read_back(form, unpacked.path(), observer).await;
     let is = is.map_err(|e| refused(path, e.to_string()))?;
     if let (Verified::Content, Some(is)) = (backup.manifest.verified, is)
-        && let Some(why) = content::difference(&backup.manifest.tables, &is)
+        && let Some(why) = is.difference(&backup.manifest.tables)
     {
         return Err(refused(path, why));
     }
     Ok(backup)
+}
+
+/// What is in a file.
+pub(super) enum Found {
+    /// Its tables with rows and digests.
+    Content(Vec<TableContent>),
+    /// Its tables with the number of their rows.
+    Counts(Vec<TableContent>),
+}
+
+impl Found {
+    /// The first difference from what should be there, in one clause.
+    pub(super) fn difference(&self, should: &[TableContent]) -> Option<String> {
+        match self {
+            Self::Content(is) => content::difference(should, is),
+            Self::Counts(is) => {
+                let counts: Vec<TableContent> =
+                    should.iter().map(|table| TableContent { digest: None, ..table.clone() }).collect();
+                content::difference(&counts, is)
+            }
+        }
+    }
 }
 
 /// Lets the engine look at a native backup, and reads its rows where that can be done without restoring it. An archive
@@ -67,7 +89,7 @@ pub(super) async fn read_back(
     (method, engine): (Method, Dialect),
     file: &Path,
     observer: &Arc<dyn Observer>,
-) -> Result<Option<Vec<TableContent>>> {
+) -> Result<Option<Found>> {
     let source: Box<dyn Source> = if method == Method::Portable {
         let opened = std::fs::File::open(file).map_err(|e| trouble(file, &e))?;
         let archive = connect::archive(opened, file).await?;
@@ -75,12 +97,14 @@ pub(super) async fn read_back(
         Box::new(archive)
     } else {
         connect::check_backup(engine, file).await?;
-        let Some(source) = connect::open_backup(engine, file).await? else { return Ok(None) };
+        let Some(source) = connect::open_backup(engine, file).await? else {
+            return Ok(connect::counted_backup(engine, file).await?.map(Found::Counts));
+        };
         source
     };
     let content = rows(source.as_ref(), observer).await;
     source.close().await;
-    content.map(Some)
+    content.map(|tables| Some(Found::Content(tables)))
 }
 
 /// The rows of an open database, table by table.
@@ -117,6 +141,8 @@ pub async fn unpack(backup: &Backup, folder: &Folder, cancel: &CancellationToken
     if backup.manifest.packing == Packing::None {
         return Ok(Unpacked { path: backup.path.clone(), staged: None });
     }
+    // No more than this is ever unpacked, and whoever wrote the manifest does not fill a disk with it.
+    room::within(folder, backup.manifest.unpacked_bytes, "unpack the backup")?;
     let packed = open(folder, &backup.name)?;
     let beside = Folder::existing(folder.path())?;
     let (manifest, stop) = (backup.manifest.clone(), cancel.clone());

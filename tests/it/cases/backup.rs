@@ -229,9 +229,7 @@ fn a82_servers_with_a_live_writer() {
         if engine != Engine::Mysql {
             assert!(written.longest < Duration::from_secs(3), "{engine:?}: waited for {:?}", written.longest);
         }
-        // PostgreSQL shares its snapshot, so that the manifest tells the rows; MySQL's programs have one of their own.
-        let told = engine == Engine::Postgres || document["method"] == "portable";
-        assert_eq!(document["tables"].as_array().unwrap().len(), if told { 3 } else { 0 });
+        assert_eq!(document["tables"].as_array().unwrap().len(), 3);
         sound(&db, folder.path(), &backup);
     }
 }

@@ -32,6 +32,7 @@ mod pages;
 mod refused;
 mod reports;
 mod restore;
+mod restore_digests;
 mod restore_fixtures;
 pub mod restore_killed;
 mod restore_native;

@@ -4,7 +4,7 @@
 
 mod program;
 mod sequence;
-mod text;
+pub(super) mod text;
 
 use std::collections::BTreeMap;
 use std::fs::File;

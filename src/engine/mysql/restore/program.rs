@@ -7,7 +7,7 @@ use crate::model::change::Kind;
 
 /// A stored program of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Program {
+pub(in crate::engine::mysql) struct Program {
     /// Function, procedure, package, its body, trigger or event.
     pub(super) kind: Kind,
     /// Its name.

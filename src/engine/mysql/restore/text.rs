@@ -6,7 +6,7 @@ use super::sequence;
 
 /// A statement of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Statement {
+pub(in crate::engine::mysql) enum Statement {
     /// A setting of the session.
     Set(String),
     /// Makes a table.
@@ -74,7 +74,7 @@ impl Statement {
 
 /// Takes a dump apart, line by line.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(in crate::engine::mysql) struct Reader {
     /// The database that was dumped, once that was said.
     database: Option<String>,
     text: String,
@@ -136,7 +136,7 @@ impl Default for Reader {
 
 impl Reader {
     /// Takes the next line, with its end; answers with a statement that ends in it. Programs write no two on one line.
-    pub(super) fn line(&mut self, line: &str) -> Option<String> {
+    pub(in crate::engine::mysql) fn line(&mut self, line: &str) -> Option<String> {
         if self.text.is_empty() && self.within == Within::Code {
             if let Some((_, database)) =
                 line.strip_prefix("-- Host: ").and_then(|rest| rest.split_once("    Database: "))
@@ -170,7 +170,7 @@ impl Reader {
     }
 
     /// Whether the script stands between two statements.
-    pub(super) fn is_between(&self) -> bool {
+    pub(in crate::engine::mysql) fn is_between(&self) -> bool {
         self.text.is_empty()
     }
 
@@ -225,7 +225,7 @@ fn line_end(text: &[u8], from: usize) -> usize {
 }
 
 /// What a statement is.
-pub(super) fn recognise(sql: String) -> Statement {
+pub(in crate::engine::mysql) fn recognise(sql: String) -> Statement {
     let several = holds_several(&sql);
     match by_its_words(sql) {
         // Its text may hold statements of its own: where it ends the server says, before it runs it.
