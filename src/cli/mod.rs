@@ -42,13 +42,14 @@ pub fn run(args: &[OsString], environment: &Environment) -> u8 {
     };
     let global = &arguments.global;
     let progress = Arc::new(Progress::on_stderr(global.progress, global.quiet, &terminal));
+    let stderr = Stderr { style: terminal.stderr, in_a_line: global.quiet && !terminal.stderr_is_terminal };
     let of_the_command_line = match &arguments.command {
         Command::Completions { shell } => Some(completions(*shell, global.format)),
         Command::Man(args) => Some(man::run(args, global.format)),
         _ => None,
     };
     if let Some(answer) = of_the_command_line {
-        return conclude(&answer, &progress, terminal.stderr);
+        return conclude(&answer, &progress, stderr);
     }
     logging::start(global.verbose, global.quiet, terminal.stderr, environment, progress.clone());
     let context = Context {
@@ -61,7 +62,7 @@ pub fn run(args: &[OsString], environment: &Environment) -> u8 {
     let answer = faults::contain(|| carry_out(&arguments.command, &context)).unwrap_or_else(|fault| {
         Answer::failed(global.format, Some(arguments.command.name()), fault, None, None)
     });
-    conclude(&answer, &progress, terminal.stderr)
+    conclude(&answer, &progress, stderr)
 }
 
 fn completions(shell: Shell, format: Format) -> Answer {
@@ -69,13 +70,26 @@ fn completions(shell: Shell, format: Format) -> Answer {
     Answer::done(format, || script.clone(), || json::text("completions", &script), 0)
 }
 
+/// How errors are shown.
+#[derive(Clone, Copy)]
+struct Stderr {
+    style: Style,
+    /// For cron and the like: whoever asks for quiet and is no terminal.
+    in_a_line: bool,
+}
+
 /// Shows what a command has come to.
-fn conclude(answer: &Answer, progress: &Progress, stderr: Style) -> u8 {
+fn conclude(answer: &Answer, progress: &Progress, stderr: Stderr) -> u8 {
     progress.finish();
     if let Some(failure) = &answer.error {
-        progress.error(&render::error::render(failure, stderr), &json::error_bone(failure));
+        let text = if stderr.in_a_line {
+            render::error::line(failure, stderr.style)
+        } else {
+            render::error::render(failure, stderr.style)
+        };
+        progress.error(&text, &json::error_bone(failure));
     }
-    put(&answer.stdout, answer.code, stderr)
+    put(&answer.stdout, answer.code, stderr.style)
 }
 
 fn carry_out(command: &Command, context: &Context<'_>) -> Answer {

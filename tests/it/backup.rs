@@ -154,7 +154,7 @@ fn a_disk_that_is_full_leaves_the_older_backups() {
         let line =
             format!("trap '' XFSZ; ulimit -f 2048; \"$0\" backup -q --metrics-file m.prom --compress {how}");
         let ran = cron(home.path(), &line);
-        super::bad_input::error_shape(&ran, 5);
+        one_line(&ran, 5, "error: cannot ");
         assert_eq!(files(&home.path().join("backups")), 2, "{ran}");
         let metrics = fs::read_to_string(home.path().join("m.prom")).unwrap();
         assert!(metrics.contains("last_exit_code") && metrics.contains("} 5\n"), "{metrics}");
@@ -168,13 +168,20 @@ fn a_server_that_is_dead_is_exit_3_and_counted() {
     let (home, _database) = home("WAL");
     let args = ["-q", "--metrics-file", "m.prom", "--database", "postgresql://u@127.0.0.1:1/none"];
     let ran = backup(home.path(), &args);
-    super::bad_input::error_shape(&ran, 3);
+    one_line(&ran, 3, "error: cannot reach");
     assert!(ran.stdout.is_empty() && !home.path().join("backups").exists(), "{ran}");
     let metrics = fs::read_to_string(home.path().join("m.prom")).unwrap();
     assert!(metrics.contains("database=\"postgresql://u@127.0.0.1:1/none\"} 3\n"), "{metrics}");
     let ran = backup(home.path(), &["-q", "--metrics-file", "m.prom", "--database", "oracle"]);
     assert_eq!(ran.code, 2, "{ran}");
     assert!(fs::read_to_string(home.path().join("m.prom")).unwrap().contains("last_exit_code 2\n"));
+}
+
+/// What cron mails: what failed, why and what to do, in one line.
+fn one_line(ran: &Ran, code: i32, begin: &str) {
+    assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{ran}");
+    assert_eq!(ran.stderr.lines().count(), 1, "{ran}");
+    assert!(ran.stderr.starts_with(begin) && ran.stderr.contains("; next: "), "{ran}");
 }
 
 /// A night on which the server is down: the backups of the nights before are as they were.
@@ -185,7 +192,7 @@ fn cron_says_that_the_server_is_dead_and_keeps_what_there_is() {
     let bytes = fs::read(&path).unwrap();
     let line = "DATABASE_URL=postgresql://u@127.0.0.1:1/none exec \"$0\" backup -q --keep 1";
     let ran = cron(home.path(), line);
-    super::bad_input::error_shape(&ran, 3);
+    one_line(&ran, 3, "error: cannot reach");
     assert_eq!(ran.stdout, "");
     assert_eq!((files(&home.path().join("backups")), fs::read(&path).unwrap()), (2, bytes));
 }

@@ -1,18 +1,34 @@
-//! An error as people see it: three lines at most, what failed, why in the server's own words, what to do next.
+//! An error as people see it: three lines at most, what failed, why in the server's own words, what to do next; for cron the same
+//! in one.
 //! The last gate before the terminal: whatever looks like the password of a URL is masked here once more.
 
 use crate::cli::terminal::{Ink, Style};
 use crate::model::endpoint::{Endpoint, Location};
 use crate::model::error::{Error, ErrorKind};
 
+/// The same in one line: `error: what: why; next: what to do`.
+pub fn line(error: &Error, style: Style) -> String {
+    let part = |sign: &str, text: Option<&str>| {
+        let text = text.map(tidy).filter(|text| !text.is_empty());
+        text.map_or_else(String::new, |text| format!("{sign}{text}"))
+    };
+    let (why, next) = (part(": ", error.reason()), part("; next: ", error.advice()));
+    format!("{} {}{why}{next}", style.paint(Ink::Bad, "error:"), tidy(&what(error)))
+}
+
+/// What failed, and how much else did.
+fn what(error: &Error) -> String {
+    let what = error.what();
+    match error.others().len() {
+        0 => what.to_owned(),
+        1 => format!("{what} (and another failure at the same time)"),
+        more => format!("{what} (and {more} other failures at the same time)"),
+    }
+}
+
 /// Two or three lines without a last line feed.
 pub fn render(error: &Error, style: Style) -> String {
-    let mut what = error.what().to_owned();
-    match error.others().len() {
-        0 => {}
-        1 => what.push_str(" (and another failure at the same time)"),
-        more => what = format!("{what} (and {more} other failures at the same time)"),
-    }
+    let what = what(error);
     let lines = [
         (Ink::Bad, "error:", Some(what.as_str())),
         (Ink::Faint, "  why:", error.reason()),
@@ -114,6 +130,19 @@ mod tests {
         let mut several = Error::new(ErrorKind::Lost, "x").why("");
         several.push(Error::new(ErrorKind::Lost, "y"));
         assert_eq!(render(&several, Style::default()), "error: x (and another failure at the same time)");
+    }
+
+    #[test]
+    fn an_error_for_cron_is_one_line() {
+        let error = Error::new(ErrorKind::Unreachable, "cannot reach\nthe server")
+            .why("refused\nby mysql://u:canary@h/d")
+            .next("start it");
+        assert_eq!(
+            line(&error, Style::default()),
+            "error: cannot reach; the server: refused; by mysql://u:***@h/d; next: start it"
+        );
+        assert_eq!(line(&Error::new(ErrorKind::Usage, "x").next("y"), Style::default()), "error: x; next: y");
+        assert_eq!(line(&Error::new(ErrorKind::Usage, "x"), Style::default()), "error: x");
     }
 
     #[test]
