@@ -165,7 +165,11 @@ impl Context<'_> {
             Err(failure) => return Answer::failed(format, name, failure, None, None),
         };
         self.warn(&resolved.warnings);
-        let options = detect::Options { endpoint: resolved.endpoint, backups: config.in_app_dir(BACKUPS) };
+        let options = detect::Options {
+            endpoint: resolved.endpoint,
+            backups: config.in_app_dir(BACKUPS),
+            history: config.in_app_dir(keep::HISTORY),
+        };
         let report = tokio::select! {
             report = detect::run(&options) => report,
             () = self.cancel.cancelled() => Err(interrupted()),
@@ -205,6 +209,7 @@ impl Context<'_> {
             rules: config.rules().to_vec(),
             replace: args.if_exists == IfExists::Replace,
             backups: config.in_app_dir(BACKUPS),
+            history: config.in_app_dir(keep::HISTORY),
             quick: args.quick,
             tables: named(&args.tables),
             exclude: named(&args.exclude),

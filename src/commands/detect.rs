@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::Local;
+use chrono::Utc;
 use serde::Serialize;
 
 use super::newest_backup::{NewestBackup, newest_backup};
@@ -24,6 +24,8 @@ pub struct Options {
     pub endpoint: Endpoint,
     /// Folder of its backups.
     pub backups: PathBuf,
+    /// Folder of the history of runs, which knows of others.
+    pub history: PathBuf,
 }
 
 /// What was found.
@@ -105,6 +107,7 @@ async fn look(options: &Options, source: &dyn Source) -> Result<DetectReport> {
     let schema = source.inspect().await?;
     let sizes = source.sizes().await?;
     let found = recognise(&schema);
+    let database = super::backup::identity(&options.endpoint, facts);
     let faults = if found.is_techcare() { found.faults() } else { Vec::new() };
     Ok(DetectReport {
         database: super::database_report(&options.endpoint, facts),
@@ -124,7 +127,7 @@ async fn look(options: &Options, source: &dyn Source) -> Result<DetectReport> {
                 .map(RecordedMigration::from)
                 .collect(),
         },
-        backup: newest_backup(&options.backups, options.endpoint.dialect(), Local::now()),
+        backup: newest_backup(&options.backups, &options.history, &database.id, Utc::now()),
         warnings: warnings::of(facts).into_iter().map(|(_, text)| text).collect(),
     })
 }

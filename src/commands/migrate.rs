@@ -26,7 +26,7 @@ use crate::model::policy::Policies;
 use crate::model::report::{DatabaseReport, MigrationReport, TableReport};
 use crate::model::rule::{self, TableRule};
 use crate::pipeline::copy::BatchSize;
-use crate::pipeline::execute::{self, Settings, TableLoader};
+use crate::pipeline::execute::{self, ClaimOf, Settings, TableLoader};
 use crate::pipeline::patience::Patience;
 use crate::pipeline::preflight::{self, Replaces};
 use crate::pipeline::rejects::Rejects;
@@ -99,6 +99,11 @@ pub struct Dump {
 }
 
 impl Options {
+    /// Whose the target's claim is: a restore has it since before it saved the present state.
+    fn claim(&self) -> ClaimOf {
+        if self.recorded_as == Command::Restore { ClaimOf::Caller } else { ClaimOf::Run }
+    }
+
     /// Tables at a time.
     pub(super) fn jobs(&self) -> usize {
         self.jobs.unwrap_or_else(default_jobs)
@@ -356,6 +361,9 @@ async fn migrate(
 /// one that did what this one is asked for: then there is nothing left to do.
 async fn finished(work: &Work<'_>, go_on: &GoOn, target: &dyn Target) -> Result<Option<MigrationReport>> {
     let Work { options, observer, begun, .. } = *work;
+    if options.claim() == ClaimOf::Caller {
+        return Ok(None);
+    }
     let runs = Runs::new(&options.history);
     let identity = identity(&options.target, target.facts());
     let records = runs.of(&identity)?;
@@ -483,6 +491,7 @@ async fn carry_out(
         resume: resumes,
         again: work.tried.load(Ordering::Relaxed),
         patience: work.patience.clone(),
+        claim: options.claim(),
         under_way: work.under_way.clone(),
         run_id: run_id.clone(),
         batch: options.batch(),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::consent::Consent;
 use super::migrate::{self, Loader, Outcome};
 use super::rollback::{RollbackReport, Step, TableLine, new_run};
-use super::{backup, database_report, identity};
+use super::{backup, database_report, identity, real_path};
 use crate::engine::capability::{Restoration, Target};
 use crate::engine::watch::{Watch, briefly};
 use crate::engine::{archive, connect, file_name};
@@ -91,12 +91,12 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn run(&self) -> Result<RollbackReport> {
-        let path = self.choose()?;
-        let backup = backups::verify(&path, self.observer, self.cancel).await?;
+        let backup = self.chosen().await?;
         self.fits(&backup)?;
         if backup.manifest.method == Method::Native {
             self.target.restorable().await?;
         }
+        self.room(&backup)?;
         let database = database_report(&self.options.endpoint, self.target.facts());
         let mut report = RollbackReport::new(database, Step::Restore);
         report.restores = Some(backup.path.clone());
@@ -111,30 +111,56 @@ impl Work<'_> {
         let claim = self.target.claim().await?;
         let done = self.claimed(&backup, &mut report).await;
         briefly(claim.release()).await;
-        done?;
-        if backup.manifest.method == Method::Portable {
-            self.take_archive(&backup, &mut report).await?;
-        }
-        Ok(report)
+        done.map(|()| report)
     }
 
-    fn choose(&self) -> Result<PathBuf> {
-        let folder = &self.options.folder;
+    /// The backup that was asked for, verified.
+    async fn chosen(&self) -> Result<Backup> {
         match &self.options.which {
-            Which::File(file) => Ok(backup::named(file, folder)),
-            Which::Latest => {
-                let database = backup::identity(&self.options.endpoint, self.target.facts());
-                let there = backup::list(folder)?;
-                let latest =
-                    there.of_database(&database.id).find(|b| b.manifest.purpose != Purpose::Rollback);
-                latest.map(|backup| backup.path.clone()).ok_or_else(|| {
-                    let what =
-                        format!("there is no backup of {} in {}", self.options.endpoint, folder.display());
-                    Error::new(ErrorKind::Refused, what)
-                        .next("name the file: --backup FILE; `techcare-db backup --list` shows what there is")
-                })
+            Which::File(file) => {
+                let file = backup::named(file, &self.options.folder);
+                backups::verify(&file, self.observer, self.cancel).await
+            }
+            Which::Latest => self.latest().await,
+        }
+    }
+
+    /// The newest of this database. If that is damaged nothing older takes its place unless somebody asks for it by name.
+    async fn latest(&self) -> Result<Backup> {
+        let Options { endpoint, folder, history, .. } = self.options;
+        let database = backup::identity(endpoint, self.target.facts());
+        let (there, missing) = backup::everywhere(folder, history)?;
+        for gone in missing {
+            let text = format!("backups were laid into {}, which is not to be read now", gone.display());
+            self.observer.event(&Event::Warning { text });
+        }
+        let mut sound = there.of_database(&database.id).filter(|b| b.manifest.purpose != Purpose::Rollback);
+        if let Some(damaged) = there.damaged_newest(&database.id, endpoint.dialect()) {
+            let what = format!("the newest backup, {}, is damaged", damaged.path.display());
+            let error = Error::new(ErrorKind::Refused, what).why(damaged.why.clone());
+            return Err(self.with_older(error, sound).await);
+        }
+        let Some(newest) = sound.next() else {
+            let what = format!("there is no backup of {endpoint} in {}", folder.display());
+            return Err(Error::new(ErrorKind::Refused, what)
+                .next("name the file: --backup FILE; `techcare-db backup --list` shows what there is"));
+        };
+        match backups::verify(&newest.path, self.observer, self.cancel).await {
+            Err(error) if error.kind() == ErrorKind::Refused => Err(self.with_older(error, sound).await),
+            verified => verified,
+        }
+    }
+
+    /// Names the newest of these that verifies as what can be had instead.
+    async fn with_older(&self, error: Error, others: impl Iterator<Item = &Backup>) -> Error {
+        for other in others {
+            if let Ok(sound) = backups::verify(&other.path, self.observer, self.cancel).await {
+                let made = sound.made().format("%Y-%m-%d %H:%M:%S UTC");
+                return error
+                    .next(format!("the newest sound one is of {made}: --backup '{}'", sound.path.display()));
             }
         }
+        error.next("no other one of this database is sound: `techcare-db backup --list` shows what there is")
     }
 
     /// Refuses a backup that is of something else.
@@ -163,6 +189,19 @@ impl Work<'_> {
             );
         }
         Ok(())
+    }
+
+    /// Refuses where the disk of a file has no room for the one that is built beside it and the present one that is kept. Of the
+    /// disk of a server nothing is known.
+    fn room(&self, backup: &Backup) -> Result<()> {
+        let Location::File(path) = &self.options.endpoint.location else { return Ok(()) };
+        if backup.manifest.method != Method::Native {
+            return Ok(());
+        }
+        let path = real_path(path);
+        let present = std::fs::metadata(&path).map_or(0, |file| file.len());
+        let bytes = backup.manifest.unpacked_bytes.saturating_add(present);
+        backups::room::beside(&path, bytes, "build the database and keep the present one")
     }
 
     /// What happens to each table, as far as the manifest tells of tables.
@@ -203,30 +242,35 @@ impl Work<'_> {
             self.observer.event(&Event::Warning { text: runs::removed(&removed) });
         }
         report.saved = self.save(report).await?;
-        if backup.manifest.method == Method::Native {
-            let run = new_run();
-            let unpacked = self.unpack(backup).await?;
-            self.observer.event(&Event::Phase { phase: Phase::Stage });
-            let restoration = self.target.restore(&run, unpacked.path(), self.cancel).await?;
-            report.notes.extend(restoration.left_out());
-            drop(unpacked);
-            report.kept = match self.switch(backup, &runs, &run, restoration.as_ref(), &report.database).await
-            {
-                Ok(change) => {
-                    report.notes.extend(change.by_hand.iter().cloned());
-                    self.target.dropping(&change)
-                }
-                // After a lost reply nobody knows; the next run looks.
-                Err(error) if error.kind() == ErrorKind::Lost => return Err(error),
-                Err(mut error) => {
-                    if let Err(also) = restoration.discard().await {
-                        error.push(also);
-                    }
-                    return Err(error);
-                }
-            };
-            report.run = Some(run);
+        if backup.manifest.method == Method::Portable {
+            return self.take_archive(backup, report).await;
         }
+        self.take_native(backup, &runs, report).await
+    }
+
+    /// Builds the database of a dump or of a copied file, and switches it on.
+    async fn take_native(&self, backup: &Backup, runs: &Runs, report: &mut RollbackReport) -> Result<()> {
+        let run = new_run();
+        let unpacked = self.unpack(backup).await?;
+        self.observer.event(&Event::Phase { phase: Phase::Stage });
+        let restoration = self.target.restore(&run, unpacked.path(), self.cancel).await?;
+        report.notes.extend(restoration.left_out());
+        drop(unpacked);
+        report.kept = match self.switch(backup, runs, &run, restoration.as_ref(), &report.database).await {
+            Ok(change) => {
+                report.notes.extend(change.by_hand.iter().cloned());
+                self.target.dropping(&change)
+            }
+            // After a lost reply nobody knows; the next run looks.
+            Err(error) if error.kind() == ErrorKind::Lost => return Err(error),
+            Err(mut error) => {
+                if let Err(also) = restoration.discard().await {
+                    error.push(also);
+                }
+                return Err(error);
+            }
+        };
+        report.run = Some(run);
         Ok(())
     }
 

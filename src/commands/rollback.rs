@@ -172,7 +172,8 @@ async fn look(options: &Options, target: &dyn Target) -> Result<RollbackReport> 
     report.notes = records.iter().filter(|r| r.state == State::Switching).map(Record::interrupted).collect();
     if options.step == Step::List {
         let database = backup::identity(&options.endpoint, target.facts());
-        report.backups = backup::list(&options.backups)?.of_database(&database.id).cloned().collect();
+        let (there, _) = backup::everywhere(&options.backups, &options.history)?;
+        report.backups = there.of_database(&database.id).cloned().collect();
     }
     if options.step == Step::DryRun {
         let chosen = choose(&records, options.run.as_deref())?;

@@ -61,8 +61,19 @@ pub struct Settings {
     pub again: bool,
     /// How long locks are waited for, with everything else that this process waits for.
     pub patience: Arc<Patience>,
+    /// Whose the target's claim is.
+    pub claim: ClaimOf,
     /// Set once rows are written. Before, an attempt that failed can be begun again: what it has made is cleared away.
     pub under_way: Arc<AtomicBool>,
+}
+
+/// Whose the claim of a target is while a plan is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimOf {
+    /// This run takes it and gives it back.
+    Run,
+    /// Whoever calls has it, and keeps it until this is done.
+    Caller,
 }
 
 /// What became of a plan.
@@ -91,6 +102,9 @@ pub async fn execute(
     settings: &Settings,
 ) -> Result<Executed> {
     settings.observer.event(&Event::Phase { phase: Phase::Stage });
+    if settings.claim == ClaimOf::Caller {
+        return in_claim(plan, snapshot, target, settings).await;
+    }
     let claim = match target.claim().await {
         Err(error) if settings.again => {
             let error = error.with_kind(ErrorKind::Busy);
@@ -419,6 +433,7 @@ mod tests {
             resume: false,
             again: false,
             patience: Arc::new(Patience::new(Duration::ZERO)),
+            claim: ClaimOf::Run,
             under_way: Arc::default(),
         }
     }
@@ -439,6 +454,13 @@ mod tests {
             assert_eq!((table.rows_read, table.rows_written, table.verified), (5, 5, Some(true)));
         }
         assert_eq!(calls, ["claim", "stage", "create", "finish", "statistics", "switch"]);
+    }
+
+    #[tokio::test]
+    async fn who_has_the_claim_is_not_asked_for_it() {
+        let (result, calls) = run(Fault::None, &Settings { claim: ClaimOf::Caller, ..settings() }).await;
+        result.unwrap();
+        assert_eq!(calls, ["stage", "create", "finish", "statistics", "switch"]);
     }
 
     #[tokio::test]

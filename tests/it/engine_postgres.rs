@@ -84,6 +84,7 @@ fn settings(run_id: &str) -> Settings {
         resume: false,
         again: false,
         patience: Arc::new(Patience::new(std::time::Duration::ZERO)),
+        claim: techcare_db::pipeline::execute::ClaimOf::Run,
         under_way: Arc::default(),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::{Answer, BACKUPS, Context};
 use crate::cli::args::{BackupArgs, Format};
 use crate::cli::config::Config;
+use crate::cli::keep::HISTORY;
 use crate::cli::render::{self, json};
 use crate::commands::backup::{self, BackupReport};
 use crate::model::endpoint::Endpoint;
@@ -41,6 +42,7 @@ impl Context<'_> {
             method: args.method.asked(),
             packing: args.compress.map(Into::into),
             keep: args.retention(),
+            noted_in: args.output_dir.is_some().then(|| config.in_app_dir(HISTORY)),
         };
         let report = backup::run(&options, self.progress.clone(), self.cancel.clone()).await;
         if let Some(file) = &args.metrics_file {

@@ -22,7 +22,7 @@ use crate::model::error::Result;
 use crate::model::event::{Event, Observer, Phase};
 use crate::model::manifest::{Identity, Method, Packing, Purpose};
 use crate::model::report::DatabaseReport;
-use crate::pipeline::backups::{self, Backup, Folder, Keep, Made, Order, Shelf};
+use crate::pipeline::backups::{self, Backup, Folder, Keep, Made, Order, Shelf, places};
 
 /// A wait of writers that is worth a word.
 const NOTABLE: f64 = 1.0;
@@ -40,6 +40,8 @@ pub struct Options {
     pub packing: Option<Packing>,
     /// Which backups of this database stay afterwards.
     pub keep: Keep,
+    /// Folder of the history, in which it is written down that backups are in `folder`; `None` where everybody looks there.
+    pub noted_in: Option<PathBuf>,
 }
 
 /// What was done.
@@ -87,6 +89,17 @@ async fn open_and_make(
     let database = database_report(&options.database, source.facts());
     briefly(source.close()).await;
     let Made { backup, deleted } = made?;
+    if let Some(history) = &options.noted_in
+        && let Err(why) = places::note(history, &options.folder)
+    {
+        let (folder, history) = (options.folder.display(), history.display());
+        observer.event(&Event::Warning {
+            text: format!(
+                "that there are backups in {folder} could not be written down in {history}: {why}; `rollback --backup \
+                 latest` does not look there"
+            ),
+        });
+    }
     if let Some(waited) = backup.manifest.writers_waited.filter(|waited| *waited >= NOTABLE) {
         observer.event(&Event::Warning {
             text: format!(
@@ -134,6 +147,16 @@ pub fn identity(endpoint: &Endpoint, facts: &Facts) -> Identity {
 /// What there is in a folder; nothing where there is no folder.
 pub fn list(folder: &Path) -> Result<Shelf> {
     Folder::find(folder)?.map_or_else(|| Ok(Shelf::default()), |folder| Shelf::of(&folder))
+}
+
+/// What there is in the usual folder and in those that the history knows of. Folders that are known and cannot be read are the
+/// other answer; a usual one that is not there is as good as empty.
+pub(super) fn everywhere(folder: &Path, history: &Path) -> Result<(Shelf, Vec<PathBuf>)> {
+    let mut folders = places::known(history);
+    if Folder::find(folder)?.is_some() {
+        folders.insert(0, folder.to_owned());
+    }
+    Ok(Shelf::of_all(&folders))
 }
 
 /// Verifies a backup: a path, or the name of one in the folder.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::Local;
+use chrono::Utc;
 use serde::Serialize;
 
 use super::Options;
 use super::observation::Observation;
+use crate::commands::backup;
 use crate::commands::newest_backup::newest_backup;
 use crate::commands::recorded::{self, Recorded};
 use crate::engine::capability::{Facts, Health, Orphans, Source};
@@ -114,8 +115,9 @@ pub(super) async fn look(
             size_bytes: facts.size,
             last_backup_age_seconds: newest_backup(
                 &options.backups,
-                options.database.dialect(),
-                Local::now(),
+                &options.history,
+                &backup::identity(&options.database, facts).id,
+                Utc::now(),
             )
             .map(|backup| backup.age.as_secs()),
         },

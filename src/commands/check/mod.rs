@@ -44,6 +44,8 @@ pub struct Options {
     pub replace: bool,
     /// Folder of its backups.
     pub backups: PathBuf,
+    /// Folder of the history of runs, which knows of others.
+    pub history: PathBuf,
     /// Skip whatever reads whole tables.
     pub quick: bool,
     /// Globs of tables to look at; empty means all.

@@ -10,6 +10,7 @@ pub mod folder;
 pub mod make;
 mod names;
 mod packing;
+pub mod places;
 pub mod retention;
 pub mod room;
 pub mod shelf;
@@ -17,7 +18,6 @@ pub mod verify;
 
 pub use folder::Folder;
 pub use make::{Made, Order, make};
-pub use names::made_at;
 pub use retention::Keep;
 pub use shelf::{Backup, Faulty, Shelf};
 pub use verify::{Unpacked, prove, unpack, verify};

@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Local, Utc};
 use rustix::fs::FlockOperation;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::Folder;
 use super::{names, packing};
+use crate::model::endpoint::Dialect;
 use crate::model::error::Result;
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{Manifest, Purpose};
 
 /// Largest manifest that is read; one of 10,000 tables with the longest names has a tenth of it.
 const MOST: u64 = 64 << 20;
@@ -34,12 +35,27 @@ impl Backup {
 }
 
 /// A file that is no backup, though its name says so.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Faulty {
     /// Where it is.
     pub path: PathBuf,
     /// What is wrong, in one clause.
     pub why: String,
+    /// Its manifest, where that can be read.
+    pub manifest: Option<Manifest>,
+}
+
+impl Faulty {
+    /// Whether it may be a backup of that database which is newer than another: by its manifest, or else by its name.
+    fn follows(&self, id: &str, engine: Dialect, other: Option<DateTime<Utc>>) -> bool {
+        if let Some(manifest) = &self.manifest {
+            let counts = manifest.database.id == id && manifest.purpose != Purpose::Rollback;
+            return counts && other.is_none_or(|other| manifest.started > other);
+        }
+        let name = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let other = other.map(|other| other.with_timezone(&Local).naive_local());
+        names::made_at(name, engine).is_some_and(|made| other.is_none_or(|other| made > other))
+    }
 }
 
 /// The backups in a folder, the newest first, and what is none.
@@ -63,11 +79,47 @@ impl Shelf {
             }
             match backup(folder, file) {
                 Ok(backup) => shelf.backups.push(backup),
-                Err(why) => shelf.faulty.push(Faulty { path: folder.file(file), why }),
+                Err(why) => {
+                    let text = folder.text(manifest, MOST).ok();
+                    let manifest = text.and_then(|text| Manifest::parse(&text).ok());
+                    shelf.faulty.push(Faulty { path: folder.file(file), why, manifest });
+                }
             }
         }
-        shelf.backups.sort_by(|a, b| (b.made(), &b.name).cmp(&(a.made(), &a.name)));
+        shelf.sort();
         Ok(shelf)
+    }
+
+    fn sort(&mut self) {
+        self.backups.sort_by(|a, b| (b.made(), &b.name).cmp(&(a.made(), &a.name)));
+    }
+
+    /// Looks at several folders; answers with those that cannot be looked at, too.
+    pub fn of_all(folders: &[PathBuf]) -> (Self, Vec<PathBuf>) {
+        let (mut all, mut seen, mut missing) = (Self::default(), Vec::new(), Vec::new());
+        for path in folders {
+            let found = Folder::find(path).ok().flatten();
+            let Some((shelf, folder)) = found.and_then(|folder| Some((Self::of(&folder).ok()?, folder)))
+            else {
+                missing.push(path.clone());
+                continue;
+            };
+            if seen.iter().any(|there| there == folder.path()) {
+                continue;
+            }
+            seen.push(folder.path().to_owned());
+            all.backups.extend(shelf.backups);
+            all.faulty.extend(shelf.faulty);
+        }
+        all.sort();
+        (all, missing)
+    }
+
+    /// One that may be of this database and is newer than the newest sound one.
+    pub fn damaged_newest(&self, id: &str, engine: Dialect) -> Option<&Faulty> {
+        let counts = |backup: &&Backup| backup.manifest.purpose != Purpose::Rollback;
+        let newest = self.of_database(id).find(counts).map(Backup::made);
+        self.faulty.iter().find(|faulty| faulty.follows(id, engine, newest))
     }
 
     /// Backups of one database, the newest first.

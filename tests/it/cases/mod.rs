@@ -35,6 +35,7 @@ mod restore;
 mod restore_digests;
 mod restore_fixtures;
 pub mod restore_killed;
+mod restore_latest;
 mod restore_native;
 pub mod restore_programs;
 mod restore_rights;
