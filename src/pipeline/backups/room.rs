@@ -36,14 +36,15 @@ pub fn for_backup(folder: &Folder, size: Size) -> Result<Option<String>> {
                 return Ok(None);
             }
             Err(refused(format!("there is no room for the backup in {}", place.display()))
-                .why(told("needs up to", needed, free))
+                .why(format!("it needs up to {} MiB, {} MiB are free", mib(needed), free >> 20))
                 .next("make room, or name another folder with --output-dir; nothing was written"))
         }
         Size::Database(bytes, packed) => Ok(guess(bytes, packed, free).map(|needed| {
             format!(
-                "there may be no room for the backup in {}: {}",
+                "there may be no room for the backup in {}: it may need about {} MiB, {} MiB are free",
                 place.display(),
-                told("may need about", needed, free)
+                mib(needed),
+                free >> 20
             )
         })),
         Size::Unknown => Ok(None),
@@ -68,7 +69,7 @@ pub fn within(folder: &Folder, bytes: u64, what: &str) -> Result<()> {
     match folder.free() {
         Some(free) if free < needed => {
             Err(refused(format!("there is no room to {what} in {}", folder.path().display()))
-                .why(told("needs", needed, free))
+                .why(format!("it needs {} MiB, {} MiB are free", mib(needed), free >> 20))
                 .next("make room there; nothing was changed"))
         }
         _ => Ok(()),
@@ -79,8 +80,8 @@ fn refused(what: String) -> Error {
     Error::new(ErrorKind::Refused, what)
 }
 
-fn told(verb: &str, needed: u64, free: u64) -> String {
-    format!("it {verb} {} MiB, {} MiB are free", needed.div_ceil(1 << 20), free >> 20)
+fn mib(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
 }
 
 #[cfg(test)]

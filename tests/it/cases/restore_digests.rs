@@ -62,7 +62,7 @@ fn every_type(engine: Engine) -> Case {
            g double, y year, dt date, ti time(6), at datetime(6), ts timestamp(3) NULL, c char(5), v varchar(100), l varchar(50)
            CHARACTER SET latin1, x longtext, b blob, vb varbinary(20), fb binary(4), bi bit(10), e enum('a','it''s',''),
            s set('p','q'), j json, made int GENERATED ALWAYS AS (f * 2) STORED, {own}) DEFAULT CHARSET utf8mb4;
-         CREATE TABLE empty (id int PRIMARY KEY); CREATE TABLE keyless (n int, body text);
+         CREATE TABLE nothing (id int PRIMARY KEY); CREATE TABLE keyless (n int, body text);
          INSERT INTO keyless VALUES (1, 'same'), (1, 'same'), (NULL, NULL), (2, 'NULL');
          CREATE TABLE zero (id int PRIMARY KEY, d date); INSERT INTO zero VALUES (1, '0000-00-00'), (2, '2026-01-01')"
     ));

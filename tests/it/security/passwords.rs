@@ -112,6 +112,12 @@ fn nowhere(engine: Engine) {
         silent(&ran);
     }
 
+    go(&["backup", "--method", "portable"], 0);
+    go(&["backup", "--list"], 0);
+    go(&["rollback", "--list"], 0);
+    go(&["rollback", "--backup", "latest", "--yes", "--no-backup"], 0);
+    go(&["tune"], 1);
+
     // What goes wrong: another password, no server, what is no URL.
     let wrong = account.url(Some("wrong%20kanarienvogel"));
     let down = account.url_at("127.0.0.1:1", Some(ENCODED));
