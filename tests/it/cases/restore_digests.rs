@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use techcare_db::model::value::format_hex;
 
 use super::restore_programs::{Case, engines};
 use crate::support::content;
 use crate::support::database::{Db, Engine};
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    format_hex(&Sha256::digest(bytes))
 }
 
 /// Changes a backup that is not packed, and its manifest so that everything about the file is right again.
@@ -70,7 +71,7 @@ fn every_type(engine: Engine) -> Case {
         "SET SESSION time_zone = '+03:00';
          INSERT INTO `a ``b` (id, t, z, d, f, g, y, dt, ti, at, ts, c, v, l, x, b, vb, fb, bi, e, s, j) VALUES
            (18446744073709551615, 1, 42, -12345678901234567890.0123456789, 0.5, 2.2250738585072014e-308, 2155, '9999-12-31',
-            '-838:59:59.000001', '1000-01-01 00:00:00.000001', '2038-01-19 05:14:07.999', ' é ', 'it''s; ), (\\\\ \\n\\r\\t\\0\\Z \"`', 'ÿ€',
+            '-838:59:58.000001', '1000-01-01 00:00:00.000001', '2038-01-19 05:14:07.999', ' é ', 'it''s; ), (\\\\ \\n\\r\\t\\0\\Z \"`', 'ÿ€',
             '😀 -- ; /* \\n(1);\\n', unhex('00ff275c0a1a22'), '', 'ab', b'1000000001', 'it''s', 'p,q', '{\"a\": [1.5, \"é\\\\n\", null]}');
          INSERT INTO `a ``b` (id) VALUES (0); CREATE TABLE place (id int PRIMARY KEY, p point);
          INSERT INTO place VALUES (1, ST_GeomFromText('POINT(1 2.5)')), (2, NULL)",
