@@ -28,7 +28,7 @@ pub async fn make(
     };
     let change = match prepared.await {
         Ok(change) => change,
-        Err(error) => return Err(execute::give_up(staging, error, settings).await),
+        Err(error) => return Err(execute::leave(staging, error, settings).await),
     };
     if let Err(mut not) = persist(staging, &change, settings).await {
         if not.staging.is_none() && not.error.kind() == ErrorKind::Lost {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use sqlx::MySqlConnection;
 
-use super::connection::{Link, Role, number, rows, run};
+use super::connection::{Link, Role, WAIT_TIMEOUT, number, rows, run};
 use super::place::{self, Place, count_kept, is_kept_database, is_staging_database, make_kept, qualified};
 use super::staying::{Watched, When};
 use super::types::{Rules, literal, quote};
@@ -17,6 +17,9 @@ use crate::model::error::{Error, ErrorKind, Result};
 
 /// How often the switch is tried while another session holds a lock.
 const TRIES: u32 = 3;
+
+/// Seconds after which the server ends a session that has locked tables and says nothing.
+const LOCKED_WAIT: u32 = 30;
 
 /// What RENAME TABLE moves: tables, and sequences, which are tables to the server.
 fn renamed(moved: &[Moved]) -> impl Iterator<Item = &Moved> {
@@ -94,7 +97,7 @@ pub async fn rename(
     }
 }
 
-/// One try of it, with every table locked where the server renames tables that are: MySQL does, MariaDB does not.
+/// One try of it, with every table locked where the server renames tables that are: MySQL does from 8.0.13 on, MariaDB does not.
 async fn try_rename(
     connection: &mut MySqlConnection,
     rules: &Rules,
@@ -103,7 +106,7 @@ async fn try_rename(
     marker: &Aside,
     watched: &Watched<'_>,
 ) -> Result<bool> {
-    let is_locked = !rules.is_mariadb()
+    let is_locked = rules.renames_locked()
         && !watched.is_nothing()
         && lock(connection, target, change, marker, watched).await?;
     let switched = async {
@@ -119,7 +122,8 @@ async fn try_rename(
     };
     let switched = switched.await;
     if is_locked {
-        let unlocked = run(connection, "UNLOCK TABLES").await;
+        let sql = format!("UNLOCK TABLES; SET SESSION wait_timeout={WAIT_TIMEOUT}");
+        let unlocked = run(connection, &sql).await;
         // With the session the locks are gone, too.
         switched.and(
             unlocked.map_err(|e| fault::writing("unlocking the tables", &e).with_kind(ErrorKind::Lost)),
@@ -140,11 +144,19 @@ async fn lock(
 ) -> Result<bool> {
     let mut tables: Vec<String> = renames(target, change, marker).into_iter().map(|(from, _)| from).collect();
     tables.extend(watched.staying().into_iter().map(|table| qualified(target, table)));
-    let Err(error) = run(connection, &format!("LOCK TABLES {} WRITE", tables.join(" WRITE, "))).await else {
+    // If this program is stopped or cut off in between, the server ends the session, and the locks with it.
+    let sql =
+        format!("SET SESSION wait_timeout={LOCKED_WAIT}; LOCK TABLES {} WRITE", tables.join(" WRITE, "));
+    let Err(error) = run(connection, &sql).await else {
         return Ok(true);
     };
     let error = fault::writing("locking the tables for the switch", &error);
-    if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Lost) {
+    if error.kind() == ErrorKind::Lost {
+        return Err(error);
+    }
+    let sql = format!("SET SESSION wait_timeout={WAIT_TIMEOUT}");
+    run(connection, &sql).await.map_err(|e| fault::writing("the switch", &e))?;
+    if error.kind() == ErrorKind::Busy {
         return Err(error);
     }
     tracing::debug!(%error, "the switch goes without a lock");

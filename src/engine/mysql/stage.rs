@@ -394,6 +394,11 @@ impl Stage {
                 return failed;
             }
         };
+        // Where they were led to the new tables already, the keys of tables that stay have followed these.
+        if let Err(mut failed) = replace::lead_keys(guard, &self.rules, &self.target, &withdrawn).await {
+            failed.push(error);
+            return failed;
+        }
         let dropping = exchange::dropping(&withdrawn);
         if dropping.is_empty() {
             return error;

@@ -31,6 +31,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Whether tables that LOCK TABLES holds can be renamed (<https://dev.mysql.com/doc/refman/8.0/en/rename-table.html>).
+    pub(super) fn renames_locked(&self) -> bool {
+        !self.is_mariadb() && self.version >= (8, 0, 13)
+    }
+
     /// Rules of a server that was asked, or of a current one where there is none to ask.
     pub fn new(flavour: Flavour, facts: Option<&Facts>) -> Self {
         let current = if flavour == Flavour::Mariadb { (10, 11, 0) } else { (8, 4, 0) };
