@@ -154,7 +154,11 @@ impl Work<'_> {
     /// Names the newest of these that verifies as what can be had instead.
     async fn with_older(&self, error: Error, others: impl Iterator<Item = &Backup>) -> Error {
         for other in others {
-            if let Ok(sound) = backups::verify(&other.path, self.observer, self.cancel).await {
+            let verified = backups::verify(&other.path, self.observer, self.cancel).await;
+            if self.cancel.is_cancelled() {
+                return error;
+            }
+            if let Ok(sound) = verified {
                 let made = sound.made().format("%Y-%m-%d %H:%M:%S UTC");
                 return error
                     .next(format!("the newest sound one is of {made}: --backup '{}'", sound.path.display()));

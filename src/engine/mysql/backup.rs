@@ -47,18 +47,18 @@ async fn refuse_cut_numbers(connection: &mut MySqlConnection) -> Result<()> {
             quote(&name)
         );
         // Servers that do not know this CAST (MySQL before 8.0.17) cannot say that all is well.
-        match rows(connection, &format!("table \"{table}\""), &cut).await {
-            Ok(found) if found.is_empty() => {}
+        let why = match rows(connection, &format!("table \"{table}\""), &cut).await {
+            Ok(found) if found.is_empty() => continue,
             Err(error) if error.kind() == ErrorKind::Lost => return Err(error),
-            Ok(_) | Err(_) => {
-                let what = "the server's own program would cut numbers in the backup";
-                return Err(Error::new(ErrorKind::Refused, what)
-                    .why(format!(
-                        "it writes six digits of a FLOAT, and column \"{name}\" of table \"{table}\" has more"
-                    ))
-                    .next("take --method portable, which keeps them, or make the column DOUBLE"));
+            Ok(_) => format!("column \"{name}\" of table \"{table}\" has more"),
+            Err(error) => {
+                format!("whether column \"{name}\" of table \"{table}\" has more cannot be asked: {error}")
             }
-        }
+        };
+        let what = "the server's own program would cut numbers in the backup";
+        return Err(Error::new(ErrorKind::Refused, what)
+            .why(format!("it writes six digits of a FLOAT, and {why}"))
+            .next("take --method portable, which keeps them, or make the column DOUBLE"));
     }
     Ok(())
 }

@@ -142,7 +142,9 @@ pub async fn unpack(backup: &Backup, folder: &Folder, cancel: &CancellationToken
         return Ok(Unpacked { path: backup.path.clone(), staged: None });
     }
     // No more than this is ever unpacked, and whoever wrote the manifest does not fill a disk with it.
-    room::within(folder, backup.manifest.unpacked_bytes, "unpack the backup")?;
+    let room = room::within(folder, backup.manifest.unpacked_bytes, "unpack the backup");
+    // Nothing is wrong with the backup.
+    room.map_err(|error| error.with_kind(ErrorKind::Space))?;
     let packed = open(folder, &backup.name)?;
     let beside = Folder::existing(folder.path())?;
     let (manifest, stop) = (backup.manifest.clone(), cancel.clone());
