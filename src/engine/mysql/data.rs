@@ -265,7 +265,7 @@ pub async fn refill(
             let there = columns_of(&mut connection, &moved.aside.place, &moved.aside.name).await?;
             way_back::refuse_reshaped(&moved.name, &here, &there, Column::takes, Column::shown)?;
             let columns = names_of(&here);
-            let aside = place::qualified(&moved.aside.place, &moved.aside.name);
+            let aside = place::at(&moved.aside);
             steps.push(format!(
                 "INSERT INTO {} ({columns}) SELECT {columns} FROM {aside}",
                 quote(&moved.name)
@@ -305,11 +305,7 @@ pub async fn empty(
         make_mark(&mut connection, link, &change.mark, &place.run).await?;
         let mut columns = Vec::new();
         for moved in &change.kept {
-            let sql = format!(
-                "CREATE TABLE {} LIKE {}",
-                place::qualified(&moved.aside.place, &moved.aside.name),
-                quote(&moved.name)
-            );
+            let sql = format!("CREATE TABLE {} LIKE {}", place::at(&moved.aside), quote(&moved.name));
             run(&mut connection, &sql).await.map_err(|e| fault::writing("making room for the rows", &e))?;
             columns.push(written(&mut connection, target, &moved.name).await?);
         }
@@ -320,7 +316,7 @@ pub async fn empty(
         }
         let mut steps = vec![format!("UPDATE {} SET filled = 1", quote(&change.mark))];
         for (moved, columns) in change.kept.iter().zip(&columns) {
-            let aside = place::qualified(&moved.aside.place, &moved.aside.name);
+            let aside = place::at(&moved.aside);
             let table = quote(&moved.name);
             steps.push(format!("INSERT INTO {aside} ({columns}) SELECT {columns} FROM {table}"));
         }

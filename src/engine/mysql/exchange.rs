@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use sqlx::MySqlConnection;
 
 use super::connection::{Link, Role, WAIT_TIMEOUT, number, rows, run};
-use super::place::{self, Place, count_kept, is_kept_database, is_staging_database, make_kept, qualified};
+use super::place::{
+    self, Place, at, count_kept, is_kept_database, is_staging_database, make_kept, qualified,
+};
 use super::staying::{Watched, When};
 use super::types::{Rules, literal, quote};
 use super::{fault, privileges, programs, replace};
@@ -37,10 +39,6 @@ fn renames(target: &str, change: &Change, marker: &Aside) -> Vec<(String, String
     }
     pairs.push((at(marker), qualified(target, &change.mark)));
     pairs
-}
-
-fn at(aside: &Aside) -> String {
-    qualified(&aside.place, &aside.name)
 }
 
 fn statement(pairs: &[(String, String)]) -> String {
@@ -218,9 +216,7 @@ pub fn dropping(change: &Change) -> Vec<String> {
     let mut statements: Vec<String> =
         databases.map(|place| format!("DROP DATABASE {}", quote(place))).collect();
     let beside = renamed(&change.kept).filter(|moved| !is_kept_database(&moved.aside.place));
-    statements.extend(
-        beside.map(|moved| format!("DROP TABLE {}", qualified(&moved.aside.place, &moved.aside.name))),
-    );
+    statements.extend(beside.map(|moved| format!("DROP TABLE {}", at(&moved.aside))));
     statements
 }
 

@@ -251,6 +251,11 @@ pub fn qualified(database: &str, table: &str) -> String {
     format!("{}.{}", quote(database), quote(table))
 }
 
+/// What was put aside, with the database that it is in.
+pub fn at(aside: &Aside) -> String {
+    qualified(&aside.place, &aside.name)
+}
+
 /// Whether a table or view of that name is in the session's database; `what` is asked for.
 pub async fn has_table(connection: &mut MySqlConnection, what: &str, name: &str) -> Result<bool> {
     let sql = format!(

@@ -403,10 +403,7 @@ impl Stage {
         if dropping.is_empty() {
             return error;
         }
-        let tables: Vec<String> = withdrawn
-            .tables_kept()
-            .map(|moved| place::qualified(&moved.aside.place, &moved.aside.name))
-            .collect();
+        let tables: Vec<String> = withdrawn.tables_kept().map(|moved| place::at(&moved.aside)).collect();
         error.next(format!(
             "stop the application: for a moment it had the new tables, and they are kept. Look for rows that it wrote to them \
              ({}), remove them ({}), then run the same command again",

@@ -5,7 +5,7 @@ use sqlx::MySqlConnection;
 
 use super::connection::{number, rows, run};
 use super::exchange::is_at;
-use super::place::qualified;
+use super::place::{at, qualified};
 use super::profile::key_text;
 use super::replace::{self, Key};
 use super::types::{Rules, literal, quote};
@@ -216,10 +216,6 @@ impl<'a> Watched<'a> {
         }
         Ok(found)
     }
-}
-
-fn at(aside: &Aside) -> String {
-    qualified(&aside.place, &aside.name)
 }
 
 fn waiting(when: When) -> &'static str {

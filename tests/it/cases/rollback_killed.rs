@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::rollback::{Home, ours, state};
+use crate::killed::replace::source;
 use crate::support::binary::{self, Running};
 use crate::support::chance::{Chance, is_nightly, seed};
 use crate::support::content;
@@ -28,14 +29,7 @@ fn killed(engine: Engine, whole: bool) {
     }
     let seed = seed();
     let mut chance = Chance(seed);
-    let source = Db::fresh(Engine::Sqlite);
-    source.execute(
-        "CREATE TABLE person (id INTEGER PRIMARY KEY, name VARCHAR(40) NOT NULL UNIQUE);
-         CREATE TABLE visit (id INTEGER PRIMARY KEY, person_id INTEGER NOT NULL REFERENCES person (id));
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
-         INSERT INTO person SELECT i, 'person ' || i FROM n;
-         INSERT INTO visit SELECT id, id FROM person",
-    );
+    let source = source(500);
     let (home, target) = (Home::new(), Db::fresh(engine));
     if !whole {
         target.execute(

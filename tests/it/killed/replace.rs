@@ -16,19 +16,22 @@ use crate::support::database::{Db, Engine};
 /// Kills of one engine by day and by night.
 const KILLS: (u64, u64) = (20, 1_000);
 
+/// Rows of the source, which are more than the target has.
+pub const ROWS: u32 = 300;
+
 /// The command that is killed, and run again.
 pub const REPLACE: [&str; 3] = ["--if-exists", "replace", "--yes"];
 
-/// Two tables that refer to each other, with more rows than the target has.
-pub fn source() -> Db {
+/// Two tables of so many rows, of which one refers to the other.
+pub fn source(rows: u32) -> Db {
     let db = Db::fresh(Engine::Sqlite);
-    db.execute(
+    db.execute(&format!(
         "CREATE TABLE person (id INTEGER PRIMARY KEY, name VARCHAR(40) NOT NULL UNIQUE);
          CREATE TABLE visit (id INTEGER PRIMARY KEY, person_id INTEGER NOT NULL REFERENCES person (id));
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
          INSERT INTO person SELECT i, 'person ' || i FROM n;
-         INSERT INTO visit SELECT id, id FROM person",
-    );
+         INSERT INTO visit SELECT id, id FROM person"
+    ));
     db
 }
 
@@ -98,7 +101,7 @@ fn killed(engine: Engine) {
     }
     let seed = seed();
     let mut chance = Chance(seed);
-    let (source, target) = (source(), in_use(engine));
+    let (source, target) = (source(ROWS), in_use(engine));
     let mut home = Home::new();
     let old = state(&target);
     let begun = Instant::now();

@@ -5,7 +5,7 @@ use super::{by_way_of, fail_somewhere};
 use crate::bad_input::error_shape;
 use crate::cases::rollback::{Home, ours, state};
 use crate::cases::rollback_killed::seen;
-use crate::killed::replace::{REPLACE, badges_refer, badges_stay, in_use, source};
+use crate::killed::replace::{REPLACE, ROWS, badges_refer, badges_stay, in_use, source};
 use crate::support::chance::{Chance, is_nightly, seed};
 use crate::support::database::{Db, Engine};
 use crate::support::proxy::{Fault, Proxy, Way};
@@ -19,7 +19,7 @@ fn cut(engine: Engine) {
     }
     let seed = seed();
     let mut chance = Chance(seed);
-    let source = source();
+    let source = source(ROWS);
     let replace = |home: &Home, target: &Db, url: &str, retry: &str| {
         let quiet = ["--progress", "never", "migrate", "--source", &source.url, "--target", url];
         let ran = home.run(&[&quiet[..], &REPLACE, &["--retry-for", retry]].concat());
